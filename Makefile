@@ -1,0 +1,139 @@
+# make experiment=NAME   build, run what is not known yet, write the report
+# make test              everything that can be checked here
+# make bench             time of a step, beside PyTorch where it is installed
+# make install prefix=/usr/local
+#
+# Variables: DATA (raw data sets), LAB (workspace), DEV=1 (warnings are errors), SAN=1 (sanitizers, own
+# build folder), BUILD (build folder), set="SECTION.KEY=VALUE ..." (changes to the experiment file).
+
+DATA ?= data
+LAB ?= lab
+ifdef SAN
+BUILD ?= build-san
+endif
+BUILD ?= build
+prefix ?= /usr/local
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+ifdef DEV
+WARNINGS += -Werror
+endif
+OPTIMISE := -O2 -g
+ifdef SAN
+OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
+CFLAGS += -std=c11 -D_GNU_SOURCE -fopenmp $(WARNINGS) $(OPTIMISE) -Icommon -MMD -MP
+LDFLAGS += -fopenmp $(filter -fsanitize%,$(OPTIMISE))
+
+# ---- rooms: each is a library, linked only with the rooms it may include ------------------------
+ROOMS := base config store engine data view nn pipeline
+NEEDS_base :=
+NEEDS_config := base
+NEEDS_store := base
+NEEDS_engine := base
+NEEDS_data := store base
+NEEDS_view := base
+NEEDS_nn := engine data config store base
+NEEDS_pipeline := nn engine data config view store base
+LIBS_base := -lcrypto -lm
+LIBS_config := -lyaml
+LIBS_store := -lsqlite3 -ljansson
+LIBS_engine := -ldnnl
+LIBS_data := -lz -ljansson
+LIBS_view := -lpng
+LIBS_pipeline := -ljansson
+
+# The CPU's memory-bound loops are compiled once per instruction set and chosen at run time.
+ISAS := v2 v3 v4
+LOOPS := $(wildcard common/engine/cpu_loops*.c)
+objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(LOOPS),$(wildcard common/$(1)/*.c))) \
+          $(if $(filter engine,$(1)),$(foreach isa,$(ISAS),$(LOOPS:%.c=$(BUILD)/%.$(isa).o)))
+archives = $(patsubst %,$(BUILD)/%.a,$(1) $(NEEDS_$(1)))
+libraries = $(sort $(foreach room,$(1) $(NEEDS_$(1)),$(LIBS_$(room)))) -lpthread -lm
+
+STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
+PROGRAMS := $(STAGES:%=$(BUILD)/%)
+
+all: $(PROGRAMS)
+.PHONY: all test bench install clean experiment
+
+define ROOM
+$(BUILD)/$(1).a: $(call objects,$(1))
+	@rm -f $$@
+	@$(AR) rcs $$@ $$^
+endef
+$(foreach room,$(ROOMS),$(eval $(call ROOM,$(room))))
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -c -o $@ $<
+
+define LOOP
+$(BUILD)/common/engine/%.$(1).o: common/engine/%.c Makefile
+	@mkdir -p $$(@D)
+	@$(CC) $(CFLAGS) $(if $(SAN),,-O3) -march=x86-64-$(1) -DISA=$(1) -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call LOOP,$(isa))))
+
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/stages/%.o $(call archives,pipeline)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)
+
+# Files that are embedded as they are.
+$(BUILD)/common/store/registry.o: common/store/schema.sql
+$(BUILD)/common/view/plot.o: reports/curves.gp
+$(BUILD)/common/view/page.o: reports/page.html
+
+# What was built, for run records: the commit where there is one, and the hash of the sources.
+SOURCES := $(sort $(wildcard common/*/*.[ch] common/*/*.def common/*/*.sql stages/*.c reports/*.gp reports/*.html) Makefile)
+$(BUILD)/build_id.h: $(SOURCES) $(wildcard .git/logs/HEAD)
+	@mkdir -p $(@D)
+	@printf '#define CAIRN_BUILD "%s %s"\n' \
+	  "$$(git describe --always --abbrev=12 --dirty --exclude '*' 2>/dev/null || echo release)" \
+	  "$$(cat $(SOURCES) | sha256sum | cut -c1-16)" >$@
+$(BUILD)/common/pipeline/version.o: $(BUILD)/build_id.h
+$(BUILD)/common/pipeline/version.o: CFLAGS += -include $(BUILD)/build_id.h
+
+# ---- tests: tests/ROOM_*.c is linked with ROOM and what it needs, so that the include rules are
+# also link rules; tests/oracle is the double-precision backend, linked where the engine is ---------
+TESTS := $(patsubst tests/%.c,%,$(wildcard $(ROOMS:%=tests/%_*.c)))
+ORACLE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/oracle/*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+define ROOM_TESTS
+$(patsubst %,$(BUILD)/tests/%,$(filter $(1)_%,$(TESTS))): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
+    $(if $(filter engine,$(1) $(NEEDS_$(1))),$(ORACLE)) $(call archives,$(1))
+	@$(CC) $(LDFLAGS) -o $$@ $$^ $(call libraries,$(1)) -lcmocka
+endef
+$(foreach room,$(ROOMS),$(eval $(call ROOM_TESTS,$(room))))
+# A fuzz target, built with its regression runner (main.c of tests/fuzz/run); scripts/fuzz builds it for libFuzzer.
+$(FUZZ:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/run/main.o $(call archives,pipeline)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)
+$(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): CFLAGS += -Itests
+
+test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%)
+	@BUILD=$(BUILD) DATA=$(DATA) tests/run
+
+# ---- experiments: plan first (one process resolves all that is known), then make runs the rest ------
+experiment ?=
+ifdef experiment
+.DEFAULT_GOAL := experiment
+endif
+PLAN_FLAGS = --lab $(LAB) --data $(DATA) $(foreach change,$(set),--set '$(change)')
+experiment: all
+	+@scripts/experiment "$(BUILD)" "$(experiment)" $(PLAN_FLAGS)
+
+bench: all
+	@BUILD=$(BUILD) DATA=$(DATA) scripts/bench
+
+install: all
+	install -d $(DESTDIR)$(prefix)/bin
+	$(foreach stage,$(STAGES),install -m 755 $(BUILD)/$(stage) $(DESTDIR)$(prefix)/bin/cairn-$(stage);)
+	install -m 755 scripts/experiment $(DESTDIR)$(prefix)/bin/cairn-experiment
+
+clean:
+	rm -rf build build-san
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
