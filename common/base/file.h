@@ -1,0 +1,52 @@
+/*
+ * Files. There is one way to publish bytes: write beside the target, fsync, rename, fsync the
+ * folder. A file that cannot be opened because it is not there is STATUS_MISSING; any other
+ * trouble with the system is STATUS_IO. A full disk says so.
+ */
+#ifndef CAIRN_BASE_FILE_H
+#define CAIRN_BASE_FILE_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { PATH_BYTES = 4096 };
+
+/* Joins into out[PATH_BYTES]; a result that does not fit is an error. */
+int path_join(char out[PATH_BYTES], const char *folder, const char *name, struct err *err);
+
+/* Opens a regular file for reading; a pipe, a folder or a device is STATUS_BAD_DATA. */
+int file_open(int *fd, long long *size, const char *path, struct err *err);
+/* Whole file into memory, terminated by a NUL that is not counted; larger than limit is
+ * STATUS_BAD_DATA. The caller frees *out. */
+int file_read(char **out, size_t *length, const char *path, size_t limit, struct err *err);
+/* Publishes bytes at path atomically and durably. */
+int file_publish(const char *path, const void *bytes, size_t length, struct err *err);
+/* Creates the folder and its parents; existing ones are fine. */
+int folder_make(const char *path, struct err *err);
+int folder_sync(const char *path, struct err *err);
+/* Removes a folder with all it contains; not being there is fine. */
+int folder_remove(const char *path, struct err *err);
+bool file_exists(const char *path);
+
+/*
+ * A file being written piece by piece. out_close makes it durable and gives it its name (the
+ * temporary name is "NAME.part" beside it); out_drop removes it. Large tensor files go through
+ * this without being held in memory.
+ */
+struct out_file;
+int out_open(struct out_file **out, const char *path, struct err *err);
+int out_write(struct out_file *file, const void *bytes, size_t length, struct err *err);
+int out_close(struct out_file *file, struct err *err); /* frees file, also when it fails */
+void out_drop(struct out_file *file);                  /* NULL is fine */
+
+/* A read-only mapping of a whole regular file; an empty file maps to length 0. */
+struct mapping {
+    const unsigned char *data;
+    size_t length;
+};
+int map_open(struct mapping *map, const char *path, struct err *err);
+void map_close(struct mapping *map);
+
+#endif

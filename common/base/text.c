@@ -1,0 +1,202 @@
+#include "base/text.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void reserve(struct text *text, size_t more)
+{
+    size_t need = text->length + more + 1;
+    if (need <= text->capacity)
+        return;
+    size_t capacity = text->capacity ? text->capacity : 64;
+    while (capacity < need)
+        capacity *= 2;
+    text->data = xrealloc(text->data, capacity, 1);
+    text->capacity = capacity;
+}
+
+void text_add(struct text *text, const char *bytes, size_t length)
+{
+    reserve(text, length);
+    memcpy(text->data + text->length, bytes, length);
+    text->length += length;
+    text->data[text->length] = '\0';
+}
+
+void text_puts(struct text *text, const char *string)
+{
+    text_add(text, string, strlen(string));
+}
+
+void text_printf(struct text *text, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int length = vsnprintf(NULL, 0, fmt, ap);
+    if (length < 0)
+        bug("format '%s'", fmt);
+    reserve(text, (size_t)length);
+    vsnprintf(text->data + text->length, (size_t)length + 1, fmt, again);
+    text->length += (size_t)length;
+    va_end(again);
+    va_end(ap);
+}
+
+void text_json(struct text *text, const char *string)
+{
+    text_add(text, "\"", 1);
+    for (const unsigned char *p = (const unsigned char *)string; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            text_printf(text, "\\%c", *p);
+        else if (*p < 0x20)
+            text_printf(text, "\\u%04x", *p);
+        else
+            text_add(text, (const char *)p, 1);
+    }
+    text_add(text, "\"", 1);
+}
+
+void text_html(struct text *text, const char *string)
+{
+    for (const char *p = string; *p; p++) {
+        switch (*p) {
+        case '&':
+            text_puts(text, "&amp;");
+            break;
+        case '<':
+            text_puts(text, "&lt;");
+            break;
+        case '>':
+            text_puts(text, "&gt;");
+            break;
+        case '"':
+            text_puts(text, "&quot;");
+            break;
+        case '\'':
+            text_puts(text, "&#39;");
+            break;
+        default:
+            text_add(text, p, 1);
+        }
+    }
+}
+
+char *text_take(struct text *text)
+{
+    reserve(text, 0);
+    text->data[text->length] = '\0';
+    char *data = text->data;
+    *text = (struct text){0};
+    return data;
+}
+
+void text_free(struct text *text)
+{
+    free(text->data);
+    *text = (struct text){0};
+}
+
+char *number_text(char buf[NUMBER_TEXT], double value)
+{
+    if (isnan(value))
+        return strcpy(buf, "nan");
+    if (isinf(value))
+        return strcpy(buf, value < 0 ? "-inf" : "inf");
+    if (value == 0) /* -0 and 0 are one number to a reader and to a recipe */
+        return strcpy(buf, "0");
+    if (value == floor(value) && fabs(value) < 9007199254740992.0) {
+        snprintf(buf, NUMBER_TEXT, "%.0f", value);
+        return buf;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(buf, NUMBER_TEXT, "%.*g", digits, value);
+        if (strtod(buf, NULL) == value)
+            break;
+    }
+    return buf;
+}
+
+bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool ends_with(const char *text, const char *suffix)
+{
+    size_t a = strlen(text), b = strlen(suffix);
+    return a >= b && strcmp(text + a - b, suffix) == 0;
+}
+
+size_t edit_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 64 };
+    size_t n = strlen(a), m = strlen(b), row[LONGEST + 1];
+    if (n > LONGEST || m > LONGEST)
+        return n > m ? n : m;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+const char *nearest_word(const char *word, const char *const *candidates, size_t count)
+{
+    const char *best = NULL;
+    size_t limit = strlen(word) / 3 + 1, least = limit + 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = edit_distance(word, candidates[i]);
+        if (distance < least) {
+            least = distance;
+            best = candidates[i];
+        }
+    }
+    return best;
+}
+
+char *bytes_text(char buf[NUMBER_TEXT], double bytes)
+{
+    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
+    size_t i = 0;
+    while (bytes >= 1000 && i + 1 < sizeof unit / sizeof *unit) {
+        bytes /= 1000;
+        i++;
+    }
+    snprintf(buf, NUMBER_TEXT, i && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
+    return buf;
+}
+
+char *duration_text(char buf[NUMBER_TEXT], double seconds)
+{
+    if (!(fabs(seconds) < 1e9)) { /* also not a number */
+        snprintf(buf, NUMBER_TEXT, "-");
+        return buf;
+    }
+    long whole = (long)(seconds + 0.5);
+    if (seconds < 10)
+        snprintf(buf, NUMBER_TEXT, "%.1f s", seconds);
+    else if (whole < 60)
+        snprintf(buf, NUMBER_TEXT, "%ld s", whole);
+    else if (whole < 3600)
+        snprintf(buf, NUMBER_TEXT, "%ld min %ld s", whole / 60, whole % 60);
+    else
+        snprintf(buf, NUMBER_TEXT, "%ld h %ld min", whole / 3600, whole / 60 % 60);
+    return buf;
+}

@@ -1,0 +1,42 @@
+/* Text: a growing string, and the few things the C library leaves out. */
+#ifndef CAIRN_BASE_TEXT_H
+#define CAIRN_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Zero-initialise to use. `data` is always terminated once anything was added; may be NULL before
+ * that. text_take hands the string over: the caller frees it. */
+struct text {
+    char *data;
+    size_t length, capacity;
+};
+void text_add(struct text *text, const char *bytes, size_t length);
+void text_puts(struct text *text, const char *string);
+void text_printf(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Adds string as a JSON string with its quotes. */
+void text_json(struct text *text, const char *string);
+/* Adds string with & < > " ' escaped for HTML. */
+void text_html(struct text *text, const char *string);
+char *text_take(struct text *text); /* never NULL */
+void text_free(struct text *text);
+
+/* The shortest decimal that strtod reads back as exactly this number; "nan", "inf", "-inf" else.
+ * Integers below 2^53 have no exponent and no point. Returns buf. */
+enum { NUMBER_TEXT = 32 };
+char *number_text(char buf[NUMBER_TEXT], double value);
+
+bool starts_with(const char *text, const char *prefix);
+bool ends_with(const char *text, const char *suffix);
+
+/* Edit distance (Levenshtein), for "did you mean". */
+size_t edit_distance(const char *a, const char *b);
+/* The candidate nearest to word if near enough to suggest (NULL if none). */
+const char *nearest_word(const char *word, const char *const *candidates, size_t count);
+
+/* 1.2 kB, 3.4 MB, 5.6 GB (powers of 1000). Returns buf. */
+char *bytes_text(char buf[NUMBER_TEXT], double bytes);
+/* 0.4 s, 12 s, 3 min 20 s, 2 h 5 min; "-" for what is no duration. Returns buf. */
+char *duration_text(char buf[NUMBER_TEXT], double seconds);
+
+#endif
