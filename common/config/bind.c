@@ -1,0 +1,351 @@
+#include "config/fields.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One value to be bound: everything a message needs. */
+struct site {
+    const struct field *field;
+    const struct yaml *at; /* the value */
+    const char *path;      /* "train-vae.train.lr", "train-vae.model.channels[2]" */
+    struct arena *arena;
+};
+
+static const char *shown(const struct site *site)
+{
+    return yaml_shown(site->arena, site->at->text);
+}
+
+/* ---- scalars -------------------------------------------------------------------------------- */
+
+static int want_scalar(const struct site *site, const char *expected, struct err *err)
+{
+    static const char *const given[] = {
+        [YAML_NULL] = "nothing", [YAML_LIST] = "a list", [YAML_MAP] = "a section"};
+    if (site->at->kind == YAML_SCALAR)
+        return 0;
+    return yaml_fail(err, site->at, "%s: %s given; %s expected", site->path, given[site->at->kind],
+                     expected);
+}
+
+static int want_unquoted(const struct site *site, const char *expected, struct err *err)
+{
+    TRY(want_scalar(site, expected, err));
+    if (site->at->quoted)
+        return yaml_fail(err, site->at, "%s: '%s' is in quotes, which makes it text; %s expected",
+                         site->path, shown(site), expected);
+    return 0;
+}
+
+static int out_of_range(const struct site *site, struct err *err)
+{
+    const char *range = field_range(site->arena, site->field);
+    return yaml_fail(err, site->at, "%s: %s is out of range%s%s%s", site->path, shown(site),
+                     *range ? " (" : "", range, *range ? ")" : "");
+}
+
+static bool in_range(const struct field *field, double value)
+{
+    return (field->min == 0 && field->max == 0) || (value >= field->min && value <= field->max);
+}
+
+/* [-+]? ( '.' [0-9]+ | [0-9]+ ( '.' [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, as in YAML 1.2's core. */
+static bool is_real(const char *text)
+{
+    const char *digits = "0123456789", *p = text + (*text == '-' || *text == '+');
+    size_t whole = strspn(p, digits), part = 0;
+    p += whole;
+    if (*p == '.')
+        p += 1 + (part = strspn(p + 1, digits));
+    if (whole + part == 0)
+        return false;
+    if (*p == 'e' || *p == 'E') {
+        p += 1 + (p[1] == '-' || p[1] == '+');
+        size_t exponent = strspn(p, digits);
+        if (exponent == 0)
+            return false;
+        p += exponent;
+    }
+    return *p == '\0';
+}
+
+/* No leading zeros: elsewhere they mean octal. */
+static bool is_integer(const char *text)
+{
+    const char *p = text + (*text == '-' || *text == '+');
+    size_t digits = strspn(p, "0123456789");
+    return digits && p[digits] == '\0' && (digits == 1 || *p != '0');
+}
+
+static int read_real(double *out, const struct site *site, struct err *err)
+{
+    TRY(want_unquoted(site, "number", err));
+    if (!is_real(site->at->text))
+        return yaml_fail(err, site->at, "%s: '%s' is not a number", site->path, shown(site));
+    double value = strtod(site->at->text, NULL);
+    if (!isfinite(value) || !in_range(site->field, value))
+        return out_of_range(site, err);
+    *out = value + 0.0; /* -0 becomes 0 */
+    return 0;
+}
+
+static int not_an_integer(const struct site *site, const char *expected, struct err *err)
+{
+    char number[NUMBER_TEXT];
+    double value = is_real(site->at->text) ? strtod(site->at->text, NULL) : NAN;
+    if (value == floor(value) && fabs(value) < 9007199254740992.0)
+        return yaml_fail(err, site->at, "%s: '%s' is not an %s; did you mean %s?", site->path,
+                         shown(site), expected, number_text(number, value));
+    return yaml_fail(err, site->at, "%s: '%s' is not an %s", site->path, shown(site), expected);
+}
+
+static int read_int(int64_t *out, const struct site *site, struct err *err)
+{
+    TRY(want_unquoted(site, "integer", err));
+    if (!is_integer(site->at->text))
+        return not_an_integer(site, "integer", err);
+    errno = 0;
+    long long value = strtoll(site->at->text, NULL, 10);
+    if (errno == ERANGE || !in_range(site->field, (double)value))
+        return out_of_range(site, err);
+    *out = value;
+    return 0;
+}
+
+static int read_auto_int(int64_t *out, const struct site *site, struct err *err)
+{
+    TRY(want_scalar(site, "integer or auto", err));
+    if (strcmp(site->at->text, "auto") == 0) {
+        *out = -1;
+        return 0;
+    }
+    if (!site->at->quoted && !is_integer(site->at->text))
+        return not_an_integer(site, "integer or auto", err);
+    TRY(read_int(out, site, err));
+    if (*out < 0)
+        return yaml_fail(err, site->at, "%s: %s is out of range (0 or more, or auto)", site->path,
+                         shown(site));
+    return 0;
+}
+
+static int read_bool(bool *out, const struct site *site, struct err *err)
+{
+    TRY(want_unquoted(site, "true or false", err));
+    *out = strcmp(site->at->text, "true") == 0;
+    if (!*out && strcmp(site->at->text, "false") != 0)
+        return yaml_fail(err, site->at, "%s: '%s' is not true or false", site->path, shown(site));
+    return 0;
+}
+
+static int read_text(const char **out, const struct site *site, struct err *err)
+{
+    TRY(want_scalar(site, "text", err));
+    *out = site->at->text;
+    return 0;
+}
+
+static int read_choice(int *out, const struct site *site, struct err *err)
+{
+    const char *const *choices = site->field->choices;
+    int count = 0;
+    TRY(want_scalar(site, field_range(site->arena, site->field), err));
+    for (; choices[count]; count++) {
+        if (strcmp(choices[count], site->at->text) == 0) {
+            *out = count;
+            return 0;
+        }
+    }
+    const char *near = nearest_word(site->at->text, choices, (size_t)count);
+    return yaml_fail(err, site->at, "%s: '%s' is not one of %s%s%s%s", site->path, shown(site),
+                     field_range(site->arena, site->field), near ? "; did you mean '" : "",
+                     near ? near : "", near ? "'?" : "");
+}
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+static int want_list(const struct site *site, struct err *err)
+{
+    const struct field *f = site->field;
+    if (site->at->kind == YAML_SCALAR)
+        return yaml_fail(err, site->at, "%s: '%s' is not a list; did you mean [%s]?", site->path,
+                         shown(site), shown(site));
+    if (site->at->kind != YAML_LIST)
+        return yaml_fail(err, site->at, "%s: %s given; %s expected", site->path,
+                         site->at->kind == YAML_MAP ? "a section" : "nothing", field_type_name(f));
+    size_t count = site->at->count;
+    if (count < f->min_count || (f->max_count && count > f->max_count))
+        return yaml_fail(err, site->at, "%s: %zu item%s given; %s expected", site->path, count,
+                         count == 1 ? "" : "s", field_counts(site->arena, f));
+    return 0;
+}
+
+static int check_not_again(const struct int_list *list, const struct site *site, struct err *err)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] == list->items[list->count])
+            return yaml_fail(err, site->at, "%s: '%s' given twice", site->path, shown(site));
+    return 0;
+}
+
+static int read_choice_item(struct int_list *list, const struct site *site, struct err *err)
+{
+    int choice = 0;
+    TRY(read_choice(&choice, site, err));
+    list->items[list->count] = choice;
+    return check_not_again(list, site, err);
+}
+
+/* The lists have one layout: a count and a pointer to items of one of three types, each 8 bytes. */
+static int read_list(void *into, const struct site *site, struct err *err)
+{
+    TRY(want_list(site, err));
+    struct int_list *ints = into;
+    struct real_list *reals = into;
+    struct text_list *texts = into;
+    size_t count = site->at->count;
+    void *items = arena_alloc(site->arena, count * sizeof(int64_t) + 1);
+    if (site->field->type == FIELD_REALS)
+        *reals = (struct real_list){0, items};
+    else if (site->field->type == FIELD_TEXTS)
+        *texts = (struct text_list){0, items};
+    else
+        *ints = (struct int_list){0, items};
+    for (size_t i = 0; i < count; i++) {
+        struct site item = {site->field, site->at->items[i],
+                            arena_printf(site->arena, "%s[%zu]", site->path, i), site->arena};
+        if (site->field->type == FIELD_REALS)
+            TRY(read_real(&reals->items[reals->count++], &item, err));
+        else if (site->field->type == FIELD_TEXTS)
+            TRY(read_text(&texts->items[texts->count++], &item, err));
+        else if (site->field->type == FIELD_INTS)
+            TRY(read_int(&ints->items[ints->count++], &item, err));
+        else {
+            TRY(read_choice_item(ints, &item, err));
+            ints->count++;
+        }
+    }
+    return 0;
+}
+
+/* ---- sections ------------------------------------------------------------------------------- */
+
+/* "; did you mean 'epochs'?", or the valid keys if they are few, or nothing. */
+static const char *key_hint(const char *key, const struct field *fields, struct arena *arena)
+{
+    enum { FEW = 12 };
+    size_t count = 0;
+    while (fields[count].key)
+        count++;
+    const char **keys = arena_alloc(arena, (count + 1) * sizeof *keys);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = fields[i].key;
+    const char *hint = nearest_word(key, keys, count);
+    if (hint)
+        return arena_printf(arena, "; did you mean '%s'?", hint);
+    if (count == 0)
+        return "; no keys are expected here";
+    if (count > FEW)
+        return "";
+    hint = keys[0];
+    for (size_t i = 1; i < count; i++)
+        hint = arena_printf(arena, "%s, %s", hint, keys[i]);
+    return arena_printf(arena, "; valid keys: %s", hint);
+}
+
+static int check_keys(const struct field *fields, const struct yaml *map, const char *name,
+                      struct arena *arena, struct err *err)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        const struct yaml *key = map->keys[i];
+        const struct field *f = fields;
+        while (f->key && strcmp(f->key, key->text) != 0)
+            f++;
+        if (!f->key)
+            return yaml_fail(err, key, "%s%sunknown key '%s'%s", name, *name ? ": " : "",
+                             yaml_shown(arena, key->text), key_hint(key->text, fields, arena));
+    }
+    return 0;
+}
+
+static int bind(void *into, const struct field *fields, const struct yaml *map,
+                const struct yaml *at, const char *name, struct arena *arena, struct err *err);
+
+static int bind_value(void *into, const struct site *site, struct err *err)
+{
+    switch (site->field->type) {
+    case FIELD_BOOL:
+        return read_bool(into, site, err);
+    case FIELD_INT:
+        return read_int(into, site, err);
+    case FIELD_REAL:
+        return read_real(into, site, err);
+    case FIELD_TEXT:
+        return read_text(into, site, err);
+    case FIELD_CHOICE:
+        return read_choice(into, site, err);
+    case FIELD_AUTO_INT:
+        return read_auto_int(into, site, err);
+    default:
+        return read_list(into, site, err);
+    }
+}
+
+/* The row's default goes the same way as a user's value; that it passes is our own affair. */
+static void bind_fallback(void *into, const struct field *field, const char *path,
+                          struct arena *arena)
+{
+    struct err err;
+    struct yaml *value;
+    if (yaml_parse(&value, arena, "default", field->fallback, strlen(field->fallback), &err))
+        bug("%s: %s", path, err.text);
+    struct site site = {field, value, path, arena};
+    if (bind_value(into, &site, &err))
+        bug("%s", err.text);
+}
+
+/* at: the nearest thing that was given, where a missing key is reported. */
+static int bind_field(void *into, const struct field *field, const struct yaml *value,
+                      const struct yaml *at, const char *path, struct arena *arena, struct err *err)
+{
+    if (field->type == FIELD_OPTION)
+        *(bool *)into = value != NULL;
+    if (field->type == FIELD_OPTION && !value)
+        return 0;
+    if (field->type == FIELD_SECTION || field->type == FIELD_OPTION)
+        return bind(into, field->sub, value, value ? value : at, path, arena, err);
+    if (value) {
+        struct site site = {field, value, path, arena};
+        return bind_value(into, &site, err);
+    }
+    if (!field->fallback)
+        return yaml_fail(err, at, "%s: missing; %s expected: %s", path, field_type_name(field),
+                         field->help);
+    bind_fallback(into, field, path, arena);
+    return 0;
+}
+
+static int bind(void *into, const struct field *fields, const struct yaml *map,
+                const struct yaml *at, const char *name, struct arena *arena, struct err *err)
+{
+    if (map && map->kind == YAML_NULL)
+        map = NULL;
+    if (map && map->kind != YAML_MAP)
+        return yaml_fail(
+            err, map, "%s%s%s given; a section (key: value) expected", name, *name ? ": " : "",
+            map->kind == YAML_LIST ? "a list"
+                                   : arena_printf(arena, "'%s'", yaml_shown(arena, map->text)));
+    if (map)
+        TRY(check_keys(fields, map, name, arena, err));
+    for (const struct field *f = fields; f->key; f++)
+        TRY(bind_field((char *)into + f->offset, f, yaml_get(map, f->key), at,
+                       field_path(arena, name, f->key), arena, err));
+    return 0;
+}
+
+int config_bind(void *into, const struct field *fields, const struct yaml *map, const char *name,
+                struct arena *arena, struct err *err)
+{
+    return bind(into, fields, map, map, name, arena, err);
+}

@@ -1,0 +1,154 @@
+#include "config/fields.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void put_number(struct text *out, double value)
+{
+    char number[NUMBER_TEXT];
+    text_puts(out, number_text(number, value));
+}
+
+/* Quoted and on one line whatever it contains; YAML reads it back. */
+static void put_text(struct text *out, const char *text)
+{
+    yaml_write(out, &(struct yaml){.kind = YAML_SCALAR, .text = text, .quoted = true});
+}
+
+static void put_list(struct text *out, const struct field *field, const void *at)
+{
+    const struct int_list *ints = at;
+    const struct real_list *reals = at;
+    const struct text_list *texts = at;
+    size_t count = field->type == FIELD_REALS   ? reals->count
+                   : field->type == FIELD_TEXTS ? texts->count
+                                                : ints->count;
+    text_puts(out, "[");
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            text_puts(out, ", ");
+        if (field->type == FIELD_REALS)
+            put_number(out, reals->items[i]);
+        else if (field->type == FIELD_TEXTS)
+            put_text(out, texts->items[i]);
+        else if (field->type == FIELD_INTS)
+            text_printf(out, "%" PRId64, ints->items[i]);
+        else
+            text_puts(out, field->choices[ints->items[i]]);
+    }
+    text_puts(out, "]");
+}
+
+static void put_value(struct text *out, const struct field *field, const void *at)
+{
+    switch (field->type) {
+    case FIELD_BOOL:
+        text_puts(out, *(const bool *)at ? "true" : "false");
+        break;
+    case FIELD_INT:
+        text_printf(out, "%" PRId64, *(const int64_t *)at);
+        break;
+    case FIELD_REAL:
+        put_number(out, *(const double *)at);
+        break;
+    case FIELD_TEXT:
+        put_text(out, *(const char *const *)at);
+        break;
+    case FIELD_CHOICE:
+        text_puts(out, field->choices[*(const int *)at]);
+        break;
+    case FIELD_AUTO_INT:
+        if (*(const int64_t *)at < 0)
+            text_puts(out, "auto");
+        else
+            text_printf(out, "%" PRId64, *(const int64_t *)at);
+        break;
+    default:
+        put_list(out, field, at);
+    }
+}
+
+static bool is_auto(const struct field *field, const void *at)
+{
+    if (field->type == FIELD_AUTO_INT)
+        return *(const int64_t *)at < 0;
+    return field->type == FIELD_CHOICE && strcmp(field->choices[*(const int *)at], "auto") == 0;
+}
+
+static void dump(struct text *out, const struct field *fields, const void *from, const char *prefix,
+                 struct arena *arena)
+{
+    for (const struct field *f = fields; f->key; f++) {
+        const void *at = (const char *)from + f->offset;
+        const char *path = field_path(arena, prefix, f->key);
+        if (f->silent || (f->silent_auto && is_auto(f, at)))
+            continue;
+        if (f->type == FIELD_OPTION) {
+            if (!*(const bool *)at)
+                continue;
+            text_printf(out, "%s=given\n", path); /* also if it has no rows of its own */
+        }
+        if (f->type == FIELD_SECTION || f->type == FIELD_OPTION) {
+            dump(out, f->sub, at, path, arena);
+            continue;
+        }
+        text_printf(out, "%s=", path);
+        put_value(out, f, at);
+        text_puts(out, "\n");
+    }
+}
+
+void config_dump(struct text *out, const struct field *fields, const void *from, const char *prefix)
+{
+    struct arena arena = {0};
+    dump(out, fields, from, prefix, &arena);
+    arena_free(&arena);
+}
+
+/* ---- help ----------------------------------------------------------------------------------- */
+
+enum { CELLS = 4, WIDEST = 36 }; /* key, type, default, range; a wider cell pushes its line */
+
+static void help_cells(const char *cell[CELLS], const struct field *field, const char *path,
+                       struct arena *arena)
+{
+    const char *counts = field_counts(arena, field), *range = field_range(arena, field);
+    cell[0] = path;
+    cell[1] = field_type_name(field);
+    if (*counts)
+        cell[1] = arena_printf(arena, "%s (%s)", cell[1], counts);
+    cell[2] = field->fallback                ? field->fallback
+              : field->type == FIELD_OPTION  ? "absent"
+              : field->type == FIELD_SECTION ? ""
+                                             : "(required)";
+    cell[3] = range;
+}
+
+static void help(struct text *out, size_t width[CELLS], bool measure, const struct field *fields,
+                 const char *prefix, struct arena *arena)
+{
+    for (const struct field *f = fields; f->key; f++) {
+        const char *cell[CELLS], *path = field_path(arena, prefix, f->key);
+        help_cells(cell, f, path, arena);
+        for (int i = 0; i < CELLS; i++) {
+            size_t length = strlen(cell[i]);
+            if (measure && length <= WIDEST && length > width[i])
+                width[i] = length;
+            if (!measure)
+                text_printf(out, "%-*s  ", (int)width[i], cell[i]);
+        }
+        if (!measure)
+            text_printf(out, "%s\n", f->help ? f->help : "");
+        if (f->type == FIELD_SECTION || f->type == FIELD_OPTION)
+            help(out, width, measure, f->sub, path, arena);
+    }
+}
+
+void config_help(struct text *out, const struct field *fields, const char *prefix)
+{
+    struct arena arena = {0};
+    size_t width[CELLS] = {0};
+    help(out, width, true, fields, prefix, &arena);
+    help(out, width, false, fields, prefix, &arena);
+    arena_free(&arena);
+}

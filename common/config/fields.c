@@ -1,0 +1,72 @@
+#include "config/fields.h"
+
+#include <math.h>
+
+const char *field_type_name(const struct field *field)
+{
+    static const char *const names[] = {
+        [FIELD_BOOL] = "true or false",
+        [FIELD_INT] = "integer",
+        [FIELD_REAL] = "number",
+        [FIELD_TEXT] = "text",
+        [FIELD_CHOICE] = "choice",
+        [FIELD_INTS] = "list of integers",
+        [FIELD_REALS] = "list of numbers",
+        [FIELD_TEXTS] = "list of texts",
+        [FIELD_CHOICES] = "list of choices",
+        [FIELD_SECTION] = "section",
+        [FIELD_OPTION] = "optional section",
+        [FIELD_AUTO_INT] = "integer or auto",
+    };
+    return names[field->type];
+}
+
+/* One-sided and closed ranges in words; infinite ends are open. */
+static const char *range_words(struct arena *arena, double min, double max)
+{
+    char low[NUMBER_TEXT], high[NUMBER_TEXT];
+    number_text(low, min);
+    number_text(high, max);
+    if (isinf(min) && isinf(max))
+        return "";
+    if (isinf(max))
+        return arena_printf(arena, "%s or more", low);
+    if (isinf(min))
+        return arena_printf(arena, "%s or less", high);
+    return min == max ? arena_strdup(arena, low) : arena_printf(arena, "%s to %s", low, high);
+}
+
+const char *field_range(struct arena *arena, const struct field *field)
+{
+    struct text words = {0};
+    switch (field->type) {
+    case FIELD_CHOICE:
+    case FIELD_CHOICES:
+        for (const char *const *choice = field->choices; *choice; choice++)
+            text_printf(&words, "%s%s", choice == field->choices ? "" : ", ", *choice);
+        const char *copy = arena_strdup(arena, words.data ? words.data : "");
+        text_free(&words);
+        return copy;
+    case FIELD_INT:
+    case FIELD_REAL:
+    case FIELD_INTS:
+    case FIELD_REALS:
+    case FIELD_AUTO_INT:
+        return field->min == 0 && field->max == 0 ? "" : range_words(arena, field->min, field->max);
+    default:
+        return "";
+    }
+}
+
+const char *field_counts(struct arena *arena, const struct field *field)
+{
+    if (field->min_count == 0 && field->max_count == 0)
+        return "";
+    double most = field->max_count ? (double)field->max_count : INFINITY;
+    return range_words(arena, (double)field->min_count, most);
+}
+
+const char *field_path(struct arena *arena, const char *prefix, const char *key)
+{
+    return *prefix ? arena_printf(arena, "%s.%s", prefix, key) : key;
+}

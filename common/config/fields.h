@@ -1,0 +1,16 @@
+/* What bind.c and dump.c share of the field tables. */
+#ifndef CAIRN_CONFIG_FIELDS_H
+#define CAIRN_CONFIG_FIELDS_H
+
+#include "config/config.h"
+
+/* "integer", "list of numbers": how messages and help call the type. */
+const char *field_type_name(const struct field *field);
+/* "0 to 1", "1 or more", "a, b, c"; "" if anything goes. For lists it is about each item. */
+const char *field_range(struct arena *arena, const struct field *field);
+/* "2", "1 to 3", "1 or more": how many items; "" if any number. */
+const char *field_counts(struct arena *arena, const struct field *field);
+/* "prefix.key", or the key alone if there is no prefix. */
+const char *field_path(struct arena *arena, const char *prefix, const char *key);
+
+#endif
