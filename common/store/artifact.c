@@ -1,0 +1,400 @@
+#include "store/internal.h"
+
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MANIFEST_LIMIT = 1 << 26, OBJECT_LIMIT = 1 << 30, NAME_LIMIT = 200 };
+
+static int fail_read_only(const struct store *store, struct err *err)
+{
+    return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+int object_path(char *out, const struct store *store, const struct id *object, struct err *err)
+{
+    int length =
+        snprintf(out, PATH_BYTES, "%s/objects/%.2s/%s", store->lab, object->hex, object->hex + 2);
+    if (length >= PATH_BYTES)
+        return fail_as(err, STATUS_IO, "path too long: '%.60s...'", store->lab);
+    return 0;
+}
+
+static int file_sync(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(err, "cannot open '%s'", path);
+    int status = fsync(fd);
+    if (status)
+        fail_errno(err, "cannot write '%s'", path);
+    close(fd);
+    return status;
+}
+
+static int object_folder(char out[PATH_BYTES], const struct store *store, const char *path,
+                         struct err *err)
+{
+    snprintf(out, PATH_BYTES, "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (file_exists(out))
+        return 0;
+    TRY(folder_make(out, err));
+    char objects[PATH_BYTES];
+    TRY(path_join(objects, store->lab, "objects", err));
+    return folder_sync(objects, err);
+}
+
+/* Makes the complete file `part` the object of this id; part itself stays. An object that is there
+ * already is looked at, and replaced if its bytes are not what its name says. */
+static int object_place(const struct store *store, const char *part, const struct id *object,
+                        struct err *err)
+{
+    char path[PATH_BYTES], folder[PATH_BYTES];
+    TRY(file_sync(part, err));
+    if (chmod(part, 0444))
+        return fail_errno(err, "cannot write '%s'", part);
+    TRY(object_path(path, store, object, err));
+    TRY(object_folder(folder, store, path, err));
+    if (link(part, path)) {
+        struct id there;
+        if (errno != EEXIST)
+            return fail_errno(err, "cannot create '%s'", path);
+        TRY(sha256_file(&there, NULL, path, err));
+        if (strcmp(there.hex, object->hex) && rename(part, path))
+            return fail_errno(err, "cannot replace '%s'", path);
+    }
+    return folder_sync(folder, err);
+}
+
+/* ---- names in lab/work ---------------------------------------------------------------------- */
+
+static void short_hash(char out[9], const char *text)
+{
+    snprintf(out, 9, "%.8s", sha256_of(text, strlen(text)).hex);
+}
+
+/* The name says who writes there, so that what a killed process left can be cleared away. */
+static int work_name(char out[PATH_BYTES], const struct store *store, struct err *err)
+{
+    struct owner self = owner_self();
+    char host[9], boot[9], unique[RANDOM_NAME], name[128], work[PATH_BYTES];
+    short_hash(host, self.host);
+    short_hash(boot, self.boot);
+    random_name(unique);
+    snprintf(name, sizeof name, "draft-%s-%s-%" PRId64 "-%" PRId64 "-%s", host, boot, self.pid,
+             self.start, unique);
+    if (store->read_only)
+        return fail_read_only(store, err);
+    TRY(path_join(work, store->lab, "work", err));
+    TRY(folder_make(work, err));
+    return path_join(out, work, name, err);
+}
+
+static bool left_behind(const char *name, const struct owner *self)
+{
+    char host[9], boot[9], own_host[9], own_boot[9];
+    struct owner owner = *self;
+    if (sscanf(name, "draft-%8[0-9a-f]-%8[0-9a-f]-%" SCNd64 "-%" SCNd64, host, boot, &owner.pid,
+               &owner.start) != 4)
+        return false;
+    short_hash(own_host, self->host);
+    short_hash(own_boot, self->boot);
+    if (strcmp(host, own_host))
+        return false;
+    return strcmp(boot, own_boot) || owner_life(&owner, self) == LIFE_DEAD;
+}
+
+void clear_left_behind(const struct store *store)
+{
+    struct err err;
+    struct owner self = owner_self();
+    char work[PATH_BYTES], path[PATH_BYTES];
+    DIR *dir = path_join(work, store->lab, "work", &err) ? NULL : opendir(work);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        if (left_behind(entry->d_name, &self) && !path_join(path, work, entry->d_name, &err) &&
+            unlink(path))
+            folder_remove(path, &err);
+    if (dir)
+        closedir(dir);
+}
+
+int object_put(struct store *store, const void *bytes, size_t length, struct id *out,
+               struct err *err)
+{
+    *out = sha256_of(bytes, length);
+    char path[PATH_BYTES], part[PATH_BYTES];
+    TRY(object_path(path, store, out, err));
+    struct id there;
+    if (file_exists(path) && !sha256_file(&there, NULL, path, err) && !strcmp(there.hex, out->hex))
+        return 0;
+    TRY(work_name(part, store, err));
+    TRY(file_publish(part, bytes, length, err));
+    int status = object_place(store, part, out, err);
+    unlink(part);
+    return status;
+}
+
+int object_get(char **out, size_t *length, const struct store *store, const struct id *object,
+               struct err *err)
+{
+    char path[PATH_BYTES];
+    TRY(object_path(path, store, object, err));
+    if (!file_exists(path))
+        return fail_as(err, STATUS_MISSING, "no object '%.16s' in lab '%s'", object->hex,
+                       store->lab);
+    TRY(file_read(out, length, path, OBJECT_LIMIT, err));
+    if (!strcmp(sha256_of(*out, *length).hex, object->hex))
+        return 0;
+    free(*out);
+    return fail_as(err, STATUS_BAD_DATA, "object '%s' is damaged", path);
+}
+
+/* ---- drafts --------------------------------------------------------------------------------- */
+
+struct draft {
+    struct store *store;
+    char folder[PATH_BYTES];
+};
+
+int draft_open(struct draft **out, struct store *store, struct err *err)
+{
+    struct draft *draft = xcalloc(1, sizeof *draft);
+    draft->store = store;
+    clear_left_behind(store);
+    if (work_name(draft->folder, store, err) || folder_make(draft->folder, err)) {
+        free(draft);
+        return -1;
+    }
+    *out = draft;
+    return 0;
+}
+
+/* ".part" is how a file that is still being written is called. */
+static bool name_valid(const char *name)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strlen(name);
+    return length && length <= NAME_LIMIT && name[0] != '.' && strspn(name, plain) == length &&
+           !ends_with(name, ".part");
+}
+
+int draft_path(const struct draft *draft, const char *name, char *out, struct err *err)
+{
+    if (!name_valid(name))
+        return fail(err, "'%s' cannot be the name of a file in an artifact", name);
+    return path_join(out, draft->folder, name, err);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorted names, in the arena. */
+static int draft_names(const struct draft *draft, char ***out, size_t *count, struct arena *arena,
+                       struct err *err)
+{
+    DIR *dir = opendir(draft->folder);
+    if (!dir)
+        return fail_errno(err, "cannot open folder '%s'", draft->folder);
+    size_t used = 0, capacity = 0;
+    char **names = NULL;
+    int status = 0;
+    struct dirent *entry;
+    while (!status && (errno = 0, entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        if (!name_valid(entry->d_name))
+            status = fail(err, "'%s' cannot be part of an artifact", entry->d_name);
+        if (used == capacity)
+            names = xrealloc(names, capacity = capacity ? 2 * capacity : 16, sizeof *names);
+        names[used++] = arena_strdup(arena, entry->d_name);
+    }
+    if (!status && errno)
+        status = fail_errno(err, "cannot read folder '%s'", draft->folder);
+    closedir(dir);
+    if (!status && !used)
+        status = fail(err, "an artifact needs at least one file");
+    if (used)
+        qsort(names, used, sizeof *names, by_text);
+    *out = arena_alloc(arena, used * sizeof *names);
+    if (used)
+        memcpy(*out, names, used * sizeof *names);
+    *count = used;
+    free(names);
+    return status;
+}
+
+static int seal_file(const struct draft *draft, const char *name, struct text *manifest,
+                     struct err *err)
+{
+    char path[PATH_BYTES];
+    struct id object;
+    long long size;
+    struct stat st;
+    TRY(path_join(path, draft->folder, name, err));
+    if (lstat(path, &st) || !S_ISREG(st.st_mode))
+        return fail(err, "'%s' is not a regular file", path);
+    TRY(sha256_file(&object, &size, path, err));
+    TRY(object_place(draft->store, path, &object, err));
+    text_printf(manifest, "%s %lld %s\n", object.hex, size, name);
+    return 0;
+}
+
+int draft_seal(struct draft *draft, struct id *out, struct err *err)
+{
+    struct arena arena = {0};
+    struct text manifest = {0};
+    char **names = NULL;
+    size_t count = 0;
+    int status = draft_names(draft, &names, &count, &arena, err);
+    for (size_t i = 0; !status && i < count; i++)
+        status = seal_file(draft, names[i], &manifest, err);
+    if (!status)
+        status = object_put(draft->store, manifest.data, manifest.length, out, err);
+    text_free(&manifest);
+    arena_free(&arena);
+    draft_drop(draft);
+    return status;
+}
+
+void draft_drop(struct draft *draft)
+{
+    if (!draft)
+        return;
+    struct err err; /* what cannot be removed now is cleared away by a later draft */
+    folder_remove(draft->folder, &err);
+    free(draft);
+}
+
+/* ---- manifests ------------------------------------------------------------------------------ */
+
+/* Reads one "SHA256 SIZE NAME\n" at *at, which lies in a terminated text. */
+static bool parse_line(struct manifest_line *line, char **at, struct arena *arena)
+{
+    char *text = *at, *end = strchr(text, '\n');
+    if (!end || end - text < 68 || text[64] != ' ')
+        return false;
+    *end = text[64] = '\0';
+    *at = end + 1;
+    char *name = strchr(text + 65, ' ');
+    if (!id_valid(text) || !name)
+        return false;
+    *name++ = '\0';
+    size_t digits = strlen(text + 65);
+    if (!digits || digits > 18 || strspn(text + 65, "0123456789") != digits ||
+        (digits > 1 && text[65] == '0') || !name_valid(name))
+        return false;
+    memcpy(line->object.hex, text, 65);
+    line->size = strtoll(text + 65, NULL, 10);
+    line->name = arena_strdup(arena, name);
+    return true;
+}
+
+int artifact_manifest(struct manifest *out, struct arena *arena, const struct store *store,
+                      const struct id *artifact, struct err *err)
+{
+    char path[PATH_BYTES], *text;
+    size_t length;
+    TRY(object_path(path, store, artifact, err));
+    if (!file_exists(path))
+        return fail_as(err, STATUS_MISSING, "no artifact '%.16s' in lab '%s'", artifact->hex,
+                       store->lab);
+    TRY(file_read(&text, &length, path, MANIFEST_LIMIT, err));
+    bool sound =
+        length && !strcmp(sha256_of(text, length).hex, artifact->hex) && strlen(text) == length;
+    size_t lines = 0;
+    for (char *p = text; sound && (p = strchr(p, '\n')); p++)
+        lines++;
+    *out = (struct manifest){.lines = arena_alloc(arena, lines * sizeof *out->lines)};
+    char *at = text;
+    for (; sound && *at; out->count++) {
+        struct manifest_line *line = out->lines + out->count;
+        sound =
+            parse_line(line, &at, arena) && (!out->count || strcmp(line[-1].name, line->name) < 0);
+    }
+    free(text);
+    if (!sound)
+        return fail_as(err, STATUS_BAD_DATA, "artifact '%.16s': manifest '%s' is damaged",
+                       artifact->hex, path);
+    return 0;
+}
+
+int artifact_path(char *out, const struct store *store, const struct id *artifact, const char *name,
+                  struct err *err)
+{
+    struct arena arena = {0};
+    struct manifest manifest;
+    int status = artifact_manifest(&manifest, &arena, store, artifact, err);
+    const struct manifest_line *found = NULL;
+    for (size_t i = 0; !status && i < manifest.count; i++)
+        if (!strcmp(manifest.lines[i].name, name))
+            found = manifest.lines + i;
+    if (found)
+        status = object_path(out, store, &found->object, err);
+    else if (!status)
+        status = fail_as(err, STATUS_MISSING, "no '%s' in artifact '%.16s'", name, artifact->hex);
+    arena_free(&arena);
+    return status;
+}
+
+bool artifact_present(const struct store *store, const struct id *artifact, int64_t *bytes)
+{
+    struct err err;
+    struct arena arena = {0};
+    struct manifest manifest;
+    bool present = !artifact_manifest(&manifest, &arena, store, artifact, &err);
+    *bytes = 0;
+    for (size_t i = 0; present && i < manifest.count; i++) {
+        const struct manifest_line *line = manifest.lines + i;
+        char path[PATH_BYTES];
+        struct stat st;
+        present = !object_path(path, store, &line->object, &err) && !stat(path, &st) &&
+                  st.st_size == line->size;
+        *bytes += line->size;
+    }
+    arena_free(&arena);
+    return present;
+}
+
+int artifact_verify(const struct store *store, const struct id *artifact, struct err *err)
+{
+    struct arena arena = {0};
+    struct manifest manifest;
+    if (artifact_manifest(&manifest, &arena, store, artifact, err)) {
+        arena_free(&arena);
+        return -1;
+    }
+    struct text bad = {0};
+    for (size_t i = 0; i < manifest.count; i++) {
+        const struct manifest_line *line = manifest.lines + i;
+        char path[PATH_BYTES];
+        struct id found;
+        long long size = 0;
+        const char *what = NULL;
+        if (object_path(path, store, &line->object, err) || sha256_file(&found, &size, path, err))
+            what = err->status == STATUS_MISSING ? "gone" : "unreadable";
+        else if (size != line->size || strcmp(found.hex, line->object.hex))
+            what = "damaged";
+        if (what)
+            text_printf(&bad, "%s'%s' is %s (object '%s')", bad.length ? ", " : "", line->name,
+                        what, path);
+    }
+    int status = !bad.length ? 0
+                             : fail_as(err, STATUS_BAD_DATA, "artifact '%.16s': %s", artifact->hex,
+                                       bad.data);
+    text_free(&bad);
+    arena_free(&arena);
+    return status;
+}

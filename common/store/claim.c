@@ -1,0 +1,380 @@
+/*
+ * Claiming a recipe, so that everything is computed once.
+ *
+ * A claim is a row with status 'running'; a unique index over those rows admits one per recipe. A
+ * claim whose owner is dead becomes 'lost' by whoever looks next. An owner on another host cannot
+ * be looked at: it is waited for, and registry_release is how a person says that it is gone.
+ */
+#include "store/internal.h"
+
+#include "base/progress.h"
+#include "base/stop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { POLL_NS = 200 * 1000 * 1000 };
+
+double unix_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+void run_free(struct run *run)
+{
+    if (!run)
+        return;
+    for (size_t i = 0; i < run->metric_count; i++) {
+        free(run->metrics[i].name);
+        free(run->metrics[i].case_id);
+    }
+    for (int i = 0; i < run->input_count; i++)
+        free((char *)run->inputs[i].name);
+    free(run->metrics);
+    free(run->stage);
+    free(run->build);
+    free(run->config);
+    free(run->numerics);
+    free(run);
+}
+
+/* ---- look-up -------------------------------------------------------------------------------- */
+
+int ports_read(const struct store *store, int64_t run, bool outputs, struct arena *arena,
+               struct port ports[MAX_PORTS], int *count, struct err *err)
+{
+    struct statement statement;
+    const char *sql = outputs ? "SELECT port, artifact FROM run_output WHERE run = ? ORDER BY port"
+                              : "SELECT port, artifact FROM run_input WHERE run = ? ORDER BY port";
+    TRY(statement_open(&statement, store, sql, VALUES(int_value(run)), err));
+    int got;
+    *count = 0;
+    while ((got = statement_step(&statement, err)) == 1) {
+        const char *artifact = statement_text(&statement, 1);
+        if (*count == MAX_PORTS || !id_valid(artifact)) {
+            got = fail_as(err, STATUS_BAD_DATA, "registry '%s' is damaged: ports of run %" PRId64,
+                          store->registry, run);
+            break;
+        }
+        ports[*count].name = arena_strdup(arena, statement_text(&statement, 0));
+        memcpy(ports[(*count)++].artifact.hex, artifact, sizeof ports->artifact.hex);
+    }
+    statement_close(&statement);
+    return got;
+}
+
+/* The newest run of the recipe with this status; 0 if there is none. */
+int newest_run(const struct store *store, const struct id *recipe, const char *status, int64_t *run,
+               struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store, "SELECT max(id) FROM run WHERE recipe = ? AND status = ?",
+                       VALUES(text_value(recipe->hex), text_value(status)), err));
+    int got = statement_step(&statement, err);
+    *run = got == 1 ? statement_int(&statement, 0) : 0;
+    statement_close(&statement);
+    return got < 0 ? -1 : 0;
+}
+
+/* A result whose files were deleted or cut short is not known any more: it is made again. */
+int registry_lookup(struct store *store, const struct id *recipe, struct arena *arena, int64_t *run,
+                    struct port outputs[MAX_PORTS], int *count, struct err *err)
+{
+    TRY(newest_run(store, recipe, "done", run, err));
+    if (!*run)
+        return 0;
+    TRY(ports_read(store, *run, true, arena, outputs, count, err));
+    for (int i = 0; i < *count; i++) {
+        int64_t bytes;
+        if (!artifact_present(store, &outputs[i].artifact, &bytes))
+            return 0;
+    }
+    return 1;
+}
+
+/* ---- claims --------------------------------------------------------------------------------- */
+
+void owner_read(struct owner *out, const struct statement *statement, int column)
+{
+    snprintf(out->host, sizeof out->host, "%s", statement_text(statement, column));
+    snprintf(out->boot, sizeof out->boot, "%s", statement_text(statement, column + 1));
+    out->pid = statement_int(statement, column + 2);
+    out->start = statement_int(statement, column + 3);
+}
+
+/* The run that holds the recipe; 0 if none does. */
+static int find_holder(const struct store *store, const struct id *recipe, int64_t *run,
+                       struct owner *owner, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store,
+                       "SELECT id, owner_host, owner_boot, owner_pid, owner_start FROM run "
+                       "WHERE recipe = ? AND status = 'running'",
+                       VALUES(text_value(recipe->hex)), err));
+    int got = statement_step(&statement, err);
+    *run = got == 1 ? statement_int(&statement, 0) : 0;
+    if (got == 1)
+        owner_read(owner, &statement, 1);
+    statement_close(&statement);
+    return got < 0 ? -1 : 0;
+}
+
+/* What a finished run left in its folder must not be taken for a checkpoint by the next one. Inside
+ * a transaction: nobody can claim the recipe meanwhile. */
+static int clear_folder(const struct store *store, const char *recipe, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store,
+                       "SELECT status FROM run WHERE recipe = ? ORDER BY id DESC LIMIT 1",
+                       VALUES(text_value(recipe)), err));
+    int got = statement_step(&statement, err);
+    bool done = got == 1 && !strcmp(statement_text(&statement, 0), "done");
+    statement_close(&statement);
+    if (got < 0)
+        return -1;
+    char work[PATH_BYTES], folder[PATH_BYTES];
+    TRY(path_join(work, store->lab, "work", err));
+    TRY(path_join(folder, work, recipe, err));
+    return done ? folder_remove(folder, err) : 0;
+}
+
+void clear_finished(const struct store *store, const char *recipe)
+{
+    struct err ignored; /* what stays is cleared by registry_sweep or the next claim */
+    if (!sql_begin(store, &ignored))
+        sql_end(store, clear_folder(store, recipe, &ignored), &ignored);
+}
+
+int insert_ports(const struct store *store, const char *sql, int64_t run, const struct port *ports,
+                 int count, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store, sql, NULL, err));
+    int status = 0;
+    for (int i = 0; !status && i < count; i++) {
+        status = statement_bind(
+            &statement,
+            VALUES(int_value(run), text_value(ports[i].name), text_value(ports[i].artifact.hex)),
+            err);
+        if (!status && statement_step(&statement, err) < 0)
+            status = -1;
+    }
+    statement_close(&statement);
+    return status;
+}
+
+static int insert_run(struct run *run, struct err *err)
+{
+    const struct owner *owner = &run->owner;
+    run->started = unix_time();
+    run->clock = clock_seconds();
+    TRY(sql_run(run->store,
+                "INSERT INTO run (stage, recipe, status, started, build, config, uuid, owner_host, "
+                "owner_boot, owner_pid, owner_start) "
+                "VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
+                VALUES(text_value(run->stage), text_value(run->recipe.hex),
+                       real_value(run->started), text_value(run->build), text_value(run->config),
+                       text_value(run->uuid), text_value(owner->host), text_value(owner->boot),
+                       int_value(owner->pid), int_value(owner->start)),
+                err));
+    run->id = sql_last_id(run->store);
+    return insert_ports(run->store, "INSERT INTO run_input (run, port, artifact) VALUES (?, ?, ?)",
+                        run->id, run->inputs, run->input_count, err);
+}
+
+enum claim { CLAIM_OURS, CLAIM_KNOWN, CLAIM_HELD };
+
+static int claim_locked(struct run *run, struct arena *arena, struct port outputs[MAX_PORTS],
+                        int *count, enum claim *out, struct err *err)
+{
+    int64_t known_run, holder;
+    struct owner owner;
+    *out = CLAIM_KNOWN;
+    if (!run->again) {
+        int known =
+            registry_lookup(run->store, &run->recipe, arena, &known_run, outputs, count, err);
+        if (known)
+            return known < 0 ? -1 : 0;
+    }
+    *out = CLAIM_HELD;
+    TRY(find_holder(run->store, &run->recipe, &holder, &owner, err));
+    if (holder && owner_life(&owner, &run->owner) != LIFE_DEAD)
+        return 0;
+    if (holder)
+        TRY(sql_run(run->store, "UPDATE run SET status = 'lost' WHERE id = ?",
+                    VALUES(int_value(holder)), err));
+    *out = CLAIM_OURS;
+    TRY(clear_folder(run->store, run->recipe.hex, err));
+    return insert_run(run, err);
+}
+
+/* Waits a moment for the holder. A signal ends the wait, so that an interrupt is obeyed. */
+static int wait_for(int64_t holder, const struct owner *owner, const struct owner *self,
+                    void (*waiting)(const char *owner), struct err *err)
+{
+    if (waiting) {
+        bool elsewhere = owner_life(owner, self) == LIFE_ELSEWHERE;
+        char *hint =
+            elsewhere ? xprintf("; if it is gone: registry release %" PRId64, holder) : xstrdup("");
+        char *text = xprintf("run %" PRId64 " of process %" PRId64 " on '%s'%s", holder, owner->pid,
+                             owner->host, hint);
+        waiting(text);
+        free(text);
+        free(hint);
+    }
+    bool interrupted = nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL) && errno == EINTR;
+    if (interrupted || stop_requested())
+        return fail_as(err, STATUS_STOPPED, "stopped while waiting for run %" PRId64, holder);
+    return 0;
+}
+
+/* 1: known meanwhile, 0: the claim is ours, -1. */
+static int claim_or_wait(struct run *run, struct arena *arena, struct port outputs[MAX_PORTS],
+                         int *count, void (*waiting)(const char *owner), struct err *err)
+{
+    for (;;) {
+        enum claim claim;
+        TRY(sql_begin(run->store, err));
+        int status = claim_locked(run, arena, outputs, count, &claim, err);
+        TRY(sql_end(run->store, status, err));
+        if (claim != CLAIM_HELD)
+            return claim == CLAIM_KNOWN;
+        for (;;) { /* only reads, so that waiting is in nobody's way */
+            int64_t holder;
+            struct owner owner;
+            TRY(find_holder(run->store, &run->recipe, &holder, &owner, err));
+            if (!holder || owner_life(&owner, &run->owner) == LIFE_DEAD)
+                break;
+            TRY(wait_for(holder, &owner, &run->owner, waiting, err));
+            waiting = NULL;
+        }
+    }
+}
+
+static struct run *run_new(struct store *store, const struct run_spec *spec)
+{
+    struct run *run = xcalloc(1, sizeof *run);
+    run->store = store;
+    run->owner = owner_self();
+    run->stage = xstrdup(spec->stage);
+    run->build = xstrdup(spec->build);
+    run->config = xstrdup(spec->config);
+    run->again = spec->again;
+    if (spec->input_count < 0 || spec->input_count > MAX_PORTS)
+        bug("%d inputs", spec->input_count);
+    run->input_count = spec->input_count;
+    for (int i = 0; i < spec->input_count; i++)
+        run->inputs[i] = (struct port){xstrdup(spec->inputs[i].name), spec->inputs[i].artifact};
+    random_name(run->uuid);
+    return run;
+}
+
+int run_claim(struct run **out, struct store *store, const struct run_spec *spec,
+              struct arena *arena, struct port outputs[MAX_PORTS], int *count,
+              void (*waiting)(const char *owner), struct err *err)
+{
+    *out = NULL;
+    struct run *run = run_new(store, spec);
+    run->recipe = sha256_of(spec->recipe_text, strlen(spec->recipe_text));
+    char work[PATH_BYTES];
+    hash_cache_flush(store);
+    int known = 0;
+    int64_t known_run;
+    if (!spec->again) /* before anything is written: a read-only lab knows its results, too */
+        known = registry_lookup(store, &run->recipe, arena, &known_run, outputs, count, err);
+    if (!known &&
+        (object_put(store, spec->recipe_text, strlen(spec->recipe_text), &run->recipe, err) ||
+         path_join(work, store->lab, "work", err) ||
+         path_join(run->folder, work, run->recipe.hex, err)))
+        known = -1;
+    if (!known)
+        known = claim_or_wait(run, arena, outputs, count, waiting, err);
+    if (known) {
+        run_free(run);
+        return known;
+    }
+    if (folder_make(run->folder, err)) {
+        run_end(run, err);
+        return -1;
+    }
+    *out = run;
+    return 0;
+}
+
+/* ---- owners that are gone ------------------------------------------------------------------- */
+
+static int mark_lost(const struct store *store, const int64_t *runs, size_t count, struct err *err)
+{
+    int status = 0;
+    for (size_t i = 0; !status && i < count; i++)
+        status =
+            sql_run(store, "UPDATE run SET status = 'lost' WHERE id = ? AND status = 'running'",
+                    VALUES(int_value(runs[i])), err);
+    return status;
+}
+
+/* Folders of finished runs that were killed before they could remove them. */
+static void clear_finished_folders(const struct store *store)
+{
+    struct err err;
+    char work[PATH_BYTES];
+    DIR *dir = path_join(work, store->lab, "work", &err) ? NULL : opendir(work);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        if (id_valid(entry->d_name))
+            clear_finished(store, entry->d_name);
+    if (dir)
+        closedir(dir);
+}
+
+int registry_sweep(struct store *store, struct err *err)
+{
+    if (store->read_only) /* nothing can be written, and readers show such runs as lost anyway */
+        return 0;
+    struct statement statement;
+    TRY(statement_open(&statement, store,
+                       "SELECT id, owner_host, owner_boot, owner_pid, owner_start FROM run "
+                       "WHERE status = 'running'",
+                       NULL, err));
+    struct owner self = owner_self(), owner;
+    int64_t *lost = NULL;
+    size_t count = 0;
+    int got;
+    while ((got = statement_step(&statement, err)) == 1) {
+        owner_read(&owner, &statement, 1);
+        if (owner_life(&owner, &self) != LIFE_DEAD)
+            continue;
+        lost = xrealloc(lost, count + 1, sizeof *lost);
+        lost[count++] = statement_int(&statement, 0);
+    }
+    statement_close(&statement);
+    if (!got && count && !(got = sql_begin(store, err)))
+        got = sql_end(store, mark_lost(store, lost, count, err), err);
+    free(lost);
+    if (!got) {
+        clear_finished_folders(store);
+        clear_left_behind(store);
+    }
+    return got;
+}
+
+int registry_release(struct store *store, int64_t run, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store,
+                       "UPDATE run SET status = 'lost' WHERE id = ? AND status = 'running' "
+                       "RETURNING id",
+                       VALUES(int_value(run)), err));
+    int got = statement_step(&statement, err);
+    statement_close(&statement);
+    if (!got)
+        return fail_as(err, STATUS_MISSING, "run %" PRId64 " is not running", run);
+    return got < 0 ? -1 : 0;
+}

@@ -1,0 +1,366 @@
+/*
+ * The database file: opening, creating, migrating, and SQL for the other files of the store.
+ *
+ * A lab on a read-only file system still answers look-ups: SQLite cannot make the shared memory
+ * file that a WAL database needs there, so it is told that the file is immutable.
+ */
+#include "store/internal.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { APPLICATION_ID = 0x4341524e /* "CARN" */, BUSY_MS = 30000 };
+
+/* The build has no step for text files, so the assembler takes schema.sql in as it is; the path is
+ * relative to the root of the repository, where make runs. */
+__asm__(".pushsection .rodata\n"
+        "store_schema_sql:\n"
+        ".incbin \"common/store/schema.sql\"\n"
+        ".byte 0\n"
+        ".popsection\n");
+extern const char schema_sql[] __asm__("store_schema_sql");
+
+/* migrations[v] leads from version v to v + 1; a new registry takes them all. */
+static const char *const migrations[] = {schema_sql};
+enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+static int fail_sql(const struct store *store, struct err *err)
+{
+    int code = sqlite3_extended_errcode(store->db);
+    switch (code & 0xff) {
+    case SQLITE_READONLY:
+        return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return fail_as(err, STATUS_IO, "registry '%s' is busy: another process holds it",
+                       store->registry);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return fail_as(err, STATUS_BAD_DATA, "registry '%s' is damaged: %s", store->registry,
+                       sqlite3_errmsg(store->db));
+    case SQLITE_FULL:
+        return fail_as(err, STATUS_IO, "registry '%s': no space left on device", store->registry);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        errno = sqlite3_system_errno(store->db);
+        return errno ? fail_errno(err, "cannot use registry '%s'", store->registry)
+                     : fail_as(err, STATUS_IO, "registry '%s': %s", store->registry,
+                               sqlite3_errmsg(store->db));
+    default:
+        return fail(err, "registry '%s': %s", store->registry, sqlite3_errmsg(store->db));
+    }
+}
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+int statement_bind(struct statement *statement, const struct value *values, struct err *err)
+{
+    sqlite3_reset(statement->stmt);
+    int rc = SQLITE_OK;
+    for (int i = 1; values && values->type != VALUE_END && rc == SQLITE_OK; values++, i++) {
+        if (values->type == VALUE_INT)
+            rc = sqlite3_bind_int64(statement->stmt, i, values->i);
+        else if (values->type == VALUE_REAL)
+            rc = sqlite3_bind_double(statement->stmt, i, values->d);
+        else
+            rc = sqlite3_bind_text(statement->stmt, i, values->t, -1, SQLITE_STATIC);
+    }
+    return rc == SQLITE_OK ? 0 : fail_sql(statement->store, err);
+}
+
+int statement_open(struct statement *out, const struct store *store, const char *sql,
+                   const struct value *values, struct err *err)
+{
+    *out = (struct statement){.store = store};
+    if (sqlite3_prepare_v2(store->db, sql, -1, &out->stmt, NULL) != SQLITE_OK)
+        return fail_sql(store, err);
+    if (!statement_bind(out, values, err))
+        return 0;
+    statement_close(out);
+    return -1;
+}
+
+int statement_step(struct statement *statement, struct err *err)
+{
+    int rc = sqlite3_step(statement->stmt);
+    if (rc == SQLITE_ROW)
+        return 1;
+    return rc == SQLITE_DONE ? 0 : fail_sql(statement->store, err);
+}
+
+const char *statement_text(const struct statement *statement, int column)
+{
+    return (const char *)sqlite3_column_text(statement->stmt, column);
+}
+
+int64_t statement_int(const struct statement *statement, int column)
+{
+    return sqlite3_column_int64(statement->stmt, column);
+}
+
+double statement_real(const struct statement *statement, int column)
+{
+    if (sqlite3_column_type(statement->stmt, column) == SQLITE_NULL)
+        return __builtin_nan("");
+    return sqlite3_column_double(statement->stmt, column);
+}
+
+void statement_close(struct statement *statement)
+{
+    sqlite3_finalize(statement->stmt);
+    statement->stmt = NULL;
+}
+
+int sql_run(const struct store *store, const char *sql, const struct value *values, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store, sql, values, err));
+    int status = statement_step(&statement, err);
+    statement_close(&statement);
+    return status < 0 ? -1 : 0;
+}
+
+int sql_begin(const struct store *store, struct err *err)
+{
+    if (store->read_only)
+        return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
+    return sql_run(store, "BEGIN IMMEDIATE", NULL, err);
+}
+
+int sql_end(const struct store *store, int status, struct err *err)
+{
+    if (!status)
+        status = sql_run(store, "COMMIT", NULL, err);
+    /* a failed COMMIT may have rolled back by itself */
+    if (status && !sqlite3_get_autocommit(store->db))
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+int64_t sql_last_id(const struct store *store)
+{
+    return sqlite3_last_insert_rowid(store->db);
+}
+
+/* ---- versions ------------------------------------------------------------------------------- */
+
+static int read_pragma(const struct store *store, const char *sql, int64_t *out, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store, sql, NULL, err));
+    int got = statement_step(&statement, err);
+    if (got == 1)
+        *out = statement_int(&statement, 0);
+    statement_close(&statement);
+    return got < 0 ? -1 : 0;
+}
+
+static int read_version(const struct store *store, int64_t *version, struct err *err)
+{
+    int64_t application = 0;
+    TRY(read_pragma(store, "PRAGMA application_id", &application, err));
+    if (application != APPLICATION_ID)
+        return fail_as(err, STATUS_BAD_DATA, "'%s' is not a registry of this program",
+                       store->registry);
+    return read_pragma(store, "PRAGMA user_version", version, err);
+}
+
+static int run_script(const struct store *store, const char *sql, struct err *err)
+{
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail_sql(store, err);
+}
+
+/* All steps in one transaction: after a kill the registry is as it was. */
+static int migrate(const struct store *store, struct err *err)
+{
+    TRY(run_script(store, "BEGIN EXCLUSIVE", err));
+    int64_t version = 0; /* read again: another process may just have done it */
+    int status = read_pragma(store, "PRAGMA user_version", &version, err);
+    for (; !status && version < SCHEMA_VERSION; version++)
+        status = run_script(store, migrations[version], err);
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA user_version = %d", (int)version);
+    if (!status)
+        status = run_script(store, text, err);
+    return sql_end(store, status, err);
+}
+
+static int sync_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd)) {
+        fail_errno(err, "cannot write '%s'", path);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    close(fd);
+    return 0;
+}
+
+/* registry.db.schema-V keeps the registry as it was before a migration from version V. */
+static int back_up(const struct store *store, int64_t version, struct err *err)
+{
+    char unique[RANDOM_NAME], *copy = xprintf("%s.schema-%d", store->registry, (int)version);
+    random_name(unique);
+    char *part = xprintf("%s.%s.part", copy, unique);
+    /* VACUUM INTO does not sync what it writes */
+    int status = sql_run(store, "VACUUM INTO ?", VALUES(text_value(part)), err);
+    if (!status)
+        status = sync_file(part, err);
+    if (!status && rename(part, copy))
+        status = fail_errno(err, "cannot rename '%s' to '%s'", part, copy);
+    if (status)
+        unlink(part);
+    else
+        status = folder_sync(store->lab, err);
+    free(part);
+    free(copy);
+    return status;
+}
+
+static int check_version(const struct store *store, struct err *err)
+{
+    int64_t version = 0;
+    TRY(read_version(store, &version, err));
+    if (version > SCHEMA_VERSION || version < 0)
+        return fail_as(err, STATUS_CONFIG,
+                       "registry '%s' was written by a newer version (schema %lld, this program "
+                       "knows %d)",
+                       store->registry, (long long)version, SCHEMA_VERSION);
+    if (version == SCHEMA_VERSION)
+        return 0;
+    if (store->read_only)
+        return fail_as(err, STATUS_IO,
+                       "lab '%s' is read-only and its registry has the older schema %lld",
+                       store->lab, (long long)version);
+    TRY(back_up(store, version, err));
+    return migrate(store, err);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* "file:PATH?query", with what has a meaning in a URI escaped. */
+static char *database_uri(const char *path, const char *query)
+{
+    struct text uri = {0};
+    text_puts(&uri, "file:");
+    for (; *path; path++)
+        text_printf(&uri, strchr("%?#", *path) ? "%%%02x" : "%c", (unsigned char)*path);
+    text_printf(&uri, "?%s", query);
+    return text_take(&uri);
+}
+
+static void close_database(struct store *store)
+{
+    sqlite3_close(store->db);
+    store->db = NULL;
+}
+
+static int open_database(struct store *store, const char *path, const char *query, struct err *err)
+{
+    char *uri = database_uri(path, query);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI;
+    int rc = sqlite3_open_v2(uri, &store->db, flags, NULL);
+    free(uri);
+    int status = rc == SQLITE_OK ? 0 : fail_sql(store, err);
+    if (!status) {
+        sqlite3_busy_timeout(store->db, BUSY_MS);
+        /* FULL: in WAL mode NORMAL does not sync a commit, and a commit is what makes a result
+         * exist */
+        status = run_script(store, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", err);
+    }
+    int64_t version;
+    if (!status) /* the first read: only now does SQLite open the WAL */
+        status = read_pragma(store, "PRAGMA user_version", &version, err);
+    if (status)
+        close_database(store);
+    return status;
+}
+
+/* A new registry is made aside and linked into place, so that nobody meets half of one. */
+static int create_database(struct store *store, struct err *err)
+{
+    char unique[RANDOM_NAME], sql[64];
+    random_name(unique);
+    char *part = xprintf("%s.%s.part", store->registry, unique);
+    int status = open_database(store, part, "mode=rwc", err);
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d", APPLICATION_ID);
+    if (!status)
+        status = run_script(store, sql, err);
+    if (!status)
+        status = migrate(store, err);
+    if (!status) /* kept in the file */
+        status = run_script(store, "PRAGMA journal_mode = WAL", err);
+    close_database(store);
+    if (!status)
+        status = sync_file(part, err);
+    if (!status && link(part, store->registry) && errno != EEXIST)
+        status = fail_errno(err, "cannot create '%s'", store->registry);
+    unlink(part);
+    free(part);
+    return status ? status : folder_sync(store->lab, err);
+}
+
+static int create_lab(struct store *store, struct err *err)
+{
+    static const char *const folders[] = {"objects", "work", "runs"};
+    TRY(folder_make(store->lab, err));
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char path[PATH_BYTES];
+        TRY(path_join(path, store->lab, folders[i], err));
+        TRY(folder_make(path, err));
+    }
+    return create_database(store, err);
+}
+
+static int open_lab(struct store *store, bool create, struct err *err)
+{
+    if (!file_exists(store->registry)) {
+        if (!create)
+            return fail_as(err, STATUS_MISSING, "no lab at '%s'", store->lab);
+        TRY(create_lab(store, err));
+    }
+    store->read_only = access(store->lab, W_OK) || access(store->registry, W_OK);
+    if (!store->read_only)
+        TRY(open_database(store, store->registry, "mode=rw", err));
+    else if (open_database(store, store->registry, "mode=ro", err))
+        TRY(open_database(store, store->registry, "mode=ro&immutable=1", err));
+    return check_version(store, err);
+}
+
+int store_open(struct store **out, const char *lab, bool create, struct err *err)
+{
+    struct store *store = xcalloc(1, sizeof *store);
+    if (path_join(store->lab, lab, "", err) ||
+        path_join(store->registry, lab, "registry.db", err) || open_lab(store, create, err)) {
+        store_close(store);
+        return -1;
+    }
+    *out = store;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    hash_cache_flush(store);
+    if (store->db)
+        close_database(store);
+    free(store);
+}
+
+const char *store_lab(const struct store *store)
+{
+    return store->lab;
+}

@@ -1,0 +1,199 @@
+/*
+ * The store: artifacts as content-hashed files, and the registry of runs.
+ *
+ *   lab/registry.db        SQLite, WAL; schema.sql is what others may query
+ *   lab/objects/ab/cdef..  files named by the SHA-256 of their bytes, mode 0444
+ *   lab/work/              drafts and the working folders of runs
+ *   lab/runs/RECIPE-UUID.json  immutable records of finished runs: the database can be rebuilt
+ *   lab/reports/
+ *
+ * An artifact is a sorted manifest of lines "SHA256 SIZE NAME\n"; its id is the manifest's SHA-256,
+ * and the manifest is an object itself. A recipe is the SHA-256 of its canonical text, which is
+ * kept as an object too.
+ *
+ * Writing: a draft folder in lab/work, fsync, link into objects, fsync the folder, then one
+ * registry transaction. Only that last commit makes a result exist; anything can be killed at any
+ * instruction.
+ */
+#ifndef CAIRN_STORE_STORE_H
+#define CAIRN_STORE_STORE_H
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "base/sha256.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+/* Opens the lab, creating it if `create`. A lab that is not there and may not be created is
+ * STATUS_MISSING; one that cannot be created STATUS_IO; a registry from a newer version
+ * STATUS_CONFIG. A lab that cannot be written opens, too, and answers look-ups: what would write
+ * fails with STATUS_IO, "lab 'PATH' is read-only". Not to be used across fork. */
+int store_open(struct store **out, const char *lab, bool create, struct err *err);
+void store_close(struct store *store);
+const char *store_lab(const struct store *store);
+
+/* ---- artifacts ------------------------------------------------------------------------------ */
+struct draft;
+int draft_open(struct draft **out, struct store *store, struct err *err);
+/* Where to write the file NAME (plain names, [A-Za-z0-9._-]); out has PATH_BYTES. */
+int draft_path(const struct draft *draft, const char *name, char *out, struct err *err);
+/* Hashes all files of the draft, publishes them as objects and gives the artifact's id. The
+ * artifact becomes part of the registry when a run commits it. Frees the draft, also when it fails.
+ */
+int draft_seal(struct draft *draft, struct id *out, struct err *err);
+void draft_drop(struct draft *draft); /* NULL is fine */
+
+struct manifest_line {
+    struct id object;
+    int64_t size;
+    const char *name;
+};
+struct manifest {
+    size_t count;
+    struct manifest_line *lines;
+};
+int artifact_manifest(struct manifest *out, struct arena *arena, const struct store *store,
+                      const struct id *artifact, struct err *err);
+/* The path of one file's object; out has PATH_BYTES. No such file in it: STATUS_MISSING. */
+int artifact_path(char *out, const struct store *store, const struct id *artifact, const char *name,
+                  struct err *err);
+/* Rehashes everything; what differs or is gone is named in err (STATUS_BAD_DATA). */
+int artifact_verify(const struct store *store, const struct id *artifact, struct err *err);
+
+int object_put(struct store *store, const void *bytes, size_t length, struct id *out,
+               struct err *err);
+/* Where an object's file is (whether or not it is there); out has PATH_BYTES. */
+int object_path(char *out, const struct store *store, const struct id *object, struct err *err);
+int object_get(char **out, size_t *length, const struct store *store, const struct id *object,
+               struct err *err);
+
+/* SHA-256 of an input file outside the store, with a cache in the registry keyed by device, inode,
+ * size, mtime and ctime in nanoseconds; a file changed within the last two seconds is not cached.
+ */
+int store_hash_file(struct store *store, const char *path, struct id *out, struct err *err);
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+struct port {
+    const char *name; /* "dataset", "model", ... */
+    struct id artifact;
+};
+enum { MAX_PORTS = 8 };
+
+/* The newest finished run of this recipe. Returns 1 and fills outputs (names in arena, sorted), 0
+ * if none is known, -1 on errors. One indexed look-up: milliseconds are a promise. A result whose
+ * objects are gone or cut short is not known any more; nothing is rehashed. */
+int registry_lookup(struct store *store, const struct id *recipe, struct arena *arena, int64_t *run,
+                    struct port outputs[MAX_PORTS], int *count, struct err *err);
+
+struct run_spec {
+    const char *stage;
+    const char *recipe_text;
+    const char *build;  /* build id */
+    const char *config; /* canonical configuration text */
+    const struct port *inputs;
+    int input_count;
+    bool again; /* run although the recipe is known; commit fails if the outputs differ */
+};
+struct run;
+
+/* Claims the recipe. Returns 1 if it became known meanwhile (outputs filled, *out = NULL), 0 if the
+ * run is ours. If another live process owns it, waits (printing one line to stderr through
+ * `waiting`, called once; may be NULL) and then takes its result or its place. Owners are host,
+ * boot id, pid and start time: a dead owner's run becomes `lost`. One on another host cannot be
+ * checked: it is waited for until registry_release. A signal ends the wait with STATUS_STOPPED. A
+ * claim on a recipe with a `lost`, `failed` or `stopped` run starts a new run in the same working
+ * folder. */
+int run_claim(struct run **out, struct store *store, const struct run_spec *spec,
+              struct arena *arena, struct port outputs[MAX_PORTS], int *count,
+              void (*waiting)(const char *owner), struct err *err);
+int64_t run_id(const struct run *run);
+const struct id *run_recipe(const struct run *run);
+/* lab/work/RECIPE: checkpoints live here; kept until a run of the recipe is done. */
+const char *run_folder(const struct run *run);
+
+/* Events are written at once; numerics and metrics are kept in memory and written by the commit. Of
+ * two values with the same name and step (or case and name) the later one stays. */
+int run_event(struct run *run, const char *kind, const char *detail_json, struct err *err);
+void run_numerics(struct run *run, const char *numerics);
+void run_metric(struct run *run, const char *name, int64_t step, double value); /* final: -1 */
+void run_case_metric(struct run *run, const char *case_id, const char *name, double value);
+
+/* One transaction: status done, outputs, metrics; then the immutable record and the working
+ * folder's removal. If the same recipe already has other outputs, an event 'differs' is kept (and
+ * with `again` it fails). Frees run, also when it fails. */
+int run_commit(struct run *run, const struct port *outputs, int count, struct err *err);
+/* status failed (error text kept) or stopped (STATUS_STOPPED). Frees run; never fails loudly. */
+void run_end(struct run *run, const struct err *why);
+
+/* Marks the runs of dead owners `lost`, and removes the working folders that finished runs left. */
+int registry_sweep(struct store *store, struct err *err);
+/* Somebody's word that the owner of a running run is gone. STATUS_MISSING if it is not running. */
+int registry_release(struct store *store, int64_t run, struct err *err);
+
+/* ---- cells: what each place of an experiment's latest plan resolves to ---------------------- */
+struct cell {
+    const char *variant;
+    int64_t seed;
+    const char *section;
+    struct id recipe; /* hex[0] == '\0': not known yet (an input has still to be computed) */
+};
+int registry_set_cells(struct store *store, const char *experiment, const struct cell *cells,
+                       size_t count, struct err *err);
+
+/* In the order of registry_set_cells; recipe.hex[0] == '\0' where it is not known yet. */
+int registry_cells(struct store *store, const char *experiment,
+                   int (*row)(void *user, const struct cell *cell, struct err *err), void *user,
+                   struct err *err);
+
+/* ---- reading -------------------------------------------------------------------------------- */
+struct run_row {
+    int64_t id;
+    const char *stage, *status, *build, *numerics, *config, *error;
+    struct id recipe;
+    double started, seconds; /* Unix time; duration */
+};
+/* All take one row at a time to a callback; a non-zero return ends the walk and is passed on. Rows
+ * are valid during the call. Newest first. A running run whose owner is dead is shown as lost. */
+int registry_runs(struct store *store, const char *stage /* NULL: all */,
+                  int64_t before /* only smaller ids; 0: all */, int64_t limit,
+                  int (*row)(void *user, const struct run_row *row, struct err *err), void *user,
+                  struct err *err);
+int registry_count_runs(struct store *store, const char *stage /* NULL: all */, int64_t *out,
+                        struct err *err);
+/* By number, by a unique prefix of its recipe (the newest run of it), or by a unique prefix of an
+ * artifact (the run that made it first); prefixes have at least 4 digits. STATUS_MISSING if nothing
+ * fits, STATUS_USAGE if several do. */
+int registry_find_run(struct store *store, const char *text, struct arena *arena,
+                      struct run_row *out, struct err *err);
+int registry_ports(struct store *store, int64_t run, bool outputs, struct arena *arena,
+                   struct port ports[MAX_PORTS], int *count, struct err *err);
+struct metric_row {
+    const char *name;
+    int64_t step;
+    double value;
+};
+int registry_metrics(struct store *store, int64_t run, bool final_only,
+                     int (*row)(void *user, const struct metric_row *row, struct err *err),
+                     void *user, struct err *err);
+struct case_metric_row {
+    const char *case_id, *name;
+    double value;
+};
+int registry_case_metrics(struct store *store, int64_t run,
+                          int (*row)(void *user, const struct case_metric_row *row,
+                                     struct err *err),
+                          void *user, struct err *err);
+int registry_events(struct store *store, int64_t run,
+                    int (*row)(void *user, double at, const char *kind, const char *detail,
+                               struct err *err),
+                    void *user, struct err *err);
+/* A recipe's text, from its object. The caller frees it. */
+int registry_recipe_text(char **out, struct store *store, const struct id *recipe, struct err *err);
+/* The run that made an artifact first; 0 if none. */
+int registry_maker(struct store *store, const struct id *artifact, int64_t *run, struct err *err);
+
+#endif
