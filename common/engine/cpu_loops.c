@@ -1,0 +1,306 @@
+/* The table of makers, and the ops that are one formula per element: pointwise.def and losses.def.
+ */
+#include "engine/cpu_loops.h"
+
+#include <string.h>
+
+kernel_maker *const ISA_NAME(cpu_makers)[OPS] = {
+#define OP(name, nin, nout, flags, help) [OP_##name] = ISA_NAME(cpu_##name),
+#include "engine/ops.def"
+};
+
+/* What the formulas are written in. */
+typedef float real;
+#define EXP(x)     exp1(x)
+#define LOG(x)     log1(x)
+#define TANH(x)    tanh1(x)
+#define ERF(x)     erf1(x)
+#define SQRT(x)    sqrt1(x)
+#define FABS(x)    abs1(x)
+#define FMIN(x, y) min1(x, y)
+#define FMAX(x, y) max1(x, y)
+
+/* Items of a pass over contiguous memory are blocks; the last may be short. */
+static int64_t block_end(const struct loop *loop, int64_t end)
+{
+    return min64(end * BLOCK, shape_count(loop->desc.out[0]));
+}
+
+/* ---- one input ------------------------------------------------------------------------------ */
+
+#define UNARY(name, value, slope)                                                                  \
+    static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
+                             int64_t begin, int64_t end)                                           \
+    {                                                                                              \
+        const float *xs = arg[0];                                                                  \
+        float *ys = arg[1], p = loop->attr.p, q = loop->attr.q;                                    \
+        int64_t last = block_end(loop, end);                                                       \
+        (void)scratch, (void)p, (void)q;                                                           \
+        _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
+        {                                                                                          \
+            float x = xs[i];                                                                       \
+            ys[i] = value;                                                                         \
+        }                                                                                          \
+    }                                                                                              \
+    MAKER(name)                                                                                    \
+    {                                                                                              \
+        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
+        if (!loop)                                                                                 \
+            return -1;                                                                             \
+        cpu_loop_pass(loop, name##_range, blocks_of(shape_count(desc->out[0])));                   \
+        return 0;                                                                                  \
+    }                                                                                              \
+    static void name##_grad_range(const struct loop *loop, void *const *arg, void *scratch,        \
+                                  int64_t begin, int64_t end)                                      \
+    {                                                                                              \
+        const float *dys = arg[0], *xs = arg[1], *ys = arg[2];                                     \
+        float *dxs = arg[3], p = loop->attr.p, q = loop->attr.q;                                   \
+        int64_t last = block_end(loop, end);                                                       \
+        (void)scratch, (void)p, (void)q;                                                           \
+        _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
+        {                                                                                          \
+            float dy = dys[i], x = xs[i], y = ys[i];                                               \
+            (void)x, (void)y;                                                                      \
+            dxs[i] = slope;                                                                        \
+        }                                                                                          \
+    }                                                                                              \
+    MAKER(name##_grad)                                                                             \
+    {                                                                                              \
+        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
+        if (!loop)                                                                                 \
+            return -1;                                                                             \
+        cpu_loop_pass(loop, name##_grad_range, blocks_of(shape_count(desc->out[0])));              \
+        return 0;                                                                                  \
+    }
+#define BINARY(name, value)
+#include "engine/pointwise.def"
+#undef UNARY
+#undef BINARY
+
+/* ---- two inputs, axes of size 1 repeated ---------------------------------------------------- */
+
+static void axes_of(int64_t axis[5], struct shape shape)
+{
+    const int64_t all[5] = {shape.n, shape.d, shape.h, shape.w, shape.c};
+    memcpy(axis, all, sizeof all);
+}
+
+/* Merges axes along which both inputs go on in the same way, so that the last is long. */
+static void merge_axes(struct loop *loop, struct shape z, struct shape a, struct shape b)
+{
+    int64_t extent[5], size[2][5], step[2] = {1, 1};
+    axes_of(extent, z), axes_of(size[0], a), axes_of(size[1], b);
+    int rank = 0; /* built from the last axis on */
+    for (int axis = 4; axis >= 0; axis--) {
+        int64_t stride[2];
+        bool joins = rank > 0;
+        for (int i = 0; i < 2; i++) {
+            stride[i] = size[i][axis] == 1 ? 0 : step[i];
+            step[i] *= size[i][axis];
+            /* cppcheck-suppress negativeIndex ; joins is false where rank is 0 */
+            joins = joins && stride[i] == loop->stride[i][rank - 1] * loop->extent[rank - 1];
+        }
+        if (extent[axis] == 1)
+            continue;
+        if (joins) {
+            loop->extent[rank - 1] *= extent[axis];
+            continue;
+        }
+        loop->extent[rank] = extent[axis];
+        loop->stride[0][rank] = stride[0];
+        loop->stride[1][rank++] = stride[1];
+    }
+    if (rank == 0)
+        loop->extent[rank++] = 1;
+    loop->rank = rank;
+}
+
+/* A row is a piece of the innermost merged axis, at most BLOCK long: loop->chunks of them. */
+static void prepare_rows(struct loop *loop)
+{
+    loop->chunks = blocks_of(loop->extent[0]);
+    loop->rows = loop->chunks;
+    for (int i = 1; i < loop->rank; i++)
+        loop->rows *= loop->extent[i];
+}
+
+struct row {
+    int64_t z, a, b, count;
+};
+
+static struct row row_at(const struct loop *loop, int64_t index)
+{
+    int64_t first = index % loop->chunks * BLOCK, step = loop->extent[0];
+    struct row row = {.z = first,
+                      .a = first * loop->stride[0][0],
+                      .b = first * loop->stride[1][0],
+                      .count = min64(BLOCK, loop->extent[0] - first)};
+    index /= loop->chunks;
+    for (int i = 1; i < loop->rank; i++) {
+        int64_t at = index % loop->extent[i];
+        row.z += at * step;
+        row.a += at * loop->stride[0][i];
+        row.b += at * loop->stride[1][i];
+        step *= loop->extent[i];
+        index /= loop->extent[i];
+    }
+    return row;
+}
+
+#define BINARY(name, value)                                                                        \
+    static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
+                             int64_t begin, int64_t end)                                           \
+    {                                                                                              \
+        (void)scratch;                                                                             \
+        for (int64_t item = begin; item < end; item++) {                                           \
+            struct row row = row_at(loop, item);                                                   \
+            const float *as = (const float *)arg[0] + row.a, *bs = (const float *)arg[1] + row.b;  \
+            float *zs = (float *)arg[2] + row.z;                                                   \
+            if (loop->stride[0][0] && loop->stride[1][0]) {                                        \
+                _Pragma("omp simd") for (int64_t i = 0; i < row.count; i++)                        \
+                {                                                                                  \
+                    float a = as[i], b = bs[i];                                                    \
+                    zs[i] = value;                                                                 \
+                }                                                                                  \
+            } else if (loop->stride[0][0]) {                                                       \
+                float b = bs[0];                                                                   \
+                _Pragma("omp simd") for (int64_t i = 0; i < row.count; i++)                        \
+                {                                                                                  \
+                    float a = as[i];                                                               \
+                    zs[i] = value;                                                                 \
+                }                                                                                  \
+            } else {                                                                               \
+                float a = as[0];                                                                   \
+                _Pragma("omp simd") for (int64_t i = 0; i < row.count; i++)                        \
+                {                                                                                  \
+                    float b = bs[i * loop->stride[1][0]];                                          \
+                    zs[i] = value;                                                                 \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    MAKER(name)                                                                                    \
+    {                                                                                              \
+        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
+        if (!loop)                                                                                 \
+            return -1;                                                                             \
+        merge_axes(loop, desc->out[0], desc->in[0], desc->in[1]);                                  \
+        prepare_rows(loop);                                                                        \
+        cpu_loop_pass(loop, name##_range, loop->rows);                                             \
+        return 0;                                                                                  \
+    }
+#define UNARY(name, value, slope)
+#include "engine/pointwise.def"
+#undef UNARY
+#undef BINARY
+
+static void broadcast_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                            int64_t end)
+{
+    (void)scratch;
+    for (int64_t item = begin; item < end; item++) {
+        struct row row = row_at(loop, item);
+        const float *x = (const float *)arg[0] + row.a;
+        float *y = (float *)arg[1] + row.z;
+        int64_t stride = loop->stride[0][0];
+#pragma omp simd
+        for (int64_t i = 0; i < row.count; i++)
+            y[i] = x[i * stride];
+    }
+}
+
+MAKER(broadcast)
+{
+    struct loop *loop = cpu_loop_make(out, desc, err);
+    if (!loop)
+        return -1;
+    merge_axes(loop, desc->out[0], desc->in[0], desc->in[0]);
+    prepare_rows(loop);
+    cpu_loop_pass(loop, broadcast_range, loop->rows);
+    return 0;
+}
+
+static void fill_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                       int64_t end)
+{
+    (void)scratch;
+    float *y = arg[0], p = loop->attr.p;
+    int64_t last = block_end(loop, end);
+    for (int64_t i = begin * BLOCK; i < last; i++)
+        y[i] = p;
+}
+
+MAKER(fill)
+{
+    struct loop *loop = cpu_loop_make(out, desc, err);
+    if (!loop)
+        return -1;
+    cpu_loop_pass(loop, fill_range, blocks_of(shape_count(desc->out[0])));
+    return 0;
+}
+
+/* ---- losses: a sum per case, and the slope in the same pass --------------------------------- */
+
+/* scratch: a double for each block of each case */
+static void case_sums_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                            int64_t end)
+{
+    float *loss = arg[2];
+    if (!loss)
+        return;
+    for (int64_t i = begin; i < end; i++) {
+        const double *part = (const double *)scratch + i * loop->chunks;
+        double sum = 0;
+        for (int64_t k = 0; k < loop->chunks; k++)
+            sum += part[k];
+        loss[i] = (float)sum;
+    }
+}
+
+/* Items are blocks of SUM_RUN elements of a case, so that single precision is enough for the sum.
+ */
+enum { SUM_RUN = 1024 };
+
+#define LOSS(name, value, slope)                                                                   \
+    static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
+                             int64_t begin, int64_t end)                                           \
+    {                                                                                              \
+        for (int64_t item = begin; item < end; item++) {                                           \
+            int64_t first = item % loop->chunks * SUM_RUN;                                         \
+            int64_t at = item / loop->chunks * loop->width + first;                                \
+            int64_t count = min64(SUM_RUN, loop->width - first);                                   \
+            const float *xs = (const float *)arg[0] + at, *ts = (const float *)arg[1] + at;        \
+            float sum = 0;                                                                         \
+            if (arg[3]) {                                                                          \
+                float *slopes = (float *)arg[3] + at;                                              \
+                _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < count; i++)         \
+                {                                                                                  \
+                    float x = xs[i], t = ts[i];                                                    \
+                    sum += value;                                                                  \
+                    slopes[i] = slope;                                                             \
+                }                                                                                  \
+            } else {                                                                               \
+                _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < count; i++)         \
+                {                                                                                  \
+                    float x = xs[i], t = ts[i];                                                    \
+                    sum += value;                                                                  \
+                }                                                                                  \
+            }                                                                                      \
+            ((double *)scratch)[item] = sum;                                                       \
+        }                                                                                          \
+    }                                                                                              \
+    MAKER(name)                                                                                    \
+    {                                                                                              \
+        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
+        if (!loop)                                                                                 \
+            return -1;                                                                             \
+        int64_t cases = desc->in[0].n;                                                             \
+        loop->width = shape_count(desc->in[0]) / cases;                                            \
+        loop->chunks = (loop->width + SUM_RUN - 1) / SUM_RUN;                                      \
+        out->scratch = (size_t)(cases * loop->chunks) * sizeof(double);                            \
+        cpu_loop_pass(loop, name##_range, cases * loop->chunks);                                   \
+        cpu_loop_pass(loop, case_sums_range, cases);                                               \
+        return 0;                                                                                  \
+    }
+#include "engine/losses.def"
+#undef LOSS

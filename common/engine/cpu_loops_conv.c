@@ -1,0 +1,351 @@
+/*
+ * Convolutions: oneDNN's; a pass for the bias and activation that it does not fuse into a
+ * transposed convolution; and, where it is weak, with very few channels on one side (to an image,
+ * or the gradient of that), a matrix product over the many channels and a pass over planes:
+ *
+ *   conv         planes[o,tap] = w x^T for every pixel of x; y sums over the taps
+ *   conv_data    planes[tap,c] = w^T dy^T for every pixel of dy; dx sums over the taps
+ *   conv_filter  planes[o,tap] hold dy where that tap of a pixel of x meets it, else 0; dw = planes
+ * x
+ */
+#include "engine/cpu_loops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FEW = 4, MANY = 8, MAX_ACROSS = 16 };
+
+static int64_t taps_of(const struct window *window)
+{
+    return (int64_t)window->size[0] * window->size[1] * window->size[2];
+}
+
+/* The planes should not be much larger than the tensor with many channels. */
+static bool is_few(int64_t few, int64_t many, const struct window *window)
+{
+    return !library_is_product(window) && few <= FEW && many >= MANY &&
+           window->size[2] <= MAX_ACROSS && few * taps_of(window) <= 2 * many;
+}
+
+/* ---- two kernels, one after the other ------------------------------------------------------- */
+
+/* product_arg: which of the arguments the first kernel takes, or the planes. */
+enum { PLANES = -1 };
+
+struct pair {
+    struct kernel product, pass;
+    bool product_first;
+    int product_arg[4];
+    size_t planes; /* bytes at the start of scratch */
+};
+
+static int run_product(const struct pair *pair, void *const *arg, void *scratch, struct err *err)
+{
+    void *chosen[4];
+    for (int i = 0; i < 4; i++)
+        chosen[i] = pair->product_arg[i] == PLANES ? scratch : arg[pair->product_arg[i]];
+    return pair->product.run(&pair->product, chosen, (char *)scratch + pair->planes, err);
+}
+
+static int run_pair(const struct kernel *kernel, void *const *arg, void *scratch, struct err *err)
+{
+    const struct pair *pair = kernel->state;
+    if (pair->product_first)
+        TRY(run_product(pair, arg, scratch, err));
+    TRY(pair->pass.run(&pair->pass, arg, scratch, err));
+    return pair->product_first ? 0 : run_product(pair, arg, scratch, err);
+}
+
+static void free_pair(struct kernel *kernel)
+{
+    struct pair *pair = kernel->state;
+    if (pair->product.state)
+        pair->product.free(&pair->product);
+    free(pair->pass.state);
+    free(pair);
+}
+
+/* A pair whose pass has no items yet; its product is made by the caller. */
+static struct pair *make_pair(struct kernel *out, struct loop **loop,
+                              const struct kernel_desc *desc, struct err *err)
+{
+    struct kernel pass;
+    *loop = cpu_loop_make(&pass, desc, err);
+    if (!*loop)
+        return NULL;
+    struct pair *pair = xcalloc(1, sizeof *pair);
+    pair->pass = pass;
+    *out = (struct kernel){.run = run_pair, .free = free_pair, .state = pair};
+    return pair;
+}
+
+static int finish_pair(struct kernel *out, int failed)
+{
+    struct pair *pair = out->state;
+    out->scratch = pair->planes + pair->product.scratch;
+    if (failed) {
+        free_pair(out);
+        *out = (struct kernel){0};
+    }
+    return failed ? -1 : 0;
+}
+
+/* ---- rows of pixels ------------------------------------------------------------------------- */
+
+/* A row of the large side (x of a convolution), by its number. */
+struct line {
+    int64_t n, d, h;
+};
+
+static struct line line_at(struct shape shape, int64_t index)
+{
+    return (struct line){index / ((int64_t)shape.h * shape.d), index / shape.h % shape.d,
+                         index % shape.h};
+}
+
+/* Of the y of a convolution, the coordinate whose tap `tap` looks at `at` of x; -1 if none does. */
+static int64_t seen_from(const struct window *window, int axis, int64_t at, int64_t tap,
+                         int64_t length)
+{
+    int64_t shifted = at + window->pad[axis] - tap, stride = window->stride[axis];
+    if (shifted < 0 || shifted % stride || shifted / stride >= length)
+        return -1;
+    return shifted / stride;
+}
+
+/* The part of a row of y whose tap `tap` lies in a row of x: begin .. end-1, and where begin's
+ * lies. */
+struct overlap {
+    int64_t begin, end, first;
+};
+
+static struct overlap overlap_of(const struct window *window, int64_t tap, int64_t x_length,
+                                 int64_t y_length)
+{
+    int64_t stride = window->stride[2], shift = tap - window->pad[2];
+    int64_t begin = shift >= 0 ? 0 : (stride - 1 - shift) / stride;
+    int64_t room = x_length - 1 - shift;
+    int64_t end = room < 0 ? 0 : min64(y_length, room / stride + 1);
+    return (struct overlap){begin, max64(begin, end), begin * stride + shift};
+}
+
+/* That of every tap along the row. */
+static void overlaps(struct overlap *part, const struct window *window, int64_t x_length,
+                     int64_t y_length)
+{
+    for (int64_t tap = 0; tap < window->size[2]; tap++)
+        part[tap] = overlap_of(window, tap, x_length, y_length);
+}
+
+MATH_INLINE void finish_rows(enum act act, float *y, const float *bias, int64_t rows, int64_t c)
+{
+    for (int64_t i = 0; i < rows; i++)
+#pragma omp simd
+        for (int64_t j = 0; j < c; j++)
+            y[i * c + j] = act_value(act, bias ? y[i * c + j] + bias[j] : y[i * c + j]);
+}
+
+MATH_INLINE void finish_one_channel(enum act act, float *y, float bias, int64_t rows)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < rows; i++)
+        y[i] = act_value(act, y[i] + bias);
+}
+
+/* The last step for rows of a result: bias and activation. */
+static void finish(const struct loop *loop, const float *bias, float *y, int64_t rows, int64_t c)
+{
+    if (c == 1)
+        WITH_ACT(loop->attr.act, finish_one_channel, y, bias ? *bias : 0, rows)
+    else if (bias || loop->attr.act != ACT_NONE)
+        WITH_ACT(loop->attr.act, finish_rows, y, bias, rows, c)
+}
+
+/* to[i * to_step] += from[i * from_step] */
+static void add_strided(float *to, int64_t to_step, const float *from, int64_t from_step,
+                        int64_t count)
+{
+    if (to_step == 1 && from_step == 1)
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            to[i] += from[i];
+    else
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            to[i * to_step] += from[i * from_step];
+}
+
+/* ---- convolution to few channels ------------------------------------------------------------ */
+
+/* Items are rows of y. */
+static void conv_few_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                           int64_t end)
+{
+    const struct window *window = &loop->attr.window;
+    struct shape xs = loop->desc.in[0], ys = loop->desc.out[0];
+    int64_t taps = taps_of(window), plane = rows_of(xs), across = window->size[2];
+    struct overlap part[MAX_ACROSS];
+    overlaps(part, window, xs.w, ys.w);
+    for (int64_t item = begin; item < end; item++) {
+        struct line line = line_at(ys, item);
+        float *y = (float *)arg[3] + item * ys.w * ys.c;
+        memset(y, 0, (size_t)ys.w * (size_t)ys.c * sizeof *y);
+        for (int64_t t = 0; t < taps; t += across) {
+            int64_t d = line.d * window->stride[0] - window->pad[0] + t / across / window->size[1];
+            int64_t h = line.h * window->stride[1] - window->pad[1] + t / across % window->size[1];
+            if (d < 0 || d >= xs.d || h < 0 || h >= xs.h)
+                continue;
+            const float *from = (float *)scratch + ((line.n * xs.d + d) * xs.h + h) * xs.w;
+            for (int64_t o = 0; o < ys.c; o++)
+                for (int64_t w = 0; w < across; w++)
+                    add_strided(y + part[w].begin * ys.c + o, ys.c,
+                                from + (o * taps + t + w) * plane + part[w].first,
+                                window->stride[2], part[w].end - part[w].begin);
+        }
+        finish(loop, arg[2], y, ys.w, ys.c);
+    }
+}
+
+MAKER(conv)
+{
+    struct shape x = desc->in[0], y = desc->out[0];
+    const struct window *window = &desc->attr->window;
+    if (!is_few(y.c, x.c, window))
+        return library_conv(out, desc, err);
+    struct loop *loop;
+    struct pair *pair = make_pair(out, &loop, desc, err);
+    if (!pair)
+        return -1;
+    int64_t rows = rows_of(x), planes = y.c * taps_of(window);
+    cpu_loop_pass(loop, conv_few_range, (int64_t)y.n * y.d * y.h);
+    pair->product_first = true;
+    memcpy(pair->product_arg, (const int[]){1, 0, PLANES, 0}, sizeof pair->product_arg);
+    pair->planes = (size_t)(planes * rows) * sizeof(float);
+    return finish_pair(out, library_product(&pair->product, desc->backend,
+                                            (struct matrix){planes, x.c, false},
+                                            (struct matrix){x.c, rows, true},
+                                            (struct matrix){planes, rows, false}, err));
+}
+
+/* ---- its filter gradient -------------------------------------------------------------------- */
+
+/* Items are (plane, row of x). */
+static void spread_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                         int64_t end)
+{
+    const struct window *window = &loop->attr.window;
+    struct shape xs = loop->desc.in[0], ys = loop->desc.in[1];
+    int64_t taps = taps_of(window), lines = (int64_t)xs.n * xs.d * xs.h, across = window->size[2];
+    struct overlap part[MAX_ACROSS];
+    overlaps(part, window, xs.w, ys.w);
+    for (int64_t item = begin; item < end; item++) {
+        int64_t o = item / lines / taps, tap = item / lines % taps;
+        struct line line = line_at(xs, item % lines);
+        const struct overlap *w = &part[tap % across];
+        float *to = (float *)scratch + item * xs.w;
+        memset(to, 0, (size_t)xs.w * sizeof *to);
+        int64_t d = seen_from(window, 0, line.d, tap / across / window->size[1], ys.d);
+        int64_t h = seen_from(window, 1, line.h, tap / across % window->size[1], ys.h);
+        if (d < 0 || h < 0)
+            continue;
+        int64_t from = ((line.n * ys.d + d) * ys.h + h) * ys.w + w->begin;
+        add_strided(to + w->first, window->stride[2], (const float *)arg[1] + from * ys.c + o, ys.c,
+                    w->end - w->begin);
+    }
+}
+
+MAKER(conv_filter)
+{
+    struct shape x = desc->in[0], dy = desc->in[1];
+    const struct window *window = &desc->attr->window;
+    if (!is_few(dy.c, x.c, window))
+        return library_conv_filter(out, desc, err);
+    struct loop *loop;
+    struct pair *pair = make_pair(out, &loop, desc, err);
+    if (!pair)
+        return -1;
+    int64_t rows = rows_of(x), planes = dy.c * taps_of(window);
+    cpu_loop_pass(loop, spread_range, planes * x.n * x.d * x.h);
+    memcpy(pair->product_arg, (const int[]){PLANES, 0, 2, 0}, sizeof pair->product_arg);
+    pair->planes = (size_t)(planes * rows) * sizeof(float);
+    return finish_pair(out, library_product(&pair->product, desc->backend,
+                                            (struct matrix){planes, rows, false},
+                                            (struct matrix){rows, x.c, false},
+                                            (struct matrix){planes, x.c, false}, err));
+}
+
+/* ---- transposed convolution, or the gradient by data ---------------------------------------- */
+
+/* Items are rows of dx. */
+static void data_few_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                           int64_t end)
+{
+    const struct window *window = &loop->attr.window;
+    struct shape xs = loop->desc.out[0], ys = loop->desc.in[0];
+    int64_t taps = taps_of(window), plane = rows_of(ys), across = window->size[2];
+    struct overlap part[MAX_ACROSS];
+    overlaps(part, window, xs.w, ys.w);
+    for (int64_t item = begin; item < end; item++) {
+        struct line line = line_at(xs, item);
+        float *dx = (float *)arg[3] + item * xs.w * xs.c;
+        memset(dx, 0, (size_t)xs.w * (size_t)xs.c * sizeof *dx);
+        for (int64_t t = 0; t < taps; t += across) {
+            int64_t d = seen_from(window, 0, line.d, t / across / window->size[1], ys.d);
+            int64_t h = seen_from(window, 1, line.h, t / across % window->size[1], ys.h);
+            if (d < 0 || h < 0)
+                continue;
+            const float *from =
+                (float *)scratch + t * xs.c * plane + ((line.n * ys.d + d) * ys.h + h) * ys.w;
+            for (int64_t w = 0; w < across; w++)
+                for (int64_t c = 0; c < xs.c; c++)
+                    add_strided(dx + part[w].first * xs.c + c, window->stride[2] * xs.c,
+                                from + (w * xs.c + c) * plane + part[w].begin, 1,
+                                part[w].end - part[w].begin);
+        }
+        finish(loop, arg[2], dx, xs.w, xs.c);
+    }
+}
+
+static int make_data_few(struct kernel *out, const struct kernel_desc *desc, struct err *err)
+{
+    struct shape dy = desc->in[0], dx = desc->out[0];
+    struct loop *loop;
+    struct pair *pair = make_pair(out, &loop, desc, err);
+    if (!pair)
+        return -1;
+    int64_t rows = rows_of(dy), planes = dx.c * taps_of(&desc->attr->window);
+    cpu_loop_pass(loop, data_few_range, (int64_t)dx.n * dx.d * dx.h);
+    pair->product_first = true;
+    memcpy(pair->product_arg, (const int[]){1, 0, PLANES, 0}, sizeof pair->product_arg);
+    pair->planes = (size_t)(planes * rows) * sizeof(float);
+    return finish_pair(out, library_product(&pair->product, desc->backend,
+                                            (struct matrix){planes, dy.c, true},
+                                            (struct matrix){dy.c, rows, true},
+                                            (struct matrix){planes, rows, false}, err));
+}
+
+/* Items are rows of the result, which has been computed without bias and activation. */
+static void finish_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                         int64_t end)
+{
+    (void)scratch;
+    int64_t c = loop->desc.out[0].c;
+    finish(loop, arg[2], (float *)arg[3] + begin * c, end - begin, c);
+}
+
+MAKER(conv_data)
+{
+    const struct window *window = &desc->attr->window;
+    if (is_few(desc->out[0].c, desc->in[0].c, window))
+        return make_data_few(out, desc, err);
+    if (library_is_product(window) || (!desc->in_used[2] && desc->attr->act == ACT_NONE))
+        return library_conv_data(out, desc, err);
+    struct loop *loop;
+    struct pair *pair = make_pair(out, &loop, desc, err);
+    if (!pair)
+        return -1;
+    cpu_loop_pass(loop, finish_range, rows_of(desc->out[0]));
+    pair->product_first = true;
+    memcpy(pair->product_arg, (const int[]){0, 1, 2, 3}, sizeof pair->product_arg);
+    return finish_pair(out, library_conv_data(&pair->product, desc, err));
+}

@@ -1,0 +1,272 @@
+/*
+ * The engine: a model is a C function that appends nodes to a graph; graph_backward appends the
+ * gradient as more nodes; a plan binds the graph to a backend once (order, memory, kernels); then
+ * training is: put the batch, run the plan, read the loss.
+ *
+ * A value is a dense channels-last array [n,d,h,w,c]; an image has d = 1. It is named by a handle
+ * (`val`), never by a pointer; 0 is "none". Errors stick to the graph: after the first one every
+ * builder returns 0 and does nothing, and graph_check reports the first with its path, so model
+ * code has no error handling.
+ *
+ * Order is the order of appending: a node that writes into a parameter is seen by those after it.
+ *
+ * The engine touches no file and knows no model.
+ */
+#ifndef CAIRN_ENGINE_ENGINE_H
+#define CAIRN_ENGINE_ENGINE_H
+
+#include "base/err.h"
+#include "base/memory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct shape {
+    int32_t n, d, h, w, c;
+};
+enum { AXIS_N, AXIS_D, AXIS_H, AXIS_W, AXIS_C };
+int64_t shape_count(struct shape shape);
+bool shape_equal(struct shape a, struct shape b);
+/* "[2,1,28,28,1]" */
+enum { SHAPE_TEXT = 64 };
+char *shape_text(char buf[SHAPE_TEXT], struct shape shape);
+/* The dims a file shows for a parameter: [c], [n,c], [n,h,w,c] or all five, by which axes are 1.
+ * Returns how many. */
+int shape_dims(int64_t dims[5], struct shape shape);
+
+/* BF16 is storage only (a later precision); U8 is for pool winners; I32 for labels and the clock.
+ */
+enum dtype { F32, BF16, I32, U8 };
+
+typedef int32_t val;
+
+enum act { ACT_NONE, ACT_RELU, ACT_LEAKY_RELU, ACT_SILU, ACT_GELU, ACT_SIGMOID, ACT_TANH };
+enum { LEAKY_SLOPE_PERCENT = 1 }; /* leaky_relu: slope 0.01 below 0 */
+
+/* Convolution and pooling: sizes along d, h, w. Output = (in + pad + pad_end - size)/stride + 1. */
+struct window {
+    int32_t size[3], stride[3], pad[3], pad_end[3];
+};
+/* size s (d only if three_d), stride, equal padding on both sides */
+struct window window_make(bool three_d, int32_t size, int32_t stride, int32_t pad);
+
+enum { MODE_NEAREST, MODE_LINEAR };
+
+/* What a node is told beside its inputs; each op's row says which it reads. */
+struct attr {
+    struct window window;
+    struct shape shape;
+    int32_t axis, begin;
+    int32_t
+        groups; /* norm: 0 = batch statistics per channel, else groups per case (c = instance) */
+    int32_t mode;
+    int32_t ignore; /* cross_entropy: this label contributes nothing; -1 = none */
+    enum act act;
+    bool fixed;       /* norm_grad: mean and rstd were given, not computed from x */
+    bool per_channel; /* dropout: whole channels of a case */
+    bool decoupled;   /* adam: AdamW */
+    float p, q, eps;
+    uint64_t key; /* random ops: of the node's path; a gradient carries its forward node's key */
+};
+
+/* ---- parameters ---------------------------------------------------------------------------------
+ * A named store that several graphs and programs share. Entries belong to groups (frozen or trained
+ * together); a group's parameters, gradients, two moments and EMA view are parallel flat arrays
+ * on the backend, and state entries (running statistics) are a flat array of their own. Arrays
+ * other than PARAM and STATE exist only once a graph asked for them.
+ */
+struct params;
+enum array { ARRAY_PARAM, ARRAY_GRAD, ARRAY_M, ARRAY_V, ARRAY_EMA, ARRAY_STATE, ARRAYS };
+
+enum init { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_UNIFORM };
+/* NORMAL: standard deviation `scale`; UNIFORM: in [-scale, scale]. */
+struct initial {
+    enum init kind;
+    float scale;
+};
+
+struct entry {
+    const char *name;
+    const char *group;
+    struct shape shape;
+    bool state;
+    struct initial init;
+    int32_t group_index;
+    int64_t offset; /* elements into the group's PARAM (GRAD, M, V, EMA) or STATE array */
+};
+
+struct params *params_new(void);
+void params_free(struct params *params); /* also its memory on the backend */
+int32_t params_count(const struct params *params);
+const struct entry *params_entry(const struct params *params, int32_t index);
+const struct entry *params_find(const struct params *params, const char *name); /* NULL: none */
+int64_t params_elements(const struct params *params); /* trainable scalars, all groups */
+
+struct backend;
+/* Allocates (once; later calls only what is new) and fills what is new with its initial values,
+ * each entry from the stream (seed, name): the result does not depend on the order of declaration.
+ * plan_make calls for this have to be preceded by it: graph, then params_realise, then plan. */
+int params_realise(struct params *params, struct backend *backend, uint64_t seed, struct err *err);
+/* One entry's values, between steps. `which` PARAM, EMA, M, V, GRAD (STATE for state entries). */
+int params_get(struct params *params, const struct entry *entry, enum array which, float *out,
+               struct err *err);
+int params_put(struct params *params, const struct entry *entry, enum array which, const float *in,
+               struct err *err);
+bool params_has(const struct params *params, int32_t group, enum array which);
+
+/* ---- graph ---------------------------------------------------------------------------------- */
+struct graph;
+enum mode { MODE_TRAIN, MODE_EVALUATE };
+
+/* weights_from: ARRAY_PARAM, or ARRAY_EMA to read the averaged weights (evaluation). */
+struct graph *graph_new(struct params *params, enum mode mode, enum array weights_from);
+void graph_free(struct graph *graph);
+enum mode graph_mode(const struct graph *graph);
+/* Nested names: "vae", then "encoder" gives "vae.encoder". Parameters are named by them. */
+void graph_push(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void graph_pop(struct graph *graph);
+int graph_check(const struct graph *graph, struct err *err);
+/* For builders above the engine: a wrong use of a model, with the current path. Returns 0. */
+val graph_fail(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+struct shape g_shape(const struct graph *graph, val x); /* zeros after an error */
+
+val g_input(struct graph *graph, const char *name, enum dtype dtype, struct shape shape);
+val g_output(struct graph *graph, const char *name, val x); /* keeps x to be read; returns x */
+/* "PATH.name"; the same name again returns the same entry (its shape must agree). Group: which
+ * program trains it. */
+val g_param(struct graph *graph, const char *group, const char *name, struct shape shape,
+            struct initial init);
+val g_state(struct graph *graph, const char *group, const char *name, struct shape shape,
+            struct initial init);
+/* The whole flat array of a group, shape [1,1,1,1,count]: what is declared so far, each entry
+ * padded with zeros to 16 elements; 0 if the group has no elements. */
+val g_flat(struct graph *graph, const char *group, enum array which);
+/* The device-side scalars; one each per graph. */
+val g_clock(struct graph *graph);
+val g_rates(struct graph *graph);
+
+/* enum index into the I32 clock [1,1,1,1,CLOCKS]: what random ops are counted by. Element e of case
+ * i of this batch draws element (first + i) * elements per case + e. */
+enum clock { CLOCK_STEP, CLOCK_FIRST, CLOCK_SEED_LOW, CLOCK_SEED_HIGH, CLOCKS };
+/* bias corrections are 1 - beta^t of the update count t, computed by the host in double */
+enum rate {
+    RATE_LR,
+    RATE_WEIGHT_DECAY,
+    RATE_BIAS1,
+    RATE_BIAS2,
+    RATE_BETA1,
+    RATE_BETA2,
+    RATE_EPS,
+    RATE_MOMENTUM,
+    RATES
+};
+
+/* ---- ops: one builder each ------------------------------------------------------------------ */
+/* x [n,..,ci], w [co,kd,kh,kw,ci], bias 0 or [1,1,1,1,co] */
+val g_conv(struct graph *g, val x, val w, val bias, struct window window, enum act act);
+/* The transposed convolution: x [n,..,co], w [co,kd,kh,kw,ci] -> out [n,..,ci], whose d, h, w are
+ * given because a stride leaves them open. bias 0 or [1,1,1,1,ci]. */
+val g_conv_transposed(struct graph *g, val x, val w, val bias, struct window window,
+                      struct shape out, enum act act);
+/* Statistics of x (attr groups), then gamma, beta, act. mean and rstd (may be NULL) receive handles
+ * of the statistics, for running averages; the biased variance is 1 / rstd^2 - eps. */
+val g_norm(struct graph *g, val x, val gamma, val beta, int32_t groups, float eps, enum act act,
+           val *mean, val *rstd);
+/* The same with given statistics, [1,1,1,1,c] (batch norm in evaluation, or frozen). */
+val g_norm_fixed(struct graph *g, val x, val gamma, val beta, val mean, val rstd, enum act act);
+val g_max_pool(struct graph *g, val x, struct window window);
+val g_avg_pool(struct graph *g, val x, struct window window);
+val g_upsample(struct graph *g, val x, const int32_t factor[3], int32_t mode);
+val g_concat(struct graph *g, val a, val b, int32_t axis);
+val g_slice(struct graph *g, val x, int32_t axis, int32_t begin, int32_t count);
+val g_reshape(struct graph *g, val x, struct shape shape);
+val g_reduce_sum(struct graph *g, val x, struct shape shape);
+val g_broadcast(struct graph *g, val x, struct shape shape);
+val g_sum_squares(struct graph *g, val x);
+val g_softmax(struct graph *g, val x);
+val g_cross_entropy(struct graph *g, val logits, val label, val class_weight, int32_t ignore,
+                    float smoothing);
+val g_embedding(struct graph *g, val table, val label);
+val g_normal(struct graph *g, struct shape shape);
+val g_dropout(struct graph *g, val x, float p, bool per_channel); /* x itself in MODE_EVALUATE */
+val g_fill(struct graph *g, struct shape shape, float value);
+val g_act(struct graph *g, val x, enum act act);
+val g_affine(struct graph *g, val x, float scale, float shift);
+val g_clamp(struct graph *g, val x, float low, float high);
+val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard);
+/* pointwise by name: g_unary(g, OP_exp_, x); g_binary(g, OP_mul, a, b), axes of size 1 repeat;
+ * g_loss(g, OP_bce, x, target) -> [n,1,1,1,1] */
+enum op {
+    OP_none,
+#define OP(name, nin, nout, flags, help) OP_##name,
+#include "engine/ops.def"
+    OPS
+};
+val g_unary(struct graph *g, enum op op, val x);
+val g_binary(struct graph *g, enum op op, val a, val b);
+val g_loss(struct graph *g, enum op op, val x, val target);
+
+/* ---- gradient and update -------------------------------------------------------------------- */
+/* Appends d loss / d p for every parameter of the named groups that loss depends on, each written
+ * into its place in ARRAY_GRAD; parameters that loss does not reach get zeros. loss has one
+ * element. accumulate: adds to ARRAY_GRAD instead of overwriting it. Groups not named are
+ * constants. */
+void graph_backward(struct graph *graph, val loss, const char *const *groups, int count,
+                    bool accumulate);
+/* d loss / d x after graph_backward, for a value between the groups' parameters and the loss (those
+ * included); 0 for any other. */
+val graph_gradient(const struct graph *graph, val x);
+
+enum optimiser { OPTIMISER_ADAM, OPTIMISER_ADAMW, OPTIMISER_SGD };
+struct update {
+    enum optimiser kind;
+    bool nesterov;
+    float clip_norm;  /* 0: no clipping; the norm is over all named groups together */
+    float ema_decay;  /* 0: no averaged weights */
+    float grad_scale; /* 1 / number of accumulated batches */
+};
+/* Appends the update of the groups, reading ARRAY_GRAD. guard: usually the loss. Returns the
+ * gradient's norm before clipping (one number), or 0 if it is not computed. */
+val graph_update(struct graph *graph, const char *const *groups, int count, struct update update,
+                 val guard);
+
+/* ---- plan ----------------------------------------------------------------------------------- */
+struct plan;
+struct plan_options {
+    struct meter *meter; /* also counts the plan's bytes, beside the backend's own; may be NULL */
+    size_t guard;      /* tests: bytes of sentinel around every value, which then shares its memory
+                          with no other; checked by plan_guards */
+    bool measure_only; /* compute the size but for scratch, make no kernel, allocate nothing */
+};
+/* The plan keeps nothing of the graph, which may be freed; the parameter store and the backend have
+ * to outlive it. When the store grows, the plan follows by itself. */
+int plan_make(struct plan **out, const struct graph *graph, struct backend *backend,
+              const struct plan_options *options, struct err *err);
+void plan_free(struct plan *plan);
+/* Whole values, host side F32, I32 or U8 as declared. After the first run none of the three
+ * allocates. */
+int plan_put(struct plan *plan, val input, const void *host, struct err *err);
+int plan_run(struct plan *plan, struct err *err);
+int plan_get(struct plan *plan, val output, void *host, struct err *err);
+
+size_t plan_bytes(const struct plan *plan);         /* the one allocation: values and scratch */
+double plan_multiply_adds(const struct plan *plan); /* of the convolutions, one run */
+/* Reruns the nodes one by one and names the first whose output is not finite: "path (op)";
+ * text stays valid as long as the plan. NULL: all finite. */
+const char *plan_find_nonfinite(struct plan *plan, struct err *err);
+int plan_guards(struct plan *plan, struct err *err);
+/* Runs once, adding each node's seconds to seconds[op] (OPS entries): where a step's time goes. */
+int plan_profile(struct plan *plan, double *seconds, struct err *err);
+const char *op_name(enum op op);
+
+/* ---- backends ------------------------------------------------------------------------------- */
+/* threads 0: all available. The CPU's numerics class (ISA, library version, threads) is
+ * backend_numerics. */
+int cpu_open(struct backend **out, int threads, struct meter *meter, struct err *err);
+void backend_close(struct backend *backend);
+const char *backend_numerics(const struct backend *backend);
+int backend_threads(const struct backend *backend);
+
+#endif

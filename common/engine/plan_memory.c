@@ -1,0 +1,193 @@
+/*
+ * The schedule and the memory of a plan. Steps keep the order of the graph; nodes whose results
+ * nobody needs are left out. A value's memory is in use from the step that makes it to the last
+ * step that reads it, and blocks in use at the same time never overlap.
+ */
+#include "engine/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool stored(const struct value *value)
+{
+    return value->role == PARAM || value->role == STATE;
+}
+
+/* Needed: it changes the store, or something needed (or read by the host) reads it. Marks the
+ * values that are read in plan->value[].used. */
+static bool needed(const struct plan *plan, const struct node *node)
+{
+    if (op_info(node->op)->flags & EFFECT)
+        return true;
+    for (int i = 0; i < MAX_OUT; i++) {
+        const struct planned *out = &plan->value[node->out[i]];
+        if (node->out[i] && (out->used || out->value.role != TEMP))
+            return true;
+    }
+    return false;
+}
+
+static void add_step(struct plan *plan, const struct node *node)
+{
+    const struct op_info *info = op_info(node->op);
+    struct step *step = &plan->step[plan->steps++];
+    *step = (struct step){.op = node->op,
+                          .args = info->nin + info->nout,
+                          .attr = node->attr,
+                          .path = arena_strdup(&plan->arena, node->path)};
+    memcpy(step->value, node->in, info->nin * sizeof *node->in);
+    memcpy(step->value + info->nin, node->out, info->nout * sizeof *node->out);
+}
+
+static void choose_steps(struct plan *plan, const struct graph *graph)
+{
+    int32_t nodes = graph_nodes(graph);
+    bool *keep = xcalloc((size_t)nodes, sizeof *keep);
+    for (int32_t i = nodes; i-- > 0;) {
+        const struct node *node = graph_node(graph, i);
+        keep[i] = needed(plan, node);
+        for (int k = 0; keep[i] && k < op_info(node->op)->nin; k++)
+            plan->value[node->in[k]].used = true;
+    }
+    plan->value[0].used = false;
+    plan->step = xcalloc((size_t)nodes, sizeof *plan->step);
+    for (int32_t i = 0; i < nodes; i++)
+        if (keep[i])
+            add_step(plan, graph_node(graph, i));
+    free(keep);
+}
+
+/* May output 0 take over the memory of input 0? */
+static bool in_place(const struct plan *plan, const struct step *step, int32_t index,
+                     const struct planned *out)
+{
+    const struct op_info *info = op_info(step->op);
+    const struct planned *in = &plan->value[step->value[0]], *root = &plan->value[in->root];
+    return (info->flags & INPLACE) && out->used && !stored(&out->value) && !stored(&root->value) &&
+           !root->reserved && root->death <= index &&
+           shape_equal(in->value.shape, out->value.shape);
+}
+
+/* Joins `member` to the memory of `root`. */
+static void join(struct plan *plan, struct planned *member, int32_t root)
+{
+    struct planned *memory = &plan->value[root];
+    member->root = root;
+    if (member->death > memory->death)
+        memory->death = member->death;
+}
+
+static void share_memory(struct plan *plan)
+{
+    for (int32_t i = 0; i < plan->steps; i++) {
+        const struct step *step = &plan->step[i];
+        const struct op_info *info = op_info(step->op);
+        for (int k = 0; k < info->nout; k++)
+            plan->value[step->value[info->nin + k]].birth = i;
+        if (!info->nout)
+            continue;
+        struct planned *out = &plan->value[step->value[info->nin]];
+        if ((info->flags & ALIAS) || in_place(plan, step, i, out))
+            join(plan, out, plan->value[step->value[0]].root);
+    }
+}
+
+void plan_schedule(struct plan *plan, const struct graph *graph)
+{
+    plan->values = graph_values(graph) + 1;
+    plan->value = xcalloc((size_t)plan->values, sizeof *plan->value);
+    for (val x = 1; x < plan->values; x++) {
+        struct planned *planned = &plan->value[x];
+        planned->value = *graph_value(graph, x);
+        if (planned->value.name)
+            planned->value.name = arena_strdup(&plan->arena, planned->value.name);
+        planned->root = x;
+        planned->birth = planned->death = -1;
+    }
+    choose_steps(plan, graph);
+    for (int32_t i = 0; i < plan->steps; i++)
+        for (int k = 0; k < op_info(plan->step[i].op)->nin; k++)
+            plan->value[plan->step[i].value[k]].death = i;
+    for (val x = 1; x < plan->values; x++) {
+        struct planned *planned = &plan->value[x];
+        planned->reserved = planned->value.role == INPUT;
+        if (planned->value.role == OUTPUT)
+            planned->death = INT32_MAX;
+        planned->used |= planned->value.role != TEMP;
+        planned->bytes = (size_t)shape_count(planned->value.shape) *
+                         plan->backend->calls->size_of(planned->value.dtype);
+    }
+    share_memory(plan);
+}
+
+/* ---- packing -------------------------------------------------------------------------------- */
+
+static bool together(const struct planned *a, const struct planned *b)
+{
+    return a->reserved || b->reserved || (a->birth <= b->death && b->birth <= a->death);
+}
+
+static size_t block_size(const struct plan *plan, const struct planned *planned)
+{
+    size_t aligned = (planned->bytes + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
+    return aligned + 2 * plan->guard;
+}
+
+/* The smallest gap that fits between the blocks in use at the same time; `placed` is in order of
+ * offset. Returns the position at which to insert. */
+static int32_t best_fit(const struct plan *plan, struct planned *block,
+                        struct planned *const *placed, int32_t count)
+{
+    size_t need = block_size(plan, block), end = 0, best = SIZE_MAX;
+    for (int32_t i = 0; i < count; i++) {
+        if (!plan->guard && !together(block, placed[i]))
+            continue;
+        size_t begin = placed[i]->offset;
+        if (begin >= end && begin - end >= need && begin - end < best) {
+            best = begin - end;
+            block->offset = end;
+        }
+        size_t after = begin + block_size(plan, placed[i]);
+        if (after > end)
+            end = after;
+    }
+    if (best == SIZE_MAX)
+        block->offset = end;
+    int32_t at = 0;
+    while (at < count && placed[at]->offset <= block->offset)
+        at++;
+    return at;
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct planned *left = *(struct planned *const *)a, *right = *(struct planned *const *)b;
+    if (left->bytes != right->bytes)
+        return left->bytes < right->bytes ? 1 : -1;
+    return left < right ? -1 : left > right;
+}
+
+void plan_pack(struct plan *plan)
+{
+    struct planned **block = xcalloc((size_t)plan->values, sizeof(struct planned *));
+    struct planned **placed = xcalloc((size_t)plan->values, sizeof(struct planned *));
+    int32_t blocks = 0;
+    for (val x = 1; x < plan->values; x++) {
+        struct planned *planned = &plan->value[x];
+        if (planned->used && planned->root == x && !stored(&planned->value) &&
+            (planned->birth >= 0 || planned->value.role == INPUT))
+            block[blocks++] = planned;
+    }
+    qsort(block, (size_t)blocks, sizeof(struct planned *), larger_first);
+    for (int32_t i = 0; i < blocks; i++) {
+        int32_t at = best_fit(plan, block[i], placed, i);
+        memmove(placed + at + 1, placed + at, (size_t)(i - at) * sizeof(struct planned *));
+        placed[at] = block[i];
+        block[i]->placed = true;
+        size_t end = block[i]->offset + block_size(plan, block[i]);
+        if (end > plan->values_bytes)
+            plan->values_bytes = end;
+    }
+    free(block);
+    free(placed);
+}
