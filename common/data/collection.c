@@ -1,0 +1,217 @@
+#include "data/data.h"
+
+#include "base/file.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "store/tensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const split_names[SPLITS + 1] = {"train", "val", "test", NULL};
+
+void collection_free(struct collection *collection)
+{
+    arena_free(&collection->arena);
+    *collection = (struct collection){0};
+}
+
+struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image)
+{
+    char shape[64];
+    int length = snprintf(shape, sizeof shape, "%d %d %d %d\n", d, h, w, c);
+    struct sha256 *sha = sha256_new();
+    sha256_add(sha, shape, (size_t)length);
+    sha256_add(sha, image, (size_t)d * (size_t)h * (size_t)w * (size_t)c);
+    return sha256_end(sha);
+}
+
+/* ---- hold out ------------------------------------------------------------------------------- */
+
+/* The train cases of one label, and how many of them go. */
+struct stratum {
+    uint32_t *cases, count, quota;
+    uint64_t remainder;
+};
+
+/* Shares count out in proportion; what is left over goes to the largest remainders, of equal ones
+ * to the lower label. */
+static void set_quotas(struct stratum *strata, uint32_t groups, uint32_t count, uint32_t total)
+{
+    uint32_t left = count;
+    for (uint32_t g = 0; g < groups; g++) {
+        uint64_t share = (uint64_t)count * strata[g].count;
+        strata[g].quota = (uint32_t)(share / total);
+        strata[g].remainder = share % total;
+        left -= strata[g].quota;
+    }
+    for (; left; left--) {
+        uint32_t best = 0;
+        for (uint32_t g = 1; g < groups; g++)
+            if (strata[g].remainder > strata[best].remainder)
+                best = g;
+        strata[best].quota++;
+        strata[best].remainder = 0;
+    }
+}
+
+int collection_hold_out(struct collection *collection, int64_t count, uint64_t seed,
+                        struct err *err)
+{
+    uint32_t groups = collection->class_count + 1, total = 0; /* group 0: no label */
+    struct stratum *strata = xcalloc(groups, sizeof *strata);
+    uint32_t *cases = xcalloc(collection->count, sizeof *cases);
+    for (uint32_t i = 0; i < collection->count; i++)
+        if (collection->cases[i].split == SPLIT_TRAIN)
+            strata[collection->cases[i].label + 1].count++, total++;
+    if (count < 0 || count > total) {
+        free(strata);
+        free(cases);
+        return fail_as(err, STATUS_CONFIG,
+                       "cannot hold out %lld cases for validation: the train split has %u",
+                       (long long)count, total);
+    }
+    for (uint32_t g = 0, begin = 0; g < groups; g++) {
+        strata[g].cases = cases + begin;
+        begin += strata[g].count;
+        strata[g].count = 0;
+    }
+    for (uint32_t i = 0; i < collection->count; i++) {
+        struct stratum *stratum = &strata[collection->cases[i].label + 1];
+        if (collection->cases[i].split == SPLIT_TRAIN)
+            stratum->cases[stratum->count++] = i;
+    }
+    if (count)
+        set_quotas(strata, groups, (uint32_t)count, total);
+    struct stream stream = stream_new(seed, "data/hold-out");
+    for (uint32_t g = 0; g < groups; g++) {
+        stream_shuffle(&stream, strata[g].cases, strata[g].count);
+        for (uint32_t i = 0; i < strata[g].quota; i++)
+            collection->cases[strata[g].cases[i]].split = SPLIT_VAL;
+    }
+    free(strata);
+    free(cases);
+    return 0;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+/* The cases in the artifact's order: by split, then as they came. The caller frees it. */
+static const struct raw_case **case_order(const struct collection *collection)
+{
+    const struct raw_case **order = xcalloc(collection->count, sizeof *order);
+    uint32_t n = 0;
+    for (int split = 0; split < SPLITS; split++)
+        for (uint32_t i = 0; i < collection->count; i++)
+            if ((int)collection->cases[i].split == split)
+                order[n++] = &collection->cases[i];
+    return order;
+}
+
+static void put_names(struct text *text, const char *key, const char **names, uint32_t count)
+{
+    text_printf(text, "\"%s\":[", key);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            text_puts(text, ",");
+        text_json(text, names[i]);
+    }
+    text_puts(text, "],\n");
+}
+
+static void put_case(struct text *text, const struct raw_case *one, bool last)
+{
+    text_puts(text, "{\"id\":");
+    text_json(text, one->id);
+    text_printf(text, ",\"split\":\"%s\"", split_names[one->split]);
+    if (one->label >= 0)
+        text_printf(text, ",\"label\":%d", one->label);
+    if (one->source)
+        text_printf(text, ",\"source\":\"%s\"", one->source->hex);
+    text_printf(text, ",\"pixels\":\"%s\"}%s\n", one->pixels->hex, last ? "" : ",");
+}
+
+/* A case a line, so that standard tools can compare two of these files. */
+static int write_cases(const struct collection *collection, const struct raw_case **order,
+                       const char *path, struct err *err)
+{
+    struct text text = {0};
+    text_puts(&text, "{");
+    put_names(&text, "classes", collection->classes, collection->class_count);
+    put_names(&text, "mask_classes", collection->mask_classes, collection->mask_class_count);
+    text_puts(&text, "\"cases\":[\n");
+    for (uint32_t i = 0; i < collection->count; i++)
+        put_case(&text, order[i], i + 1 == collection->count);
+    text_puts(&text, "]}\n");
+    int status = file_publish(path, text.data, text.length, err);
+    text_free(&text);
+    return status;
+}
+
+/* [n,h,w] or [n,d,h,w], then c if there is one. */
+static struct tensor shaped(const struct collection *collection, const char *name, int32_t c)
+{
+    struct tensor tensor = {.name = name, .type = TENSOR_U8};
+    tensor.dim[tensor.dims++] = collection->count;
+    if (collection->d > 1)
+        tensor.dim[tensor.dims++] = collection->d;
+    tensor.dim[tensor.dims++] = collection->h;
+    tensor.dim[tensor.dims++] = collection->w;
+    if (c)
+        tensor.dim[tensor.dims++] = c;
+    tensor.bytes = 1;
+    for (int i = 0; i < tensor.dims; i++)
+        tensor.bytes *= (size_t)tensor.dim[i];
+    return tensor;
+}
+
+static int write_tensors(const struct collection *collection, const struct raw_case **order,
+                         const char *path, struct err *err)
+{
+    uint32_t count = collection->count;
+    bool labelled = false, masked = count && order[0]->mask;
+    struct tensor images = shaped(collection, "images", collection->c);
+    struct tensor masks = shaped(collection, "masks", 0);
+    struct tensor labels = {"labels", TENSOR_I32, 1, {count}, NULL, count * sizeof(int32_t)};
+    size_t image_size = count ? images.bytes / count : 0,
+           mask_size = count ? masks.bytes / count : 0;
+    uint8_t *image = xmalloc(images.bytes), *mask = xmalloc(masked ? masks.bytes : 0);
+    int32_t *label = xcalloc(count, sizeof *label);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(image + i * image_size, order[i]->image, image_size);
+        if (masked)
+            memcpy(mask + i * mask_size, order[i]->mask, mask_size);
+        label[i] = order[i]->label;
+        labelled |= label[i] >= 0;
+    }
+    images.data = image;
+    labels.data = label;
+    masks.data = mask;
+    struct tensor items[3];
+    size_t n = 0;
+    items[n++] = images;
+    if (labelled)
+        items[n++] = labels;
+    if (masked)
+        items[n++] = masks;
+    int status = tensors_write(path, items, n, NULL, 0, err);
+    free(image);
+    free(label);
+    free(mask);
+    return status;
+}
+
+int collection_write(const struct collection *collection, const struct draft *draft,
+                     struct err *err)
+{
+    char tensors[PATH_BYTES], cases[PATH_BYTES];
+    TRY(draft_path(draft, "dataset.safetensors", tensors, err));
+    TRY(draft_path(draft, "cases.json", cases, err));
+    const struct raw_case **order = case_order(collection);
+    int status = write_tensors(collection, order, tensors, err);
+    if (!status)
+        status = write_cases(collection, order, cases, err);
+    free(order);
+    return status;
+}

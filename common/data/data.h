@@ -1,0 +1,135 @@
+/*
+ * Data: raw files become a collection of decoded cases, a collection becomes a dataset artifact, a
+ * loader turns a dataset's split into batches.
+ *
+ * A dataset artifact holds
+ *   dataset.safetensors  images u8 [N,h,w,c] (or [N,d,h,w,c]), labels i32 [N] (if there are any),
+ *                        masks u8 (as images, without c; if there are any)
+ *   cases.json           one record a case, in the same order: id, split, label, source (SHA-256 of
+ *                        the file it came from, unpacked), pixels (SHA-256 of the decoded image
+ * before any resize), plus the class names Cases are sorted by split (train, val, test), inside a
+ * split in source order.
+ */
+#ifndef CAIRN_DATA_DATA_H
+#define CAIRN_DATA_DATA_H
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "base/sha256.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum split { SPLIT_TRAIN, SPLIT_VAL, SPLIT_TEST, SPLITS };
+extern const char *const split_names[SPLITS + 1]; /* "train", "val", "test", NULL */
+
+/* ---- collections: decoded cases on their way into an artifact ------------------------------- */
+struct raw_case {
+    const char *id; /* unique, stable: "train-00017" */
+    enum split split;
+    int32_t label;           /* -1: none */
+    const struct id *source; /* NULL: made, not read */
+    const struct id *pixels; /* image_hash of the image before any resize */
+    const uint8_t *image;    /* d*h*w*c */
+    const uint8_t *mask;     /* d*h*w class indices, or NULL */
+};
+struct collection {
+    struct arena arena;
+    int32_t d, h, w, c;
+    uint32_t count;
+    struct raw_case *cases;
+    uint32_t class_count, mask_class_count;
+    const char **classes, **mask_classes;
+};
+void collection_free(struct collection *collection);
+/* SHA-256 of the text "D H W C\n" followed by the image's bytes. */
+struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image);
+
+/*
+ * IDX (MNIST: http://yann.lecun.com/exdb/mnist/):
+ * FOLDER/{train,t10k}-{images-idx3,labels-idx1}-ubyte with or without .gz. Split: train and test.
+ * Every damage is named with the file and what was expected (STATUS_BAD_DATA); a missing folder or
+ * file says how to fetch it (STATUS_MISSING).
+ */
+enum { IDX_FILES = 4 };
+/* The files that would be read, for the recipe; out entries live in arena. */
+int idx_sources(const char *out[IDX_FILES], const char *folder, struct arena *arena,
+                struct err *err);
+int idx_read(struct collection *out, const char *folder, struct err *err);
+/* A gzip stream that holds one IDX stream, into arena. The header inside says how much room it
+ * gets, before any is taken; rank is what it must be (0: any). */
+int idx_unpack(const uint8_t **out, size_t *length, struct arena *arena, const uint8_t *packed,
+               size_t packed_length, int rank, const char *name, struct err *err);
+/* One IDX stream from memory, already unpacked (fuzzing, tests). dims[0..*rank) are filled; *data
+ * points into bytes. */
+int idx_parse(const uint8_t **data, int *rank, int64_t dims[4], const uint8_t *bytes, size_t length,
+              const char *name, struct err *err);
+
+/* Labelled shapes with masks, drawn from a seed: `classes` kinds (disc, ring, square, cross,
+ * triangle, ...; at most 10) with random place, size, tilt and grey, antialiased, on black.
+ * size x size x 1. A case depends on the seed and its id alone: asking for more of them changes
+ * none, and every machine draws the same bytes. */
+int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t train, int64_t test,
+                uint64_t seed, struct err *err);
+
+/* Moves `count` cases of the train split to val, drawn by seed, the same share of each label (as
+ * far as integers allow). More than there are is STATUS_CONFIG. */
+int collection_hold_out(struct collection *collection, int64_t count, uint64_t seed,
+                        struct err *err);
+/* Writes the artifact's files. */
+int collection_write(const struct collection *collection, const struct draft *draft,
+                     struct err *err);
+
+/* ---- datasets ------------------------------------------------------------------------------- */
+struct dataset {
+    int32_t d, h, w, c;
+    uint32_t begin[SPLITS], count[SPLITS]; /* cases of a split: [begin, begin + count) */
+    const uint8_t *images;                 /* resident: the start of one metered block of `bytes` */
+    const int32_t *labels;                 /* NULL: none */
+    const uint8_t *masks;                  /* NULL: none */
+    const char **ids;                      /* of all cases */
+    uint32_t class_count, mask_class_count;
+    const char **classes, **mask_classes;
+    size_t bytes;
+    struct meter *meter;
+    struct arena arena;
+};
+int dataset_open(struct dataset *out, const struct store *store, const struct id *artifact,
+                 struct meter *meter, struct err *err);
+void dataset_close(struct dataset *dataset);
+
+/* ---- loader --------------------------------------------------------------------------------- */
+/*
+ * shuffle: an endless stream of epochs, each a permutation that is a function of (seed, epoch);
+ * batches are always full, across epoch boundaries; `start` batches are passed over at no cost.
+ * Otherwise: the split once, in order; the last batch is padded with repeats of weight 0.
+ * A thread of its own fills the next batch (u8 to float, x / 255) while this one is used.
+ */
+struct loader_spec {
+    enum split split;
+    uint32_t batch;
+    bool shuffle;
+    uint64_t seed;
+    uint64_t start;
+};
+struct batch {
+    const float *image;    /* [batch,d,h,w,c] in [0, 1] */
+    const int32_t *label;  /* [batch]; zeros if the dataset has none */
+    const int32_t *mask;   /* [batch,d,h,w] class indices, or NULL */
+    const float *weight;   /* [batch]: 1, or 0 for padding */
+    const uint32_t *index; /* [batch]: case index in the dataset */
+    uint32_t real;         /* cases that are not padding */
+    uint64_t epoch;        /* of the first case */
+};
+struct loader;
+int loader_open(struct loader **out, const struct dataset *dataset, const struct loader_spec *spec,
+                struct meter *meter, struct err *err);
+/* NULL after the last batch (never when shuffling). Valid until the next call. */
+const struct batch *loader_next(struct loader *loader);
+void loader_close(struct loader *loader); /* NULL is fine */
+/* Bytes a loader of this spec will take of the meter. */
+size_t loader_bytes(const struct dataset *dataset, const struct loader_spec *spec);
+
+#endif
