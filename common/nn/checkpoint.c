@@ -1,0 +1,281 @@
+#include "nn/checkpoint.h"
+
+#include "base/sha256.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_BYTES = 64, COUNTERS = 2, EXTRA = 4 /* counters, sums, seconds, history */ };
+
+static void file_name(char name[NAME_BYTES], int64_t step)
+{
+    snprintf(name, NAME_BYTES, "checkpoint-%" PRId64 ".safetensors", step);
+}
+
+/* ---- the folder ----------------------------------------------------------------------------- */
+
+/* The largest step below `limit` that has a file, -1 if none. */
+static int newest_below(int64_t *out, const char *folder, int64_t limit, struct err *err)
+{
+    *out = -1;
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return fail_errno(err, "cannot open folder '%s'", folder);
+    for (struct dirent *item; (item = readdir(dir));) {
+        char name[NAME_BYTES];
+        int64_t step;
+        if (sscanf(item->d_name, "checkpoint-%" SCNd64, &step) != 1)
+            continue;
+        file_name(name, step);
+        if (!strcmp(name, item->d_name) && step < limit && step > *out)
+            *out = step;
+    }
+    closedir(dir);
+    return 0;
+}
+
+static int remove_step(const char *folder, int64_t step, struct err *err)
+{
+    char name[NAME_BYTES], path[PATH_BYTES];
+    file_name(name, step);
+    TRY(path_join(path, folder, name, err));
+    if (unlink(path) && errno != ENOENT)
+        return fail_errno(err, "cannot remove '%s'", path);
+    return 0;
+}
+
+/* What a killed writer left behind. */
+static int remove_torn(const char *folder, struct err *err)
+{
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return fail_errno(err, "cannot open folder '%s'", folder);
+    for (struct dirent *item; (item = readdir(dir));)
+        if (ends_with(item->d_name, ".part"))
+            unlinkat(dirfd(dir), item->d_name, 0);
+    closedir(dir);
+    return 0;
+}
+
+static int keep_two(const char *folder, struct err *err)
+{
+    int64_t step = INT64_MAX;
+    for (int kept = 0;; kept++) {
+        TRY(newest_below(&step, folder, step, err));
+        if (step < 0)
+            return 0;
+        if (kept >= 2)
+            TRY(remove_step(folder, step, err));
+    }
+}
+
+/* ---- content -------------------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
+}
+
+/* Items are in name order, as a file has them. */
+static struct id content_hash(const struct tensor *items, size_t count, const char *columns,
+                              const char *numerics)
+{
+    struct sha256 *sha = sha256_new();
+    sha256_add(sha, columns, strlen(columns) + 1);
+    sha256_add(sha, numerics, strlen(numerics) + 1);
+    for (size_t i = 0; i < count; i++) {
+        int64_t head[2] = {items[i].type, (int64_t)items[i].bytes};
+        sha256_add(sha, items[i].name, strlen(items[i].name) + 1);
+        sha256_add(sha, head, sizeof head);
+        sha256_add(sha, items[i].data, items[i].bytes);
+    }
+    return sha256_end(sha);
+}
+
+static struct tensor vector(const char *name, enum tensor_type type, const void *data,
+                            int64_t count)
+{
+    return (struct tensor){.name = name,
+                           .type = type,
+                           .dims = 1,
+                           .dim = {count},
+                           .data = data,
+                           .bytes = (size_t)count * tensor_size(type)};
+}
+
+int checkpoint_write(const char *folder, struct snapshot *snapshot, const struct position *position,
+                     struct err *err)
+{
+    TRY(snapshot_take(snapshot, false, err));
+    const struct history *history = &position->history;
+    int64_t counters[COUNTERS] = {position->step, position->threads};
+    struct tensor *items = xcalloc(snapshot->count + EXTRA, sizeof *items);
+    size_t count = snapshot->count;
+    memcpy(items, snapshot->items, count * sizeof *items);
+    items[count++] = vector("counters", TENSOR_I64, counters, COUNTERS);
+    items[count++] = vector("sums", TENSOR_F64, position->sums, history->measures);
+    items[count++] = vector("seconds", TENSOR_F64, &position->seconds, 1);
+    if (history->rows)
+        items[count++] =
+            vector("history", TENSOR_F64, history->cells, history->rows * history->columns);
+    qsort(items, count, sizeof *items, by_name);
+
+    char *columns = history_header(history);
+    struct id sha = content_hash(items, count, columns, position->numerics);
+    const char *meta[] = {"columns", columns, "numerics", position->numerics, "sha256", sha.hex};
+    char name[NAME_BYTES], path[PATH_BYTES];
+    file_name(name, position->step);
+    int status = path_join(path, folder, name, err);
+    if (!status)
+        status = tensors_write(path, items, count, meta, 3, err);
+    free(columns);
+    free(items);
+    TRY(status);
+    return keep_two(folder, err);
+}
+
+static int check(const struct checkpoint *checkpoint, struct err *err)
+{
+    const struct tensors *file = &checkpoint->file;
+    const char *columns = tensors_meta(file, "columns"), *sha = tensors_meta(file, "sha256");
+    if (!columns || !sha || !checkpoint->numerics)
+        return fail_as(err, STATUS_BAD_DATA, "metadata are missing");
+    if (strcmp(content_hash(file->items, file->count, columns, checkpoint->numerics).hex, sha))
+        return fail_as(err, STATUS_BAD_DATA, "content does not match its sha256");
+    return 0;
+}
+
+static int open_step(struct checkpoint *out, const char *folder, int64_t step, struct err *err)
+{
+    char name[NAME_BYTES], path[PATH_BYTES];
+    file_name(name, step);
+    TRY(path_join(path, folder, name, err));
+    TRY(tensors_open(&out->file, path, err));
+    out->numerics = tensors_meta(&out->file, "numerics");
+    const struct tensor *counters;
+    if (check(out, err) || tensors_need(&counters, &out->file, "counters", TENSOR_I64, 1, err)) {
+        tensors_close(&out->file);
+        return -1;
+    }
+    int64_t values[COUNTERS] = {0};
+    if (counters->bytes == sizeof values)
+        memcpy(values, counters->data, sizeof values);
+    if (values[0] != step || values[1] < 1 || values[1] > 1 << 20) {
+        tensors_close(&out->file);
+        return fail_as(err, STATUS_BAD_DATA, "its counters are wrong");
+    }
+    out->step = step;
+    out->threads = (int)values[1];
+    return 0;
+}
+
+static int report_damage(struct run *run, int64_t step, const struct err *why, struct err *err)
+{
+    char name[NAME_BYTES];
+    file_name(name, step);
+    struct text detail = {0};
+    text_puts(&detail, "{\"file\": ");
+    text_json(&detail, name);
+    text_puts(&detail, ", \"why\": ");
+    text_json(&detail, why->text);
+    text_puts(&detail, "}");
+    int status = run_event(run, "damaged", detail.data, err);
+    text_free(&detail);
+    return status;
+}
+
+int checkpoint_open(struct checkpoint *out, struct run *run, struct err *err)
+{
+    const char *folder = run_folder(run);
+    int64_t step = INT64_MAX;
+    TRY(remove_torn(folder, err));
+    for (;;) {
+        *out = (struct checkpoint){0};
+        struct err why = {0};
+        TRY(newest_below(&step, folder, step, err));
+        if (step < 0)
+            return 0;
+        if (!open_step(out, folder, step, &why))
+            return 1;
+        if (why.status == STATUS_IO) {
+            *err = why;
+            return -1;
+        }
+        TRY(report_damage(run, step, &why, err));
+        TRY(remove_step(folder, step, err));
+    }
+}
+
+void checkpoint_close(struct checkpoint *checkpoint)
+{
+    if (checkpoint->numerics)
+        tensors_close(&checkpoint->file);
+    *checkpoint = (struct checkpoint){0};
+}
+
+static int restore_values(double *out, const struct tensors *file, const char *name, int64_t count,
+                          struct err *err)
+{
+    const struct tensor *tensor;
+    TRY(tensors_need(&tensor, file, name, TENSOR_F64, 1, err));
+    if (tensor->dim[0] != count)
+        return fail_as(err, STATUS_BAD_DATA, "'%s' has %lld values instead of %lld", name,
+                       (long long)tensor->dim[0], (long long)count);
+    memcpy(out, tensor->data, tensor->bytes);
+    return 0;
+}
+
+static int restore_position(const struct checkpoint *checkpoint, struct position *position,
+                            struct err *err)
+{
+    const struct tensors *file = &checkpoint->file;
+    struct history *history = &position->history;
+    char *columns = history_header(history);
+    bool same = !strcmp(columns, tensors_meta(file, "columns"));
+    free(columns);
+    if (!same)
+        return fail_as(err, STATUS_BAD_DATA, "its columns are '%s'", tensors_meta(file, "columns"));
+    TRY(restore_values(position->sums, file, "sums", history->measures, err));
+    TRY(restore_values(&position->seconds, file, "seconds", 1, err));
+    const struct tensor *rows = tensors_find(file, "history");
+    if (rows) {
+        TRY(tensors_need(&rows, file, "history", TENSOR_F64, 1, err));
+        if (rows->dim[0] % history->columns)
+            return fail_as(err, STATUS_BAD_DATA, "its history has a broken row");
+        for (int64_t at = 0; at < rows->dim[0]; at += history->columns)
+            history_append(history, (const double *)rows->data + at);
+    }
+    position->step = checkpoint->step;
+    return 0;
+}
+
+static int restore_arrays(const struct checkpoint *checkpoint, struct snapshot *snapshot,
+                          struct err *err)
+{
+    const struct tensors *file = &checkpoint->file;
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct slot *slot = &snapshot->slots[i];
+        const struct tensor *want = &snapshot->items[i], *got;
+        TRY(tensors_need(&got, file, want->name, TENSOR_F32, want->dims, err));
+        if (memcmp(got->dim, want->dim, (size_t)want->dims * sizeof *want->dim))
+            return fail_as(err, STATUS_BAD_DATA, "'%s' has another shape", want->name);
+        memcpy(slot->data, got->data, got->bytes);
+        if (!slot->best)
+            TRY(params_put(snapshot->params, slot->entry, slot->which, slot->data, err));
+    }
+    return 0;
+}
+
+int checkpoint_restore(const struct checkpoint *checkpoint, struct snapshot *snapshot,
+                       struct position *position, struct err *err)
+{
+    if (restore_position(checkpoint, position, err) || restore_arrays(checkpoint, snapshot, err))
+        return wrap(err, "the checkpoint of step %lld does not fit the model",
+                    (long long)checkpoint->step);
+    return 0;
+}

@@ -1,0 +1,67 @@
+/*
+ * Checkpoints: all that a training needs to go on, as one file in the run's folder.
+ *
+ *   checkpoint-STEP.safetensors
+ *     param/NAME state/NAME m/NAME v/NAME ema/NAME   the arrays, as far as there are any
+ *     best/NAME                                      weights of the best epoch so far
+ *     counters i64 [step, threads], sums f64, seconds f64, history f64 [rows * columns]
+ *     metadata: columns, numerics, and sha256 of all of the above
+ *
+ * A file that is torn or changed fails its sha256 and the one before it is used, so two are kept.
+ *
+ * numerics: the classes of all steps so far, "A" or "A; then B" for a run that was continued on
+ * another kind of machine.
+ */
+#ifndef CAIRN_NN_CHECKPOINT_H
+#define CAIRN_NN_CHECKPOINT_H
+
+#include "nn/train_parts.h"
+#include "store/tensors.h"
+
+/* Host copies of the arrays in one metered block that lives as long as the training, so that
+ * writing a checkpoint cannot run out of memory. */
+struct slot {
+    const struct entry *entry;
+    enum array which;
+    bool best;   /* the copy from the best epoch */
+    float *data; /* into the block */
+};
+struct snapshot {
+    struct params *params;
+    enum array weights; /* what the result is: ARRAY_PARAM or ARRAY_EMA */
+    size_t count;
+    struct slot *slots;
+    struct tensor *items; /* of the slots, as they stand in the file */
+    void *block;
+    size_t bytes;
+    struct meter *meter;
+    struct arena arena;
+};
+/* best: make room for the weights of the best epoch. params must be realised. */
+int snapshot_open(struct snapshot *out, struct params *params, enum array weights, bool best,
+                  struct meter *meter, struct err *err);
+void snapshot_close(struct snapshot *snapshot);
+/* Copies the arrays into the slots that are, or are not, those of the best epoch. */
+int snapshot_take(struct snapshot *snapshot, bool best, struct err *err);
+/* Publishes weights (the best epoch's or the present ones, and state) by their plain names. */
+int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best, struct err *err);
+
+int checkpoint_write(const char *folder, struct snapshot *snapshot, const struct position *position,
+                     struct err *err);
+
+struct checkpoint {
+    struct tensors file;
+    int64_t step;
+    int threads;
+    const char *numerics;
+};
+/* Opens the newest valid one. Returns 1 if there is one, 0 if not, -1 on errors. Damaged ones are
+ * removed, with an event on the run that says why. */
+int checkpoint_open(struct checkpoint *out, struct run *run, struct err *err);
+void checkpoint_close(struct checkpoint *checkpoint);
+/* Into the parameters, the snapshot's best weights, and the position (whose history has its
+ * columns). A checkpoint of another model is STATUS_BAD_DATA. */
+int checkpoint_restore(const struct checkpoint *checkpoint, struct snapshot *snapshot,
+                       struct position *position, struct err *err);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * A small convolutional classifier: the judge of generated images. Trained on the train split
+ * alone.
+ *
+ * Each level: 3x3 (3x3x3) convolution, norm, activation, max pooling by 2; then flattened, hidden
+ * dense layer, dropout, logits. Parameter group "classifier"; names I.conv, I.norm, hidden, logits.
+ */
+#ifndef CAIRN_NN_CLASSIFIER_H
+#define CAIRN_NN_CLASSIFIER_H
+
+#include "nn/layers.h"
+#include "nn/model_text.h"
+#include "nn/train.h"
+
+struct classifier_model_config {
+    struct int_list channels; /* one level each */
+    int64_t hidden;
+    double dropout;
+    int norm, activation;
+};
+struct classifier_config {
+    struct classifier_model_config model;
+    double label_smoothing;
+    struct train_config train;
+};
+extern const struct field classifier_fields[];
+
+/* What model.txt holds. */
+struct classifier_description {
+    struct classifier_model_config model;
+    struct image_data data;
+};
+extern const struct field classifier_description_fields[];
+
+/* image [n,d,h,w,c] -> logits [n,1,1,1,classes] */
+val classifier_logits(struct graph *g, const struct classifier_model_config *config,
+                      int32_t classes, val image);
+/* The loss is the cross entropy; monitor "accuracy". */
+int classifier_train(const struct training *where, const struct classifier_config *config,
+                     uint64_t seed, const struct draft *draft, struct err *err);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Trained models in use: rebuilt from their artifact (model.txt, weights.safetensors), planned for
+ * one batch size. Arrays on the host are full batches; what lies beyond the caller's cases is
+ * ignored. Close what was opened, also after a failed open.
+ */
+#ifndef CAIRN_NN_INFERENCE_H
+#define CAIRN_NN_INFERENCE_H
+
+#include "nn/classifier.h"
+#include "nn/vae.h"
+
+struct trained_vae {
+    struct vae_description description;
+    int32_t batch, latent;
+    int64_t pixels; /* d*h*w*c */
+    struct arena arena;
+    struct params *params;
+    struct {
+        struct graph *graph;
+        struct plan *plan;
+        val image, label, z_mean, z_logvar;
+    } encoder;
+    struct {
+        struct graph *graph;
+        struct plan *plan;
+        val z, label, target, image, reconstruction;
+    } decoder;
+};
+int trained_vae_open(struct trained_vae *out, const struct store *store, const struct id *artifact,
+                     struct backend *backend, int32_t batch, struct meter *meter, struct err *err);
+void trained_vae_close(struct trained_vae *vae);
+/* image [batch,d,h,w,c], label [batch] -> z_mean, z_logvar [batch,latent] */
+int trained_vae_encode(struct trained_vae *vae, const float *image, const int32_t *label,
+                       float *z_mean, float *z_logvar, struct err *err);
+/* z [batch,latent], label [batch] -> image [batch,d,h,w,c] in [0, 1], and the reconstruction term
+ * per case against target. image may be NULL; target and reconstruction may be NULL together. */
+int trained_vae_decode(struct trained_vae *vae, const float *z, const int32_t *label,
+                       const float *target, float *image, float *reconstruction, struct err *err);
+
+struct trained_classifier {
+    struct classifier_description description;
+    int32_t batch;
+    struct arena arena;
+    struct params *params;
+    struct graph *graph;
+    struct plan *plan;
+    val image, logits;
+    float *scores; /* [batch, classes] */
+};
+int trained_classifier_open(struct trained_classifier *out, const struct store *store,
+                            const struct id *artifact, struct backend *backend, int32_t batch,
+                            struct meter *meter, struct err *err);
+void trained_classifier_close(struct trained_classifier *classifier);
+/* image [batch,d,h,w,c] -> the most probable class of each, the first of equals */
+int trained_classifier_predict(struct trained_classifier *classifier, const float *image,
+                               int32_t *predicted, struct err *err);
+
+#endif

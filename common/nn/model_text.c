@@ -1,0 +1,91 @@
+#include "nn/model_text.h"
+
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char name[] = "model.txt";
+enum { MODEL_TEXT_LIMIT = 1 << 20, SIZE_LIMIT = 1 << 20 };
+
+#define SIZE(member, least, text)                                                                  \
+    {                                                                                              \
+        .key = #member, .type = FIELD_INT, .offset = offsetof(struct image_data, member),          \
+        .min = least, .max = SIZE_LIMIT, .help = text                                              \
+    }
+const struct field image_data_fields[] = {
+    SIZE(d, 1, "depth in voxels, 1 for images"),
+    SIZE(h, 1, "height in pixels"),
+    SIZE(w, 1, "width in pixels"),
+    SIZE(c, 1, "channels"),
+    SIZE(classes, 0, "classes; 0: no labels"),
+    {0},
+};
+#undef SIZE
+
+struct image_data image_data_of(const struct dataset *dataset)
+{
+    return (struct image_data){dataset->d, dataset->h, dataset->w, dataset->c,
+                               dataset->labels ? (int64_t)dataset->class_count : 0};
+}
+
+int image_data_match(const struct image_data *model, const struct image_data *data,
+                     const char *what, struct err *err)
+{
+    if (model->d == data->d && model->h == data->h && model->w == data->w && model->c == data->c &&
+        model->classes == data->classes)
+        return 0;
+    return fail_as(err, STATUS_BAD_DATA,
+                   "%s was trained on images [%lld,%lld,%lld,%lld] of %lld classes, the data set "
+                   "has [%lld,%lld,%lld,%lld] of %lld",
+                   what, (long long)model->d, (long long)model->h, (long long)model->w,
+                   (long long)model->c, (long long)model->classes, (long long)data->d,
+                   (long long)data->h, (long long)data->w, (long long)data->c,
+                   (long long)data->classes);
+}
+
+int model_text_write(const void *from, const struct field *fields, const struct draft *draft,
+                     struct err *err)
+{
+    char path[PATH_BYTES];
+    TRY(draft_path(draft, name, path, err));
+    struct text text = {0};
+    config_dump(&text, fields, from, "");
+    int rc = file_publish(path, text.data, text.length, err);
+    text_free(&text);
+    return rc;
+}
+
+/* One "path=value" line into the tree. */
+static int add_line(struct yaml **tree, struct arena *arena, const char *line, size_t length,
+                    struct err *err)
+{
+    const char *equals = memchr(line, '=', length);
+    if (!equals)
+        return fail_as(err, STATUS_BAD_DATA, "line '%.*s' has no '='", (int)length, line);
+    const char *path = arena_strndup(arena, line, (size_t)(equals - line));
+    struct yaml *value;
+    size_t value_length = length - (size_t)(equals - line) - 1;
+    TRY(yaml_parse(&value, arena, name, equals + 1, value_length, err));
+    return yaml_replace(tree, arena, *tree, path, value, err);
+}
+
+int model_text_read(void *into, const struct field *fields, const struct store *store,
+                    const struct id *artifact, struct arena *arena, struct err *err)
+{
+    char path[PATH_BYTES], *bytes;
+    size_t length;
+    TRY(artifact_path(path, store, artifact, name, err));
+    TRY(file_read(&bytes, &length, path, MODEL_TEXT_LIMIT, err));
+    struct yaml *tree;
+    int rc = yaml_parse(&tree, arena, name, "{}", 2, err);
+    for (const char *line = bytes; !rc && *line;) {
+        size_t n = strcspn(line, "\n");
+        rc = add_line(&tree, arena, line, n, err);
+        line += n + (line[n] == '\n');
+    }
+    if (!rc)
+        rc = config_bind(into, fields, tree, "", arena, err);
+    free(bytes);
+    return rc ? wrap(err, "%s of artifact %.12s", name, artifact->hex) : 0;
+}

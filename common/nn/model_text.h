@@ -1,0 +1,29 @@
+/*
+ * model.txt: what a model is, beside its weights in the artifact. The canonical configuration dump
+ * ("path=value" lines) of a struct described by a field table, read back through the same table, so
+ * that a model can be rebuilt from its artifact alone.
+ */
+#ifndef CAIRN_NN_MODEL_TEXT_H
+#define CAIRN_NN_MODEL_TEXT_H
+
+#include "config/config.h"
+#include "data/data.h"
+#include "store/store.h"
+
+/* What a data set tells a model. */
+struct image_data {
+    int64_t d, h, w, c;
+    int64_t classes; /* 0: no labels */
+};
+extern const struct field image_data_fields[];
+struct image_data image_data_of(const struct dataset *dataset);
+/* STATUS_BAD_DATA if the two differ; what: "the judge". */
+int image_data_match(const struct image_data *model, const struct image_data *data,
+                     const char *what, struct err *err);
+
+int model_text_write(const void *from, const struct field *fields, const struct draft *draft,
+                     struct err *err);
+int model_text_read(void *into, const struct field *fields, const struct store *store,
+                    const struct id *artifact, struct arena *arena, struct err *err);
+
+#endif

@@ -1,0 +1,521 @@
+#include "nn/checkpoint.h"
+#include "nn/train_parts.h"
+
+#include "base/file.h"
+#include "base/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Validation draws its random numbers (reparameterisation) at a step that no training reaches, the
+ * same for every epoch, so that val/loss can be compared over epochs. */
+enum { VALIDATION_STEP = -1 };
+
+struct trainer {
+    const struct training *where;
+    const struct task *task;
+    const struct train_config *config;
+    const struct draft *draft;
+    struct budget budget;
+    struct checkpoint resumed; /* file is open until it has been restored */
+    struct backend *backend;
+    struct params *params;
+    struct programs programs;
+    struct snapshot snapshot;
+    struct position at;
+    struct loader *loader;
+    struct stop *stop;
+    struct progress progress;
+    double multiply_adds;
+    double checkpointed, told; /* when, by the clock */
+};
+
+static bool validates(const struct trainer *t)
+{
+    return t->where->dataset->count[SPLIT_VAL] > 0;
+}
+
+/* ---- one step ------------------------------------------------------------------------------- */
+
+static int not_finite(int64_t step, struct plan *plan, const char *what, double value,
+                      struct err *err)
+{
+    const char *node = plan_find_nonfinite(plan, err);
+    return fail(err,
+                "%s is %s at step %lld; first at '%s'; a lower lr, a warm-up or clip_norm "
+                "may help",
+                what, isnan(value) ? "nan" : "infinite", (long long)step, node ? node : what);
+}
+
+/* Puts the rates into the program that updates, and checks the gradient's norm once it has run. */
+static int put_rates(struct trainer *t, struct program *p, struct err *err)
+{
+    float rates[RATES];
+    schedule_rates(rates, t->config, t->at.step, t->budget.total);
+    return plan_put(p->plan, p->rates, rates, err);
+}
+
+static int check_norm(struct trainer *t, struct program *p, struct err *err)
+{
+    float norm = 0;
+    if (p->norm)
+        TRY(plan_get(p->plan, p->norm, &norm, err));
+    if (isfinite(norm))
+        return 0;
+    return not_finite(t->at.step + 1, p->plan, "the gradient's norm", (double)norm, err);
+}
+
+static int run_batch(struct trainer *t, struct program *p, const struct scalars *scalars,
+                     float *guard, struct err *err)
+{
+    float values[MEASURES];
+    TRY(program_run(p, loader_next(t->loader), scalars, values, err));
+    if (!isfinite(values[0]))
+        return not_finite(t->at.step + 1, p->plan, "loss", (double)values[0], err);
+    for (int i = 0; i < t->at.history.measures; i++)
+        t->at.sums[i] += (double)values[i];
+    *guard += values[0];
+    return 0;
+}
+
+static int run_step(struct trainer *t, struct err *err)
+{
+    struct programs *programs = &t->programs;
+    double epoch = (double)t->at.step / (double)t->budget.epoch;
+    struct scalars scalars = {
+        .step = t->at.step,
+        .seed = t->task->seed,
+        .factor = t->task->factor ? (float)t->task->factor(epoch, t->task->user) : 1.0f};
+    bool accumulates = t->config->accumulate > 1;
+    struct program *last = accumulates ? &programs->apply : &programs->first;
+    float guard = 0;
+    TRY(put_rates(t, last, err));
+    for (int64_t i = 0; i < t->config->accumulate; i++) {
+        scalars.first = i * t->config->batch;
+        TRY(run_batch(t, i ? &programs->more : &programs->first, &scalars, &guard, err));
+    }
+    if (accumulates) {
+        TRY(plan_put(last->plan, last->guard, &guard, err));
+        TRY(plan_run(last->plan, err));
+    }
+    TRY(check_norm(t, last, err));
+    t->at.step++;
+    return 0;
+}
+
+static int timed_step(struct trainer *t, struct err *err)
+{
+    double before = clock_seconds(), sum = t->at.sums[0];
+    TRY(run_step(t, err));
+    t->at.seconds += clock_seconds() - before;
+    char note[64];
+    snprintf(note, sizeof note, "loss %.4g", (t->at.sums[0] - sum) / (double)t->config->accumulate);
+    progress_step(&t->progress, t->at.step, (double)(t->config->batch * t->config->accumulate),
+                  "samples", note);
+    return 0;
+}
+
+/* ---- the end of an epoch -------------------------------------------------------------------- */
+
+/* Means over the val split into means[]. Returns 1 if a signal asks to stop. */
+static int validate(struct trainer *t, double *means, struct err *err)
+{
+    const struct dataset *dataset = t->where->dataset;
+    struct loader_spec spec = {.split = SPLIT_VAL, .batch = (uint32_t)t->config->batch};
+    struct loader *loader;
+    TRY(loader_open(&loader, dataset, &spec, t->where->meter, err));
+    struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed, .factor = 1};
+    struct program *evaluate = &t->programs.evaluate;
+    double sums[MEASURES] = {0};
+    int status = 0;
+    for (const struct batch *batch; !status && (batch = loader_next(loader));) {
+        float values[MEASURES];
+        status = program_run(evaluate, batch, &scalars, values, err);
+        if (!status && !isfinite(values[0]))
+            status = not_finite(t->at.step, evaluate->plan, "val/loss", (double)values[0], err);
+        if (!status && stop_requested())
+            status = 1;
+        for (int i = 0; !status && i < t->at.history.measures; i++)
+            sums[i] += (double)values[i] * batch->real;
+        scalars.first += batch->real;
+    }
+    loader_close(loader);
+    for (int i = 0; i < t->at.history.measures; i++)
+        means[i] = sums[i] / dataset->count[SPLIT_VAL];
+    return status;
+}
+
+static void epoch_path_name(char name[64], int64_t epoch)
+{
+    snprintf(name, 64, "epoch-%03lld.safetensors", (long long)epoch);
+}
+
+/* The weights of the epoch that has just been appended to the history, as far as they are kept. */
+static int keep_weights(struct trainer *t, struct err *err)
+{
+    int64_t row = t->at.history.rows - 1;
+    if (t->config->checkpoint.keep != KEEP_LAST && history_best(&t->at.history) == row)
+        TRY(snapshot_take(&t->snapshot, true, err));
+    if (t->config->checkpoint.keep != KEEP_ALL)
+        return 0;
+    char name[64], path[PATH_BYTES];
+    epoch_path_name(name, row + 1);
+    TRY(path_join(path, run_folder(t->where->run), name, err));
+    return snapshot_write_weights(&t->snapshot, path, false, err);
+}
+
+static void tell_epoch(struct trainer *t, const double *row)
+{
+    double now = clock_seconds();
+    if (t->where->quiet || (now - t->told < 1 && t->at.step < t->budget.total))
+        return;
+    t->told = now;
+    progress_end(&t->progress);
+    fprintf(stderr, "%s: epoch %.0f  step %.0f  train/loss %.5g", t->task->name, row[COLUMN_EPOCH],
+            row[COLUMN_STEP], row[COLUMN_TRAIN_LOSS]);
+    if (validates(t))
+        fprintf(stderr, "  val/loss %.5g", row[COLUMN_TRAIN_LOSS + t->at.history.measures]);
+    fputc('\n', stderr);
+}
+
+static int64_t epochs_reached(const struct trainer *t)
+{
+    bool over = t->at.step == t->budget.total;
+    return (t->at.step + (over ? t->budget.epoch - 1 : 0)) / t->budget.epoch;
+}
+
+/* Returns 1 if a signal asks to stop; the row is then still to be made. */
+static int end_epoch(struct trainer *t, struct err *err)
+{
+    struct history *history = &t->at.history;
+    int measures = history->measures;
+    double row[HISTORY_COLUMNS];
+    row[COLUMN_EPOCH] = (double)history->rows + 1;
+    row[COLUMN_STEP] = (double)t->at.step;
+    row[COLUMN_LR] = schedule_lr(t->config, t->at.step - 1, t->budget.total);
+    int64_t steps = t->at.step - history->rows * t->budget.epoch;
+    double batches = (double)(steps * t->config->accumulate);
+    for (int i = 0; i < measures; i++) {
+        row[COLUMN_TRAIN_LOSS + i] = t->at.sums[i] / batches;
+        row[COLUMN_TRAIN_LOSS + measures + i] = NAN;
+    }
+    if (validates(t)) {
+        int status = validate(t, row + COLUMN_TRAIN_LOSS + measures, err);
+        if (status)
+            return status;
+    }
+    history_append(history, row);
+    memset(t->at.sums, 0, sizeof t->at.sums);
+    tell_epoch(t, row);
+    return keep_weights(t, err);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+static int write_checkpoint(struct trainer *t, struct err *err)
+{
+    TRY(checkpoint_write(run_folder(t->where->run), &t->snapshot, &t->at, err));
+    t->checkpointed = clock_seconds();
+    return 0;
+}
+
+static int stop_here(struct trainer *t, struct err *err)
+{
+    TRY(write_checkpoint(t, err));
+    return fail_as(err, STATUS_STOPPED,
+                   "stopped at step %lld of %lld; run the same command to continue",
+                   (long long)t->at.step, (long long)t->budget.total);
+}
+
+static bool finished(const struct trainer *t)
+{
+    const struct train_config *config = t->config;
+    return t->at.step >= t->budget.total ||
+           (config->early_stopping.present &&
+            history_exhausted(&t->at.history, config->early_stopping.patience,
+                              config->early_stopping.min_delta));
+}
+
+/* Every turn begins at a step boundary, where a training may stop and go on. */
+static int run_steps(struct trainer *t, struct err *err)
+{
+    t->checkpointed = clock_seconds();
+    for (;;) {
+        if (stop_requested())
+            return stop_here(t, err);
+        if (clock_seconds() - t->checkpointed >= t->config->checkpoint.seconds)
+            TRY(write_checkpoint(t, err));
+        if (epochs_reached(t) > t->at.history.rows) {
+            int status = end_epoch(t, err);
+            if (status < 0)
+                return -1;
+            if (status > 0)
+                continue;
+        }
+        if (finished(t))
+            return 0;
+        TRY(timed_step(t, err));
+    }
+}
+
+/* ---- before and after ----------------------------------------------------------------------- */
+
+static int check_config(const struct trainer *t, struct err *err)
+{
+    if (!t->where->dataset->count[SPLIT_TRAIN])
+        return fail_as(err, STATUS_BAD_DATA, "the train split is empty");
+    if (t->config->early_stopping.present && !validates(t))
+        return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, and it is empty");
+    return 0;
+}
+
+/* Numerics are fixed at the first step: a resumed run keeps its threads, and another backend or
+ * machine is an event. */
+static int settle_numerics(struct trainer *t, struct err *err)
+{
+    const char *now = backend_numerics(t->backend), *was = t->resumed.numerics;
+    t->at.threads = backend_threads(t->backend);
+    char *other = xprintf("; then %s", now);
+    bool same = !was || !strcmp(was, now) || ends_with(was, other);
+    t->at.numerics = was ? xprintf("%s%s", was, same ? "" : other) : xstrdup(now);
+    free(other);
+    run_numerics(t->where->run, t->at.numerics);
+    if (same)
+        return 0;
+    struct text detail = {0};
+    text_puts(&detail, "{\"was\": ");
+    text_json(&detail, was);
+    text_puts(&detail, ", \"now\": ");
+    text_json(&detail, now);
+    text_puts(&detail, "}");
+    int status = run_event(t->where->run, "numerics", detail.data, err);
+    text_free(&detail);
+    return status;
+}
+
+static int resume(struct trainer *t, struct err *err)
+{
+    TRY(checkpoint_restore(&t->resumed, &t->snapshot, &t->at, err));
+    checkpoint_close(&t->resumed);
+    if (t->at.step > t->budget.total)
+        return fail_as(err, STATUS_BAD_DATA, "the checkpoint of step %lld is past the end, %lld",
+                       (long long)t->at.step, (long long)t->budget.total);
+    char detail[64];
+    snprintf(detail, sizeof detail, "{\"step\": %lld}", (long long)t->at.step);
+    return run_event(t->where->run, "resumed", detail, err);
+}
+
+static struct loader_spec train_spec(const struct trainer *t)
+{
+    return (struct loader_spec){.split = SPLIT_TRAIN,
+                                .batch = (uint32_t)t->config->batch,
+                                .shuffle = true,
+                                .seed = t->task->seed,
+                                .start = (uint64_t)(t->at.step * t->config->accumulate)};
+}
+
+static size_t loaders_bytes(const struct trainer *t)
+{
+    struct loader_spec training = train_spec(t),
+                       validation = {.split = SPLIT_VAL, .batch = training.batch};
+    return loader_bytes(t->where->dataset, &training) +
+           (validates(t) ? loader_bytes(t->where->dataset, &validation) : 0);
+}
+
+/* What is allocated so far is there for good; to come are the loaders. */
+static size_t predicted_bytes(const struct trainer *t)
+{
+    return t->where->meter->now + loaders_bytes(t);
+}
+
+static const char *count_text(char buf[NUMBER_TEXT], double count)
+{
+    snprintf(buf, NUMBER_TEXT, count < 1e6 ? "%.0f" : "%.1f million",
+             count < 1e6 ? count : 1e-6 * count);
+    return buf;
+}
+
+static void summarise(const struct trainer *t)
+{
+    if (t->where->quiet)
+        return;
+    char parameters[NUMBER_TEXT], products[NUMBER_TEXT], memory[NUMBER_TEXT];
+    const char *name = t->task->name;
+    fprintf(stderr, "%s: %s parameters, %s multiply-adds a sample, memory %s\n", name,
+            count_text(parameters, (double)params_elements(t->params)),
+            count_text(products, t->multiply_adds), bytes_text(memory, (double)predicted_bytes(t)));
+    fprintf(stderr, "%s: %lld steps of %lld samples, %lld an epoch, on %s\n", name,
+            (long long)t->budget.total, (long long)(t->config->batch * t->config->accumulate),
+            (long long)t->budget.epoch, t->at.numerics);
+    if (t->at.step)
+        fprintf(stderr, "%s: continues at step %lld\n", name, (long long)t->at.step);
+}
+
+static int check(struct trainer *t, struct err *err)
+{
+    TRY(check_config(t, err));
+    return schedule_budget(&t->budget, t->config, t->where->dataset->count[SPLIT_TRAIN], err);
+}
+
+static int open_programs(struct trainer *t, int threads, struct err *err)
+{
+    const struct training *where = t->where;
+    TRY(cpu_open(&t->backend, threads, where->meter, err));
+    t->params = params_new();
+    return programs_open(&t->programs, t->params, t->backend, t->task, where->dataset, where->meter,
+                         &t->multiply_adds, err);
+}
+
+static int open_snapshot(struct trainer *t, struct err *err)
+{
+    return snapshot_open(&t->snapshot, t->params, t->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM,
+                         validates(t) && t->config->checkpoint.keep != KEEP_LAST, t->where->meter,
+                         err);
+}
+
+static size_t plans_bytes(const struct programs *programs)
+{
+    const struct program *all[] = {&programs->first, &programs->more, &programs->apply,
+                                   &programs->evaluate};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        bytes += all[i]->plan ? plan_bytes(all[i]->plan) : 0;
+    return bytes;
+}
+
+/* Allocates all that a training does, and says for what. */
+static int explain(struct trainer *t, struct err *err)
+{
+    const struct meter *meter = t->where->meter;
+    size_t dataset = meter->now;
+    TRY(check(t, err));
+    TRY(open_programs(t, t->where->threads, err));
+    size_t plans = plans_bytes(&t->programs), arrays = meter->now - dataset - plans;
+    TRY(open_snapshot(t, err));
+    struct text *out = t->where->explain;
+    text_printf(out, "parameters %lld\nmultiply-adds a sample %.0f\nsteps %lld\n",
+                (long long)params_elements(t->params), t->multiply_adds,
+                (long long)t->budget.total);
+    text_printf(out,
+                "memory %zu bytes: dataset %zu, parameters with gradients and moments %zu, "
+                "plans %zu, checkpoint %zu, loaders %zu\n",
+                predicted_bytes(t), dataset, arrays, plans, meter->now - dataset - plans - arrays,
+                loaders_bytes(t));
+    return 0;
+}
+
+static int prepare(struct trainer *t, struct err *err)
+{
+    const struct training *where = t->where;
+    TRY(check(t, err));
+    int found = checkpoint_open(&t->resumed, where->run, err);
+    if (found < 0)
+        return -1;
+    TRY(open_programs(t, found ? t->resumed.threads : where->threads, err));
+    TRY(settle_numerics(t, err));
+    history_init(&t->at.history, &t->programs.first.monitors);
+    TRY(open_snapshot(t, err));
+    if (found)
+        TRY(resume(t, err));
+    summarise(t);
+    struct loader_spec spec = train_spec(t);
+    return loader_open(&t->loader, where->dataset, &spec, where->meter, err);
+}
+
+static int copy_epochs(const struct trainer *t, struct err *err)
+{
+    for (int64_t epoch = 1; epoch <= t->at.history.rows; epoch++) {
+        char name[64], from[PATH_BYTES], to[PATH_BYTES];
+        epoch_path_name(name, epoch);
+        TRY(path_join(from, run_folder(t->where->run), name, err));
+        TRY(draft_path(t->draft, name, to, err));
+        struct mapping map;
+        TRY(map_open(&map, from, err));
+        int status = file_publish(to, map.data, map.length, err);
+        map_close(&map);
+        TRY(status);
+    }
+    return 0;
+}
+
+static void record_metrics(const struct trainer *t, int64_t kept)
+{
+    struct run *run = t->where->run;
+    const struct history *history = &t->at.history;
+    for (int64_t i = 0; i < history->rows; i++) {
+        const double *row = history_row(history, i);
+        run_metric(run, "train/lr", (int64_t)row[COLUMN_STEP], row[COLUMN_LR]);
+        for (int c = COLUMN_TRAIN_LOSS; c < history->columns; c++) {
+            if (isnan(row[c]))
+                continue;
+            run_metric(run, history->names[c], (int64_t)row[COLUMN_STEP], row[c]);
+            if (i == kept)
+                run_metric(run, history->names[c], -1, row[c]);
+        }
+    }
+    double samples = (double)(t->at.step * t->config->batch * t->config->accumulate);
+    run_metric(run, "train/samples_per_second", -1, samples / t->at.seconds);
+    run_metric(run, "train/seconds", -1, t->at.seconds);
+    run_metric(run, "train/peak_bytes", -1, (double)t->where->meter->peak);
+    run_metric(run, "train/parameters", -1, (double)params_elements(t->params));
+    run_metric(run, "train/multiply_adds", -1, t->multiply_adds);
+}
+
+/* The final value of a metric is that of the epoch whose weights are the result. */
+static int deliver(struct trainer *t, struct err *err)
+{
+    char path[PATH_BYTES];
+    int64_t best = t->config->checkpoint.keep == KEEP_LAST ? -1 : history_best(&t->at.history);
+    TRY(draft_path(t->draft, "weights.safetensors", path, err));
+    TRY(snapshot_write_weights(&t->snapshot, path, best >= 0, err));
+    TRY(draft_path(t->draft, "history.csv", path, err));
+    char *csv = history_csv(&t->at.history);
+    int status = file_publish(path, csv, strlen(csv), err);
+    free(csv);
+    TRY(status);
+    if (t->config->checkpoint.keep == KEEP_ALL)
+        TRY(copy_epochs(t, err));
+    record_metrics(t, best >= 0 ? best : t->at.history.rows - 1);
+    return 0;
+}
+
+static void close_trainer(struct trainer *t)
+{
+    progress_end(&t->progress);
+    if (t->loader)
+        loader_close(t->loader);
+    snapshot_close(&t->snapshot);
+    programs_close(&t->programs);
+    if (t->params)
+        params_free(t->params);
+    if (t->backend)
+        backend_close(t->backend);
+    checkpoint_close(&t->resumed);
+    history_free(&t->at.history);
+    free(t->at.numerics);
+    stop_unwatch(t->stop);
+}
+
+int train(const struct training *where, const struct task *task, const struct draft *draft,
+          struct err *err)
+{
+    struct trainer t = {
+        .where = where, .task = task, .config = task->config, .draft = draft, .stop = stop_watch()};
+    if (where->explain) {
+        int explained = explain(&t, err);
+        close_trainer(&t);
+        return explained;
+    }
+    int status = prepare(&t, err);
+    if (!status) {
+        t.told = clock_seconds();
+        progress_start(&t.progress, task->name, t.at.step, t.budget.total, where->quiet);
+        status = run_steps(&t, err);
+    }
+    if (!status)
+        status = deliver(&t, err);
+    close_trainer(&t);
+    return status;
+}

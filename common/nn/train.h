@@ -1,0 +1,127 @@
+/*
+ * Training: one loop for every trainer, so that each has all of it: optimisers, schedules,
+ * clipping, accumulation, averaged weights, early stopping, checkpoints, validation, the NaN guard,
+ * progress, exact resume and orderly stop on a signal.
+ *
+ * Everything that changes from step to step is a pure function of the step (rates, data order,
+ * random draws), so a checkpoint holds arrays, counters and the early-stopping state, and nothing
+ * else. A run killed at any moment and started again ends with the bytes of one that was never
+ * interrupted.
+ */
+#ifndef CAIRN_NN_TRAIN_H
+#define CAIRN_NN_TRAIN_H
+
+#include "config/config.h"
+#include "data/data.h"
+#include "engine/engine.h"
+#include "store/store.h"
+
+enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_POLYNOMIAL };
+enum keep { KEEP_BEST, KEEP_LAST, KEEP_ALL };
+
+struct train_config {
+    int optimizer; /* enum optimiser */
+    double lr, beta1, beta2, eps, weight_decay, momentum;
+    bool nesterov;
+    int64_t epochs, steps; /* a step is one update; steps > 0 overrides epochs */
+    int64_t batch, accumulate;
+    struct {
+        int kind;             /* enum schedule_kind */
+        int64_t warmup_steps; /* linear from 0 */
+        double final, power;  /* lr ends at final * lr; polynomial exponent */
+    } schedule;
+    double clip_norm, ema; /* 0: off */
+    struct {
+        bool present;
+        int64_t patience; /* epochs without an improvement of val/loss by more than min_delta */
+        double min_delta;
+    } early_stopping;
+    struct {
+        int keep;       /* enum keep; best: by val/loss; without a val split the last is kept */
+        double seconds; /* between checkpoints; silent: changes no result */
+    } checkpoint;
+};
+extern const struct field train_fields[];
+
+/* The learning rate at update `step` (0-based) of `total`: a pure function (tests call it). */
+double schedule_lr(const struct train_config *config, int64_t step, int64_t total);
+
+/* What a loss function gets: the batch on the device. mask is 0 if the data set has none. */
+struct feed {
+    val image;  /* F32 [batch,d,h,w,c] in [0, 1] */
+    val label;  /* I32 [batch,1,1,1,1] */
+    val mask;   /* I32 [batch,d,h,w,1] or 0 */
+    val weight; /* F32 [batch,1,1,1,1]: 1, or 0 for padding */
+    val factor; /* F32 [1,1,1,1,1]: task->factor of the step (KL weight) */
+};
+/* Means over cases, logged as train/NAME and val/NAME; "loss" is always there. */
+enum { MAX_MONITORS = 8 };
+struct monitors {
+    int count;
+    struct {
+        const char *name;
+        val value; /* one number: the batch's weighted mean */
+    } items[MAX_MONITORS];
+};
+void monitor(struct monitors *monitors, const char *name, val value);
+/* sum(weight * x) / sum(weight) for per-case values x [batch,1,1,1,1] */
+val weighted_mean(struct graph *g, val per_case, val weight);
+
+struct task {
+    const char *name; /* for progress and messages: the stage */
+    const struct train_config *config;
+    uint64_t seed;
+    /* Appends model and loss (one number), for the graph's mode. */
+    val (*loss)(struct graph *g, const struct feed *feed, const void *user,
+                struct monitors *monitors);
+    /* A scalar that follows the step (KL warm-up), in epochs passed; NULL: always 1. */
+    double (*factor)(double epoch, const void *user);
+    const void *user;
+    const char *const *groups; /* parameter groups that are trained */
+    int group_count;
+};
+
+/* Where a training runs. threads: 0 = all available. */
+struct training {
+    struct run *run; /* events, metrics, and the working folder for checkpoints */
+    const struct dataset *dataset;
+    struct meter *meter;
+    int threads;
+    bool quiet;
+    /* Not NULL: what the training would take is appended here, and it ends before the first step.
+     * There is no run then, and no draft. */
+    struct text *explain;
+};
+
+/*
+ * Trains to the end and writes into the draft
+ *   weights.safetensors  PARAM and STATE entries by name; EMA instead of PARAM if averaging is on;
+ *                        those of the epoch with the lowest val/loss, or the last (checkpoint.keep)
+ *   history.csv          a row an epoch: epoch,step,lr,train/loss,train/MONITOR...,val/loss,...;
+ *                        train: means over the epoch's batches; empty where nothing was measured
+ *   epoch-NNN.safetensors  with keep: all
+ *
+ * A step takes batch * accumulate cases from an endless stream of shuffled epochs; an epoch is the
+ * number of steps nearest to one pass over the train split, at least one. Validation after each is
+ * with a factor of 1 and the same random numbers every time.
+ *
+ * Prints a summary (parameters, multiply-adds, memory) on stderr before the first step. Records on
+ * the run: the history (metric steps are update counts; the final value is that of the weights that
+ * are the result), train/lr, train/samples_per_second, train/seconds (spent in steps, also
+ * before a stop), train/peak_bytes, train/parameters, train/multiply_adds (one case, forward);
+ * events `resumed`, `damaged` (a checkpoint that was passed over), `numerics` (continued on another
+ * backend, library or ISA).
+ *
+ * Stopped by SIGTERM, SIGINT or SIGUSR2: a checkpoint, then -1 with STATUS_STOPPED. A loss or
+ * gradient norm that is not finite: -1 with the step and the first node that made it; the update is
+ * left out.
+ */
+int train(const struct training *where, const struct task *task, const struct draft *draft,
+          struct err *err);
+
+/* Reads weights.safetensors of an artifact into a store whose graph has been built and realised.
+ * Every entry must be there with its shape; extra tensors are an error too. */
+int weights_load(struct params *params, const struct store *store, const struct id *artifact,
+                 struct err *err);
+
+#endif

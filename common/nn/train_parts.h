@@ -1,0 +1,93 @@
+/*
+ * The training loop, inside: budget and rates, history, programs, and where a training stands.
+ * Only common/nn/train*.c, checkpoint*.c, schedule.c and their tests include this.
+ */
+#ifndef CAIRN_NN_TRAIN_PARTS_H
+#define CAIRN_NN_TRAIN_PARTS_H
+
+#include "nn/train.h"
+
+#include "base/stop.h"
+#include "base/text.h"
+
+/* ---- budget and rates (schedule.c) ---------------------------------------------------------- */
+/* A step is one update, of batch times accumulate cases. An epoch is the number of steps nearest
+ * to one pass over the split, at least one; the data are an endless stream, so none is dropped. */
+struct budget {
+    int64_t epoch, total; /* steps */
+};
+int schedule_budget(struct budget *out, const struct train_config *config, uint32_t cases,
+                    struct err *err);
+void schedule_rates(float rates[RATES], const struct train_config *config, int64_t step,
+                    int64_t total);
+
+/* ---- history (train_history.c) -------------------------------------------------------------- */
+/* One row an epoch: epoch,
+ * step, lr, train/loss, train/MONITOR..., val/loss, val/MONITOR...; NAN where nothing was measured.
+ * Best epoch and early stopping follow from the rows alone, so they need no state of their own. */
+enum { MEASURES = 1 + MAX_MONITORS, HISTORY_COLUMNS = 3 + 2 * MEASURES };
+enum { COLUMN_EPOCH, COLUMN_STEP, COLUMN_LR, COLUMN_TRAIN_LOSS };
+struct history {
+    int measures; /* the loss and the monitors */
+    int columns;
+    const char *names[HISTORY_COLUMNS]; /* live in arena */
+    int64_t rows, capacity;
+    double *cells; /* rows x columns */
+    struct arena arena;
+};
+void history_init(struct history *history, const struct monitors *monitors);
+void history_free(struct history *history);
+void history_append(struct history *history, const double *row);
+const double *history_row(const struct history *history, int64_t row);
+double history_val_loss(const struct history *history, int64_t row);
+/* The row with the lowest val/loss, the earlier of equals; -1 if none was measured. */
+int64_t history_best(const struct history *history);
+/* patience rows have passed since val/loss last fell by more than min_delta? */
+bool history_exhausted(const struct history *history, int64_t patience, double min_delta);
+/* The column names, joined by commas: the first line of history.csv. */
+char *history_header(const struct history *history);
+char *history_csv(const struct history *history);
+
+/* ---- where a training stands: with the arrays, all that there is to resume ------------------ */
+struct position {
+    int64_t step;          /* updates done */
+    double sums[MEASURES]; /* over the batches of the epoch that is under way */
+    struct history history;
+    double seconds; /* spent in steps */
+    char *numerics; /* of all steps so far; see checkpoint.h */
+    int threads;
+};
+
+/* ---- programs (train_program.c) ------------------------------------------------------------- */
+/* A graph with its plan and what is put into it and read from it. Absent values are 0. */
+struct program {
+    struct graph *graph;
+    struct plan *plan;
+    struct feed feed;
+    struct monitors monitors;
+    val clock, rates, loss;
+    val guard,
+        norm; /* a program that updates: its guard if that is an input; the gradient's norm */
+};
+struct programs {
+    /* The first batch of an update and the others, which add to its gradient. Without accumulation
+     * the first also updates, else `apply` does. */
+    struct program first, more, apply, evaluate;
+};
+struct scalars {
+    int64_t step, first; /* of the clock; first: index of the batch's first case */
+    uint64_t seed;
+    float factor;
+};
+
+/* Graphs, then parameters, then plans. The plan for evaluation is made only if there is a val
+ * split; *multiply_adds are those of one case's evaluation. */
+int programs_open(struct programs *out, struct params *params, struct backend *backend,
+                  const struct task *task, const struct dataset *dataset, struct meter *meter,
+                  double *multiply_adds, struct err *err);
+void programs_close(struct programs *programs);
+/* Puts a batch, runs, and reads the loss and the monitors into values[]. */
+int program_run(struct program *program, const struct batch *batch, const struct scalars *scalars,
+                float values[MEASURES], struct err *err);
+
+#endif
