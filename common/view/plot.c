@@ -1,0 +1,358 @@
+#include "view/view.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "view/embed.h"
+
+#include <errno.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+EMBED(view_curves, "reports/curves.gp");
+
+extern char **environ;
+
+/* Pixels. A panel alone is wider than one of several. */
+enum { ONE_WIDTH = 680, PANEL_WIDTH = 400, PLOT_HEIGHT = 240 };
+enum { MARGIN_LEFT = 66, MARGIN_RIGHT = 16, MARGIN_TOP = 36, MARGIN_BOTTOM = 68 };
+enum { LEGEND_LINE = 20, SAMPLE = 30, SAMPLE_GAP = 7, CHARACTER = 7, ITEM_GAP = 24 };
+enum { COLOURS = 7 }; /* as many as curves.gp has */
+enum { MOST_IN_ROW = 3 };
+enum { MOST_MARKED = 40 }; /* points a curve may have for each to get a dot */
+
+/* ---- the script ----------------------------------------------------------------------------- */
+/* Single quotes: gnuplot substitutes nothing within them. They cannot span lines. */
+static void quoted(struct text *out, const char *text)
+{
+    text_puts(out, "'");
+    for (; *text; text++) {
+        char c = (unsigned char)*text < 0x20 ? ' ' : *text;
+        text_add(out, "''", c == '\'' ? 2 : 0);
+        text_add(out, &c, c != '\'');
+    }
+    text_puts(out, "'");
+}
+
+static bool finite_at(const struct curve *curve, size_t i)
+{
+    return isfinite(curve->x[i]) && isfinite(curve->y[i]);
+}
+
+static size_t finite_points(const struct curve *curve)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < curve->count; i++)
+        count += finite_at(curve, i);
+    return count;
+}
+
+static void point(struct text *out, double x, double y, double low, double high)
+{
+    char buf[4][NUMBER_TEXT];
+    text_printf(out, "%s %s %s %s\n", number_text(buf[0], x), number_text(buf[1], y),
+                number_text(buf[2], low), number_text(buf[3], high));
+}
+
+/* Columns x, y, low, high; a point whose band is not finite has a band of no width. */
+static void data_block(struct text *out, const struct curve *curve, size_t panel, size_t index)
+{
+    text_printf(out, "$p%zuc%zu << EOD\n", panel, index);
+    for (size_t i = 0; i < curve->count; i++) {
+        if (!finite_at(curve, i))
+            continue;
+        double y = curve->y[i], low = curve->low ? curve->low[i] : y;
+        double high = curve->high ? curve->high[i] : y;
+        point(out, curve->x[i], y, isfinite(low) ? low : y, isfinite(high) ? high : y);
+    }
+    text_puts(out, "EOD\n");
+}
+
+static const char *look(const struct curve *curve)
+{
+    if (finite_points(curve) > MOST_MARKED)
+        return "lines";
+    /* hollow, so that a single point also tells which curve it is of */
+    return curve->dashed ? "linespoints pointtype 6 pointsize 0.45"
+                         : "linespoints pointtype 7 pointsize 0.35";
+}
+
+static void stroke(struct text *out, const struct curve *curve)
+{
+    text_printf(out, " linetype %d linewidth 1.8 dashtype %s", curve->colour % COLOURS + 1,
+                curve->dashed ? "(9,5)" : "solid");
+}
+
+/* Few whole numbers on the x axis (epochs) get no fractions between them. */
+static bool whole_tics(const struct plot *plot)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (size_t c = 0; c < plot->count; c++)
+        for (size_t i = 0; i < plot->curves[c].count; i++) {
+            double x = plot->curves[c].x[i];
+            if (!isfinite(x))
+                continue;
+            if (x != floor(x))
+                return false;
+            low = fmin(low, x);
+            high = fmax(high, x);
+        }
+    return high - low <= 8;
+}
+
+/* The first curve of this name in any panel stands for all of them in the legend. */
+static bool first_of_name(const struct plot *panels, size_t panel, size_t curve)
+{
+    const char *name = panels[panel].curves[curve].name;
+    for (size_t p = 0; p <= panel; p++)
+        for (size_t c = 0; c < (p == panel ? curve : panels[p].count); c++)
+            if (strcmp(panels[p].curves[c].name, name) == 0)
+                return false;
+    return true;
+}
+
+/*
+ * The legend is drawn by us, with lines and labels: gnuplot's own key cannot be centred under
+ * several panels, and it guesses how many columns fit.
+ */
+struct legend {
+    const struct curve **items; /* one a name, in the order of appearance */
+    size_t count, lines;
+};
+
+static size_t item_width(const struct curve *curve)
+{
+    size_t characters = 0;
+    for (const char *p = curve->name; *p; p++)
+        characters += ((unsigned char)*p & 0xc0) != 0x80;
+    return SAMPLE + SAMPLE_GAP + characters * CHARACTER + ITEM_GAP;
+}
+
+/* The item behind the last one of the line that begins with `first`, and the line's width. */
+static size_t line_end(const struct legend *legend, size_t first, size_t width, size_t *used)
+{
+    size_t i = first;
+    *used = 0;
+    do
+        *used += item_width(legend->items[i++]);
+    while (i < legend->count && *used + item_width(legend->items[i]) <= width);
+    return i;
+}
+
+static struct legend legend_new(const struct plot *panels, size_t count, size_t width)
+{
+    struct legend legend = {0};
+    size_t curves = 0, used;
+    for (size_t p = 0; p < count; p++)
+        curves += panels[p].count;
+    legend.items = xcalloc(curves, sizeof *legend.items);
+    for (size_t p = 0; p < count; p++)
+        for (size_t c = 0; c < panels[p].count; c++)
+            if (first_of_name(panels, p, c))
+                legend.items[legend.count++] = &panels[p].curves[c];
+    for (size_t i = 0; i < legend.count; i = line_end(&legend, i, width, &used))
+        legend.lines++;
+    return legend;
+}
+
+static void legend_draw(struct text *out, const struct legend *legend, size_t width)
+{
+    size_t used, end, y = legend->lines * LEGEND_LINE - LEGEND_LINE / 4;
+    for (size_t i = 0; i < legend->count; y -= LEGEND_LINE) {
+        end = line_end(legend, i, width, &used);
+        /* a line that is wider than the picture starts at its left edge */
+        size_t x = used < width ? (width - used + ITEM_GAP) / 2 : 0;
+        for (; i < end; i++) {
+            const struct curve *curve = legend->items[i];
+            text_printf(out, "set arrow from screen %zu.0/width, %zu.0/height ", x, y);
+            text_printf(out, "to screen %zu.0/width, %zu.0/height nohead", x + SAMPLE, y);
+            stroke(out, curve);
+            text_puts(out, "\nset label ");
+            quoted(out, curve->name);
+            text_printf(out, " at screen %zu.0/width, %zu.0/height textcolor rgb \"#3c4650\"\n",
+                        x + SAMPLE + SAMPLE_GAP, y);
+            x += item_width(curve);
+        }
+    }
+}
+
+static void draw_panel(struct text *out, const struct plot *plot, size_t p)
+{
+    const char *comma = "";
+    text_puts(out, "set title ");
+    quoted(out, plot->title);
+    text_puts(out, "\nset xlabel ");
+    quoted(out, plot->x_label);
+    text_puts(out, "\nset ylabel ");
+    quoted(out, plot->y_label);
+    text_printf(out, "\nset xtics %s\nplot ", whole_tics(plot) ? "1" : "autofreq");
+    for (size_t c = 0; c < plot->count; c++) {
+        const struct curve *curve = &plot->curves[c];
+        if (!curve->low || !curve->high || !finite_points(curve))
+            continue;
+        text_printf(out, "%s$p%zuc%zu using 1:3:4 with filledcurves linetype %d notitle", comma, p,
+                    c, curve->colour % COLOURS + 1);
+        comma = ", ";
+    }
+    for (size_t c = 0; c < plot->count; c++) {
+        if (!finite_points(&plot->curves[c]))
+            continue;
+        text_printf(out, "%s$p%zuc%zu using 1:2 with %s", comma, p, c, look(&plot->curves[c]));
+        stroke(out, &plot->curves[c]);
+        text_puts(out, " notitle");
+        comma = ", ";
+    }
+    if (!*comma) /* nothing to draw: an empty frame, which gnuplot must be told the size of */
+        text_puts(out, "[0:1] [0:1] NaN notitle");
+    text_puts(out, "\n");
+}
+
+/* Panels stand in rows: up to three in one, four in two. */
+static size_t panels_in_row(size_t count)
+{
+    return count <= MOST_IN_ROW ? count : count == 4 ? 2 : MOST_IN_ROW;
+}
+
+static void script(struct text *out, const struct plot *panels, size_t count)
+{
+    size_t in_row = panels_in_row(count), rows = (count + in_row - 1) / in_row;
+    size_t panel = in_row == 1 ? ONE_WIDTH : PANEL_WIDTH, width = in_row * panel;
+    size_t row = MARGIN_TOP + PLOT_HEIGHT + MARGIN_BOTTOM;
+    struct legend legend = legend_new(panels, count, width);
+    size_t height = rows * row + legend.lines * LEGEND_LINE;
+    text_printf(out, "width = %zu\nheight = %zu\n%s", width, height, view_curves);
+    for (size_t p = 0; p < count; p++)
+        for (size_t c = 0; c < panels[p].count; c++)
+            data_block(out, &panels[p].curves[c], p, c);
+    text_puts(out, "set multiplot\n");
+    for (size_t p = 0; p < count; p++) {
+        size_t left = p % in_row * panel, top = p / in_row * row;
+        size_t bottom = height - top - MARGIN_TOP - PLOT_HEIGHT;
+        text_printf(out, "set lmargin at screen %zu.0/width\n", left + MARGIN_LEFT);
+        text_printf(out, "set rmargin at screen %zu.0/width\n", left + panel - MARGIN_RIGHT);
+        text_printf(out, "set bmargin at screen %zu.0/height\n", bottom);
+        text_printf(out, "set tmargin at screen %zu.0/height\n", bottom + PLOT_HEIGHT);
+        if (p == 0)
+            legend_draw(out, &legend, width);
+        draw_panel(out, &panels[p], p);
+        if (p == 0)
+            text_puts(out, "unset arrow\nunset label\n");
+    }
+    text_puts(out, "unset multiplot\n");
+    free(legend.items);
+}
+
+/* ---- gnuplot -------------------------------------------------------------------------------- */
+/*
+ * Its three streams are unnamed files, not pipes: a pipe that nobody empties while we still fill
+ * another would block both.
+ */
+struct streams {
+    FILE *in, *out, *err;
+};
+
+static void streams_close(struct streams *streams)
+{
+    FILE *all[] = {streams->in, streams->out, streams->err};
+    for (size_t i = 0; i < 3; i++)
+        if (all[i])
+            fclose(all[i]);
+}
+
+static int streams_open(struct streams *streams, const struct text *input, struct err *err)
+{
+    *streams = (struct streams){tmpfile(), tmpfile(), tmpfile()};
+    if (!streams->in || !streams->out || !streams->err)
+        return fail_errno(err, "cannot open a temporary file");
+    if (fwrite(input->data, 1, input->length, streams->in) != input->length ||
+        fflush(streams->in) || fseek(streams->in, 0, SEEK_SET))
+        return fail_errno(err, "cannot write a temporary file");
+    return 0;
+}
+
+static void slurp(struct text *out, FILE *file)
+{
+    char buf[4096];
+    size_t n;
+    rewind(file);
+    while ((n = fread(buf, 1, sizeof buf, file)) > 0)
+        text_add(out, buf, n);
+}
+
+/* gnuplot shows the line, a caret under it, then `"-" line 12: what`: the last line says it. */
+static const char *last_line(char *text)
+{
+    const char *last = "no reason given";
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        line += strspn(line, " \t");
+        if (*line)
+            last = line;
+    }
+    return last;
+}
+
+/* 0 when gnuplot ran and ended with status 0. */
+static int spawn(const struct streams *streams, int *ended, struct err *err)
+{
+    char *const argv[] = {"gnuplot", "--default-settings", "-", NULL};
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions))
+        return fail(err, "cannot start gnuplot");
+    posix_spawn_file_actions_adddup2(&actions, fileno(streams->in), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(streams->out), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(streams->err), STDERR_FILENO);
+    pid_t pid;
+    int trouble = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (trouble == ENOENT)
+        return fail(err, "'gnuplot' is not installed; plots need it");
+    if (trouble)
+        return fail(err, "cannot start gnuplot: %s", strerror(trouble));
+    while (waitpid(pid, ended, 0) < 0)
+        if (errno != EINTR)
+            return fail_errno(err, "cannot wait for gnuplot");
+    return 0;
+}
+
+static int run_gnuplot(struct text *svg, const struct text *input, struct err *err)
+{
+    struct streams streams;
+    struct text complaint = {0};
+    int ended = 0;
+    int status = streams_open(&streams, input, err);
+    if (!status)
+        status = spawn(&streams, &ended, err);
+    if (!status) {
+        slurp(svg, streams.out);
+        slurp(&complaint, streams.err);
+        if (ended || !svg->data || !strstr(svg->data, "</svg>")) {
+            char *said = text_take(&complaint);
+            status = fail(err, "gnuplot failed: %s", last_line(said));
+            free(said);
+        }
+    }
+    text_free(&complaint);
+    streams_close(&streams);
+    return status;
+}
+
+int plot_svg(const struct plot *panels, size_t count, const char *path, struct err *err)
+{
+    if (count < 1)
+        bug("a plot of no panels");
+    struct text input = {0}, svg = {0};
+    script(&input, panels, count);
+    int status = run_gnuplot(&svg, &input, err);
+    if (status)
+        wrap(err, "cannot draw '%s'", path);
+    else
+        status = file_publish(path, svg.data, svg.length, err);
+    text_free(&input);
+    text_free(&svg);
+    return status;
+}

@@ -1,0 +1,324 @@
+#include "view/view.h"
+
+#include "base/memory.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const table_formats[] = {"text", "md", "csv", "tex", "json", "html", NULL};
+
+static const struct table_cell *cell_at(const struct table *table, size_t row, size_t column)
+{
+    return &table->cells[row * table->columns + column];
+}
+
+static const char *text_of(const struct table_cell *cell)
+{
+    return cell->text ? cell->text : "";
+}
+
+/* A cell is one line in every format but csv, json and html: a line break or tab becomes a space.
+ */
+static char one_line(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+}
+
+/* ---- aligned text --------------------------------------------------------------------------- */
+/* Code points, which is what a terminal shows a column for, but for accents and wide scripts. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+static void fill(struct text *out, size_t count, char with)
+{
+    while (count--)
+        text_add(out, &with, 1);
+}
+
+/* A mark behind bold cells; in a column that has one, the others leave its place empty. */
+struct extent {
+    size_t width;
+    bool marks;
+};
+
+static void plain_cell(struct text *out, const char *text, bool bold, struct extent extent,
+                       bool right, bool last)
+{
+    size_t gap = extent.width - width_of(text);
+    if (right)
+        fill(out, gap, ' ');
+    for (; *text; text++) {
+        char c = one_line(*text);
+        text_add(out, &c, 1);
+    }
+    if (bold)
+        text_puts(out, "*");
+    if (last) { /* no blanks at a line's end */
+        text_puts(out, "\n");
+        return;
+    }
+    if (!right)
+        fill(out, gap, ' ');
+    fill(out, (extent.marks && !bold ? 1u : 0u) + 2u, ' ');
+}
+
+static struct extent measure(const struct table *table, size_t column)
+{
+    struct extent extent = {width_of(table->heads[column]), false};
+    for (size_t r = 0; r < table->rows; r++) {
+        const struct table_cell *cell = cell_at(table, r, column);
+        size_t width = width_of(text_of(cell));
+        extent.width = width > extent.width ? width : extent.width;
+        extent.marks |= cell->bold;
+    }
+    return extent;
+}
+
+static void write_plain(struct text *out, const struct table *table)
+{
+    struct extent *extents = xcalloc(table->columns, sizeof *extents);
+    for (size_t c = 0; c < table->columns; c++)
+        extents[c] = measure(table, c);
+    for (size_t c = 0; c < table->columns; c++)
+        plain_cell(out, table->heads[c], false, extents[c], table->right[c],
+                   c + 1 == table->columns);
+    for (size_t c = 0; c < table->columns; c++) {
+        fill(out, extents[c].width, '-');
+        fill(out, c + 1 == table->columns ? 0 : extents[c].marks + 2u, ' ');
+    }
+    text_puts(out, "\n");
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        const struct table_cell *cell = &table->cells[i];
+        size_t c = i % table->columns;
+        plain_cell(out, text_of(cell), cell->bold, extents[c], table->right[c],
+                   c + 1 == table->columns);
+    }
+    free(extents);
+}
+
+/* ---- Markdown (GitHub's tables) ------------------------------------------------------------- */
+static void escape_md(struct text *out, const char *text)
+{
+    for (; *text; text++) {
+        char c = one_line(*text);
+        if (strchr("\\|*_`<>[]~&$", c))
+            text_puts(out, "\\");
+        text_add(out, &c, 1);
+    }
+}
+
+static void write_md(struct text *out, const struct table *table)
+{
+    for (size_t c = 0; c < table->columns; c++) {
+        text_puts(out, c ? " | " : "| ");
+        escape_md(out, table->heads[c]);
+    }
+    text_puts(out, " |\n");
+    for (size_t c = 0; c < table->columns; c++)
+        text_puts(out, table->right[c] ? "| ---: " : "| --- ");
+    text_puts(out, "|\n");
+    for (size_t r = 0; r < table->rows; r++) {
+        for (size_t c = 0; c < table->columns; c++) {
+            const struct table_cell *cell = cell_at(table, r, c);
+            const char *mark = cell->bold && *text_of(cell) ? "**" : "";
+            text_printf(out, "%s%s", c ? " | " : "| ", mark);
+            escape_md(out, text_of(cell));
+            text_puts(out, mark);
+        }
+        text_puts(out, " |\n");
+    }
+}
+
+/* ---- CSV (RFC 4180) ------------------------------------------------------------------------- */
+static void csv_field(struct text *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        text_puts(out, text);
+        return;
+    }
+    text_puts(out, "\"");
+    for (; *text; text++) {
+        if (*text == '"')
+            text_puts(out, "\"");
+        text_add(out, text, 1);
+    }
+    text_puts(out, "\"");
+}
+
+static void write_csv(struct text *out, const struct table *table)
+{
+    for (size_t c = 0; c < table->columns; c++) {
+        text_puts(out, c ? "," : "");
+        csv_field(out, table->heads[c]);
+    }
+    text_puts(out, "\r\n");
+    for (size_t r = 0; r < table->rows; r++) {
+        for (size_t c = 0; c < table->columns; c++) {
+            text_puts(out, c ? "," : "");
+            csv_field(out, text_of(cell_at(table, r, c)));
+        }
+        text_puts(out, "\r\n");
+    }
+}
+
+/* ---- LaTeX (booktabs) ----------------------------------------------------------------------- */
+static void escape_tex(struct text *out, const char *text)
+{
+    static const struct {
+        const char *from, *to;
+    } rules[] = {
+        {"\\", "\\textbackslash{}"},
+        {"~", "\\textasciitilde{}"},
+        {"^", "\\textasciicircum{}"},
+        {"<", "\\textless{}"},
+        {">", "\\textgreater{}"},
+        {"|", "\\textbar{}"},
+        {"\"", "\\textquotedbl{}"},
+        {"[", "{[}"}, /* behind \\, [ and * would be its argument */
+        {"*", "{*}"},
+        {"&", "\\&"},
+        {"%", "\\%"},
+        {"$", "\\$"},
+        {"#", "\\#"},
+        {"_", "\\_"},
+        {"{", "\\{"},
+        {"}", "\\}"},
+        {"\u00b1", "$\\pm$"},
+        {"\u2212", "$-$"},
+        {"\u00d7", "$\\times$"},
+        {"\u2265", "$\\ge$"},
+        {"\u2264", "$\\le$"},
+    };
+    while (*text) {
+        size_t i = 0, count = sizeof rules / sizeof *rules;
+        while (i < count && !starts_with(text, rules[i].from))
+            i++;
+        if (i < count) {
+            text_puts(out, rules[i].to);
+            text += strlen(rules[i].from);
+        } else {
+            char c = one_line(*text++);
+            text_add(out, &c, 1);
+        }
+    }
+}
+
+static void write_tex(struct text *out, const struct table *table)
+{
+    text_puts(out, "\\begin{tabular}{");
+    for (size_t c = 0; c < table->columns; c++)
+        text_puts(out, table->right[c] ? "r" : "l");
+    text_puts(out, "}\n\\toprule\n");
+    for (size_t c = 0; c < table->columns; c++) {
+        text_puts(out, c ? " & " : "");
+        escape_tex(out, table->heads[c]);
+    }
+    text_puts(out, " \\\\\n\\midrule\n");
+    for (size_t r = 0; r < table->rows; r++) {
+        for (size_t c = 0; c < table->columns; c++) {
+            const struct table_cell *cell = cell_at(table, r, c);
+            text_printf(out, "%s%s", c ? " & " : "", cell->bold ? "\\textbf{" : "");
+            escape_tex(out, text_of(cell));
+            text_puts(out, cell->bold ? "}" : "");
+        }
+        text_puts(out, " \\\\\n");
+    }
+    text_puts(out, "\\bottomrule\n\\end{tabular}\n");
+}
+
+/* ---- JSON ----------------------------------------------------------------------------------- */
+static const char *digits(const char *p)
+{
+    while (isdigit((unsigned char)*p))
+        p++;
+    return p;
+}
+
+/* RFC 8259's number and nothing else: not 01, +1, .5, nan or 0x1. */
+static bool is_number(const char *p)
+{
+    p += *p == '-';
+    const char *whole = p;
+    p = digits(p);
+    if (p == whole || (*whole == '0' && p - whole > 1))
+        return false;
+    if (*p == '.') {
+        const char *fraction = p + 1;
+        p = digits(fraction);
+        if (p == fraction)
+            return false;
+    }
+    if (*p == 'e' || *p == 'E') {
+        const char *exponent = p + 1 + (p[1] == '-' || p[1] == '+');
+        p = digits(exponent);
+        if (p == exponent)
+            return false;
+    }
+    return *p == '\0';
+}
+
+static void write_json(struct text *out, const struct table *table)
+{
+    text_puts(out, "[");
+    for (size_t r = 0; r < table->rows; r++) {
+        text_puts(out, r ? ",\n {" : "\n {");
+        for (size_t c = 0; c < table->columns; c++) {
+            const char *text = cell_at(table, r, c)->text;
+            text_puts(out, c ? ", " : "");
+            text_json(out, table->heads[c]);
+            text_puts(out, ": ");
+            if (!text || !*text)
+                text_puts(out, "null");
+            else if (table->right[c] && is_number(text))
+                text_puts(out, text);
+            else
+                text_json(out, text);
+        }
+        text_puts(out, "}");
+    }
+    text_puts(out, table->rows ? "\n]\n" : "]\n");
+}
+
+/* ---- HTML ----------------------------------------------------------------------------------- */
+static void write_html(struct text *out, const struct table *table)
+{
+    text_puts(out, "<div class=\"table\"><table>\n<thead><tr>");
+    for (size_t c = 0; c < table->columns; c++) {
+        text_puts(out, table->right[c] ? "<th class=\"n\">" : "<th>");
+        text_html(out, table->heads[c]);
+        text_puts(out, "</th>");
+    }
+    text_puts(out, "</tr></thead>\n<tbody>\n");
+    for (size_t r = 0; r < table->rows; r++) {
+        text_puts(out, "<tr>");
+        for (size_t c = 0; c < table->columns; c++) {
+            const struct table_cell *cell = cell_at(table, r, c);
+            text_puts(out, table->right[c] ? "<td class=\"n\"" : "<td");
+            if (cell->title) {
+                text_puts(out, " title=\"");
+                text_html(out, cell->title);
+                text_puts(out, "\"");
+            }
+            text_puts(out, cell->bold ? "><b>" : ">");
+            text_html(out, text_of(cell));
+            text_puts(out, cell->bold ? "</b></td>" : "</td>");
+        }
+        text_puts(out, "</tr>\n");
+    }
+    text_puts(out, "</tbody></table></div>\n");
+}
+
+void table_write(struct text *out, const struct table *table, enum table_format format)
+{
+    static void (*const writers[])(struct text *, const struct table *) = {
+        [TABLE_TEXT] = write_plain, [TABLE_MD] = write_md,     [TABLE_CSV] = write_csv,
+        [TABLE_TEX] = write_tex,    [TABLE_JSON] = write_json, [TABLE_HTML] = write_html,
+    };
+    writers[format](out, table);
+}

@@ -1,0 +1,108 @@
+/*
+ * View: tables, plots, image grids and HTML. Knows no registry, no tensor file and no model. All
+ * output is reproducible: the same input gives the same bytes (no time, no random ids).
+ *
+ * Text is UTF-8. The structs here own nothing but a canvas, which owns its pixels.
+ */
+#ifndef CAIRN_VIEW_VIEW_H
+#define CAIRN_VIEW_VIEW_H
+
+#include "base/err.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- tables --------------------------------------------------------------------------------- */
+enum table_format { TABLE_TEXT, TABLE_MD, TABLE_CSV, TABLE_TEX, TABLE_JSON, TABLE_HTML };
+extern const char *const table_formats[]; /* "text", "md", "csv", "tex", "json", "html", NULL */
+struct table_cell {
+    const char *text; /* NULL: empty */
+    bool bold;
+    const char
+        *title; /* HTML only: shown when pointed at (a full id behind a short one); or NULL */
+};
+struct table {
+    size_t columns, rows;
+    const char *const *heads;
+    const bool *right;              /* [columns]: numbers are aligned right */
+    const struct table_cell *cells; /* rows * columns */
+};
+/*
+ * Appends the table, escaped as the format wants it. Bold is "*" behind the text in text, ** in md,
+ * \textbf in tex, <b> in html and nothing in csv and json, which carry values only. csv is RFC 4180
+ * with CRLF; json is a list with one object a row, in which the numbers of a right-aligned column
+ * are numbers and an empty cell is null; tex needs the package booktabs.
+ */
+void table_write(struct text *out, const struct table *table, enum table_format format);
+
+/* ---- pictures ------------------------------------------------------------------------------- */
+/* An RGB canvas. Integer upscaling only, so that a pixel stays a pixel. */
+struct canvas {
+    int32_t width, height;
+    uint8_t *rgb;
+};
+struct colour {
+    uint8_t r, g, b;
+};
+/* Sizes are 1 to CANVAS_LARGEST a side, CANVAS_PIXELS in all. */
+enum { CANVAS_LARGEST = 32768, CANVAS_PIXELS = 1 << 28 };
+int canvas_new(struct canvas *out, int32_t width, int32_t height, struct colour ground,
+               struct err *err);
+void canvas_free(struct canvas *canvas);
+/* image: [h,w,c] u8, c = 1 (grey) or 3. Clipped at the canvas' edges; scale > 0. */
+void canvas_image(struct canvas *canvas, int32_t x, int32_t y, const uint8_t *image, int32_t h,
+                  int32_t w, int32_t c, int32_t scale);
+/* A fixed bitmap font, FONT_WIDTH x FONT_HEIGHT pixels a character times scale; printable ASCII,
+ * anything else shows as a hollow box. x, y: the top left corner. Clipped at the edges. */
+enum { FONT_WIDTH = 6, FONT_HEIGHT = 8 };
+void canvas_text(struct canvas *canvas, int32_t x, int32_t y, const char *text, int32_t scale,
+                 struct colour ink);
+int32_t canvas_text_width(const char *text, int32_t scale);
+int canvas_png(const struct canvas *canvas, const char *path, struct err *err); /* atomic */
+
+/*
+ * A grid of equal images with 2 px padding and an optional caption (of one or more lines) under
+ * each and label left of each row / above each column (any may be NULL). scale 0: chosen so that an
+ * image is at most 144 px and the grid fits a page of about 1000 px, where that is possible.
+ */
+struct grid {
+    int32_t rows, columns, h, w, c, scale;
+    const uint8_t *images;            /* [rows*columns,h,w,c] u8, row by row */
+    const char *const *captions;      /* [rows*columns] */
+    const char *const *row_labels;    /* [rows] */
+    const char *const *column_labels; /* [columns] */
+};
+int grid_png(const struct grid *grid, const char *path, struct err *err);
+
+/* ---- plots ---------------------------------------------------------------------------------- */
+struct curve {
+    const char *name;
+    size_t count;
+    const double *x, *y;      /* a point that is not finite is left out */
+    const double *low, *high; /* a band; NULL: none */
+    bool dashed;
+    int32_t colour; /* entry of the palette; curves that belong together share one */
+};
+struct plot {
+    const char *title, *x_label, *y_label;
+    size_t count;
+    const struct curve *curves;
+};
+/*
+ * One SVG of one or more panels side by side (three in a row), through gnuplot and
+ * reports/curves.gp. They share one legend below them, in which each name stands once: a name looks
+ * the same in every panel. gnuplot missing or failing is an error with what it said.
+ */
+int plot_svg(const struct plot *panels, size_t count, const char *path, struct err *err);
+
+/* ---- pages ---------------------------------------------------------------------------------- */
+/*
+ * Fills the skeleton reports/page.html (its style is inside it): one page that opens offline. body
+ * is HTML; title is escaped here. The style knows: sections with h2, tables (wrapped in <div
+ * class="table">), <figure> with <figcaption>, <pre>, <code>, .note, .bad and .good.
+ */
+int page_write(const char *path, const char *title, const char *body, struct err *err);
+
+#endif
