@@ -1,0 +1,513 @@
+#include "pipeline/experiment.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXPERIMENT_BYTES = 1 << 20, MAX_SEEDS = 1000, MAX_VARIANTS = 1000 };
+
+static const char *const device_names[] = {"auto", "cpu", NULL};
+static const char *const precision_names[] = {"f32", NULL};
+
+#define AT(member) offsetof(struct backend_config, member)
+static const struct field backend_fields[] = {
+    {"device", FIELD_CHOICE, AT(device), "auto", "where to compute", .choices = device_names},
+    {"threads", FIELD_AUTO_INT, AT(threads), "auto", "processor threads", .min = 1, .max = 1024},
+    {"precision", FIELD_CHOICE, AT(precision), "f32", "numbers of activations",
+     .choices = precision_names},
+    {0},
+};
+#undef AT
+
+/* Names become folders, table columns and shell words: nothing that needs quoting. */
+static bool plain_name(const char *text)
+{
+    static const char *const letters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strlen(text);
+    return length > 0 && length <= 64 && text[0] != '.' && text[0] != '-' &&
+           strspn(text, letters) == length;
+}
+
+/* ---- the keys beside the sections ----------------------------------------------------------- */
+
+static int parse_seed(uint64_t *out, const struct yaml *at, struct err *err)
+{
+    if (at->kind == YAML_SCALAR && !at->quoted && *at->text) {
+        char *end;
+        unsigned long long value = strtoull(at->text, &end, 10);
+        if (!*end && at->text[0] >= '0' && at->text[0] <= '9' && value <= INT32_MAX) {
+            *out = value;
+            return 0;
+        }
+    }
+    return yaml_fail(err, at, "seeds: '%s' is not a whole number from 0 to %d",
+                     at->kind == YAML_SCALAR ? at->text : "this", INT32_MAX);
+}
+
+/* seeds: 3 means 0, 1, 2; seeds: [3, 7] means these; seed: 3 means that one alone. */
+static int read_seeds(struct experiment *out, const struct yaml *root, struct err *err)
+{
+    const struct yaml *one = yaml_get(root, "seed"), *many = yaml_get(root, "seeds");
+    uint64_t count = 1;
+    if (one && one->kind == YAML_LIST)
+        return yaml_fail(err, one, "seed: one number expected; several are given by seeds");
+    if (!one && many && many->kind == YAML_LIST)
+        count = many->count;
+    else if (!one && many)
+        TRY(parse_seed(&count, many, err));
+    if (count < 1 || count > MAX_SEEDS)
+        return yaml_fail(err, many, "seeds: between 1 and %d of them", MAX_SEEDS);
+    uint64_t *seeds = arena_alloc(&out->arena, count * sizeof *seeds);
+    for (uint64_t i = 0; i < count; i++) {
+        seeds[i] = i;
+        if (one)
+            TRY(parse_seed(&seeds[i], one, err));
+        else if (many && many->kind == YAML_LIST)
+            TRY(parse_seed(&seeds[i], many->items[i], err));
+        for (uint64_t j = 0; j < i; j++)
+            if (seeds[j] == seeds[i])
+                return yaml_fail(err, many->items[i], "seeds: %llu is given twice",
+                                 (unsigned long long)seeds[i]);
+    }
+    out->seeds = seeds;
+    out->seed_count = count;
+    return 0;
+}
+
+static const char *const reserved[] = {"name", "seeds", "seed", "backend", "vary", "baseline"};
+enum { RESERVED = sizeof reserved / sizeof *reserved };
+
+static bool is_reserved(const char *key)
+{
+    for (size_t i = 0; i < RESERVED; i++)
+        if (strcmp(reserved[i], key) == 0)
+            return true;
+    return false;
+}
+
+static int check_key(const struct yaml *key, struct err *err)
+{
+    if (is_reserved(key->text))
+        return 0;
+    const struct stage_info *stage = stage_of_section(key->text);
+    const char *at = strchr(key->text, '@');
+    if (stage && (!at || plain_name(at + 1)))
+        return 0;
+    if (stage)
+        return yaml_fail(err, key, "'%s': a label is letters, digits, '.', '_' and '-'", key->text);
+    const char *words[RESERVED + STAGES];
+    for (size_t i = 0; i < RESERVED; i++)
+        words[i] = reserved[i];
+    for (size_t i = 0; i < STAGES; i++)
+        words[RESERVED + i] = stage_table[i].name;
+    const char *near = nearest_word(key->text, words, RESERVED + STAGES);
+    return yaml_fail(err, key, "unknown key '%s'%s%s%s", key->text,
+                     near ? "; did you mean '"
+                          : "; a key here is name, seeds, backend, vary, "
+                            "baseline or a stage (",
+                     near ? near : "preprocess, train-classifier, train-vae, evaluate",
+                     near ? "'?" : ")");
+}
+
+static int read_name(const char **out, const struct yaml *root, const char *key, struct err *err)
+{
+    const struct yaml *value = yaml_get(root, key);
+    if (!value)
+        return 0;
+    if (value->kind != YAML_SCALAR)
+        return yaml_fail(err, value, "%s: a name expected", key);
+    *out = value->text;
+    return 0;
+}
+
+/* ---- one variant ---------------------------------------------------------------------------- */
+
+static int read_redirects(struct section *section, const struct yaml *inputs, struct err *err)
+{
+    if (inputs->kind == YAML_NULL)
+        return 0;
+    if (inputs->kind != YAML_MAP)
+        return yaml_fail(err, inputs, "%s.inputs: a map of port: section expected", section->name);
+    for (size_t i = 0; i < inputs->count; i++) {
+        const struct yaml *key = inputs->keys[i], *to = inputs->items[i];
+        const struct port_info *port = section->stage->ports;
+        while (port->name && strcmp(port->name, key->text) != 0)
+            port++;
+        if (!port->name)
+            return yaml_fail(err, key, "%s.inputs: '%s' has no input '%s'", section->name,
+                             section->stage->name, key->text);
+        if (to->kind != YAML_SCALAR)
+            return yaml_fail(err, to, "%s.inputs.%s: a section or artifact:ID expected",
+                             section->name, key->text);
+        if (starts_with(to->text, "artifact:") && !id_valid(to->text + strlen("artifact:")))
+            return yaml_fail(err, to, "%s.inputs.%s: an artifact id is 64 hex digits",
+                             section->name, key->text);
+        section->redirects[section->redirect_count++] =
+            (struct redirect){.port = key->text, .to = to->text, .at = to};
+    }
+    return 0;
+}
+
+static int read_section(struct section *out, struct arena *arena, const char *name,
+                        struct yaml *map, struct err *err)
+{
+    *out = (struct section){.name = name, .stage = stage_of_section(name)};
+    struct yaml *rest = NULL;
+    if (map->kind == YAML_MAP) {
+        /* `inputs` belongs to the pipeline, the other keys to the stage's own table */
+        rest = arena_alloc(arena, sizeof *rest);
+        *rest = *map;
+        rest->items = arena_alloc(arena, map->count * sizeof *rest->items);
+        rest->keys = arena_alloc(arena, map->count * sizeof *rest->keys);
+        rest->count = 0;
+        for (size_t i = 0; i < map->count; i++) {
+            if (strcmp(map->keys[i]->text, "inputs") == 0) {
+                TRY(read_redirects(out, map->items[i], err));
+                continue;
+            }
+            rest->keys[rest->count] = map->keys[i];
+            rest->items[rest->count++] = map->items[i];
+        }
+    } else if (map->kind != YAML_NULL) {
+        rest = map; /* the field table words the error */
+    }
+    void *config = arena_alloc(arena, out->stage->config_size);
+    TRY(config_bind(config, out->stage->fields, rest, name, arena, err));
+    out->config = config;
+    return 0;
+}
+
+const struct section *variant_section(const struct variant *variant, const char *name)
+{
+    for (size_t i = 0; i < variant->count; i++)
+        if (strcmp(variant->sections[i].name, name) == 0)
+            return &variant->sections[i];
+    return NULL;
+}
+
+/* Every port that is used has something to fill it, of the right kind. */
+static int check_ports(const struct variant *variant, const struct section *section,
+                       const struct yaml *root, struct err *err)
+{
+    for (const struct port_info *port = section->stage->ports; port->name; port++) {
+        if (port->used && !port->used(section->config))
+            continue;
+        const char *to = stage_table[port->maker].name;
+        const struct yaml *at = root;
+        for (int i = 0; i < section->redirect_count; i++)
+            if (strcmp(section->redirects[i].port, port->name) == 0) {
+                to = section->redirects[i].to;
+                at = section->redirects[i].at;
+            }
+        if (starts_with(to, "artifact:"))
+            continue;
+        const struct section *maker = variant_section(variant, to);
+        if (!maker)
+            return yaml_fail(err, at, "%s needs a section '%s' for its input '%s'", section->name,
+                             to, port->name);
+        if (maker->stage != &stage_table[port->maker])
+            return yaml_fail(err, at, "%s.inputs.%s: '%s' makes no %s", section->name, port->name,
+                             to, port->name);
+    }
+    return 0;
+}
+
+static int read_variant(struct variant *out, struct arena *arena, const char *name,
+                        const struct yaml *root, struct err *err)
+{
+    out->name = name;
+    TRY(config_bind(&out->backend, backend_fields, yaml_get(root, "backend"), "backend", arena,
+                    err));
+    out->sections = arena_alloc(arena, root->count * sizeof *out->sections);
+    for (size_t i = 0; i < root->count; i++) {
+        TRY(check_key(root->keys[i], err));
+        if (!is_reserved(root->keys[i]->text))
+            TRY(read_section(&out->sections[out->count++], arena, root->keys[i]->text,
+                             root->items[i], err));
+    }
+    if (!out->count)
+        return yaml_fail(err, root, "no stage here: nothing to do");
+    for (size_t i = 0; i < out->count; i++)
+        TRY(check_ports(out, &out->sections[i], root, err));
+    return 0;
+}
+
+/* ---- vary ----------------------------------------------------------------------------------- */
+
+static int check_path(const struct yaml *key, struct err *err)
+{
+    char first[128];
+    size_t length = strcspn(key->text, ".");
+    if (length >= sizeof first)
+        return yaml_fail(err, key, "vary: '%.40s...' is too long", key->text);
+    memcpy(first, key->text, length);
+    first[length] = '\0';
+    if (strcmp(first, "backend") != 0 && !stage_of_section(first))
+        return yaml_fail(err, key, "vary: '%s' does not begin with a stage's section", key->text);
+    return 0;
+}
+
+static int named_variant(struct experiment *out, const struct yaml *root, const struct yaml *name,
+                         const struct yaml *changes, struct err *err)
+{
+    struct yaml *tree = (struct yaml *)root;
+    for (size_t i = 0; i < changes->count; i++) {
+        TRY(check_path(changes->keys[i], err));
+        TRY(yaml_replace(&tree, &out->arena, tree, changes->keys[i]->text, changes->items[i], err));
+    }
+    return read_variant(&out->variants[out->variant_count++], &out->arena, name->text, tree, err);
+}
+
+/* The combination number `index` of a grid, the last path varying fastest. */
+static int grid_variant(struct experiment *out, const struct yaml *root, const struct yaml *vary,
+                        size_t index, struct err *err)
+{
+    struct yaml *tree = (struct yaml *)root;
+    struct text name = {0};
+    size_t stride = 1;
+    for (size_t i = 0; i < vary->count; i++)
+        stride *= vary->items[i]->count;
+    int status = 0;
+    for (size_t i = 0; i < vary->count && !status; i++) {
+        const struct yaml *list = vary->items[i];
+        stride /= list->count;
+        struct yaml *value = list->items[index / stride % list->count];
+        const char *dot = strrchr(vary->keys[i]->text, '.');
+        text_printf(&name, "%s%s=", i ? "," : "", dot ? dot + 1 : vary->keys[i]->text);
+        if (value->kind == YAML_SCALAR)
+            text_puts(&name, value->text);
+        else
+            yaml_write(&name, value);
+        status = yaml_replace(&tree, &out->arena, tree, vary->keys[i]->text, value, err);
+    }
+    const char *kept = arena_strdup(&out->arena, name.data ? name.data : "");
+    text_free(&name);
+    TRY(status);
+    return read_variant(&out->variants[out->variant_count++], &out->arena, kept, tree, err);
+}
+
+/* Equal values under one path would be two cells of one name. */
+static int check_names(const struct experiment *out, const struct yaml *vary, struct err *err)
+{
+    for (size_t i = 0; i < out->variant_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(out->variants[i].name, out->variants[j].name) == 0)
+                return yaml_fail(err, vary, "vary: two variants are called '%s'",
+                                 out->variants[i].name);
+    return 0;
+}
+
+static int read_grid(struct experiment *out, const struct yaml *root, const struct yaml *vary,
+                     struct err *err)
+{
+    size_t total = 1;
+    for (size_t i = 0; i < vary->count; i++) {
+        const struct yaml *list = vary->items[i];
+        TRY(check_path(vary->keys[i], err));
+        if (list->kind != YAML_LIST || !list->count)
+            return yaml_fail(err, list, "vary: either named variants (maps) or a grid (lists)");
+        if (list->count > MAX_VARIANTS / total)
+            return yaml_fail(err, list, "vary: more than %d variants", MAX_VARIANTS);
+        total *= list->count;
+    }
+    out->variants = arena_alloc(&out->arena, total * sizeof *out->variants);
+    for (size_t i = 0; i < total; i++)
+        TRY(grid_variant(out, root, vary, i, err));
+    return check_names(out, vary, err);
+}
+
+static int read_variants(struct experiment *out, const struct yaml *root, struct err *err)
+{
+    const struct yaml *vary = yaml_get(root, "vary");
+    if (!vary || vary->kind == YAML_NULL) {
+        out->variants = arena_alloc(&out->arena, sizeof *out->variants);
+        out->variant_count = 1;
+        return read_variant(out->variants, &out->arena, "default", root, err);
+    }
+    if (vary->kind != YAML_MAP || !vary->count || vary->count > MAX_VARIANTS)
+        return yaml_fail(err, vary, "vary: a map of 1 to %d variants expected", MAX_VARIANTS);
+    if (vary->items[0]->kind == YAML_LIST)
+        return read_grid(out, root, vary, err);
+    out->variants = arena_alloc(&out->arena, vary->count * sizeof *out->variants);
+    for (size_t i = 0; i < vary->count; i++) {
+        const struct yaml *changes = vary->items[i];
+        if (changes->kind != YAML_MAP && changes->kind != YAML_NULL)
+            return yaml_fail(err, changes, "vary.%s: a map of SECTION.KEY: VALUE expected",
+                             vary->keys[i]->text);
+        TRY(named_variant(out, root, vary->keys[i], changes, err));
+    }
+    return 0;
+}
+
+/* ---- the file ------------------------------------------------------------------------------- */
+
+/* The comment lines at the head of the file. */
+static const char *head_comment(struct arena *arena, const char *bytes)
+{
+    struct text text = {0};
+    while (*bytes == '#') {
+        size_t length = strcspn(bytes, "\n");
+        const char *from = bytes + 1;
+        size_t left = length - 1;
+        if (left && *from == ' ')
+            from++, left--;
+        if (text.length)
+            text_puts(&text, "\n");
+        text_add(&text, from, left);
+        bytes += length + (bytes[length] == '\n');
+    }
+    const char *kept = arena_strdup(arena, text.data ? text.data : "");
+    text_free(&text);
+    return kept;
+}
+
+/* map with key: value as its last pair; an equal key before it goes. */
+static struct yaml *with_last(struct arena *arena, const struct yaml *map, struct yaml *key,
+                              struct yaml *value)
+{
+    struct yaml *out = arena_alloc(arena, sizeof *out);
+    *out = *map;
+    out->kind = YAML_MAP;
+    out->keys = arena_alloc(arena, (map->count + 1) * sizeof *out->keys);
+    out->items = arena_alloc(arena, (map->count + 1) * sizeof *out->items);
+    out->count = 0;
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->keys[i]->text, key->text) != 0) {
+            out->keys[out->count] = map->keys[i];
+            out->items[out->count++] = map->items[i];
+        }
+    out->keys[out->count] = key;
+    out->items[out->count++] = value;
+    return out;
+}
+
+/* One of them is the other or leads to it: "train-vae.train" and "train-vae.train.lr". */
+static bool paths_meet(const char *a, const char *b)
+{
+    size_t i = 0;
+    while (a[i] && a[i] == b[i])
+        i++;
+    return (!a[i] && (!b[i] || b[i] == '.')) || (!b[i] && a[i] == '.');
+}
+
+/* A change from the command line comes after what a named variant changes, or a variant that
+ * replaces the whole section would silently undo it. What a grid varies cannot be changed so. */
+static int change_variants(struct yaml *root, struct arena *arena, const char *path,
+                           struct yaml *value, struct err *err)
+{
+    const struct yaml *vary = yaml_get(root, "vary");
+    if (!vary || vary->kind != YAML_MAP || !vary->count)
+        return 0;
+    if (vary->items[0]->kind == YAML_LIST) {
+        for (size_t i = 0; i < vary->count; i++)
+            if (paths_meet(path, vary->keys[i]->text))
+                return fail_as(err, STATUS_CONFIG, "--set %s: the grid varies '%s'", path,
+                               vary->keys[i]->text);
+        return 0;
+    }
+    struct yaml *key = arena_alloc(arena, sizeof *key), *changed = arena_alloc(arena, sizeof *key);
+    *key = *value;
+    key->kind = YAML_SCALAR;
+    key->text = path;
+    *changed = *vary;
+    changed->items = arena_alloc(arena, vary->count * sizeof *changed->items);
+    for (size_t i = 0; i < vary->count; i++) {
+        const struct yaml *variant = vary->items[i];
+        bool map = variant->kind == YAML_MAP || variant->kind == YAML_NULL;
+        changed->items[i] = map ? with_last(arena, variant, key, value) : (struct yaml *)variant;
+    }
+    for (size_t i = 0; i < root->count; i++)
+        if (root->items[i] == vary)
+            root->items[i] = changed;
+    return 0;
+}
+
+static int apply_changes(struct yaml **root, struct arena *arena, const char *const *changes,
+                         int count, struct err *err)
+{
+    for (int i = 0; i < count; i++) {
+        const char *equals = strchr(changes[i], '=');
+        if (!equals || equals == changes[i])
+            return fail_as(err, STATUS_USAGE, "--set '%s': SECTION.KEY=VALUE expected", changes[i]);
+        struct yaml *value;
+        TRY(yaml_parse(&value, arena, "--set", equals + 1, strlen(equals + 1), err));
+        const char *path = arena_strndup(arena, changes[i], (size_t)(equals - changes[i]));
+        TRY(yaml_replace(root, arena, *root, path, value, err));
+        if (strchr(path, '.') && !starts_with(path, "vary."))
+            TRY(change_variants(*root, arena, path, value, err));
+    }
+    return 0;
+}
+
+static const char *freeze(struct arena *arena, const char *question, const struct yaml *root)
+{
+    struct text text = {0};
+    for (const char *p = question; *p;) {
+        size_t length = strcspn(p, "\n");
+        text_printf(&text, "# %.*s\n", (int)length, p);
+        p += length + (p[length] == '\n');
+    }
+    yaml_write(&text, root);
+    text_puts(&text, "\n");
+    const char *kept = arena_strdup(arena, text.data);
+    text_free(&text);
+    return kept;
+}
+
+static int build(struct experiment *out, const char *name, const char *bytes, size_t length,
+                 const char *const *changes, int change_count, struct err *err)
+{
+    struct yaml *root;
+    TRY(yaml_parse(&root, &out->arena, name, bytes, length, err));
+    if (root->kind == YAML_MAP)
+        TRY(apply_changes(&root, &out->arena, changes, change_count, err));
+    if (root->kind != YAML_MAP)
+        return yaml_fail(err, root, "an experiment is a map of keys and stages");
+    for (size_t i = 0; i < root->count; i++)
+        TRY(check_key(root->keys[i], err));
+    TRY(read_name(&out->name, root, "name", err));
+    if (!out->name || !plain_name(out->name))
+        return yaml_fail(err, out->name ? yaml_get(root, "name") : root,
+                         "name: a name of letters, digits, '.', '_' and '-' expected");
+    TRY(read_seeds(out, root, err));
+    TRY(read_variants(out, root, err));
+    const char *baseline = NULL;
+    TRY(read_name(&baseline, root, "baseline", err));
+    while (baseline && strcmp(out->variants[out->baseline].name, baseline) != 0)
+        if (++out->baseline == out->variant_count)
+            return yaml_fail(err, yaml_get(root, "baseline"), "baseline: no variant is called '%s'",
+                             baseline);
+    out->question = head_comment(&out->arena, bytes);
+    out->frozen = freeze(&out->arena, out->question, root);
+    return 0;
+}
+
+int experiment_parse(struct experiment *out, const char *name, const char *bytes, size_t length,
+                     const char *const *changes, int change_count, struct err *err)
+{
+    *out = (struct experiment){0};
+    int status = build(out, name, bytes, length, changes, change_count, err);
+    if (status)
+        experiment_free(out);
+    return status;
+}
+
+int experiment_load(struct experiment *out, const char *path, const char *const *changes,
+                    int change_count, struct err *err)
+{
+    char *bytes;
+    size_t length;
+    TRY(file_read(&bytes, &length, path, EXPERIMENT_BYTES, err));
+    int status = experiment_parse(out, path, bytes, length, changes, change_count, err);
+    free(bytes);
+    return status;
+}
+
+void experiment_free(struct experiment *experiment)
+{
+    arena_free(&experiment->arena);
+    *experiment = (struct experiment){0};
+}

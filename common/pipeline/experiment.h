@@ -1,0 +1,57 @@
+/*
+ * An experiment file, read and checked as a whole: every section of every variant is bound to its
+ * field table before anything runs.
+ */
+#ifndef CAIRN_PIPELINE_EXPERIMENT_H
+#define CAIRN_PIPELINE_EXPERIMENT_H
+
+#include "pipeline/stage.h"
+
+enum device { DEVICE_AUTO, DEVICE_CPU };
+struct backend_config {
+    int device, precision;
+    int64_t threads; /* -1: auto */
+};
+
+struct redirect {
+    const char *port;
+    const char *to; /* a section's name, or "artifact:ID" */
+    const struct yaml *at;
+};
+struct section {
+    const char *name; /* "evaluate" or "evaluate@label" */
+    const struct stage_info *stage;
+    const void *config; /* stage->config_size bytes, bound by stage->fields */
+    struct redirect redirects[MAX_PORTS];
+    int redirect_count;
+};
+struct variant {
+    const char *name; /* "default" where the file varies nothing */
+    struct backend_config backend;
+    struct section *sections; /* in file order */
+    size_t count;
+};
+struct experiment {
+    struct arena arena;
+    const char *name;
+    const char *question; /* the comment at the head of the file, without #; may be "" */
+    const char *frozen;   /* question and tree as text: parsing it gives this experiment again */
+    const uint64_t *seeds;
+    size_t seed_count;
+    struct variant *variants;
+    size_t variant_count, baseline;
+};
+
+/* changes: "SECTION.KEY=VALUE" (or "seeds=6", "seed=3" for that seed alone), as --set gives them.
+ * */
+int experiment_load(struct experiment *out, const char *path, const char *const *changes,
+                    int change_count, struct err *err);
+/* From memory (tests, fuzzing). */
+int experiment_parse(struct experiment *out, const char *name, const char *bytes, size_t length,
+                     const char *const *changes, int change_count, struct err *err);
+void experiment_free(struct experiment *experiment);
+
+/* NULL: the variant has no such section. */
+const struct section *variant_section(const struct variant *variant, const char *name);
+
+#endif

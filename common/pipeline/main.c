@@ -1,0 +1,365 @@
+/* stage_main: from a command line to at most one run of one stage. */
+#include "pipeline/pipeline.h"
+
+#include "base/file.h"
+#include "base/stop.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static const char *const stage_options[] = {"set",     "variant", "seed", "cell",    "section",
+                                            "explain", "again",   "json", "verbose", NULL};
+
+const struct id *context_input(const struct context *context, const char *port)
+{
+    const struct place *place = context->place;
+    for (int i = 0; i < place->input_count; i++)
+        if (strcmp(place->inputs[i].name, port) == 0)
+            return &place->inputs[i].artifact;
+    return NULL;
+}
+
+int context_train(struct context *context,
+                  int (*fit)(const struct context *context, const struct training *where,
+                             struct err *err),
+                  struct err *err)
+{
+    struct dataset dataset;
+    TRY(dataset_open(&dataset, context->store, context_input(context, "dataset"), &context->meter,
+                     err));
+    struct training where = {.run = context->run,
+                             .dataset = &dataset,
+                             .meter = &context->meter,
+                             .threads = context->threads,
+                             .quiet = context->options->quiet,
+                             .explain = context->explain};
+    int status = fit(context, &where, err);
+    dataset_close(&dataset);
+    return status;
+}
+
+/* ---- which place ---------------------------------------------------------------------------- */
+
+static int choose_cell(size_t *variant, uint64_t *seed, const struct options *options,
+                       const struct experiment *experiment, struct err *err)
+{
+    *variant = experiment->baseline;
+    *seed = experiment->seeds[0];
+    if (options->cell >= 0 && (options->variant || options->seed >= 0))
+        return fail_as(err, STATUS_USAGE, "--cell names both: --variant or --seed beside it?");
+    if (options->cell >= 0) {
+        size_t cell = (size_t)options->cell;
+        if (cell >= experiment->variant_count * experiment->seed_count)
+            return fail_as(err, STATUS_USAGE, "--cell %zu: '%s' has %zu cells", cell,
+                           experiment->name, experiment->variant_count * experiment->seed_count);
+        *variant = cell / experiment->seed_count;
+        *seed = experiment->seeds[cell % experiment->seed_count];
+        return 0;
+    }
+    if (options->variant) {
+        for (*variant = 0; strcmp(experiment->variants[*variant].name, options->variant) != 0;)
+            if (++*variant == experiment->variant_count)
+                return fail_as(err, STATUS_USAGE, "--variant: '%s' has no variant '%s'",
+                               experiment->name, options->variant);
+    }
+    if (options->seed >= 0) {
+        size_t i = 0;
+        while (i < experiment->seed_count && experiment->seeds[i] != (uint64_t)options->seed)
+            i++;
+        if (i == experiment->seed_count)
+            return fail_as(err, STATUS_USAGE,
+                           "--seed %lld: not a seed of '%s' (--set seed=%lld makes it one)",
+                           (long long)options->seed, experiment->name, (long long)options->seed);
+        *seed = experiment->seeds[i];
+    }
+    return 0;
+}
+
+static int choose_section(const char **out, const struct options *options,
+                          const struct stage_info *stage, const struct variant *variant,
+                          struct err *err)
+{
+    int found = 0;
+    for (size_t i = 0; i < variant->count; i++) {
+        const struct section *section = &variant->sections[i];
+        if (section->stage != stage ||
+            (options->section && strcmp(options->section, section->name) != 0))
+            continue;
+        *out = section->name;
+        found++;
+    }
+    if (!found)
+        return fail_as(err, STATUS_USAGE, "variant '%s' has no section '%s'", variant->name,
+                       options->section ? options->section : stage->name);
+    if (found > 1)
+        return fail_as(err, STATUS_USAGE, "'%s' stands in several sections: choose with --section",
+                       stage->name);
+    return 0;
+}
+
+/* ---- saying what there is ------------------------------------------------------------------- */
+
+static void print_result(const struct options *options, const struct place *place, int64_t run,
+                         bool known, const struct port *outputs, int count)
+{
+    if (!options->json) {
+        for (int i = 0; i < count; i++)
+            printf("%s\n", outputs[i].artifact.hex);
+        return;
+    }
+    struct text text = {0};
+    text_printf(
+        &text,
+        "{\"stage\": \"%s\", \"run\": %lld, \"recipe\": \"%s\", \"known\": %s, \"outputs\": {",
+        place->section->stage->name, (long long)run, place->recipe.hex, known ? "true" : "false");
+    for (int i = 0; i < count; i++)
+        text_printf(&text, "%s\"%s\": \"%s\"", i ? ", " : "", outputs[i].name,
+                    outputs[i].artifact.hex);
+    text_puts(&text, "}}\n");
+    fputs(text.data, stdout);
+    text_free(&text);
+}
+
+static struct context context_of(const struct options *options, const struct experiment *experiment,
+                                 struct store *store, const struct place *place)
+{
+    int64_t threads = experiment->variants[place->variant].backend.threads;
+    return (struct context){.options = options,
+                            .place = place,
+                            .store = store,
+                            .config = place->section->config,
+                            .seed = place->seed,
+                            .threads = threads > 0 ? (int)threads : 0};
+}
+
+static void explain_recipe(FILE *file, const struct place *place)
+{
+    static const char *const states[] = {[PLACE_KNOWN] = "known",
+                                         [PLACE_READY] = "not known: would run",
+                                         [PLACE_WAITING] = "waits for an input"};
+    fprintf(file, "%s%s %s\nstate %s\n", place->recipe_text, *place->recipe.hex ? "recipe" : "key",
+            place->key.hex, states[place->state]);
+    for (int i = 0; i < place->output_count; i++)
+        fprintf(file, "output %s %s\n", place->outputs[i].name, place->outputs[i].artifact.hex);
+}
+
+static int explain(struct context *context, int (*run)(struct context *, struct err *),
+                   struct err *err)
+{
+    const struct place *place = context->place;
+    explain_recipe(stdout, place);
+    if (!place->section->stage->trains || place->state == PLACE_WAITING || !context->store)
+        return 0;
+    struct text memory = {0};
+    context->explain = &memory;
+    int status = run(context, err);
+    context->explain = NULL;
+    if (!status)
+        fputs(memory.data, stdout);
+    text_free(&memory);
+    return status;
+}
+
+static int missing_input(const struct place *place, struct err *err)
+{
+    for (int i = 0; i < place->input_count; i++)
+        if (!*place->inputs[i].artifact.hex)
+            return fail_as(err, STATUS_MISSING,
+                           "input '%s' is not there yet: run '%s' first (make experiment= does)",
+                           place->inputs[i].name, place->makers[i]->section->name);
+    bug("'%s' waits for nothing", place->section->name);
+}
+
+static void say_waiting(const char *owner)
+{
+    fprintf(stderr, "waiting for %s, which runs the same recipe\n", owner);
+}
+
+/* ---- the run -------------------------------------------------------------------------------- */
+
+/* What was hashed before the run must still be there after it: an input that changed meanwhile
+ * would link new bytes to an old recipe. */
+static int check_sources(const struct place *place, struct err *err)
+{
+    for (int i = 0; i < place->source_count; i++) {
+        struct id now;
+        TRY(sha256_file(&now, NULL, place->sources[i].path, err));
+        if (strcmp(now.hex, place->source_ids[i].hex) != 0)
+            return fail_as(err, STATUS_BAD_DATA, "'%s' changed while it was read: run again",
+                           place->sources[i].path);
+    }
+    return 0;
+}
+
+static int produce(struct context *context, int (*run)(struct context *, struct err *),
+                   struct port *output, struct err *err)
+{
+    struct draft *draft;
+    TRY(draft_open(&draft, context->store, err));
+    context->draft = draft;
+    if (run(context, err) || check_sources(context->place, err)) {
+        draft_drop(draft);
+        return -1;
+    }
+    output->name = context->place->section->stage->output;
+    return draft_seal(draft, &output->artifact, err);
+}
+
+static int claim(struct run **out, const struct options *options, struct store *store,
+                 const struct place *place, struct arena *arena, struct port *outputs, int *count,
+                 struct err *err)
+{
+    struct text config = {0};
+    config_dump(&config, place->section->stage->fields, place->section->config, "");
+    struct run_spec spec = {.stage = place->section->stage->name,
+                            .recipe_text = place->recipe_text,
+                            .build = build_id(),
+                            .config = config.data ? config.data : "",
+                            .inputs = place->inputs,
+                            .input_count = place->input_count,
+                            .again = options->again};
+    int known = run_claim(out, store, &spec, arena, outputs, count,
+                          options->quiet ? NULL : say_waiting, err);
+    text_free(&config);
+    return known;
+}
+
+/*
+ * Threads that wait for each other first spin. libgomp's default, tens of milliseconds, is a disaster
+ * where other work shares the processors: the spinning thread takes the time of the one it waits
+ * for. Measured with 2 threads, samples/s at a spin of 300, 3,000 and 300,000: on idle cores 13,300,
+ * 17,100, 17,100; at a load of 9 15,400, 4,700, 650. So a short one if anything else is running, a
+ * moderate one if not; results do not depend on it. libgomp reads its setting once, before main, so
+ * a stage that is going to compute starts itself again.
+ */
+static void spin_briefly(char **argv)
+{
+    char self[PATH_BYTES];
+    int running = 2; /* this process and another, unless the system says otherwise */
+    FILE *load = fopen("/proc/loadavg", "re");
+    if (load && fscanf(load, "%*f %*f %*f %d/", &running) != 1)
+        running = 2;
+    if (load)
+        fclose(load);
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0 || getenv("GOMP_SPINCOUNT") ||
+        setenv("GOMP_SPINCOUNT", running > 1 ? "300" : "3000", 0))
+        return; /* it is only slower */
+    self[length] = '\0';
+    execv(self, argv);
+}
+
+/* Of the run, like its duration: it is in no artifact. */
+static void record_memory(struct run *run)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        run_metric(run, "stage/peak_resident_bytes", -1, 1024.0 * (double)usage.ru_maxrss);
+}
+
+static int run_place(struct context *context, int (*run)(struct context *, struct err *),
+                     struct err *err)
+{
+    const struct options *options = context->options;
+    const struct place *place = context->place;
+    struct arena arena = {0};
+    struct port outputs[MAX_PORTS];
+    int count = 0;
+    TRY(registry_sweep(context->store,
+                       err)); /* what killed runs left, also those of other recipes */
+    int known = claim(&context->run, options, context->store, place, &arena, outputs, &count, err);
+    int status = known < 0 ? -1 : 0;
+    if (known == 0) {
+        int64_t number = run_id(context->run);
+        status = produce(context, run, &outputs[0], err);
+        if (status) {
+            run_end(context->run, err);
+        } else {
+            record_memory(context->run);
+            status = run_commit(context->run, outputs, 1, err);
+        }
+        if (!status)
+            print_result(options, place, number, false, outputs, 1);
+    } else if (known > 0) {
+        print_result(options, place, place->run, true, outputs, count);
+    }
+    arena_free(&arena);
+    return status;
+}
+
+static int find_and_run(const struct options *options, char **argv, enum stage_kind kind,
+                        const struct experiment *experiment, struct store *store,
+                        int (*run)(struct context *, struct err *), struct err *err)
+{
+    size_t variant;
+    uint64_t seed;
+    const char *section = NULL;
+    TRY(choose_cell(&variant, &seed, options, experiment, err));
+    TRY(choose_section(&section, options, &stage_table[kind], &experiment->variants[variant], err));
+    struct resolution resolution;
+    TRY(resolve(&resolution, experiment, store, options->data, (int64_t)variant, (int64_t)seed,
+                err));
+    const struct place *place = resolution_find(&resolution, variant, seed, section);
+    struct context context = context_of(options, experiment, store, place);
+    int status = 0;
+    if (options->verbose)
+        explain_recipe(stderr, place);
+    if (options->explain) {
+        status = explain(&context, run, err);
+    } else if (place->state == PLACE_KNOWN && !options->again) {
+        print_result(options, place, place->run, true, place->outputs, place->output_count);
+    } else if (place->state == PLACE_WAITING) {
+        status = missing_input(place, err);
+    } else {
+        bool compute = place->section->stage->compute;
+        if (compute)
+            spin_briefly(argv);
+        /* the others take seconds and have no place to stop at: a signal may end them as it is */
+        struct stop *stop = compute ? stop_watch() : NULL;
+        status = run_place(&context, run, err);
+        stop_unwatch(stop);
+    }
+    resolution_free(&resolution);
+    return status;
+}
+
+static int stage(int argc, char **argv, enum stage_kind kind,
+                 int (*run)(struct context *, struct err *), struct err *err)
+{
+    struct options options;
+    struct text help = {0};
+    text_printf(&help, "%s: %s\n\nkeys of its section:\n", stage_table[kind].name,
+                stage_table[kind].help);
+    config_help(&help, stage_table[kind].fields, "");
+    int status = options_parse(&options, argc, argv, "EXPERIMENT.yaml [OPTION ...]", help.data,
+                               stage_options, err);
+    text_free(&help);
+    TRY(status);
+    if (options.argument_count != 1)
+        return fail_as(err, STATUS_USAGE, "one experiment file expected (--help)");
+    struct experiment experiment;
+    struct store *store = NULL;
+    TRY(experiment_load(&experiment, options.arguments[0], options.changes, options.change_count,
+                        err));
+    status = store_open(&store, options.lab, !options.explain, err);
+    if (status && options.explain && err->status == STATUS_MISSING)
+        status = 0; /* no lab yet, so nothing is known; explaining makes none */
+    if (!status) {
+        status = find_and_run(&options, argv, kind, &experiment, store, run, err);
+        store_close(store);
+    }
+    experiment_free(&experiment);
+    return status;
+}
+
+int stage_main(int argc, char **argv, enum stage_kind kind,
+               int (*run)(struct context *context, struct err *err))
+{
+    struct err err = {0};
+    int status = stage(argc, argv, kind, run, &err);
+    return finish(stage_table[kind].name, status, &err);
+}

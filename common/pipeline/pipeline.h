@@ -1,0 +1,78 @@
+/*
+ * What the programs in stages/ stand on: the command line they share, and stage_main, which turns a
+ * function from artifacts to one artifact into a program that never computes anything twice.
+ */
+#ifndef CAIRN_PIPELINE_PIPELINE_H
+#define CAIRN_PIPELINE_PIPELINE_H
+
+#include "nn/train.h"
+#include "pipeline/resolve.h"
+
+/* "COMMIT SOURCES-HASH" of this build. */
+const char *build_id(void);
+
+/* ---- command line --------------------------------------------------------------------------- */
+enum { MAX_CHANGES = 64 };
+struct options {
+    const char *program;
+    const char *lab, *data;
+    const char *changes[MAX_CHANGES]; /* --set */
+    int change_count;
+    const char *variant, *section, *format; /* NULL: not given */
+    int64_t cell, seed;                     /* -1: not given */
+    bool quiet, verbose, json, explain, again;
+    char **arguments; /* what is left */
+    int argument_count;
+};
+/* usage: the text after "usage: PROGRAM "; help: more lines for --help (may be NULL); options: the
+ * long options this program takes beside -q --lab --data --version --help, as a NULL-terminated
+ * list of names. Exits by itself only for --help and --version; otherwise a wrong use is
+ * STATUS_USAGE. */
+int options_parse(struct options *out, int argc, char **argv, const char *usage, const char *help,
+                  const char *const *options, struct err *err);
+/* Prints "PROGRAM: text" for a failure and returns the exit status. */
+int finish(const char *program, int result, const struct err *err);
+
+/* ---- stages --------------------------------------------------------------------------------- */
+struct context {
+    const struct options *options;
+    const struct place *place;
+    struct store *store;
+    struct run *run;
+    const struct draft *draft; /* files of the one output artifact */
+    const void *config;        /* the section, bound */
+    uint64_t seed;
+    int threads;          /* 0: auto */
+    struct text *explain; /* see struct training; NULL: run */
+    struct meter meter;
+};
+/* The artifact at an input port; NULL if the configuration does not use it. */
+const struct id *context_input(const struct context *context, const char *port);
+
+/* For a trainer: opens the dataset at port "dataset" and runs fit on it. */
+int context_train(struct context *context,
+                  int (*fit)(const struct context *context, const struct training *where,
+                             struct err *err),
+                  struct err *err);
+
+/* Reads the experiment, resolves this stage's place, and runs it if it is not known. The artifact's
+ * id goes to stdout. Returns the exit status. */
+int stage_main(int argc, char **argv, enum stage_kind stage,
+               int (*run)(struct context *context, struct err *err));
+
+/* ---- planning ------------------------------------------------------------------------------- */
+/* Make rules for every stage that the registry does not know, one target per key, running the
+ * programs that stand beside this one against the frozen experiment. Also publishes the cells.
+ * *misses: how many rules. */
+int plan_rules(struct text *out, int *misses, const struct options *options,
+               const struct experiment *experiment, struct store *store, struct err *err);
+
+/* ---- reports -------------------------------------------------------------------------------- */
+/* LAB/reports/NAME; out has PATH_BYTES. */
+int report_folder(char *out, const char *lab, const char *name, struct err *err);
+/* A report leaves the hash of all that it shows (experiment, runs, this build) in this file of its
+ * folder, so that a plan can tell that nothing is left to do. */
+#define REPORT_STAMP "made-from"
+struct id report_stamp(const struct experiment *experiment, const struct resolution *resolution);
+
+#endif

@@ -1,0 +1,176 @@
+/* Planning: what an experiment still needs, as make rules. */
+#include "pipeline/pipeline.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Inside single quotes the shell takes everything but the quote itself; make wants $ doubled, and a
+ * newline cannot be said at all. */
+static int quote(struct text *out, const char *word, struct err *err)
+{
+    if (strchr(word, '\n'))
+        return fail_as(err, STATUS_USAGE, "'%s': a newline in a path or name", word);
+    text_puts(out, "'");
+    for (const char *p = word; *p; p++) {
+        if (*p == '\'')
+            text_puts(out, "'\\''");
+        else if (*p == '$')
+            text_puts(out, "$$");
+        else
+            text_add(out, p, 1);
+    }
+    text_puts(out, "'");
+    return 0;
+}
+
+/* What the paths of the programs beside this one begin with: "/x/build/" for /x/build/ablate, or
+ * "/usr/bin/cairn-" for /usr/bin/cairn-ablate. */
+static int own_prefix(char out[PATH_BYTES], struct err *err)
+{
+    static const char self[] = "ablate";
+    ssize_t length = readlink("/proc/self/exe", out, PATH_BYTES - 1);
+    if (length < 0)
+        return fail_errno(err, "cannot read '/proc/self/exe'");
+    out[length] = '\0';
+    if (!ends_with(out, self))
+        return fail(err, "'%s' plans runs of the programs beside it, and is not called '%s'", out,
+                    self);
+    out[(size_t)length - (sizeof self - 1)] = '\0';
+    return 0;
+}
+
+static size_t cell_of(const struct experiment *experiment, const struct place *place)
+{
+    size_t seed = 0;
+    while (experiment->seeds[seed] != place->seed)
+        seed++;
+    return place->variant * experiment->seed_count + seed;
+}
+
+static int write_rule(struct text *out, const struct options *options,
+                      const struct experiment *experiment, const struct place *place,
+                      const char *prefix, const char *frozen, struct err *err)
+{
+    text_printf(out, "%s:", place->key.hex);
+    for (int i = 0; i < place->input_count; i++)
+        if (!*place->inputs[i].artifact.hex)
+            text_printf(out, " %s", place->makers[i]->key.hex);
+    text_puts(out, "\n\t@");
+    char *program = xprintf("%s%s", prefix, place->section->stage->name);
+    int status = quote(out, program, err);
+    free(program);
+    TRY(status);
+    text_puts(out, " ");
+    TRY(quote(out, frozen, err));
+    text_printf(out, " --cell %zu --section ", cell_of(experiment, place));
+    TRY(quote(out, place->section->name, err));
+    text_puts(out, " --lab ");
+    TRY(quote(out, options->lab, err));
+    text_puts(out, " --data ");
+    TRY(quote(out, options->data, err));
+    /* the artifact ids are for a person who runs one stage; here they would only be noise */
+    text_printf(out, "%s >/dev/null\n", options->quiet ? " -q" : "");
+    return 0;
+}
+
+/* The first place of each key; the others share it. */
+static bool first_of_key(const struct resolution *resolution, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(resolution->places[i].key.hex, resolution->places[at].key.hex) == 0)
+            return false;
+    return true;
+}
+
+static int write_rules(struct text *out, int *misses, int *known, const struct options *options,
+                       const struct experiment *experiment, const struct resolution *resolution,
+                       const char *frozen, struct err *err)
+{
+    char prefix[PATH_BYTES];
+    struct text rules = {0}, goals = {0};
+    int status = own_prefix(prefix, err);
+    for (size_t i = 0; i < resolution->count && !status; i++) {
+        const struct place *place = &resolution->places[i];
+        if (!first_of_key(resolution, i))
+            continue;
+        if (place->state == PLACE_KNOWN) {
+            ++*known;
+            continue;
+        }
+        ++*misses;
+        text_printf(&goals, " %s", place->key.hex);
+        status = write_rule(&rules, options, experiment, place, prefix, frozen, err);
+    }
+    if (!status)
+        text_printf(out, "all:%s\n.PHONY: all%s\n%s", goals.data ? goals.data : "",
+                    goals.data ? goals.data : "", rules.data ? rules.data : "");
+    text_free(&rules);
+    text_free(&goals);
+    return status;
+}
+
+struct id report_stamp(const struct experiment *experiment, const struct resolution *resolution)
+{
+    struct text text = {0};
+    text_printf(&text, "%s\n%s", build_id(), experiment->frozen);
+    for (size_t i = 0; i < resolution->count; i++) {
+        const struct place *place = &resolution->places[i];
+        text_printf(&text, "\n%zu %llu %s %s %lld", place->variant, (unsigned long long)place->seed,
+                    place->section->name, place->key.hex, (long long)place->run);
+    }
+    struct id stamp = sha256_of(text.data, text.length);
+    text_free(&text);
+    return stamp;
+}
+
+/* Does lab/reports/NAME show just what the registry holds now? */
+static bool report_current(const char *folder, const struct experiment *experiment,
+                           const struct resolution *resolution)
+{
+    struct err err;
+    char path[PATH_BYTES], *stamp;
+    size_t length;
+    if (path_join(path, folder, "index.html", &err) || !file_exists(path) ||
+        path_join(path, folder, REPORT_STAMP, &err) || file_read(&stamp, &length, path, 256, &err))
+        return false;
+    bool same = strncmp(stamp, report_stamp(experiment, resolution).hex, 64) == 0;
+    free(stamp);
+    return same;
+}
+
+int plan_rules(struct text *out, int *misses, const struct options *options,
+               const struct experiment *experiment, struct store *store, struct err *err)
+{
+    struct resolution resolution;
+    struct id frozen;
+    char path[PATH_BYTES], folder[PATH_BYTES];
+    TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
+    int known = 0, status = registry_sweep(store, err) ||
+                            resolution_publish(&resolution, experiment, store, err);
+    struct text rules = {0};
+    *misses = 0;
+    if (!status)
+        status = object_put(store, experiment->frozen, strlen(experiment->frozen), &frozen, err) ||
+                 object_path(path, store, &frozen, err) ||
+                 report_folder(folder, options->lab, experiment->name, err) ||
+                 write_rules(&rules, misses, &known, options, experiment, &resolution, path, err);
+    if (!status)
+        text_printf(
+            out, "# plan of %s: %d to run, %d known\n# frozen %s\n# report %s/index.html %s\n%s",
+            experiment->name, *misses, known, path, folder,
+            report_current(folder, experiment, &resolution) ? "current" : "stale", rules.data);
+    text_free(&rules);
+    resolution_free(&resolution);
+    return status ? -1 : 0;
+}
+
+int report_folder(char *out, const char *lab, const char *name, struct err *err)
+{
+    char reports[PATH_BYTES];
+    TRY(path_join(reports, lab, "reports", err));
+    return path_join(out, reports, name, err);
+}

@@ -1,0 +1,299 @@
+/* Variants compared over seeds, and the tables that say so. */
+#include "pipeline/report_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- comparing ------------------------------------------------------------------------------ */
+static const double *row_of(const struct report *report, const struct measure *measure, size_t v)
+{
+    return measure->values + v * report->experiment->seed_count;
+}
+
+/* What is there of x, without the gaps. */
+static size_t gather(double *out, const double *x, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!isnan(x[i]))
+            out[n++] = x[i];
+    return n;
+}
+
+static size_t differences(double *out, const double *a, const double *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = a[i] - b[i]; /* a gap in either is one here */
+    return gather(out, out, count);
+}
+
+/* The best mean is marked only if the paired interval to the next best excludes 0: without evidence
+ * there is no winner. */
+static void mark_best(struct comparison *all, const struct report *report,
+                      const struct measure *measure, double *scratch)
+{
+    size_t variants = report->experiment->variant_count, best = variants, next = variants;
+    for (size_t v = 0; v < variants && measure->better; v++) {
+        if (!all[v].count)
+            continue;
+        if (best == variants || measure->better * all[v].mean > measure->better * all[best].mean) {
+            next = best;
+            best = v;
+        } else if (next == variants ||
+                   measure->better * all[v].mean > measure->better * all[next].mean) {
+            next = v;
+        }
+    }
+    if (next == variants)
+        return;
+    size_t n = differences(scratch, row_of(report, measure, best), row_of(report, measure, next),
+                           report->experiment->seed_count);
+    struct paired lead = stats_paired(scratch, n);
+    all[best].best = measure->better > 0 ? lead.low > 0 : lead.high < 0;
+}
+
+void compare_variants(struct comparison *out, const struct report *report,
+                      const struct measure *measure)
+{
+    const struct experiment *experiment = report->experiment;
+    size_t variants = experiment->variant_count, seeds = experiment->seed_count;
+    double *scratch = xcalloc(seeds, sizeof *scratch), *p = xcalloc(2 * variants, sizeof *p);
+    for (size_t v = 0; v < variants; v++) {
+        size_t n = gather(scratch, row_of(report, measure, v), seeds);
+        out[v] = (struct comparison){.count = n,
+                                     .mean = stats_mean(scratch, n),
+                                     .sd = stats_sd(scratch, n),
+                                     .difference = {0, NAN, NAN, NAN}};
+        p[v] = NAN;
+        if (v == experiment->baseline)
+            continue;
+        n = differences(scratch, row_of(report, measure, v),
+                        row_of(report, measure, experiment->baseline), seeds);
+        out[v].difference = stats_paired(scratch, n);
+        if (!measure->cost) /* nobody tests whether a larger model is larger */
+            p[v] = stats_sign_flip(scratch, n);
+    }
+    stats_holm(p + variants, p, variants);
+    for (size_t v = 0; v < variants; v++) {
+        out[v].p = p[v];
+        out[v].p_holm = p[variants + v];
+    }
+    mark_best(out, report, measure, scratch);
+    free(scratch);
+    free(p);
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+struct table_cell *rows_add(struct rows *rows)
+{
+    if (rows->count == rows->capacity) {
+        rows->capacity = rows->capacity ? 2 * rows->capacity : 16;
+        rows->cells = xrealloc(rows->cells, rows->capacity, rows->columns * sizeof *rows->cells);
+    }
+    struct table_cell *row = rows->cells + rows->count++ * rows->columns;
+    memset(row, 0, rows->columns * sizeof *row);
+    return row;
+}
+
+void rows_write(struct text *out, struct rows *rows, const char *const *heads, const bool *right,
+                enum table_format format)
+{
+    struct table table = {rows->columns, rows->count, heads, right, rows->cells};
+    table_write(out, &table, format);
+    free(rows->cells);
+    *rows = (struct rows){0};
+}
+
+struct table_cell id_cell(struct arena *arena, const struct id *id)
+{
+    if (!*id->hex)
+        return (struct table_cell){0};
+    return (struct table_cell){.text = arena_printf(arena, "%.12s", id->hex),
+                               .title = arena_strdup(arena, id->hex)};
+}
+
+/* ---- numbers for reading -------------------------------------------------------------------- */
+/* Decimals that show two digits of a spread, at most six. */
+static int decimals_of(double spread)
+{
+    if (!(spread > 0) || !isfinite(spread))
+        return -1;
+    int decimals = 1 - (int)floor(log10(spread));
+    return decimals < 0 ? 0 : decimals > 6 ? 6 : decimals;
+}
+
+/* 1234567 -> 1,234,567 */
+static const char *grouped(struct arena *arena, double value)
+{
+    char digits[64], out[96];
+    size_t n = (size_t)snprintf(digits, sizeof digits, "%.0f", value), at = 0;
+    if (n > 40)
+        return arena_printf(arena, "%.4g", value);
+    for (size_t i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0 && digits[i - 1] != '-')
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return arena_strdup(arena, out);
+}
+
+const char *show_value(struct arena *arena, enum unit unit, double value)
+{
+    char buf[NUMBER_TEXT];
+    if (isnan(value))
+        return "";
+    switch (unit) {
+    case UNIT_COUNT:
+    case UNIT_RATE:
+        return grouped(arena, value);
+    case UNIT_BYTES:
+        return arena_strdup(arena, bytes_text(buf, value));
+    case UNIT_SECONDS:
+        return arena_strdup(arena, duration_text(buf, value));
+    case UNIT_PLAIN:
+        break;
+    }
+    return arena_printf(arena, "%.5g", value);
+}
+
+const char *show_mean(struct arena *arena, enum unit unit, double mean, double sd)
+{
+    int decimals = decimals_of(sd);
+    if (isnan(mean) || decimals < 0)
+        return show_value(arena, unit, mean);
+    if (unit != UNIT_PLAIN)
+        return arena_printf(arena, "%s \u00b1 %s", show_value(arena, unit, mean),
+                            show_value(arena, unit, sd));
+    return arena_printf(arena, "%.*f \u00b1 %.*f", decimals, mean, decimals, sd);
+}
+
+const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference)
+{
+    if (!difference->count)
+        return "";
+    int decimals = decimals_of((difference->high - difference->low) / 2);
+    if (unit != UNIT_PLAIN) {
+        const char *sign = difference->mean < 0 ? "-" : "+";
+        return arena_printf(arena, "%s%s", sign, show_value(arena, unit, fabs(difference->mean)));
+    }
+    if (decimals < 0)
+        return arena_printf(arena, "%+.4g", difference->mean);
+    return arena_printf(arena, "%+.*f [%+.*f, %+.*f]", decimals, difference->mean, decimals,
+                        difference->low, decimals, difference->high);
+}
+
+const char *show_p(struct arena *arena, double p)
+{
+    return isnan(p) ? "" : arena_printf(arena, "%.3g", p);
+}
+
+/* ---- the ablation table --------------------------------------------------------------------- */
+static const char *exact(struct arena *arena, double value)
+{
+    char buf[NUMBER_TEXT];
+    return isnan(value) ? NULL : arena_strdup(arena, number_text(buf, value));
+}
+
+/* The seeds without a value, "1 2". */
+static const char *missing_seeds(const struct report *report, struct arena *arena,
+                                 const struct measure *measure, size_t variant)
+{
+    const double *row = row_of(report, measure, variant);
+    const char *out = NULL;
+    for (size_t s = 0; s < report->experiment->seed_count; s++)
+        if (isnan(row[s]))
+            out = arena_printf(arena, "%s%s%llu", out ? out : "", out ? " " : "",
+                               (unsigned long long)report->experiment->seeds[s]);
+    return out;
+}
+
+static void exact_table(struct text *out, const struct report *report, struct arena *arena,
+                        struct comparison *all, enum table_format format)
+{
+    enum { COLUMNS = 13 };
+    static const char *const heads[COLUMNS] = {
+        "section", "measure", "variant", "n",      "mean", "sd",           "difference",
+        "low",     "high",    "p",       "p_holm", "best", "missing_seeds"};
+    static const bool right[COLUMNS] = {false, false, false, true, true, true, true,
+                                        true,  true,  true,  true, true, false};
+    struct rows rows = {.columns = COLUMNS};
+    for (size_t m = 0; m < report->measure_count; m++) {
+        const struct measure *measure = &report->measures[m];
+        compare_variants(all, report, measure);
+        for (size_t v = 0; v < report->experiment->variant_count; v++) {
+            struct table_cell *row = rows_add(&rows);
+            const struct paired *difference = &all[v].difference;
+            const double numbers[] = {all[v].mean,     all[v].sd,        difference->mean,
+                                      difference->low, difference->high, all[v].p,
+                                      all[v].p_holm};
+            row[0].text = measure->section;
+            row[1].text = measure->name;
+            row[2].text = report->experiment->variants[v].name;
+            row[3].text = arena_printf(arena, "%zu", all[v].count);
+            for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+                row[4 + i].text = exact(arena, numbers[i]);
+            row[11].text = all[v].best ? "1" : "0";
+            row[12].text = missing_seeds(report, arena, measure, v);
+        }
+    }
+    rows_write(out, &rows, heads, right, format);
+}
+
+static void reading_table(struct text *out, const struct report *report, struct arena *arena,
+                          struct comparison *all, bool costs, enum table_format format)
+{
+    enum { COLUMNS = 7 };
+    static const char *const heads[COLUMNS] = {
+        "measure", "variant", "mean \u00b1 sd", "n", "difference [95 %]", "p", "p (Holm)"};
+    static const bool right[COLUMNS] = {false, false, true, true, true, true, true};
+    struct rows rows = {.columns = COLUMNS};
+    for (size_t m = 0; m < report->measure_count; m++) {
+        const struct measure *measure = &report->measures[m];
+        if (measure->cost && !costs)
+            continue;
+        compare_variants(all, report, measure);
+        for (size_t v = 0; v < report->experiment->variant_count; v++) {
+            struct table_cell *row = rows_add(&rows);
+            size_t seeds = report->experiment->seed_count;
+            row[0].text = v ? NULL : measure->title;
+            row[1].text = report->experiment->variants[v].name;
+            row[2].text = show_mean(arena, measure->unit, all[v].mean, all[v].sd);
+            row[2].bold = all[v].best;
+            row[3].text = all[v].count == seeds
+                              ? arena_printf(arena, "%zu", seeds)
+                              : arena_printf(arena, "%zu of %zu", all[v].count, seeds);
+            row[4].text = v == report->experiment->baseline
+                              ? "baseline"
+                              : show_difference(arena, measure->unit, &all[v].difference);
+            row[5].text = show_p(arena, all[v].p);
+            row[6].text = show_p(arena, all[v].p_holm);
+        }
+    }
+    rows_write(out, &rows, heads, right, format);
+}
+
+static void write_table(struct text *out, const struct report *report, bool exactly, bool costs,
+                        enum table_format format)
+{
+    struct arena arena = {0};
+    struct comparison *all = xcalloc(report->experiment->variant_count, sizeof *all);
+    if (exactly)
+        exact_table(out, report, &arena, all, format);
+    else
+        reading_table(out, report, &arena, all, costs, format);
+    free(all);
+    arena_free(&arena);
+}
+
+void ablation_table(struct text *out, const struct report *report, enum table_format format)
+{
+    write_table(out, report, format == TABLE_CSV || format == TABLE_JSON, true, format);
+}
+
+void result_comparison(struct text *out, const struct report *report, enum table_format format)
+{
+    write_table(out, report, false, false, format);
+}

@@ -1,0 +1,190 @@
+#include "pipeline/resolve.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct work {
+    struct resolution *out;
+    const struct experiment *experiment;
+    struct store *store;
+    const char *data;
+};
+
+/* ---- recipe text ---------------------------------------------------------------------------- */
+
+/* Everything that may change the result and nothing else: no path, no time. `device` and `threads`
+ * enter where the file gives them; `auto` means whatever is there, which the run records. */
+static void write_recipe(struct text *text, const struct experiment *experiment,
+                         const struct place *place)
+{
+    const struct stage_info *stage = place->section->stage;
+    const struct backend_config *backend = &experiment->variants[place->variant].backend;
+    text_printf(text, "stage=%s\nversion=%d\n", stage->name, stage->version);
+    if (stage->seeded)
+        text_printf(text, "seed=%llu\n", (unsigned long long)place->seed);
+    if (stage->compute) {
+        text_puts(text, "backend.precision=f32\n");
+        if (backend->device == DEVICE_CPU)
+            text_puts(text, "backend.device=cpu\n");
+        if (backend->threads > 0)
+            text_printf(text, "backend.threads=%lld\n", (long long)backend->threads);
+    }
+    config_dump(text, stage->fields, place->section->config, "");
+    for (int i = 0; i < place->source_count; i++)
+        text_printf(text, "source %s %s\n", place->sources[i].name, place->source_ids[i].hex);
+    for (int i = 0; i < place->input_count; i++) {
+        const struct port *input = &place->inputs[i];
+        text_printf(text, "input %s %s\n", input->name,
+                    *input->artifact.hex ? input->artifact.hex : place->makers[i]->key.hex);
+    }
+}
+
+/* ---- places --------------------------------------------------------------------------------- */
+
+static struct place *find(const struct resolution *resolution, size_t variant, uint64_t seed,
+                          const char *section)
+{
+    for (size_t i = 0; i < resolution->count; i++) {
+        struct place *place = &resolution->places[i];
+        if (place->variant == variant && place->seed == seed &&
+            strcmp(place->section->name, section) == 0)
+            return place;
+    }
+    return NULL;
+}
+
+const struct place *resolution_find(const struct resolution *resolution, size_t variant,
+                                    uint64_t seed, const char *section)
+{
+    return find(resolution, variant, seed, section);
+}
+
+static int hash_sources(struct work *work, struct place *place, struct err *err)
+{
+    const struct stage_info *stage = place->section->stage;
+    if (!stage->sources)
+        return 0;
+    TRY(stage->sources(place->section->config, work->data, &work->out->arena, &place->sources,
+                       &place->source_count, err));
+    place->source_ids =
+        arena_alloc(&work->out->arena, (size_t)place->source_count * sizeof *place->source_ids);
+    for (int i = 0; i < place->source_count; i++)
+        TRY(work->store
+                ? store_hash_file(work->store, place->sources[i].path, &place->source_ids[i], err)
+                : sha256_file(&place->source_ids[i], NULL, place->sources[i].path, err));
+    return 0;
+}
+
+static int resolve_place(struct work *work, struct place *place, struct err *err);
+
+static int resolve_input(struct work *work, struct place *place, const struct port_info *info,
+                         struct err *err)
+{
+    const struct section *section = place->section;
+    const char *to = stage_table[info->maker].name;
+    for (int i = 0; i < section->redirect_count; i++)
+        if (strcmp(section->redirects[i].port, info->name) == 0)
+            to = section->redirects[i].to;
+    int at = place->input_count++;
+    struct port *input = &place->inputs[at];
+    input->name = info->name;
+    if (starts_with(to, "artifact:")) {
+        snprintf(input->artifact.hex, sizeof input->artifact.hex, "%s", to + strlen("artifact:"));
+        return 0;
+    }
+    struct place *maker = find(work->out, place->variant, place->seed, to);
+    TRY(resolve_place(work, maker, err));
+    place->makers[at] = maker;
+    if (maker->state == PLACE_KNOWN)
+        input->artifact = maker->outputs[0].artifact;
+    else
+        place->state = PLACE_WAITING;
+    return 0;
+}
+
+/* The stage graph has no cycle (a port names its maker's kind), so this ends. */
+static int resolve_place(struct work *work, struct place *place, struct err *err)
+{
+    const struct section *section = place->section;
+    if (*place->key.hex)
+        return 0;
+    place->state = PLACE_READY;
+    if (hash_sources(work, place, err))
+        return wrap(err, "%s", section->name);
+    for (const struct port_info *port = section->stage->ports; port->name; port++)
+        if (!port->used || port->used(section->config))
+            TRY(resolve_input(work, place, port, err));
+    struct text text = {0};
+    write_recipe(&text, work->experiment, place);
+    place->key = sha256_of(text.data, text.length);
+    place->recipe_text = arena_strdup(&work->out->arena, text.data);
+    text_free(&text);
+    if (place->state == PLACE_WAITING)
+        return 0;
+    place->recipe = place->key;
+    if (!work->store)
+        return 0;
+    int known = registry_lookup(work->store, &place->recipe, &work->out->arena, &place->run,
+                                place->outputs, &place->output_count, err);
+    if (known < 0)
+        return -1;
+    if (known)
+        place->state = PLACE_KNOWN;
+    return 0;
+}
+
+static void add_cell(struct resolution *out, const struct experiment *experiment, size_t variant,
+                     uint64_t seed)
+{
+    const struct variant *v = &experiment->variants[variant];
+    for (size_t i = 0; i < v->count; i++)
+        out->places[out->count++] =
+            (struct place){.variant = variant, .seed = seed, .section = &v->sections[i]};
+}
+
+int resolve(struct resolution *out, const struct experiment *experiment, struct store *store,
+            const char *data, int64_t variant, int64_t seed, struct err *err)
+{
+    *out = (struct resolution){0};
+    struct work work = {out, experiment, store, data};
+    size_t most = 0;
+    for (size_t v = 0; v < experiment->variant_count; v++)
+        most += experiment->variants[v].count * experiment->seed_count;
+    out->places = arena_alloc(&out->arena, most * sizeof *out->places);
+    for (size_t v = 0; v < experiment->variant_count; v++)
+        for (size_t s = 0; s < experiment->seed_count; s++)
+            if ((variant < 0 || (size_t)variant == v) &&
+                (seed < 0 || (uint64_t)seed == experiment->seeds[s]))
+                add_cell(out, experiment, v, experiment->seeds[s]);
+    for (size_t i = 0; i < out->count; i++)
+        if (resolve_place(&work, &out->places[i], err)) {
+            resolution_free(out);
+            return -1;
+        }
+    return 0;
+}
+
+void resolution_free(struct resolution *resolution)
+{
+    arena_free(&resolution->arena);
+    *resolution = (struct resolution){0};
+}
+
+int resolution_publish(const struct resolution *resolution, const struct experiment *experiment,
+                       struct store *store, struct err *err)
+{
+    struct cell *cells = xcalloc(resolution->count, sizeof *cells);
+    for (size_t i = 0; i < resolution->count; i++) {
+        const struct place *place = &resolution->places[i];
+        cells[i] = (struct cell){.variant = experiment->variants[place->variant].name,
+                                 .seed = (int64_t)place->seed,
+                                 .section = place->section->name,
+                                 .recipe = place->recipe};
+    }
+    int status = registry_set_cells(store, experiment->name, cells, resolution->count, err);
+    free(cells);
+    return status;
+}

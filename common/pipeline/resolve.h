@@ -1,0 +1,65 @@
+/*
+ * Resolving: from an experiment to recipes, and from recipes to artifacts that the registry knows.
+ *
+ * A cell is a variant with a seed; a place is a section in a cell. A recipe needs the artifact ids
+ * of its inputs, so a place below one that is not known yet has no recipe; its key (the recipe
+ * text with the inputs' keys in their place) still tells equal work apart from different work.
+ */
+#ifndef CAIRN_PIPELINE_RESOLVE_H
+#define CAIRN_PIPELINE_RESOLVE_H
+
+#include "pipeline/experiment.h"
+#include "store/store.h"
+
+enum place_state {
+    PLACE_KNOWN,   /* outputs are in the registry */
+    PLACE_READY,   /* all inputs are known, the stage has to run */
+    PLACE_WAITING, /* an input has to be computed first; no recipe yet */
+};
+struct place {
+    size_t variant; /* index */
+    uint64_t seed;
+    const struct section *section;
+    enum place_state state;
+    const char *recipe_text;               /* also of a waiting place, with keys for inputs */
+    struct id key, recipe;                 /* equal unless waiting; recipe.hex is "" when waiting */
+    struct port inputs[MAX_PORTS];         /* artifact.hex "" where not known */
+    const struct place *makers[MAX_PORTS]; /* NULL: artifact:ID */
+    int input_count;
+    const struct source *sources;
+    struct id *source_ids;
+    int source_count;
+    struct port outputs[MAX_PORTS];
+    int output_count;
+    int64_t run; /* of a known place */
+};
+struct resolution {
+    struct arena arena;
+    struct place *places; /* by variant, then seed, then section in file order */
+    size_t count;
+};
+
+/* data: root of the raw data sets. variant, seed: -1 for all. store NULL: nothing is known. */
+int resolve(struct resolution *out, const struct experiment *experiment, struct store *store,
+            const char *data, int64_t variant, int64_t seed, struct err *err);
+void resolution_free(struct resolution *resolution);
+/* NULL: not there. */
+const struct place *resolution_find(const struct resolution *resolution, size_t variant,
+                                    uint64_t seed, const char *section);
+/* Tells the registry what each place resolves to now (table cell). */
+int resolution_publish(const struct resolution *resolution, const struct experiment *experiment,
+                       struct store *store, struct err *err);
+
+/* ---- why ------------------------------------------------------------------------------------ */
+/*
+ * What differs between two runs, one item a line: "train-vae.train.lr: 0.001 -> 0.002". Inputs that
+ * differ are followed to the runs that made them, so that the cause is named and not its
+ * consequences. Nothing is added where nothing differs.
+ */
+int why_differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
+               struct err *err);
+/* The earlier run of the same stage with another recipe from which this one differs least (of
+ * equals the newest; the last few recipes are looked at); 0 if there is none. */
+int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * The stage table: what each stage is called, what it reads and makes, and the shape of its
+ * section in an experiment file. Everything else in the pipeline is driven by it.
+ */
+#ifndef CAIRN_PIPELINE_STAGE_H
+#define CAIRN_PIPELINE_STAGE_H
+
+#include "config/config.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum stage_kind { PREPROCESS, TRAIN_CLASSIFIER, TRAIN_VAE, EVALUATE, STAGES };
+
+enum source_format { SOURCE_IDX, SOURCE_SHAPES };
+struct preprocess_config {
+    struct {
+        int format; /* enum source_format */
+        const char *root;
+        int64_t size, classes, train, test, seed; /* shapes */
+    } source;
+    struct {
+        int64_t val, seed;
+    } split;
+};
+
+/* One file that a stage reads from outside the store. The name is its role, never a path: it enters
+ * the recipe beside the content's hash. */
+struct source {
+    const char *name, *path;
+};
+
+struct port_info {
+    const char *name;                 /* in `inputs:` and in the registry */
+    enum stage_kind maker;            /* whose section fills it unless `inputs:` says otherwise */
+    bool (*used)(const void *config); /* NULL: always. An unused port is in no recipe */
+};
+
+struct stage_info {
+    const char *name, *help;
+    int version;  /* raised when the same recipe would give another result */
+    bool seeded;  /* the cell's seed is part of the recipe */
+    bool compute; /* runs on a backend: precision, and device and threads where given, enter */
+    bool trains;  /* fits a model: --explain has a memory plan to show */
+    const struct field *fields;
+    size_t config_size;
+    const char *output;
+    struct port_info ports[MAX_PORTS]; /* ends with a NULL name */
+    /* Files read from outside; NULL: none. */
+    int (*sources)(const void *config, const char *data, struct arena *arena,
+                   const struct source **out, int *count, struct err *err);
+};
+extern const struct stage_info stage_table[STAGES];
+
+/* The stage of a section's name (STAGE or STAGE@LABEL), or NULL. */
+const struct stage_info *stage_of_section(const char *section);
+
+#endif

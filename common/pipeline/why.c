@@ -1,0 +1,207 @@
+/* Why two runs differ: their recipes' texts, compared line by line, back to the first cause. */
+#include "pipeline/resolve.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- lines of a recipe ---------------------------------------------------------------------- */
+
+/* "KEY=VALUE", "source NAME ID", "input PORT ID": the key is all but the value. */
+struct line {
+    const char *key, *value;
+    int key_length, value_length;
+};
+
+static bool next_line(const char **at, struct line *line)
+{
+    if (!**at)
+        return false;
+    const char *start = *at;
+    size_t length = strcspn(start, "\n");
+    const char *split = starts_with(start, "input ") || starts_with(start, "source ")
+                            ? memrchr(start, ' ', length)
+                            : memchr(start, '=', length);
+    if (!split)
+        split = start + length;
+    line->key = start;
+    line->key_length = (int)(split - start);
+    line->value = split < start + length ? split + 1 : split;
+    line->value_length = (int)(start + length - line->value);
+    *at = start + length + (start[length] == '\n');
+    return true;
+}
+
+static bool find_line(const char *text, const struct line *like, struct line *out)
+{
+    while (next_line(&text, out))
+        if (out->key_length == like->key_length &&
+            memcmp(out->key, like->key, (size_t)like->key_length) == 0)
+            return true;
+    return false;
+}
+
+static bool same_value(const struct line *a, const struct line *b)
+{
+    return a->value_length == b->value_length &&
+           memcmp(a->value, b->value, (size_t)a->value_length) == 0;
+}
+
+/* The same cause reaches a run through several inputs; it is said once. */
+static void add_item(struct text *out, const char *recipe, const struct line *key,
+                     const struct line *from, const struct line *to)
+{
+    static const char absent[] = "(not there)";
+    int stage = (int)strcspn(recipe, "\n");
+    struct text item = {0};
+    text_printf(&item, "%.*s%s%.*s: %.*s -> %.*s\n", stage - 6, recipe + 6, /* after "stage=" */
+                memchr(key->key, ' ', (size_t)key->key_length) ? " " : ".", key->key_length,
+                key->key, from ? from->value_length : (int)sizeof absent - 1,
+                from ? from->value : absent, to ? to->value_length : (int)sizeof absent - 1,
+                to ? to->value : absent);
+    if (!out->data || !strstr(out->data, item.data))
+        text_puts(out, item.data);
+    text_free(&item);
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+enum { DEEPEST = 16 };
+
+static int differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
+                  int depth, struct err *err);
+
+/* Two artifacts at one port: what their makers differ in. */
+static int follow(struct text *out, struct store *store, const char *recipe,
+                  const struct line *from, const struct line *to, int depth, struct err *err)
+{
+    struct id a, b;
+    int64_t old_run = 0, new_run = 0;
+    snprintf(a.hex, sizeof a.hex, "%.*s", from->value_length, from->value);
+    snprintf(b.hex, sizeof b.hex, "%.*s", to->value_length, to->value);
+    TRY(registry_maker(store, &a, &old_run, err));
+    TRY(registry_maker(store, &b, &new_run, err));
+    if (!old_run || !new_run || depth >= DEEPEST) {
+        add_item(out, recipe, from, from, to);
+        return 0;
+    }
+    size_t before = out->length;
+    TRY(differ(out, store, old_run, new_run, depth + 1, err));
+    if (out->length == before) /* one recipe, two results */
+        add_item(out, recipe, from, from, to);
+    return 0;
+}
+
+static int compare(struct text *out, struct store *store, const char *old_text,
+                   const char *new_text, int depth, struct err *err)
+{
+    struct line a, b;
+    for (const char *at = old_text; next_line(&at, &a);) {
+        bool both = find_line(new_text, &a, &b);
+        if (both && same_value(&a, &b))
+            continue;
+        if (both && starts_with(a.key, "input "))
+            TRY(follow(out, store, new_text, &a, &b, depth, err));
+        else
+            add_item(out, new_text, &a, &a, both ? &b : NULL);
+    }
+    for (const char *at = new_text; next_line(&at, &b);)
+        if (!find_line(old_text, &b, &a))
+            add_item(out, new_text, &b, NULL, &b);
+    return 0;
+}
+
+static int text_of_run(char **out, struct store *store, int64_t run, struct err *err)
+{
+    struct arena arena = {0};
+    struct run_row row;
+    char number[32];
+    snprintf(number, sizeof number, "%lld", (long long)run);
+    int status = registry_find_run(store, number, &arena, &row, err) ||
+                 registry_recipe_text(out, store, &row.recipe, err);
+    arena_free(&arena);
+    return status ? -1 : 0;
+}
+
+static int differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
+                  int depth, struct err *err)
+{
+    char *old_text = NULL, *new_text = NULL;
+    int status = text_of_run(&old_text, store, old_run, err) ||
+                 text_of_run(&new_text, store, new_run, err) ||
+                 compare(out, store, old_text, new_text, depth, err);
+    free(old_text);
+    free(new_text);
+    return status ? -1 : 0;
+}
+
+int why_differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
+               struct err *err)
+{
+    return differ(out, store, old_run, new_run, 0, err);
+}
+
+/* ---- the nearest run ------------------------------------------------------------------------ */
+
+/* Few enough for an answer in milliseconds however long the registry is. */
+enum { CANDIDATES = 32 };
+struct search {
+    struct id recipes[1 + CANDIDATES]; /* the run's own, then one for each candidate */
+    int64_t runs[CANDIDATES];
+    int count;
+};
+
+static int candidate(void *user, const struct run_row *row, struct err *err)
+{
+    (void)err;
+    struct search *search = user;
+    for (int i = 0; i <= search->count; i++) /* resumed or repeated, a run differs in nothing */
+        if (strcmp(row->recipe.hex, search->recipes[i].hex) == 0)
+            return 0;
+    search->runs[search->count++] = row->id;
+    search->recipes[search->count] = row->recipe;
+    return search->count == CANDIDATES;
+}
+
+static int count_lines(const struct text *text)
+{
+    int lines = 0;
+    for (size_t i = 0; i < text->length; i++)
+        lines += text->data[i] == '\n';
+    return lines;
+}
+
+int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err)
+{
+    struct search search = {0};
+    struct arena arena = {0};
+    struct run_row row;
+    char number[32];
+    snprintf(number, sizeof number, "%lld", (long long)run);
+    int status = registry_find_run(store, number, &arena, &row, err);
+    if (!status) {
+        search.recipes[0] = row.recipe;
+        status = registry_runs(store, row.stage, run, -1, candidate, &search, err);
+    }
+    arena_free(&arena);
+    if (status < 0)
+        return -1;
+    int least = -1;
+    *out = 0;
+    for (int i = 0; i < search.count; i++) {
+        struct text items = {0};
+        if (why_differ(&items, store, search.runs[i], run, err)) {
+            text_free(&items);
+            return -1;
+        }
+        int lines = count_lines(&items);
+        text_free(&items);
+        if (least < 0 || lines < least || (lines == least && search.runs[i] > *out)) {
+            least = lines;
+            *out = search.runs[i];
+        }
+    }
+    return 0;
+}
