@@ -1,0 +1,87 @@
+/* ablate: what an experiment still has to run, as make rules; what it found, as a table. */
+#include "pipeline/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] = "plan | table EXPERIMENT.yaml [OPTION ...]";
+static const char help[] =
+    "plan    make rules on stdout for every stage that the registry does not know yet\n"
+    "table   the variants side by side, from what the registry holds (--format)\n";
+
+static int plan(struct text *out, const struct options *options,
+                const struct experiment *experiment, struct store *store, struct err *err)
+{
+    int misses;
+    return plan_rules(out, &misses, options, experiment, store, err);
+}
+
+static int choose_format(enum table_format *out, const struct options *options, struct err *err)
+{
+    const char *name = options->format ? options->format : "text";
+    for (int i = 0; table_formats[i]; i++)
+        if (strcmp(table_formats[i], name) == 0) {
+            *out = (enum table_format)i;
+            return 0;
+        }
+    return fail_as(err, STATUS_USAGE, "--format '%s': text, md, csv, tex, json or html expected",
+                   name);
+}
+
+static int table(struct text *out, const struct options *options,
+                 const struct experiment *experiment, struct store *store, struct err *err)
+{
+    enum table_format format = TABLE_TEXT;
+    struct resolution resolution;
+    struct report report;
+    TRY(choose_format(&format, options, err));
+    TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
+    int status = report_collect(&report, experiment, &resolution, store, err);
+    if (!status) {
+        ablation_table(out, &report, format);
+        report_free(&report);
+    }
+    resolution_free(&resolution);
+    return status;
+}
+
+static int run(const struct options *options,
+               int (*command)(struct text *, const struct options *, const struct experiment *,
+                              struct store *, struct err *),
+               struct err *err)
+{
+    struct experiment experiment;
+    struct store *store;
+    TRY(experiment_load(&experiment, options->arguments[1], options->changes, options->change_count,
+                        err));
+    int status = store_open(&store, options->lab, command == plan, err);
+    if (!status) {
+        struct text out = {0};
+        status = command(&out, options, &experiment, store, err);
+        if (!status)
+            fputs(out.data, stdout);
+        text_free(&out);
+        store_close(store);
+    }
+    experiment_free(&experiment);
+    return status;
+}
+
+static int ablate(int argc, char **argv, struct err *err)
+{
+    static const char *const takes[] = {"set", "format", NULL};
+    struct options options;
+    TRY(options_parse(&options, argc, argv, usage, help, takes, err));
+    if (options.argument_count == 2 && strcmp(options.arguments[0], "plan") == 0 && !options.format)
+        return run(&options, plan, err);
+    if (options.argument_count == 2 && strcmp(options.arguments[0], "table") == 0)
+        return run(&options, table, err);
+    return fail_as(err, STATUS_USAGE, "usage: ablate %s", usage);
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = {0};
+    int status = ablate(argc, argv, &err);
+    return finish("ablate", status, &err);
+}

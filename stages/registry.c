@@ -1,0 +1,224 @@
+/* registry: look up what was run, what it made, and why two runs differ. */
+#include "pipeline/pipeline.h"
+
+#include "base/text.h"
+#include "view/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char usage[] = "ls [STAGE] | show RUN | why RUN [RUN2] | release RUN [OPTION ...]";
+static const char help[] =
+    "ls [STAGE]       the runs, newest first\n"
+    "show RUN         one run: recipe, inputs, outputs, final metrics, events\n"
+    "why RUN [RUN2]   what differs between two runs (RUN2: the nearest earlier run of the stage)\n"
+    "release RUN      a running run's owner on another machine is gone: others need not wait\n\n"
+    "RUN is a number, or the beginning of a recipe's or artifact's id\n";
+
+static void date_text(char out[32], double seconds)
+{
+    time_t whole = (time_t)seconds;
+    struct tm tm;
+    localtime_r(&whole, &tm);
+    strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
+}
+
+/* ---- ls ------------------------------------------------------------------------------------- */
+
+enum { LIST_COLUMNS = 7, LIST_MOST = 1000 };
+struct list {
+    struct arena arena;
+    struct table_cell cells[LIST_MOST * LIST_COLUMNS];
+    size_t rows;
+};
+
+static int list_row(void *user, const struct run_row *run, struct err *err)
+{
+    (void)err;
+    struct list *list = user;
+    char started[32], duration[NUMBER_TEXT];
+    date_text(started, run->started);
+    struct table_cell *cell = &list->cells[list->rows++ * LIST_COLUMNS];
+    cell[0].text = arena_printf(&list->arena, "%lld", (long long)run->id);
+    cell[1].text = arena_strdup(&list->arena, run->stage);
+    cell[2].text = arena_strdup(&list->arena, run->status);
+    cell[3].text = arena_strdup(&list->arena, started);
+    cell[4].text = arena_strdup(&list->arena, duration_text(duration, run->seconds));
+    cell[5].text = arena_printf(&list->arena, "%.12s", run->recipe.hex);
+    cell[6].text = arena_strdup(&list->arena, run->error ? run->error : "");
+    return 0;
+}
+
+static int list(const struct options *options, struct store *store, struct err *err)
+{
+    static const char *const heads[LIST_COLUMNS] = {"run",  "stage",  "status", "started",
+                                                    "took", "recipe", "error"};
+    static const bool right[LIST_COLUMNS] = {true, false, false, false, true, false, false};
+    const char *stage = options->argument_count > 1 ? options->arguments[1] : NULL;
+    struct list *rows = xcalloc(1, sizeof *rows);
+    int64_t all = 0;
+    int status = registry_runs(store, stage, 0, LIST_MOST, list_row, rows, err) ||
+                 (rows->rows == LIST_MOST && registry_count_runs(store, stage, &all, err));
+    if (!status) {
+        struct table table = {LIST_COLUMNS, rows->rows, heads, right, rows->cells};
+        struct text out = {0};
+        table_write(&out, &table, options->json ? TABLE_JSON : TABLE_TEXT);
+        fputs(out.data, stdout);
+        text_free(&out);
+        if (all > LIST_MOST && !options->quiet)
+            fprintf(stderr, "the newest %d of %lld runs\n", LIST_MOST, (long long)all);
+    }
+    arena_free(&rows->arena);
+    free(rows);
+    return status;
+}
+
+/* ---- show ----------------------------------------------------------------------------------- */
+
+static int show_metric(void *user, const struct metric_row *row, struct err *err)
+{
+    (void)user, (void)err;
+    char number[NUMBER_TEXT];
+    printf("metric   %s = %s\n", row->name, number_text(number, row->value));
+    return 0;
+}
+
+static int show_event(void *user, double at, const char *kind, const char *detail, struct err *err)
+{
+    (void)user, (void)err;
+    char when[32];
+    date_text(when, at);
+    printf("event    %s %s %s\n", when, kind, detail);
+    return 0;
+}
+
+static int show_ports(struct store *store, int64_t run, bool outputs, struct arena *arena,
+                      struct err *err)
+{
+    struct port ports[MAX_PORTS];
+    int count;
+    TRY(registry_ports(store, run, outputs, arena, ports, &count, err));
+    for (int i = 0; i < count; i++) {
+        printf("%s %s %s\n", outputs ? "output  " : "input   ", ports[i].name,
+               ports[i].artifact.hex);
+        if (!outputs)
+            continue;
+        struct manifest manifest;
+        TRY(artifact_manifest(&manifest, arena, store, &ports[i].artifact, err));
+        for (size_t j = 0; j < manifest.count; j++)
+            printf("           %-24s %12lld bytes  %s\n", manifest.lines[j].name,
+                   (long long)manifest.lines[j].size, manifest.lines[j].object.hex);
+    }
+    return 0;
+}
+
+static int show(const struct options *options, struct store *store, struct arena *arena,
+                struct err *err)
+{
+    struct run_row run;
+    char when[32], duration[NUMBER_TEXT], *recipe;
+    TRY(registry_find_run(store, options->arguments[1], arena, &run, err));
+    date_text(when, run.started);
+    printf("run      %lld\nstage    %s\nstatus   %s\nstarted  %s\ntook     %s\nbuild    %s\n",
+           (long long)run.id, run.stage, run.status, when, duration_text(duration, run.seconds),
+           run.build);
+    printf("numerics %s\nrecipe   %s\n", run.numerics ? run.numerics : "-", run.recipe.hex);
+    if (run.error && *run.error)
+        printf("error    %s\n", run.error);
+    TRY(registry_recipe_text(&recipe, store, &run.recipe, err));
+    for (const char *p = recipe; *p;) {
+        size_t length = strcspn(p, "\n");
+        printf("           %.*s\n", (int)length, p);
+        p += length + (p[length] == '\n');
+    }
+    free(recipe);
+    TRY(show_ports(store, run.id, false, arena, err));
+    TRY(show_ports(store, run.id, true, arena, err));
+    TRY(registry_metrics(store, run.id, true, show_metric, NULL, err));
+    return registry_events(store, run.id, show_event, NULL, err);
+}
+
+/* ---- why ------------------------------------------------------------------------------------ */
+
+static int why(const struct options *options, struct store *store, struct arena *arena,
+               struct err *err)
+{
+    struct run_row run, other = {0};
+    TRY(registry_find_run(store, options->arguments[1], arena, &run, err));
+    if (options->argument_count > 2)
+        TRY(registry_find_run(store, options->arguments[2], arena, &other, err));
+    else
+        TRY(why_nearest(&other.id, store, run.id, err));
+    if (!other.id) {
+        fprintf(stderr, "run %lld: no earlier run of its stage has another recipe\n",
+                (long long)run.id);
+        return 0;
+    }
+    struct text items = {0};
+    /* of two runs the earlier one is what the later one is compared with */
+    int64_t from = other.id < run.id ? other.id : run.id,
+            to = other.id < run.id ? run.id : other.id;
+    int status = why_differ(&items, store, from, to, err);
+    if (!status) {
+        fprintf(stderr, "run %lld -> run %lld%s\n", (long long)from, (long long)to,
+                items.length ? "" : ": nothing differs");
+        fputs(items.data ? items.data : "", stdout);
+    }
+    text_free(&items);
+    return status;
+}
+
+/* ---- release -------------------------------------------------------------------------------- */
+
+static int release(const struct options *options, struct store *store, struct arena *arena,
+                   struct err *err)
+{
+    struct run_row run;
+    TRY(registry_find_run(store, options->arguments[1], arena, &run, err));
+    return registry_release(store, run.id, err);
+}
+
+/* ---- command line --------------------------------------------------------------------------- */
+
+static int dispatch(const struct options *options, struct store *store, struct arena *arena,
+                    struct err *err)
+{
+    const char *command = options->arguments[0];
+    int count = options->argument_count;
+    if (strcmp(command, "ls") == 0 && count <= 2)
+        return list(options, store, err);
+    if (options->json)
+        return fail_as(err, STATUS_USAGE, "--json: only ls has it");
+    if (strcmp(command, "show") == 0 && count == 2)
+        return show(options, store, arena, err);
+    if (strcmp(command, "why") == 0 && (count == 2 || count == 3))
+        return why(options, store, arena, err);
+    if (strcmp(command, "release") == 0 && count == 2)
+        return release(options, store, arena, err);
+    return fail_as(err, STATUS_USAGE, "usage: registry %s", usage);
+}
+
+static int registry(int argc, char **argv, struct err *err)
+{
+    static const char *const takes[] = {"json", NULL};
+    struct options options;
+    struct store *store;
+    struct arena arena = {0};
+    TRY(options_parse(&options, argc, argv, usage, help, takes, err));
+    if (!options.argument_count)
+        return fail_as(err, STATUS_USAGE, "usage: registry %s", usage);
+    TRY(store_open(&store, options.lab, false, err));
+    int status = dispatch(&options, store, &arena, err);
+    arena_free(&arena);
+    store_close(store);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = {0};
+    int status = registry(argc, argv, &err);
+    return finish("registry", status, &err);
+}

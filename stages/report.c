@@ -1,0 +1,58 @@
+/* report: what the registry holds of an experiment, as a page that opens offline. */
+#include "pipeline/report.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+
+static const char usage[] = "EXPERIMENT.yaml [OPTION ...]";
+static const char help[] =
+    "Writes LAB/reports/NAME and prints the path of its index.html. Cells that "
+    "have no result are listed in it.\n";
+
+static int write_report(const struct options *options, const struct experiment *experiment,
+                        struct store *store, struct err *err)
+{
+    struct resolution resolution;
+    struct report report;
+    char index[PATH_BYTES];
+    TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
+    /* what was waiting when the plan was made has a recipe now */
+    int status = resolution_publish(&resolution, experiment, store, err) ||
+                 report_collect(&report, experiment, &resolution, store, err);
+    if (!status) {
+        status = report_write(index, &report, options, err);
+        if (!status)
+            puts(index);
+        report_free(&report);
+    }
+    resolution_free(&resolution);
+    return status ? -1 : 0;
+}
+
+static int report(int argc, char **argv, struct err *err)
+{
+    static const char *const takes[] = {"set", NULL};
+    struct options options;
+    struct experiment experiment;
+    struct store *store;
+    TRY(options_parse(&options, argc, argv, usage, help, takes, err));
+    if (options.argument_count != 1)
+        return fail_as(err, STATUS_USAGE, "one experiment file expected (--help)");
+    TRY(experiment_load(&experiment, options.arguments[0], options.changes, options.change_count,
+                        err));
+    int status = store_open(&store, options.lab, false, err);
+    if (!status) {
+        status = write_report(&options, &experiment, store, err);
+        store_close(store);
+    }
+    experiment_free(&experiment);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = {0};
+    int status = report(argc, argv, &err);
+    return finish("report", status, &err);
+}
