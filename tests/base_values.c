@@ -1,0 +1,252 @@
+/* Numbers, text, hashes and random draws against published values. */
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/sha256.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Known-answer vectors of the Random123 distribution (kat_vectors, philox4x32 10). */
+static void philox_gives_the_published_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        struct philox counter;
+        uint32_t key[2];
+        struct philox expected;
+    } vectors[] = {
+        {{{0, 0, 0, 0}}, {0, 0}, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}},
+        {{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}},
+         {0xffffffff, 0xffffffff},
+         {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}},
+        {{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}},
+         {0xa4093822, 0x299f31d0},
+         {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}},
+    };
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        struct philox got = philox4x32(vectors[i].counter, vectors[i].key[0], vectors[i].key[1]);
+        assert_memory_equal(&got, &vectors[i].expected, sizeof got);
+    }
+}
+
+static void streams_are_functions_of_seed_and_name(void **state)
+{
+    (void)state;
+    struct stream a = stream_new(1, "order"), b = stream_new(1, "order"),
+                  c = stream_new(2, "order"), d = stream_new(1, "weights");
+    int same_seed = 0, same_name = 0;
+    for (int i = 0; i < 1000; i++) {
+        uint32_t x = stream_u32(&a);
+        assert_int_equal(x, stream_u32(&b));
+        same_seed += x == stream_u32(&d);
+        same_name += x == stream_u32(&c);
+    }
+    assert_true(same_seed < 3 && same_name < 3);
+}
+
+static void draws_have_the_right_moments(void **state)
+{
+    (void)state;
+    enum { COUNT = 200000 };
+    struct stream stream = stream_new(7, "moments");
+    double sum = 0, squares = 0, uniform = 0;
+    uint32_t below[3] = {0};
+    for (int i = 0; i < COUNT; i++) {
+        double x = stream_normal(&stream), u = stream_uniform(&stream);
+        assert_true(u > 0 && u < 1);
+        sum += x, squares += x * x, uniform += u;
+        below[stream_below(&stream, 3)]++;
+    }
+    /* five standard errors */
+    assert_true(fabs(sum / COUNT) < 5 / sqrt(COUNT));
+    assert_true(fabs(squares / COUNT - 1) < 5 * sqrt(2.0 / COUNT));
+    assert_true(fabs(uniform / COUNT - 0.5) < 5 * sqrt(1.0 / 12 / COUNT));
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs(below[i] - COUNT / 3.0) < 5 * sqrt(COUNT * 2.0 / 9));
+}
+
+static void floats_never_reach_the_ends(void **state)
+{
+    (void)state;
+    assert_true(uniform_open(0) > 0);
+    assert_true(uniform_open(UINT32_MAX) < 1);
+    for (uint32_t i = 1; i < 1000; i++) {
+        assert_true(uniform_open(i << 9) > uniform_open((i - 1) << 9));
+        assert_true(uniform_open(UINT32_MAX - (i << 9)) <
+                    uniform_open(UINT32_MAX - ((i - 1) << 9)));
+    }
+}
+
+static void a_shuffle_is_a_permutation(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    uint32_t items[COUNT], seen[COUNT] = {0}, moved = 0;
+    for (uint32_t i = 0; i < COUNT; i++)
+        items[i] = i;
+    struct stream stream = stream_new(3, "shuffle");
+    stream_shuffle(&stream, items, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        seen[items[i]]++;
+        moved += items[i] != i;
+    }
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(seen[i], 1);
+    assert_true(moved > COUNT - 20);
+}
+
+/* FIPS 180-4 examples. */
+static void sha256_gives_the_published_digests(void **state)
+{
+    (void)state;
+    assert_string_equal(sha256_of("abc", 3).hex,
+                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(sha256_of("", 0).hex,
+                        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    static const char two_blocks[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+    struct sha256 *sha = sha256_new();
+    sha256_add(sha, two_blocks, 10);
+    sha256_add(sha, two_blocks + 10, sizeof two_blocks - 1 - 10);
+    assert_string_equal(sha256_end(sha).hex,
+                        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+static void ids_are_sixty_four_lower_hex_digits(void **state)
+{
+    (void)state;
+    char id[66] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_true(id_valid(id));
+    id[0] = 'B';
+    assert_false(id_valid(id));
+    id[0] = 'g';
+    assert_false(id_valid(id));
+    memcpy(id, "bbb", 3), id[63] = '\0';
+    assert_false(id_valid(id));
+}
+
+static void numbers_are_shortest_and_exact(void **state)
+{
+    (void)state;
+    char buf[NUMBER_TEXT];
+    assert_string_equal(number_text(buf, 0.1), "0.1");
+    assert_string_equal(number_text(buf, 1e-3), "0.001");
+    assert_string_equal(number_text(buf, 1e-8), "1e-08");
+    assert_string_equal(number_text(buf, 2.0), "2");
+    assert_string_equal(number_text(buf, -0.0), "0");
+    assert_string_equal(number_text(buf, NAN), "nan");
+    assert_string_equal(number_text(buf, -INFINITY), "-inf");
+    assert_string_equal(number_text(buf, 1.0 / 3), "0.3333333333333333");
+    struct stream stream = stream_new(5, "numbers");
+    for (int i = 0; i < 20000; i++) {
+        double value = ldexp(stream_normal(&stream), (int)stream_below(&stream, 200) - 100);
+        assert_true(strtod(number_text(buf, value), NULL) == value);
+    }
+}
+
+static void units_read_well(void **state)
+{
+    (void)state;
+    char buf[NUMBER_TEXT];
+    assert_string_equal(bytes_text(buf, 999), "999 B");
+    assert_string_equal(bytes_text(buf, 89455104), "89.5 MB");
+    assert_string_equal(bytes_text(buf, 123456789012.0), "123 GB");
+    assert_string_equal(duration_text(buf, 0.42), "0.4 s");
+    assert_string_equal(duration_text(buf, 200), "3 min 20 s");
+    assert_string_equal(duration_text(buf, 7500), "2 h 5 min");
+    assert_string_equal(duration_text(buf, NAN), "-");
+    assert_string_equal(duration_text(buf, INFINITY), "-");
+}
+
+static void a_near_word_is_suggested_and_a_far_one_is_not(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"epochs", "batch", "optimizer"};
+    assert_int_equal(edit_distance("kitten", "sitting"), 3);
+    assert_int_equal(edit_distance("", "abc"), 3);
+    assert_string_equal(nearest_word("epoch", words, 3), "epochs");
+    assert_string_equal(nearest_word("optimiser", words, 3), "optimizer");
+    assert_null(nearest_word("channels", words, 3));
+}
+
+static void text_escapes_what_it_must(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_json(&text, "a\"b\\c\n\x01");
+    assert_string_equal(text.data, "\"a\\\"b\\\\c\\u000a\\u0001\"");
+    text_free(&text);
+    text_html(&text, "<a href='x'>&\"");
+    assert_string_equal(text.data, "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    text_free(&text);
+    char *empty = text_take(&text);
+    assert_string_equal(empty, "");
+    free(empty);
+}
+
+static void arenas_give_zeroed_aligned_memory_of_any_size(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    for (size_t size = 1; size < 300000; size = size * 3 + 1) {
+        unsigned char *bytes = arena_alloc(&arena, size);
+        assert_int_equal((uintptr_t)bytes % 16, 0);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(bytes[i], 0);
+        memset(bytes, 255, size);
+    }
+    assert_string_equal(arena_printf(&arena, "%s-%d", "x", 7), "x-7");
+    arena_free(&arena);
+}
+
+static void blocks_are_metered(void **state)
+{
+    (void)state;
+    struct meter meter = {0};
+    struct err err;
+    void *a, *b;
+    assert_int_equal(block_alloc(&a, 1000, &meter, &err), 0);
+    assert_int_equal(block_alloc(&b, 500, &meter, &err), 0);
+    block_free(a, 1000, &meter);
+    assert_int_equal(meter.now, 500);
+    assert_int_equal(meter.peak, 1500);
+    block_free(b, 500, &meter);
+    assert_int_equal(block_alloc(&a, SIZE_MAX, &meter, &err), -1);
+    assert_int_equal(meter.now, 0);
+}
+
+static void errors_gather_context(void **state)
+{
+    (void)state;
+    struct err err;
+    assert_int_equal(fail_as(&err, STATUS_BAD_DATA, "bad %d", 3), -1);
+    assert_int_equal(wrap(&err, "while %s", "reading"), -1);
+    assert_string_equal(err.text, "while reading: bad 3");
+    assert_int_equal(err.status, STATUS_BAD_DATA);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(philox_gives_the_published_numbers),
+        cmocka_unit_test(streams_are_functions_of_seed_and_name),
+        cmocka_unit_test(draws_have_the_right_moments),
+        cmocka_unit_test(floats_never_reach_the_ends),
+        cmocka_unit_test(a_shuffle_is_a_permutation),
+        cmocka_unit_test(sha256_gives_the_published_digests),
+        cmocka_unit_test(ids_are_sixty_four_lower_hex_digits),
+        cmocka_unit_test(numbers_are_shortest_and_exact),
+        cmocka_unit_test(units_read_well),
+        cmocka_unit_test(a_near_word_is_suggested_and_a_far_one_is_not),
+        cmocka_unit_test(text_escapes_what_it_must),
+        cmocka_unit_test(arenas_give_zeroed_aligned_memory_of_any_size),
+        cmocka_unit_test(blocks_are_metered),
+        cmocka_unit_test(errors_gather_context),
+    };
+    return cmocka_run_group_tests_name("values", tests, NULL, NULL);
+}

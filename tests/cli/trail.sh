@@ -1,0 +1,67 @@
+# The whole trail on a small experiment: same bytes twice, nothing computed twice, every change seen.
+. tests/cli/lib.sh
+
+trail() { scripts/experiment "$BUILD" "$1" --lab "$CAIRN_LAB" --data "$CAIRN_DATA" -q 2>"$tmp/err"; }
+runs() { sql "SELECT count(*) FROM run WHERE stage LIKE '${1:-%}'"; }
+
+report=$(trail $here/small.yaml)
+is "an experiment runs and prints where its report is" "$CAIRN_LAB/reports/small/index.html" "$report"
+holds "the report is there" test -s "$report"
+is "each stage ran once" "evaluate
+preprocess
+train-classifier
+train-vae" "$(sql 'SELECT stage FROM run ORDER BY 1')"
+first=$(artifacts)
+is "and recorded the most memory that its process had: some megabytes" 4 "$(sql "
+    SELECT count(*) FROM metric WHERE name = 'stage/peak_resident_bytes' AND step IS -1 AND value BETWEEN 2e6 AND 2e9")"
+
+trail $here/small.yaml >/dev/null
+is "the same command runs nothing" 4 "$(runs)"
+
+rm "$report"
+trail $here/small.yaml >/dev/null
+holds "a report that was deleted is written again" test -s "$report"
+sed 's/^# A trail.*/# Is the question in the report?/' $here/small.yaml >"$tmp/question.yaml"
+trail "$tmp/question.yaml" >/dev/null
+is "another question is a new report, and no run" "yes 4" \
+    "$(grep -q 'Is the question in the report' "$report" && echo yes) $(runs)"
+
+bad=0
+for object in $(find "$CAIRN_LAB/objects" -type f); do
+    name=$(basename "$(dirname "$object")")$(basename "$object")
+    [ "$(sha256sum <"$object" | cut -d' ' -f1)" = "$name" ] || bad=$((bad + 1))
+done
+is "sha256sum of every object gives its name" 0 $bad
+
+CAIRN_LAB=$tmp/lab2
+export CAIRN_LAB
+trail $here/small.yaml >/dev/null
+is "another lab ends with the same artifacts" "$first" "$(artifacts)"
+
+{
+    echo '# another comment'
+    sed 's/split: {val: 40}/split: {seed: 0, val: 40}/; s/epochs: 2, batch: 32/batch: 32, lr: 0.001, epochs: 2/' $here/small.yaml
+} >"$tmp/neutral.yaml"
+trail "$tmp/neutral.yaml" >/dev/null
+is "a comment, another order and a spelled-out default run nothing" 4 "$(runs)"
+
+sed 's/epochs: 2, batch: 32/epochs: 2, batch: 32, lr: 2.0e-3/' $here/small.yaml >"$tmp/lr.yaml"
+trail "$tmp/lr.yaml" >/dev/null
+is "another rate runs training again" 2 "$(runs train-vae)"
+is "and what follows" 2 "$(runs evaluate)"
+is "and nothing before" "1 1" "$(runs preprocess) $(runs train-classifier)"
+run=$(sql "SELECT max(id) FROM run WHERE stage = 'evaluate'")
+is "registry why names that key and nothing else" "train-vae.train.lr: 0.001 -> 0.002" \
+    "$("$BUILD"/registry why "$run" 2>/dev/null)"
+
+"$BUILD"/train-vae "$tmp/lr.yaml" --again -q >"$tmp/again" 2>&1
+is "run again, a known stage gives the same artifact" 0 $?
+is "a stage alone prints its artifact" \
+    "$(sql "SELECT artifact FROM run_output WHERE run = (SELECT max(id) FROM run WHERE stage = 'train-vae' AND status = 'done')")" \
+    "$("$BUILD"/train-vae "$tmp/lr.yaml")"
+
+sed 's/^name: small/name: small\nseeds: 2/' $here/small.yaml >"$tmp/seeds.yaml"
+before=$(runs)
+trail "$tmp/seeds.yaml" >/dev/null
+is "a second seed runs that seed's training and evaluation alone" 2 $(($(runs) - before))
+echo "1..$count"

@@ -1,0 +1,314 @@
+/* Dataset artifacts: what is written is what is read, the same cases give the same bytes, and an
+ * artifact that contradicts itself is refused by name. */
+#include "data/data.h"
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "store/tensors.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct fixture {
+    char lab[64];
+    struct store *store;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct err err;
+    snprintf(f->lab, sizeof f->lab, "/tmp/dataset-test-XXXXXX");
+    if (!mkdtemp(f->lab) || store_open(&f->store, f->lab, true, &err))
+        return -1;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    store_close(f->store);
+    int status = folder_remove(f->lab, &err);
+    free(f);
+    return status;
+}
+
+static void must(int status, const struct err *err)
+{
+    if (status)
+        fail_msg("%s", err->text);
+}
+
+static struct id write_collection(const struct fixture *f, const struct collection *collection)
+{
+    struct draft *draft;
+    struct err err;
+    struct id id;
+    must(draft_open(&draft, f->store, &err), &err);
+    must(collection_write(collection, draft, &err), &err);
+    must(draft_seal(draft, &id, &err), &err);
+    return id;
+}
+
+static void what_is_written_is_read(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct dataset d;
+    struct err err;
+    struct meter meter = {0};
+    must(shapes_make(&c, 28, 10, 100, 30, 1, &err), &err);
+    must(collection_hold_out(&c, 20, 1, &err), &err);
+    struct id id = write_collection(f, &c);
+    must(dataset_open(&d, f->store, &id, &meter, &err), &err);
+    static const uint32_t begin[] = {0, 80, 100}, count[] = {80, 20, 30};
+    assert_memory_equal(d.begin, begin, sizeof begin);
+    assert_memory_equal(d.count, count, sizeof count);
+    assert_int_equal(d.d, 1);
+    assert_int_equal(d.h, 28);
+    assert_int_equal(d.w, 28);
+    assert_int_equal(d.c, 1);
+    assert_int_equal(d.class_count, 10);
+    assert_string_equal(d.classes[3], "cross");
+    assert_int_equal(d.mask_class_count, 2);
+    assert_string_equal(d.mask_classes[0], "background");
+    uint32_t next[SPLITS] = {0, 80, 100}; /* inside a split in source order */
+    for (uint32_t i = 0; i < c.count; i++) {
+        uint32_t at = next[c.cases[i].split]++;
+        assert_string_equal(d.ids[at], c.cases[i].id);
+        assert_int_equal(d.labels[at], c.cases[i].label);
+        assert_memory_equal(d.images + at * 784, c.cases[i].image, 784);
+        assert_memory_equal(d.masks + at * 784, c.cases[i].mask, 784);
+    }
+    assert_int_equal(meter.now, d.bytes);
+    assert_in_range(d.bytes, 130 * (784 * 2 + 4), 130 * (784 * 2 + 4) + 3 * 64);
+    dataset_close(&d);
+    assert_int_equal(meter.now, 0);
+    collection_free(&c);
+}
+
+static void the_same_cases_give_the_same_artifact(void **state)
+{
+    const struct fixture *f = *state;
+    struct id id[3];
+    struct err err;
+    for (int i = 0; i < 3; i++) {
+        struct collection c;
+        must(shapes_make(&c, 28, 10, 50, 10, i < 2 ? 1 : 2, &err), &err);
+        id[i] = write_collection(f, &c);
+        collection_free(&c);
+    }
+    assert_string_equal(id[0].hex, id[1].hex);
+    assert_string_not_equal(id[0].hex, id[2].hex);
+}
+
+static void cases_are_lines_of_json(void **state)
+{
+    const struct fixture *f = *state;
+    const struct id source = {"1111111111111111111111111111111111111111111111111111111111111111"};
+    const struct id pixels = {"2222222222222222222222222222222222222222222222222222222222222222"};
+    const uint8_t image[3] = {7, 8, 9};
+    const char *classes[] = {"a \"b\"", "c"};
+    struct raw_case cases[] = {{"x", SPLIT_TEST, 1, &source, &pixels, image, NULL},
+                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, image, NULL}};
+    struct collection c = {.d = 3,
+                           .h = 1,
+                           .w = 1,
+                           .c = 1,
+                           .count = 2,
+                           .cases = cases,
+                           .class_count = 2,
+                           .classes = classes};
+    struct id id = write_collection(f, &c);
+    char path[PATH_BYTES], *text;
+    size_t length;
+    struct err err;
+    must(artifact_path(path, f->store, &id, "cases.json", &err), &err);
+    must(file_read(&text, &length, path, 10000, &err), &err);
+#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+#define TWOS "2222222222222222222222222222222222222222222222222222222222222222"
+    assert_string_equal(text,
+                        "{\"classes\":[\"a \\\"b\\\"\",\"c\"],\n\"mask_classes\":[],\n\"cases\":[\n"
+                        "{\"id\":\"y\",\"split\":\"train\",\"pixels\":\"" TWOS "\"},\n"
+                        "{\"id\":\"x\",\"split\":\"test\",\"label\":1,\"source\":\"" ONES
+                        "\",\"pixels\":\"" TWOS "\"}\n]}\n");
+    free(text);
+    struct dataset d;
+    must(dataset_open(&d, f->store, &id, NULL, &err), &err);
+    assert_int_equal(d.d, 3);
+    assert_int_equal(d.labels[0], -1);
+    assert_int_equal(d.labels[1], 1);
+    assert_null(d.masks);
+    assert_string_equal(d.classes[0], "a \"b\"");
+    assert_int_equal(d.begin[SPLIT_TEST], 1);
+    assert_int_equal(d.count[SPLIT_VAL], 0);
+    dataset_close(&d);
+}
+
+/* ---- artifacts that contradict themselves --------------------------------------------------- */
+
+static const uint8_t zeros[64];
+static const int32_t labels[] = {0, 1};
+#define IMAGES                                                                                     \
+    {                                                                                              \
+        "images", TENSOR_U8, 4, {2, 2, 2, 1}, zeros, 8                                             \
+    }
+#define LABELS                                                                                     \
+    {                                                                                              \
+        "labels", TENSOR_I32, 1, {2}, labels, 8                                                    \
+    }
+#define HEAD  "{\"classes\":[\"a\",\"b\"],\"mask_classes\":[\"n\"],\"cases\":["
+#define FIRST "{\"id\":\"p\",\"split\":\"train\",\"label\":0},"
+#define GOOD  HEAD FIRST "{\"id\":\"q\",\"split\":\"test\",\"label\":1}]}"
+
+static int open_crafted(const struct fixture *f, const char *json, const struct tensor *items,
+                        size_t count, struct err *err)
+{
+    struct draft *draft;
+    struct id id;
+    struct dataset d;
+    struct meter meter = {0};
+    char path[PATH_BYTES];
+    must(draft_open(&draft, f->store, err), err);
+    must(draft_path(draft, "cases.json", path, err), err);
+    must(file_publish(path, json, strlen(json), err), err);
+    must(draft_path(draft, "dataset.safetensors", path, err), err);
+    must(tensors_write(path, items, count, NULL, 0, err), err);
+    must(draft_seal(draft, &id, err), err);
+    int status = dataset_open(&d, f->store, &id, &meter, err);
+    if (!status)
+        dataset_close(&d);
+    assert_int_equal(meter.now, 0);
+    return status;
+}
+
+static void expect_refusal(const struct fixture *f, const char *json, const struct tensor *items,
+                           size_t count, const char *piece)
+{
+    struct err err = {0};
+    assert_int_equal(open_crafted(f, json, items, count, &err), -1);
+    assert_int_equal(err.status, STATUS_BAD_DATA);
+    if (!strstr(err.text, piece) || strncmp(err.text, "dataset ", 8))
+        fail_msg("'%s' expected in: %s", piece, err.text);
+}
+
+static void cases_that_do_not_fit(void **state)
+{
+    const struct fixture *f = *state;
+    const struct tensor items[] = {IMAGES, LABELS};
+    struct err err;
+    must(open_crafted(f, GOOD, items, 2, &err), &err);
+    static const char *const bad[][2] = {
+        {"{", "line 1: "},
+        {"[]", "'classes' is not a list"},
+        {"{\"classes\":[1],\"mask_classes\":[],\"cases\":[]}", "'classes' is not a list"},
+        {"{\"classes\":[\"a\",\"b\"],\"cases\":[]}", "'mask_classes' is not a list"},
+        {"{\"classes\":[\"a\"],\"mask_classes\":[],\"cases\":[]}",
+         "label of case 1 is 1, there are 1"},
+        {HEAD "{\"id\":\"p\",\"split\":\"train\",\"label\":0}]}", "1 cases for 2 images"},
+        {HEAD FIRST "{\"split\":\"test\",\"label\":1}]}", "case 1 has no id"},
+        {HEAD FIRST "3]}", "case 1 has no id"},
+        {HEAD FIRST "{\"id\":\"q\",\"split\":\"tset\",\"label\":1}]}", "case 'q' is in no split"},
+        {HEAD FIRST "{\"id\":\"q\",\"label\":1}]}", "case 'q' is in no split"},
+        {HEAD FIRST "{\"id\":\"q\",\"split\":\"test\",\"label\":0}]}", "case 'q' has two labels"},
+        {HEAD FIRST "{\"id\":\"q\",\"split\":\"test\"}]}", "case 'q' has two labels"},
+        {HEAD FIRST "{\"id\":\"q\",\"split\":\"test\",\"label\":1.0}]}", "is not an integer"},
+        {HEAD "{\"id\":\"p\",\"split\":\"test\",\"label\":0},"
+              "{\"id\":\"q\",\"split\":\"val\",\"label\":1}]}",
+         "case 'q' of split 'val' comes after split 'test'"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_refusal(f, bad[i][0], items, 2, bad[i][1]);
+}
+
+static void tensors_that_do_not_fit(void **state)
+{
+    const struct fixture *f = *state;
+    static const int32_t wild[] = {0, 2};
+    static const uint8_t ones[] = {0, 0, 0, 0, 0, 0, 0, 1};
+    const struct {
+        struct tensor items[2];
+        const char *piece;
+    } bad[] = {
+        {{LABELS, {"mask", TENSOR_U8, 1, {1}, zeros, 1}}, "images"},
+        {{{"images", TENSOR_F32, 4, {2, 2, 2, 1}, zeros, 32}, LABELS}, "images"},
+        {{{"images", TENSOR_U8, 3, {2, 2, 2}, zeros, 8}, LABELS}, "'images' has 3 dimensions"},
+        {{{"images", TENSOR_U8, 4, {2, 0, 2, 1}, zeros, 0}, LABELS},
+         "dimension 1 of 'images' is 0"},
+        {{IMAGES, {"labels", TENSOR_I32, 1, {3}, zeros, 12}}, "3 labels for 2 images"},
+        {{IMAGES, {"labels", TENSOR_I64, 1, {2}, zeros, 16}}, "labels"},
+        {{IMAGES, {"labels", TENSOR_I32, 1, {2}, wild, 8}}, "label of case 1 is 2"},
+        {{IMAGES, {"masks", TENSOR_U8, 3, {2, 1, 2}, zeros, 4}}, "differ in shape"},
+        {{IMAGES, {"masks", TENSOR_U8, 4, {2, 2, 2, 1}, zeros, 8}}, "differ in shape"},
+        {{IMAGES, {"masks", TENSOR_U8, 3, {2, 2, 2}, ones, 8}}, "class 1 in 'masks', there are 1"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_refusal(f, GOOD, bad[i].items, 2, bad[i].piece);
+}
+
+static void an_artifact_that_is_not_there(void **state)
+{
+    const struct fixture *f = *state;
+    struct id none = {"00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff"};
+    struct dataset d;
+    struct err err = {0};
+    assert_int_equal(dataset_open(&d, f->store, &none, NULL, &err), -1);
+    assert_int_equal(err.status, STATUS_MISSING);
+    assert_non_null(strstr(err.text, "dataset 00ff00ff00ff: "));
+}
+
+/* 70,000 cases, from raw files to a dataset that can be trained on. */
+static void real_mnist_is_quick(void **state)
+{
+    const struct fixture *f = *state;
+    char folder[PATH_BYTES];
+    const char *root = getenv("DATA");
+    struct err err = {0};
+    if (!root || path_join(folder, root, "mnist", &err) || !file_exists(folder))
+        skip();
+    struct collection c;
+    struct dataset d;
+    double start = clock_seconds();
+    must(idx_read(&c, folder, &err), &err);
+    must(collection_hold_out(&c, 5000, 1, &err), &err);
+    double read = clock_seconds();
+    struct id id = write_collection(f, &c);
+    double written = clock_seconds();
+    must(dataset_open(&d, f->store, &id, NULL, &err), &err);
+    double opened = clock_seconds();
+    printf("# read %.2f s, written %.2f s, opened %.2f s\n", read - start, written - read,
+           opened - written);
+    assert_true(opened - start < 10); /* a fifth of it is usual */
+    assert_int_equal(d.count[SPLIT_TRAIN], 55000);
+    assert_int_equal(d.count[SPLIT_VAL], 5000);
+    assert_int_equal(d.count[SPLIT_TEST], 10000);
+    assert_string_equal(d.ids[60000], "test-00000");
+    assert_memory_equal(d.images + 60000 * 784, c.cases[60000].image, 784);
+    int val[10] = {0};
+    for (uint32_t i = 55000; i < 60000; i++)
+        val[d.labels[i]]++;
+    assert_in_range(val[1], 561, 562); /* 6742 / 12 */
+    assert_in_range(val[5], 451, 452); /* 5421 / 12 */
+    dataset_close(&d);
+    collection_free(&c);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_written_is_read), CASE(the_same_cases_give_the_same_artifact),
+        CASE(cases_are_lines_of_json), CASE(cases_that_do_not_fit),
+        CASE(tensors_that_do_not_fit), CASE(an_artifact_that_is_not_there),
+        CASE(real_mnist_is_quick),
+    };
+    return cmocka_run_group_tests_name("data_dataset", tests, NULL, NULL);
+}

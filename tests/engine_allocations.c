@@ -1,0 +1,136 @@
+/*
+ * After the first step, putting a batch, running and reading the loss allocate nothing: glibc's own
+ * functions, counted. Not those of C++'s operator new: oneDNN builds a map of its arguments in
+ * every dnnl_primitive_execute and frees it before returning, and this program has no other C++.
+ */
+#include "engine_world.h"
+#include "oracle/cases.h"
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+
+#ifndef __SANITIZE_ADDRESS__
+static atomic_long allocations;
+static const char *operator_new; /* its code */
+enum { OPERATOR_NEW_CODE = 256 };
+
+static void count_call(const void *caller)
+{
+    ptrdiff_t into = (const char *)caller - operator_new;
+    if (!operator_new || into < 0 || into >= OPERATOR_NEW_CODE)
+        allocations++;
+}
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+    count_call(__builtin_return_address(0));
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    count_call(__builtin_return_address(0));
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    count_call(__builtin_return_address(0));
+    return __libc_realloc(old, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    count_call(__builtin_return_address(0));
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    count_call(__builtin_return_address(0));
+    *out = __libc_memalign(alignment, size);
+    return *out ? 0 : 12;
+}
+
+#endif
+
+static void a_step_allocates_nothing(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* the sanitizer has its own malloc */
+#else
+    operator_new = dlsym(RTLD_DEFAULT, "_Znwm");
+    assert_non_null(operator_new);
+    struct world world[2] = {world_new(), {.params = params_new()}};
+    assert_int_equal(cpu_open(&world[1].backend, 2, NULL, &world[1].err), 0);
+    for (int i = 0; i < 2; i++) {
+        struct world *w = &world[i];
+        struct net net = {.cases = BATCH,
+                          .groups = {"encoder", "decoder"},
+                          .count = 2,
+                          .apply = true,
+                          .ema = true,
+                          .clip = 1};
+        struct trainer t = trainer_new(w, net);
+        long before = allocations;
+        step(w, &t, 0, 0);
+        assert_true(i == 1 || allocations > before); /* the oracle records: the count works */
+        before = allocations;
+        float loss, sum = 0;
+        for (int k = 1; k < 20; k++) {
+            step(w, &t, k, 0);
+            OK(plan_get(t.program.plan, t.program.loss, &loss, &w->err));
+            sum += loss;
+        }
+        assert_int_equal(allocations - before, 0);
+        assert_true(isfinite(sum));
+        program_free(&t.program);
+        world_free(w);
+    }
+#endif
+}
+
+/* Every case of every op on the CPU, run a second time. */
+static void no_kernel_allocates(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip();
+#else
+    operator_new = dlsym(RTLD_DEFAULT, "_Znwm");
+    struct world world = {.params = params_new()}, *w = &world;
+    OK(cpu_open(&w->backend, 2, NULL, &w->err));
+    for (enum op op = OP_none + 1; op < OPS; op++) {
+        int cases;
+        const struct op_case *test = op_cases(op, &cases);
+        for (int i = 0; i < cases; i++) {
+            struct case_program program;
+            struct case_form form = {0};
+            case_build(&program, op, &test[i], form);
+            OK(case_plan(&program, w->backend, form, &w->err));
+            OK(plan_run(program.plan, &w->err));
+            long before = allocations;
+            OK(plan_run(program.plan, &w->err));
+            if (allocations != before)
+                fail_msg("%s, %s allocates", op_name(op), test[i].name);
+            case_free(&program);
+        }
+    }
+    world_free(w);
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_allocates_nothing),
+        cmocka_unit_test(no_kernel_allocates),
+    };
+    return cmocka_run_group_tests_name("engine_allocations", tests, NULL, NULL);
+}

@@ -1,0 +1,476 @@
+/* The CPU backend: every op against the oracle, on every instruction set this processor has and
+ * with several threads; accuracy of the elementary functions; the same bits twice. */
+#include "engine/cpu.h"
+#include "oracle/cases.h"
+#include "oracle/reference.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const char *const levels[] = {"v2", "v3", "v4"};
+enum { LEVELS = 3, GUARD = 256 };
+
+/* NULL where this processor does not have it. */
+static struct backend *open_cpu(int threads, const char *isa)
+{
+    struct err err;
+    struct backend *backend;
+    return cpu_open_isa(&backend, threads, isa, NULL, &err) ? NULL : backend;
+}
+
+/* ---- against the oracle --------------------------------------------------------------------- */
+
+/* Single precision sums of some hundred terms, over the largest magnitude of the tensor. */
+static const double TOLERANCE = 4e-6;
+
+static int compare(enum op op, const struct op_case *test, struct backend *cpu,
+                   struct backend *oracle, bool in_place)
+{
+    struct err err;
+    struct case_result got, want;
+    struct case_form form = {.in_place = in_place, .guard = GUARD};
+    if (case_run(&got, op, test, cpu, form, &err)) {
+        print_error("%s, %s: %s\n", op_name(op), test->name, err.text);
+        return 1;
+    }
+    if (case_run(&want, op, test, oracle, form, &err))
+        fail_msg("oracle: %s, %s: %s", op_name(op), test->name, err.text);
+    int wrong = got.count != want.count;
+    for (int i = 0; i < want.count && !wrong; i++) {
+        double error = scaled_error(got.data[i], want.data[i], want.length[i]);
+        if (got.length[i] != want.length[i] || !(error <= TOLERANCE)) {
+            print_error("%s, %s: result %d: error %g (%s)\n", op_name(op), test->name, i, error,
+                        backend_numerics(cpu));
+            wrong = 1;
+        }
+    }
+    case_result_free(&got);
+    case_result_free(&want);
+    return wrong;
+}
+
+static void compare_all(struct backend *cpu)
+{
+    struct err err;
+    struct backend *oracle;
+    assert_int_equal(reference_open(&oracle, &err), 0);
+    int wrong = 0, tested = 0;
+    for (enum op op = OP_none + 1; op < OPS; op++) {
+        int count;
+        const struct op_case *test = op_cases(op, &count);
+        for (int i = 0; i < count; i++, tested++) {
+            wrong += compare(op, &test[i], cpu, oracle, false);
+            if (op_info(op)->flags & INPLACE)
+                wrong += compare(op, &test[i], cpu, oracle, true);
+        }
+    }
+    backend_close(oracle);
+    backend_close(cpu);
+    assert_true(tested > OPS);
+    assert_int_equal(wrong, 0);
+}
+
+/* Convolutions that go by way of planes: few channels on one side, several of them, steps and
+ * uneven padding, in two and three dimensions, a window larger than the image. */
+#define SIDE(...)                                                                                  \
+    {                                                                                              \
+        .content = ANY, .shape = { __VA_ARGS__ }                                                   \
+    }
+#define STEPS_2D(s)                                                                                \
+    {                                                                                              \
+        {1, 3, 3}, {1, s, s}, {0, 1, 1},                                                           \
+        {                                                                                          \
+            0, 1, 1                                                                                \
+        }                                                                                          \
+    }
+#define UNEVEN_2D                                                                                  \
+    {                                                                                              \
+        {1, 4, 2}, {1, 2, 3}, {0, 2, 0},                                                           \
+        {                                                                                          \
+            0, 0, 1                                                                                \
+        }                                                                                          \
+    }
+#define STEPS_3D(s)                                                                                \
+    {                                                                                              \
+        {3, 3, 3}, {s, s, s}, {1, 1, 1},                                                           \
+        {                                                                                          \
+            1, 1, 1                                                                                \
+        }                                                                                          \
+    }
+#define TO(...) .shape = {__VA_ARGS__}
+
+static const struct op_case few_conv[] = {
+    {"to three",
+     {SIDE(2, 1, 9, 21, 16), SIDE(3, 1, 3, 3, 16), SIDE(1, 1, 1, 1, 3)},
+     .attr = {.window = STEPS_2D(1), .act = ACT_SIGMOID}},
+    {"to two by steps of two",
+     {SIDE(2, 1, 9, 10, 12), SIDE(2, 1, 3, 3, 12)},
+     .attr = {.window = STEPS_2D(2)}},
+    {"to one, uneven",
+     {SIDE(2, 1, 9, 10, 8), SIDE(1, 1, 4, 2, 8), SIDE(1, 1, 1, 1, 1)},
+     .attr = {.window = UNEVEN_2D, .act = ACT_TANH}},
+    {"to one, volume",
+     {SIDE(1, 5, 6, 7, 16), SIDE(1, 3, 3, 3, 16), SIDE(1, 1, 1, 1, 1)},
+     .attr = {.window = STEPS_3D(1)}},
+    {"to one, tiny", {SIDE(3, 1, 1, 1, 8), SIDE(1, 1, 3, 3, 8)}, .attr = {.window = STEPS_2D(1)}},
+};
+static const struct op_case few_data[] = {
+    {"to three",
+     {SIDE(2, 1, 5, 11, 16), SIDE(16, 1, 3, 3, 3), SIDE(1, 1, 1, 1, 3)},
+     .attr = {.window = STEPS_2D(2), TO(2, 1, 9, 21, 3), .act = ACT_SIGMOID}},
+    {"to two, with a rest",
+     {SIDE(2, 1, 5, 5, 12), SIDE(12, 1, 3, 3, 2)},
+     .attr = {.window = STEPS_2D(2), TO(2, 1, 10, 10, 2)}},
+    {"to one, uneven",
+     {SIDE(2, 1, 4, 4, 8), SIDE(8, 1, 4, 2, 1), SIDE(1, 1, 1, 1, 1)},
+     .attr = {.window = UNEVEN_2D, TO(2, 1, 9, 10, 1), .act = ACT_LEAKY_RELU}},
+    {"to one, volume",
+     {SIDE(1, 3, 4, 4, 16), SIDE(16, 3, 3, 3, 1), SIDE(1, 1, 1, 1, 1)},
+     .attr = {.window = STEPS_3D(2), TO(1, 5, 8, 7, 1)}},
+    {"to one, tiny",
+     {SIDE(3, 1, 1, 1, 8), SIDE(8, 1, 3, 3, 1)},
+     .attr = {.window = STEPS_2D(1), TO(3, 1, 1, 1, 1), .act = ACT_RELU}},
+};
+static const struct op_case few_filter[] = {
+    {"to three",
+     {SIDE(2, 1, 9, 21, 16), SIDE(2, 1, 9, 21, 3)},
+     .attr = {.window = STEPS_2D(1), TO(3, 1, 3, 3, 16)}},
+    {"to two by steps of two",
+     {SIDE(2, 1, 9, 10, 12), SIDE(2, 1, 5, 5, 2)},
+     .attr = {.window = STEPS_2D(2), TO(2, 1, 3, 3, 12)}},
+    {"to one, uneven",
+     {SIDE(2, 1, 9, 10, 8), SIDE(2, 1, 4, 4, 1)},
+     .attr = {.window = UNEVEN_2D, TO(1, 1, 4, 2, 8)}},
+    {"to one, volume",
+     {SIDE(1, 5, 6, 7, 16), SIDE(1, 5, 6, 7, 1)},
+     .attr = {.window = STEPS_3D(1), TO(1, 3, 3, 3, 16)}},
+    {"to one, tiny",
+     {SIDE(3, 1, 1, 1, 8), SIDE(3, 1, 1, 1, 1)},
+     .attr = {.window = STEPS_2D(1), TO(1, 1, 3, 3, 8)}},
+};
+
+static int compare_each(enum op op, const struct op_case *test, size_t bytes, struct backend *cpu,
+                        struct backend *oracle)
+{
+    int wrong = 0;
+    for (size_t i = 0; i < bytes / sizeof *test; i++)
+        wrong += compare(op, &test[i], cpu, oracle, false);
+    return wrong;
+}
+
+static void few_channels_agree_with_the_oracle(void **state)
+{
+    (void)state;
+    struct err err;
+    struct backend *oracle;
+    assert_int_equal(reference_open(&oracle, &err), 0);
+    int wrong = 0;
+    for (int i = 0; i < LEVELS; i++) {
+        struct backend *cpu = open_cpu(2, levels[i]);
+        if (!cpu)
+            continue;
+        wrong += compare_each(OP_conv, few_conv, sizeof few_conv, cpu, oracle);
+        wrong += compare_each(OP_conv_data, few_data, sizeof few_data, cpu, oracle);
+        wrong += compare_each(OP_conv_filter, few_filter, sizeof few_filter, cpu, oracle);
+        backend_close(cpu);
+    }
+    backend_close(oracle);
+    assert_int_equal(wrong, 0);
+}
+
+static void agrees_with_the_oracle(void **state)
+{
+    compare_all(open_cpu(*(const int *)*state, NULL));
+}
+
+static void agrees_on_every_instruction_set(void **state)
+{
+    (void)state;
+    int tested = 0;
+    for (int i = 0; i < LEVELS; i++) {
+        struct backend *cpu = open_cpu(2, levels[i]);
+        if (!cpu)
+            continue;
+        compare_all(cpu);
+        tested++;
+    }
+    assert_true(tested > 0);
+}
+
+/* ---- bits ----------------------------------------------------------------------------------- */
+
+static bool same_results(enum op op, const struct op_case *test, struct backend *a,
+                         struct backend *b)
+{
+    struct err err;
+    struct case_result one, two;
+    struct case_form form = {0};
+    if (case_run(&one, op, test, a, form, &err) || case_run(&two, op, test, b, form, &err))
+        fail_msg("%s, %s: %s", op_name(op), test->name, err.text);
+    bool same = one.count == two.count;
+    for (int i = 0; i < one.count && same; i++)
+        same = one.length[i] == two.length[i] &&
+               !memcmp(one.data[i], two.data[i], (size_t)one.length[i] * sizeof(float));
+    case_result_free(&one);
+    case_result_free(&two);
+    if (!same)
+        print_error("%s, %s: other bits\n", op_name(op), test->name);
+    return same;
+}
+
+static bool is_library(enum op op)
+{
+    return op == OP_conv || op == OP_conv_data || op == OP_conv_filter;
+}
+
+/* The same thread count gives the same bits; loops give them with any. */
+static void gives_the_same_bits(void **state)
+{
+    (void)state;
+    struct backend *two = open_cpu(2, NULL), *again = open_cpu(2, NULL), *three = open_cpu(3, NULL);
+    int wrong = 0;
+    for (enum op op = OP_none + 1; op < OPS; op++) {
+        int count;
+        const struct op_case *test = op_cases(op, &count);
+        for (int i = 0; i < count; i++) {
+            wrong += !same_results(op, &test[i], two, again);
+            if (!is_library(op))
+                wrong += !same_results(op, &test[i], two, three);
+        }
+    }
+    backend_close(two);
+    backend_close(again);
+    backend_close(three);
+    assert_int_equal(wrong, 0);
+}
+
+/* ---- elementary functions ------------------------------------------------------------------- */
+
+enum { MANY = 1 << 16 };
+
+/* y = op(x) on count elements, through the kernel itself */
+static void apply(struct backend *backend, enum op op, const float *x, float *y, int32_t count)
+{
+    struct err err;
+    struct attr attr = {0};
+    struct kernel kernel;
+    struct kernel_desc desc = {.op = op, .attr = &attr, .backend = backend};
+    desc.in[0] = desc.out[0] = (struct shape){1, 1, 1, 1, count};
+    desc.in_used[0] = desc.out_used[0] = true;
+    assert_int_equal(backend->make[op](&kernel, &desc, &err), 0);
+    void *scratch = NULL;
+    if (kernel.scratch)
+        scratch = test_malloc(kernel.scratch);
+    void *arg[] = {(void *)(uintptr_t)x, y};
+    assert_int_equal(kernel.run(&kernel, arg, scratch, &err), 0);
+    if (scratch)
+        test_free(scratch);
+    free(kernel.state);
+}
+
+/* Distance from the exact value in units of its last place. */
+static double ulps(float got, double want)
+{
+    if (isnan(want) || isnan(got))
+        return isnan(want) && isnan(got) ? 0 : INFINITY;
+    if ((double)got == want || (isinf(got) && fabs(want) >= ldexp(1, 128) * (1 - ldexp(1, -25))))
+        return 0;
+    int exponent;
+    frexp(want, &exponent);
+    return fabs(got - want) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+}
+
+struct function {
+    enum op op;
+    double (*exact)(double);
+    double low, high, limit;
+};
+
+static double worst_ulps(struct backend *backend, const struct function *function)
+{
+    float *x = test_malloc(MANY * sizeof *x), *y = test_malloc(MANY * sizeof *y);
+    for (int i = 0; i < MANY; i++)
+        x[i] = (float)(function->low + (function->high - function->low) * i / (MANY - 1));
+    apply(backend, function->op, x, y, MANY);
+    double worst = 0;
+    for (int i = 0; i < MANY; i++) {
+        double error = ulps(y[i], function->exact(x[i]));
+        worst = error > worst ? error : worst;
+    }
+    test_free(x);
+    test_free(y);
+    return worst;
+}
+
+static const struct function functions[] = {
+    {OP_exp_, exp, -104, 89, 2},        {OP_exp_, exp, -1, 1, 2},
+    {OP_log_, log, 1e-45, 1e-37, 2},    {OP_log_, log, 0.4, 2.5, 2},
+    {OP_log_, log, 1e-3, 3e38, 2},      {OP_sqrt_, sqrt, 0, 1e-37, 1.5},
+    {OP_sqrt_, sqrt, 1e-3, 9, 1.5},     {OP_sqrt_, sqrt, 1, 3.4e38, 1.5},
+    {OP_tanh_, tanh, -10, 10, 3},       {OP_tanh_, tanh, -0.7, 0.7, 3},
+    {OP_tanh_, tanh, -1e-30, 1e-30, 3},
+};
+
+static void functions_are_accurate(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LEVELS; i++) {
+        struct backend *backend = open_cpu(1, levels[i]);
+        for (size_t k = 0; backend && k < sizeof functions / sizeof *functions; k++) {
+            double worst = worst_ulps(backend, &functions[k]);
+            if (!(worst <= functions[k].limit))
+                fail_msg("%s on [%g, %g]: %.2f units (%s)", op_name(functions[k].op),
+                         functions[k].low, functions[k].high, worst, backend_numerics(backend));
+        }
+        if (backend)
+            backend_close(backend);
+    }
+}
+
+/* gelu(x) / x = (1 + erf(x / sqrt 2)) / 2: its error is that of erf, about the value 1 */
+static double exact_gelu(double x)
+{
+    return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
+}
+
+static void gelu_is_accurate(void **state)
+{
+    (void)state;
+    struct backend *backend = open_cpu(1, NULL);
+    float x[4001], y[4001];
+    for (int i = 0; i <= 4000; i++)
+        x[i] = (float)(i - 2000) * 0.004f;
+    apply(backend, OP_gelu, x, y, 4001);
+    for (int i = 0; i <= 4000; i++)
+        if (!(fabs(y[i] - exact_gelu(x[i])) <= 2e-7 * fabs((double)x[i])))
+            fail_msg("gelu(%g) is %g", x[i], y[i]);
+    backend_close(backend);
+}
+
+/* Values at the ends, by bits where there is one right answer. */
+static void functions_are_right_at_the_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        enum op op;
+        float x, y;
+    } ends[] = {
+        {OP_exp_, 0, 1},
+        {OP_exp_, -INFINITY, 0},
+        {OP_exp_, INFINITY, INFINITY},
+        {OP_exp_, 88.8f, INFINITY},
+        {OP_exp_, 3e38f, INFINITY},
+        {OP_exp_, -3e38f, 0},
+        {OP_exp_, -104.5f, 0},
+        {OP_exp_, NAN, NAN},
+        {OP_log_, 1, 0},
+        {OP_log_, 0, -INFINITY},
+        {OP_log_, -0.0f, -INFINITY},
+        {OP_log_, INFINITY, INFINITY},
+        {OP_log_, -1, NAN},
+        {OP_log_, -INFINITY, NAN},
+        {OP_log_, NAN, NAN},
+        {OP_sqrt_, 0, 0},
+        {OP_sqrt_, 4, 2},
+        {OP_sqrt_, INFINITY, INFINITY},
+        {OP_sqrt_, -1, NAN},
+        {OP_sqrt_, NAN, NAN},
+        {OP_tanh_, INFINITY, 1},
+        {OP_tanh_, -INFINITY, -1},
+        {OP_tanh_, 0, 0},
+        {OP_tanh_, -0.0f, -0.0f},
+        {OP_tanh_, NAN, NAN},
+        {OP_gelu, 50, 50},
+        {OP_gelu, -50, -0.0f},
+        {OP_gelu, 3e38f, 3e38f},
+        {OP_gelu, NAN, NAN},
+        {OP_sigmoid, INFINITY, 1},
+        {OP_sigmoid, -INFINITY, 0},
+        {OP_sigmoid, NAN, NAN},
+        {OP_softplus, -200, 0},
+        {OP_softplus, 200, 200},
+    };
+    for (int i = 0; i < LEVELS; i++) {
+        struct backend *backend = open_cpu(1, levels[i]);
+        for (size_t k = 0; backend && k < sizeof ends / sizeof *ends; k++) {
+            float x[20], y[20]; /* in a vector and in the rest after it */
+            for (int j = 0; j < 20; j++)
+                x[j] = ends[k].x;
+            apply(backend, ends[k].op, x, y, 20);
+            for (int j = 0; j < 20; j += 19)
+                if (isnan(ends[k].y) ? !isnan(y[j]) : memcmp(&y[j], &ends[k].y, sizeof *y))
+                    fail_msg("%s of %g is %g (%s)", op_name(ends[k].op), ends[k].x, y[j],
+                             backend_numerics(backend));
+        }
+        if (backend)
+            backend_close(backend);
+    }
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static void says_what_it_is(void **state)
+{
+    (void)state;
+    struct err err;
+    struct backend *backend;
+    assert_int_equal(cpu_open(&backend, 3, NULL, &err), 0);
+    const char *text = backend_numerics(backend);
+    assert_non_null(strstr(text, " x86-64-v"));
+    assert_non_null(strstr(text, " oneDNN 2."));
+    assert_non_null(strstr(text, " threads 3"));
+    assert_int_equal(backend_threads(backend), 3);
+    backend_close(backend);
+}
+
+static void refuses_what_it_cannot_be(void **state)
+{
+    (void)state;
+    struct err err;
+    struct backend *backend;
+    assert_int_equal(cpu_open(&backend, -1, NULL, &err), -1);
+    assert_int_equal(err.status, STATUS_CONFIG);
+    assert_int_equal(cpu_open(&backend, 100000, NULL, &err), -1);
+    assert_int_equal(cpu_open_isa(&backend, 1, "v9", NULL, &err), -1);
+    assert_string_equal(err.text, "cpu: this processor does not do x86-64-v9");
+}
+
+static void counts_its_memory(void **state)
+{
+    (void)state;
+    struct err err;
+    struct meter meter = {0};
+    struct backend *backend;
+    void *block;
+    assert_int_equal(cpu_open(&backend, 1, &meter, &err), 0);
+    assert_int_equal(backend->calls->alloc(backend, &block, 1000, &err), 0);
+    assert_int_equal((uintptr_t)block % 64, 0);
+    assert_true(meter.now >= 1000);
+    backend->calls->free(backend, block, 1000);
+    assert_int_equal(meter.now, 0);
+    backend_close(backend);
+}
+
+int main(void)
+{
+    static int threads[] = {1, 3}; /* and 2 on every instruction set */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_it_is),
+        cmocka_unit_test(refuses_what_it_cannot_be),
+        cmocka_unit_test(counts_its_memory),
+        cmocka_unit_test(functions_are_accurate),
+        cmocka_unit_test(functions_are_right_at_the_ends),
+        cmocka_unit_test(gelu_is_accurate),
+        {"agrees_with_the_oracle_1_thread", agrees_with_the_oracle, NULL, NULL, &threads[0]},
+        {"agrees_with_the_oracle_3_threads", agrees_with_the_oracle, NULL, NULL, &threads[1]},
+        cmocka_unit_test(agrees_on_every_instruction_set),
+        cmocka_unit_test(few_channels_agree_with_the_oracle),
+        cmocka_unit_test(gives_the_same_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

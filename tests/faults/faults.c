@@ -1,0 +1,221 @@
+/*
+ * Makes system calls fail: a shared object for LD_PRELOAD.
+ *
+ *   cc -shared -fPIC -o faults.so tests/faults/faults.c -ldl
+ *   FAULT_UNDER=lab FAULT_AT=7 FAULT_DO=kill LD_PRELOAD=./faults.so PROGRAM...
+ *
+ * Calls that change files whose path contains FAULT_UNDER are counted; at the one with number
+ * FAULT_AT (1 is the first) happens what FAULT_DO says:
+ *
+ *   kill   the process is killed before the call does anything
+ *   torn   a write puts down half of its bytes, then the process is killed; others are as with kill
+ *   eio    this call fails with EIO
+ *   full   this call and all later ones that need room fail with ENOSPC
+ *
+ * FAULT_LOG names a file that then receives one line, "7 write PATH": without it the program makes
+ * fewer calls than that. Only calls through the C library's symbols are seen: not those of stdio,
+ * and not stores into a mapping.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum need { NEEDS_ROOM, NEEDS_NONE };
+enum verdict { GO_ON, FAIL, TEAR };
+
+static _Atomic long calls;
+static _Atomic bool disk_full;
+
+static void report(long number, const char *call, const char *path)
+{
+    const char *log = getenv("FAULT_LOG");
+    char line[4300];
+    int length = snprintf(line, sizeof line, "%ld %s %s\n", number, call, path);
+    int fd =
+        log ? (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND, 0666) : -1;
+    if (fd >= 0) {
+        syscall(SYS_write, fd, line, (size_t)length);
+        close(fd);
+    }
+}
+
+static void die(void)
+{
+    kill(getpid(), SIGKILL);
+    for (;;)
+        pause();
+}
+
+/* Counts a call on path; FAIL has set errno. */
+static enum verdict judge(const char *call, const char *path, enum need need)
+{
+    const char *under = getenv("FAULT_UNDER"), *at = getenv("FAULT_AT"), *what = getenv("FAULT_DO");
+    if (!under || !at || !what || !strstr(path, under))
+        return GO_ON;
+    long number = ++calls;
+    if (disk_full && need == NEEDS_ROOM) {
+        errno = ENOSPC;
+        return FAIL;
+    }
+    if (number != atol(at))
+        return GO_ON;
+    report(number, call, path);
+    if (!strcmp(what, "kill"))
+        die();
+    if (!strcmp(what, "torn"))
+        return TEAR;
+    if (!strcmp(what, "full")) {
+        disk_full = true;
+        if (need == NEEDS_NONE)
+            return GO_ON;
+    }
+    errno = disk_full ? ENOSPC : EIO;
+    return FAIL;
+}
+
+static enum verdict judge_fd(const char *call, int fd, enum need need)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int saved = errno;
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    errno = saved;
+    path[length < 0 ? 0 : length] = '\0';
+    return judge(call, path, need);
+}
+
+/* The next definition of a function, after this one. */
+#define REAL(name, ...) ((__typeof__(&name))(intptr_t)dlsym(RTLD_NEXT, #name))(__VA_ARGS__)
+
+#define WRITE(name, fd, whole, half)                                                               \
+    do {                                                                                           \
+        enum verdict verdict = judge_fd(#name, fd, NEEDS_ROOM);                                    \
+        if (verdict == TEAR) {                                                                     \
+            ssize_t torn = half;                                                                   \
+            (void)torn;                                                                            \
+            die();                                                                                 \
+        }                                                                                          \
+        return verdict == FAIL ? -1 : whole;                                                       \
+    } while (0)
+
+#define CALL(verdict_of, whole)                                                                    \
+    do {                                                                                           \
+        enum verdict verdict = verdict_of;                                                         \
+        if (verdict == TEAR)                                                                       \
+            die();                                                                                 \
+        return verdict == FAIL ? -1 : whole;                                                       \
+    } while (0)
+
+ssize_t write(int fd, const void *bytes, size_t size)
+{
+    WRITE(write, fd, REAL(write, fd, bytes, size), REAL(write, fd, bytes, size / 2));
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
+{
+    WRITE(pwrite, fd, REAL(pwrite, fd, bytes, size, at), REAL(pwrite, fd, bytes, size / 2, at));
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at)
+{
+    WRITE(pwrite64, fd, REAL(pwrite64, fd, bytes, size, at),
+          REAL(pwrite64, fd, bytes, size / 2, at));
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    WRITE(writev, fd, REAL(writev, fd, parts, count), REAL(writev, fd, parts, count / 2));
+}
+
+int fsync(int fd)
+{
+    CALL(judge_fd("fsync", fd, NEEDS_ROOM), REAL(fsync, fd));
+}
+
+int fdatasync(int fd)
+{
+    CALL(judge_fd("fdatasync", fd, NEEDS_ROOM), REAL(fdatasync, fd));
+}
+
+int ftruncate(int fd, off_t length)
+{
+    CALL(judge_fd("ftruncate", fd, NEEDS_ROOM), REAL(ftruncate, fd, length));
+}
+
+int ftruncate64(int fd, off64_t length)
+{
+    CALL(judge_fd("ftruncate64", fd, NEEDS_ROOM), REAL(ftruncate64, fd, length));
+}
+
+int fchmod(int fd, mode_t mode)
+{
+    CALL(judge_fd("fchmod", fd, NEEDS_NONE), REAL(fchmod, fd, mode));
+}
+
+int chmod(const char *path, mode_t mode)
+{
+    CALL(judge("chmod", path, NEEDS_NONE), REAL(chmod, path, mode));
+}
+
+int rename(const char *from, const char *to)
+{
+    CALL(judge("rename", to, NEEDS_ROOM), REAL(rename, from, to));
+}
+
+int link(const char *from, const char *to)
+{
+    CALL(judge("link", to, NEEDS_ROOM), REAL(link, from, to));
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    CALL(judge("mkdir", path, NEEDS_ROOM), REAL(mkdir, path, mode));
+}
+
+int rmdir(const char *path)
+{
+    CALL(judge("rmdir", path, NEEDS_NONE), REAL(rmdir, path));
+}
+
+int unlink(const char *path)
+{
+    CALL(judge("unlink", path, NEEDS_NONE), REAL(unlink, path));
+}
+
+/* Opening counts where it may create a file. */
+#define OPEN(name)                                                                                 \
+    mode_t mode = 0;                                                                               \
+    if (flags & O_CREAT) {                                                                         \
+        va_list ap;                                                                                \
+        va_start(ap, flags);                                                                       \
+        mode = va_arg(ap, mode_t);                                                                 \
+        va_end(ap);                                                                                \
+        enum verdict verdict = judge(#name, path, NEEDS_ROOM);                                     \
+        if (verdict == TEAR)                                                                       \
+            die();                                                                                 \
+        if (verdict == FAIL)                                                                       \
+            return -1;                                                                             \
+    }                                                                                              \
+    return REAL(name, path, flags, mode)
+
+int open(const char *path, int flags, ...)
+{
+    OPEN(open);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    OPEN(open64);
+}

@@ -1,0 +1,443 @@
+/* Evaluation, held against arithmetic: models whose weights are written by hand, so that every
+ * number follows from a formula. The decoder paints each label as one level of grey; the judge
+ * tells levels apart. */
+#include "nn/evaluate.h"
+
+#include "store/tensors.h"
+#include "store_lab.h"
+
+#include <math.h>
+
+enum { CASES = 12, SIDE = 4, PIXELS = SIDE * SIDE, CLASSES = 3, LATENT = 2 };
+static const uint8_t levels[CLASSES] = {51, 128, 204};
+static const double z_mean = 0.75,
+                    z_logvar = 0.5; /* wider than the prior: weights of finite variance */
+enum { SPECK = 51 }; /* one pixel of each real image is that much brighter than its level */
+
+static double level_of(int label)
+{
+    return levels[label] / 255.0;
+}
+
+/* ---- data ----------------------------------------------------------------------------------- */
+struct data {
+    uint8_t images[CASES * PIXELS];
+    int32_t labels[CASES];
+    char names[CASES][24];
+    const char *ids[CASES];
+    struct dataset set;
+};
+
+/* Two train cases first, which no evaluation of the test split may touch. */
+enum { TEST_BEGIN = 2, TEST = CASES - TEST_BEGIN };
+
+static void make_data(struct data *data)
+{
+    static const char *classes[] = {"dark", "grey", "light"};
+    for (int i = 0; i < CASES; i++) {
+        int label = i < TEST_BEGIN ? 0 : (i - TEST_BEGIN) * 2 % CLASSES; /* 0 2 1 0 2 1 0 2 1 0 */
+        data->labels[i] = label;
+        memset(data->images + i * PIXELS, i < TEST_BEGIN ? 255 : levels[label], PIXELS);
+        data->images[i * PIXELS + i % PIXELS] = (uint8_t)(levels[label] + SPECK);
+        snprintf(data->names[i], sizeof data->names[i], "test-%02d", i);
+        data->ids[i] = data->names[i];
+    }
+    data->set = (struct dataset){.d = 1,
+                                 .h = SIDE,
+                                 .w = SIDE,
+                                 .c = 1,
+                                 .begin = {0, TEST_BEGIN, TEST_BEGIN},
+                                 .count = {TEST_BEGIN, 0, TEST},
+                                 .images = data->images,
+                                 .labels = data->labels,
+                                 .ids = data->ids,
+                                 .class_count = CLASSES,
+                                 .classes = classes};
+}
+
+/* ---- models --------------------------------------------------------------------------------- */
+struct weights {
+    size_t count;
+    struct tensor items[16];
+    float data[16][PIXELS * 8];
+};
+
+static float *weight(struct weights *w, const char *name, int dims, int64_t a, int64_t b)
+{
+    int64_t count = dims == 1 ? a : a * b;
+    w->items[w->count] = (struct tensor){.name = name,
+                                         .type = TENSOR_F32,
+                                         .dims = dims,
+                                         .dim = {a, b},
+                                         .data = w->data[w->count],
+                                         .bytes = (size_t)count * sizeof(float)};
+    return memset(w->data[w->count++], 0, (size_t)count * sizeof(float));
+}
+
+static struct id artifact(struct lab *lab, const void *from, const struct field *fields,
+                          const struct weights *w)
+{
+    struct draft *draft;
+    struct id id;
+    char path[PATH_BYTES];
+    struct err err;
+    OK(draft_open(&draft, lab->store, &err));
+    OK(model_text_write(from, fields, draft, &err));
+    OK(draft_path(draft, "weights.safetensors", path, &err));
+    OK(tensors_write(path, w->items, w->count, NULL, 0, &err));
+    OK(draft_seal(draft, &id, &err));
+    return id;
+}
+
+static void fill(float *out, int count, double value)
+{
+    for (int i = 0; i < count; i++)
+        out[i] = (float)value;
+}
+
+/* z ~ N(z_mean, exp(z_logvar)) whatever the image is; the label alone decides the image. */
+static struct id grey_vae(struct lab *lab, bool conditional)
+{
+    struct vae_description is = {.data = {1, SIDE, SIDE, 1, CLASSES}};
+    is.model = (struct vae_model_config){.kind = VAE_MLP,
+                                         .latent_channels = LATENT,
+                                         .label_channels = conditional,
+                                         .channels = {1, (int64_t[]){1}},
+                                         .kernel = 4,
+                                         .activation = ACT_RELU,
+                                         .logvar_min = -12,
+                                         .logvar_max = 8};
+    struct weights w = {0};
+    int label = conditional;
+    weight(&w, "encoder.z_mean.weight", 2, LATENT, PIXELS + label);
+    fill(weight(&w, "encoder.z_mean.bias", 1, LATENT, 0), LATENT, z_mean);
+    weight(&w, "encoder.z_logvar.weight", 2, LATENT, PIXELS + label);
+    fill(weight(&w, "encoder.z_logvar.bias", 1, LATENT, 0), LATENT, z_logvar);
+    float *logits = weight(&w, "decoder.logits.weight", 2, PIXELS, LATENT + label);
+    weight(&w, "decoder.logits.bias", 1, PIXELS, 0);
+    if (conditional) {
+        weight(&w, "encoder.label.weight", 2, CLASSES, 1);
+        float *paint = weight(&w, "decoder.label.weight", 2, CLASSES, 1);
+        for (int k = 0; k < CLASSES; k++)
+            paint[k] = (float)log(level_of(k) / (1 - level_of(k)));
+        for (int i = 0; i < PIXELS; i++)
+            logits[i * (LATENT + 1) + LATENT] = 1;
+    }
+    return artifact(lab, &is, vae_description_fields, &w);
+}
+
+/* The nearest level to the mean of the four pools' maxima: |x - l|^2 is least where 2 x l - l^2 is
+ * greatest. */
+static struct id level_judge(struct lab *lab, int64_t side)
+{
+    struct classifier_description is = {.data = {1, side, side, 1, CLASSES}};
+    is.model = (struct classifier_model_config){
+        .channels = {1, (int64_t[]){1}}, .hidden = 1, .norm = NORM_NONE, .activation = ACT_RELU};
+    struct weights w = {0};
+    float *conv = weight(&w, "0.conv.weight", 1, 1, 0);
+    w.items[0].dims = 4;
+    memcpy(w.items[0].dim, (int64_t[]){1, 3, 3, 1}, 4 * sizeof(int64_t));
+    w.items[0].bytes = 9 * sizeof(float);
+    conv[4] = 1;
+    weight(&w, "0.conv.bias", 1, 1, 0);
+    int pools = (int)(side * side / 4);
+    fill(weight(&w, "hidden.weight", 1, pools, 0), pools, 1.0 / pools);
+    weight(&w, "hidden.bias", 1, 1, 0);
+    float *logits = weight(&w, "logits.weight", 2, CLASSES, 1);
+    float *bias = weight(&w, "logits.bias", 1, CLASSES, 0);
+    for (int k = 0; k < CLASSES; k++) {
+        logits[k] = (float)(2 * level_of(k));
+        bias[k] = (float)-(level_of(k) * level_of(k));
+    }
+    return artifact(lab, &is, classifier_description_fields, &w);
+}
+
+/* ---- evaluating ----------------------------------------------------------------------------- */
+static int64_t all_metrics[] = {METRIC_NEGATIVE_ELBO, METRIC_MSE, METRIC_PSNR, METRIC_SSIM,
+                                METRIC_LABEL_OBEDIENCE};
+static const struct evaluate_config usual = {.split = SPLIT_TEST,
+                                             .metrics = {5, all_metrics},
+                                             .batch = 4,
+                                             .noise_seed = 7,
+                                             .importance_samples = 3,
+                                             .samples = 10};
+
+static int evaluate(struct id *out, struct lab *lab, struct run *run, const struct id *model,
+                    const struct id *judge, const struct evaluate_config *config, struct err *err)
+{
+    struct data data;
+    make_data(&data);
+    struct evaluation what = {.run = run,
+                              .store = lab->store,
+                              .dataset = &data.set,
+                              .model = model,
+                              .judge = judge,
+                              .threads = 1,
+                              .quiet = true};
+    struct draft *draft;
+    TRY(draft_open(&draft, lab->store, err));
+    if (evaluate_vae(&what, config, draft, err)) {
+        draft_drop(draft);
+        return -1;
+    }
+    return draft_seal(draft, out, err);
+}
+
+static char *text_of(struct lab *lab, const struct id *id, const char *name)
+{
+    char path[PATH_BYTES], *text;
+    size_t length;
+    struct err err;
+    OK(artifact_path(path, lab->store, id, name, &err));
+    OK(file_read(&text, &length, path, 1 << 20, &err));
+    return text;
+}
+
+static double metric_of(const char *json, const char *name)
+{
+    char key[128];
+    snprintf(key, sizeof key, "\"test/%s\": ", name);
+    const char *at = strstr(json, key);
+    if (!at)
+        fail_msg("no metric '%s' in %s", name, json);
+    return strtod(at + strlen(key), NULL);
+}
+
+static void near(double got, double want, double tolerance)
+{
+    if (!(fabs(got - want) <= tolerance))
+        fail_msg("%.12g is not %.12g", got, want);
+}
+
+/* What the formulas say, in the mean over the test cases. */
+static double expected_reconstruction(void)
+{
+    double sum = 0;
+    for (int i = 0; i < TEST; i++) {
+        double p = level_of(i * 2 % CLASSES), bright = p + SPECK / 255.0;
+        sum -= (PIXELS - 1) * (p * log(p) + (1 - p) * log(1 - p));
+        sum -= bright * log(p) + (1 - bright) * log(1 - p);
+    }
+    return sum / TEST;
+}
+
+static void numbers(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), judge = level_judge(lab, SIDE), result;
+    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    char *json = text_of(lab, &result, "metrics.json");
+    double kl = LATENT * (exp(z_logvar) + z_mean * z_mean - 1 - z_logvar) / 2;
+    double mse = SPECK / 255.0 * (SPECK / 255.0) / PIXELS;
+    near(metric_of(json, "reconstruction"), expected_reconstruction(), 1e-5);
+    near(metric_of(json, "kl"), kl, 1e-6);
+    near(metric_of(json, "negative_elbo"), expected_reconstruction() + kl, 1e-5);
+    near(metric_of(json, "mse"), mse, 1e-7);
+    near(metric_of(json, "psnr"), -10 * log10(mse), 1e-3);
+    near(metric_of(json, "judge_accuracy"), 1, 0);
+    near(metric_of(json, "label_obedience/wrong_label"), 1, 0);
+    near(metric_of(json, "label_obedience/prior"), 1, 0);
+    free(json);
+}
+
+/* With many samples the importance-weighted bound is the true -log p(x): here the reconstruction
+ * alone, for the image does not depend on z. With one sample it is the negative ELBO in the mean.
+ */
+static void importance_weights(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), result;
+    struct evaluate_config config = usual;
+    config.importance_samples = 20000;
+    OK(evaluate(&result, lab, NULL, &model, NULL, &config, &err));
+    char *json = text_of(lab, &result, "metrics.json");
+    near(metric_of(json, "negative_iw_bound"), expected_reconstruction(), 0.02);
+    assert_true(metric_of(json, "negative_iw_bound") < metric_of(json, "negative_elbo") - 0.5);
+    assert_null(strstr(json, "label_obedience")); /* no judge */
+    free(json);
+}
+
+/* An unconditional model paints grey 0.5, which the judge takes for class 1; nobody can obey. */
+static void unconditional(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, false), judge = level_judge(lab, SIDE), result;
+    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    char *json = text_of(lab, &result, "metrics.json");
+    near(metric_of(json, "reconstruction"), PIXELS * log(2), 1e-5);
+    assert_null(strstr(json, "label_obedience"));
+    free(json);
+}
+
+/* A judge that calls everything "grey" is obeyed where grey was asked for. */
+static void judge_is_asked(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), result;
+    struct classifier_description is = {.data = {1, SIDE, SIDE, 1, CLASSES}};
+    is.model = (struct classifier_model_config){
+        .channels = {1, (int64_t[]){1}}, .hidden = 1, .activation = ACT_RELU};
+    struct weights w = {0};
+    weight(&w, "0.conv.weight", 1, 9, 0);
+    w.items[0].dims = 4;
+    memcpy(w.items[0].dim, (int64_t[]){1, 3, 3, 1}, 4 * sizeof(int64_t));
+    weight(&w, "0.conv.bias", 1, 1, 0);
+    weight(&w, "hidden.weight", 1, PIXELS / 4, 0);
+    weight(&w, "hidden.bias", 1, 1, 0);
+    weight(&w, "logits.weight", 2, CLASSES, 1);
+    weight(&w, "logits.bias", 1, CLASSES, 0)[1] = 1;
+    struct id judge = artifact(lab, &is, classifier_description_fields, &w);
+    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    char *json = text_of(lab, &result, "metrics.json");
+    near(metric_of(json, "judge_accuracy"), 3.0 / TEST, 1e-12);      /* 0 2 1 0 2 1 0 2 1 0 */
+    near(metric_of(json, "label_obedience/prior"), 3.0 / 10, 1e-12); /* 0 1 2 0 1 2 0 1 2 0 */
+    assert_true(metric_of(json, "label_obedience/wrong_label") <= 7.0 / TEST + 1e-12);
+    free(json);
+}
+
+/* The means are the means of cases.csv, and a case's numbers do not depend on the batch. */
+static void cases(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), results[2];
+    struct evaluate_config config = usual;
+    OK(evaluate(&results[0], lab, NULL, &model, NULL, &config, &err));
+    config.batch = 7;
+    OK(evaluate(&results[1], lab, NULL, &model, NULL, &config, &err));
+    assert_string_equal(results[0].hex, results[1].hex);
+    char *csv = text_of(lab, &results[0], "cases.csv");
+    char *json = text_of(lab, &results[0], "metrics.json");
+    assert_true(starts_with(csv, "case_id,label,test/negative_elbo,test/reconstruction,test/kl,"
+                                 "test/negative_iw_bound,test/mse,test/psnr,test/ssim\n"
+                                 "test-02,dark,"));
+    double sum = 0;
+    int rows = 0;
+    for (const char *line = strchr(csv, '\n') + 1; *line; line = strchr(line, '\n') + 1, rows++)
+        sum += strtod(strchr(strchr(line, ',') + 1, ',') + 1, NULL);
+    assert_int_equal(rows, TEST);
+    near(sum / TEST, metric_of(json, "negative_elbo"), 1e-9);
+    free(csv);
+    free(json);
+}
+
+/* ---- pictures ------------------------------------------------------------------------------- */
+static const void *picture(const struct tensors *file, const char *name, enum tensor_type type,
+                           int64_t count)
+{
+    const struct tensor *t;
+    struct err err;
+    OK(tensors_need(&t, file, name, type, type == TENSOR_U8 ? 4 : 1, &err));
+    assert_int_equal(t->dim[0], count);
+    return t->data;
+}
+
+static void painted(const uint8_t *images, const int32_t *labels, int count)
+{
+    for (int i = 0; i < count * PIXELS; i++)
+        assert_int_equal(images[i], levels[labels[i / PIXELS]]);
+}
+
+static void pictures(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), result;
+    OK(evaluate(&result, lab, NULL, &model, NULL, &usual, &err));
+    char path[PATH_BYTES];
+    struct tensors file;
+    OK(artifact_path(path, lab->store, &result, "pictures.safetensors", &err));
+    OK(tensors_open(&file, path, &err));
+    assert_string_equal(tensors_meta(&file, "classes"), "dark,grey,light");
+
+    /* ten cases, in turn over the classes: 0 1 2, 0 1 2, 0 1 2, 0 */
+    const int32_t *label = picture(&file, "original_labels", TENSOR_I32, TEST);
+    const uint8_t *original = picture(&file, "originals", TENSOR_U8, TEST);
+    for (int i = 0; i < TEST; i++)
+        assert_int_equal(label[i], i % CLASSES);
+    assert_int_equal(original[TEST_BEGIN], levels[0] + SPECK); /* the first dark case is number 2 */
+    assert_int_equal(original[PIXELS + 4], levels[1] + SPECK); /* the first grey one is 4 */
+    painted(picture(&file, "reconstructions", TENSOR_U8, TEST), label, TEST);
+
+    const int32_t *truth = picture(&file, "wrong_label_true", TENSOR_I32, TEST);
+    const int32_t *given = picture(&file, "wrong_label_given", TENSOR_I32, TEST);
+    assert_memory_equal(truth, label, TEST * sizeof *truth);
+    assert_memory_equal(picture(&file, "wrong_label_sources", TENSOR_U8, TEST), original,
+                        TEST * PIXELS);
+    for (int i = 0; i < TEST; i++)
+        assert_int_not_equal(given[i], truth[i]);
+    painted(picture(&file, "wrong_label_images", TENSOR_U8, TEST), given, TEST);
+
+    const int32_t *rows = picture(&file, "class_grid_labels", TENSOR_I32, CLASSES);
+    const uint8_t *grid = picture(&file, "class_grid", TENSOR_U8, CLASSES * 8);
+    for (int i = 0; i < CLASSES; i++) {
+        assert_int_equal(rows[i], i);
+        assert_int_equal(grid[(i * 8 + 7) * PIXELS], levels[i]);
+    }
+    assert_int_equal(*(const int32_t *)picture(&file, "interpolation_columns", TENSOR_I32, 1), 10);
+    picture(&file, "interpolation", TENSOR_U8, CLASSES * 10);
+    const int32_t *sample = picture(&file, "sample_labels", TENSOR_I32, 64);
+    painted(picture(&file, "samples", TENSOR_U8, 64), sample, 64);
+    tensors_close(&file);
+}
+
+/* ---- the registry and errors ---------------------------------------------------------------- */
+static int count_row(void *user, const struct metric_row *row, struct err *err)
+{
+    double *kl = user;
+    (void)err;
+    if (strcmp(row->name, "test/kl") == 0)
+        *kl = row->value;
+    return 0;
+}
+
+static void on_the_run(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true);
+    struct port port = {.name = "evaluation"};
+    struct run *run;
+    OK(claim(&run, lab, "stage evaluate\n", false, &err));
+    int64_t number = run_id(run);
+    OK(evaluate(&port.artifact, lab, run, &model, NULL, &usual, &err));
+    OK(run_commit(run, &port, 1, &err));
+    double kl = 0;
+    OK(registry_metrics(lab->store, number, true, count_row, &kl, &err));
+    near(kl, LATENT * (exp(z_logvar) + z_mean * z_mean - 1 - z_logvar) / 2, 1e-6);
+}
+
+static void refusals(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), result, other;
+    struct evaluate_config config = usual;
+    config.split = SPLIT_VAL;
+    FAILS(evaluate(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
+          "the val split is empty");
+    other = level_judge(lab, SIDE * 2);
+    FAILS(
+        evaluate(&result, lab, NULL, &model, &other, &usual, &err), STATUS_BAD_DATA,
+        "the judge was trained on images [1,8,8,1] of 3 classes, the data set has [1,4,4,1] of 3");
+    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_CONFIG, "model.txt");
+    OK(artifact_of(&other, lab->store, "model.txt", "no equals sign\n", &err));
+    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_BAD_DATA, "has no '='");
+    OK(artifact_of(&other, lab->store, "model.txt", "model.kind=fast\n", &err));
+    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_CONFIG, "fast");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(numbers),       LAB_TEST(importance_weights),
+        LAB_TEST(unconditional), LAB_TEST(judge_is_asked),
+        LAB_TEST(cases),         LAB_TEST(pictures),
+        LAB_TEST(on_the_run),    LAB_TEST(refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

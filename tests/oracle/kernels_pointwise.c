@@ -1,0 +1,112 @@
+/* The formulas of pointwise.def and losses.def, read as doubles. */
+#include "oracle/kernels.h"
+
+typedef double real;
+#define EXP  exp
+#define LOG  log
+#define TANH tanh
+#define SQRT sqrt
+#define ERF  erf
+#define FABS fabs
+#define FMIN fmin
+#define FMAX fmax
+
+/* A formula rarely uses all its variables. */
+#define UNARY(name, y_of, dx_of)                                                                   \
+    static double name##_value(double x, double p, double q)                                       \
+    {                                                                                              \
+        (void)p, (void)q;                                                                          \
+        return y_of;                                                                               \
+    }                                                                                              \
+    static double name##_slope(double dy, double x, double y, double p, double q)                  \
+    {                                                                                              \
+        (void)x, (void)y, (void)p, (void)q;                                                        \
+        return dx_of;                                                                              \
+    }                                                                                              \
+    REFERENCE(name)                                                                                \
+    {                                                                                              \
+        const double *x = arg[0];                                                                  \
+        for (int64_t i = 0; i < shape_count(desc->in[0]); i++)                                     \
+            ((double *)arg[1])[i] =                                                                \
+                name##_value(x[i], (double)desc->attr->p, (double)desc->attr->q);                  \
+    }                                                                                              \
+    REFERENCE(name##_grad)                                                                         \
+    {                                                                                              \
+        const double *dy = arg[0], *x = arg[1], *y = arg[2];                                       \
+        for (int64_t i = 0; i < shape_count(desc->in[0]); i++)                                     \
+            ((double *)arg[3])[i] =                                                                \
+                name##_slope(dy[i], x[i], y[i], (double)desc->attr->p, (double)desc->attr->q);     \
+    }
+
+#define BINARY(name, z_of)                                                                         \
+    REFERENCE(name)                                                                                \
+    {                                                                                              \
+        for (int64_t i = 0; i < shape_count(desc->out[0]); i++) {                                  \
+            struct index at_out = index_of(desc->out[0], i);                                       \
+            double a = ((const double *)arg[0])[repeated(desc->in[0], at_out)];                    \
+            double b = ((const double *)arg[1])[repeated(desc->in[1], at_out)];                    \
+            ((double *)arg[2])[i] = z_of;                                                          \
+        }                                                                                          \
+    }
+
+#define LOSS(name, value_of, slope_of)                                                             \
+    REFERENCE(name)                                                                                \
+    {                                                                                              \
+        double *loss = arg[2], *slope = arg[3];                                                    \
+        int64_t count = shape_count(desc->in[0]), per_case = count / desc->in[0].n;                \
+        for (int32_t n = 0; loss && n < desc->in[0].n; n++)                                        \
+            loss[n] = 0;                                                                           \
+        for (int64_t i = 0; i < count; i++) {                                                      \
+            double x = ((const double *)arg[0])[i], t = ((const double *)arg[1])[i];               \
+            if (loss)                                                                              \
+                loss[i / per_case] += value_of;                                                    \
+            if (slope)                                                                             \
+                slope[i] = slope_of;                                                               \
+        }                                                                                          \
+    }
+
+#include "engine/pointwise.def"
+#include "engine/losses.def"
+
+static const double LEAKY = LEAKY_SLOPE_PERCENT / 100.0;
+
+double reference_act(enum act act, double x)
+{
+    switch (act) {
+    case ACT_RELU:
+        return relu_value(x, 0, 0);
+    case ACT_LEAKY_RELU:
+        return leaky_relu_value(x, LEAKY, 0);
+    case ACT_SILU:
+        return silu_value(x, 0, 0);
+    case ACT_GELU:
+        return gelu_value(x, 0, 0);
+    case ACT_SIGMOID:
+        return sigmoid_value(x, 0, 0);
+    case ACT_TANH:
+        return tanh__value(x, 0, 0);
+    default:
+        return x;
+    }
+}
+
+double reference_act_slope(enum act act, double x)
+{
+    double y = reference_act(act, x);
+    switch (act) {
+    case ACT_RELU:
+        return relu_slope(1, x, y, 0, 0);
+    case ACT_LEAKY_RELU:
+        return leaky_relu_slope(1, x, y, LEAKY, 0);
+    case ACT_SILU:
+        return silu_slope(1, x, y, 0, 0);
+    case ACT_GELU:
+        return gelu_slope(1, x, y, 0, 0);
+    case ACT_SIGMOID:
+        return sigmoid_slope(1, x, y, 0, 0);
+    case ACT_TANH:
+        return tanh__slope(1, x, y, 0, 0);
+    default:
+        return 1;
+    }
+}

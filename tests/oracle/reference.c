@@ -1,0 +1,150 @@
+#include "oracle/reference.h"
+
+#include "oracle/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- kernels -------------------------------------------------------------------------------- */
+
+struct bound {
+    struct kernel_desc desc;
+    struct attr attr;
+    reference_run *run;
+};
+
+static int run_bound(const struct kernel *kernel, void *const *arg, void *scratch, struct err *err)
+{
+    (void)scratch, (void)err;
+    const struct bound *bound = kernel->state;
+    bound->run(&bound->desc, arg);
+    return 0;
+}
+
+int reference_kernel(struct kernel *out, const struct kernel_desc *desc, reference_run *run)
+{
+    struct bound *bound = xmalloc(sizeof *bound);
+    *bound = (struct bound){*desc, *desc->attr, run};
+    bound->desc.attr = &bound->attr;
+    *out = (struct kernel){.run = run_bound, .state = bound};
+    return 0;
+}
+
+static kernel_maker *const makers[OPS] = {
+#define OP(name, nin, nout, flags, help) [OP_##name] = ref_##name,
+#include "engine/ops.def"
+};
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+static size_t size_of(enum dtype dtype)
+{
+    return dtype == F32 ? sizeof(double) : dtype == I32 ? sizeof(int32_t) : 1;
+}
+
+static void reference_close(struct backend *backend)
+{
+    free(backend);
+}
+
+static int reference_alloc(struct backend *backend, void **out, size_t bytes, struct err *err)
+{
+    return block_alloc(out, bytes, backend->meter, err);
+}
+
+static void reference_free(struct backend *backend, void *block, size_t bytes)
+{
+    block_free(block, bytes, backend->meter);
+}
+
+static int reference_put(struct backend *backend, void *device, const void *host, int64_t count,
+                         enum dtype dtype, struct err *err)
+{
+    (void)backend, (void)err;
+    if (dtype != F32)
+        memcpy(device, host, (size_t)count * size_of(dtype));
+    for (int64_t i = 0; dtype == F32 && i < count; i++)
+        ((double *)device)[i] = ((const float *)host)[i];
+    return 0;
+}
+
+static int reference_get(struct backend *backend, void *host, const void *device, int64_t count,
+                         enum dtype dtype, struct err *err)
+{
+    (void)backend, (void)err;
+    if (dtype != F32)
+        memcpy(host, device, (size_t)count * size_of(dtype));
+    for (int64_t i = 0; dtype == F32 && i < count; i++)
+        ((float *)host)[i] = (float)((const double *)device)[i];
+    return 0;
+}
+
+static int reference_fill(struct backend *backend, void *device, int byte, size_t bytes,
+                          struct err *err)
+{
+    (void)backend, (void)err;
+    memset(device, byte, bytes);
+    return 0;
+}
+
+static int reference_sync(struct backend *backend, struct err *err)
+{
+    (void)backend, (void)err;
+    return 0;
+}
+
+/* ---- record and replay, so that the plan's use of them is tested where there is no device --- */
+
+struct recording {
+    int (*body)(void *user, struct err *err);
+    void *user;
+};
+
+static int reference_record(struct backend *backend, void **out,
+                            int (*body)(void *user, struct err *err), void *user, struct err *err)
+{
+    (void)backend, (void)err;
+    struct recording *recording = xmalloc(sizeof *recording);
+    *recording = (struct recording){body, user};
+    *out = recording;
+    return 0;
+}
+
+static int reference_replay(struct backend *backend, void *recording, struct err *err)
+{
+    (void)backend;
+    const struct recording *recorded = recording;
+    return recorded->body(recorded->user, err);
+}
+
+static void reference_forget(struct backend *backend, void *recording)
+{
+    (void)backend;
+    free(recording);
+}
+
+int reference_open(struct backend **out, struct err *err)
+{
+    static const struct backend_calls calls = {
+        .close = reference_close,
+        .alloc = reference_alloc,
+        .free = reference_free,
+        .put = reference_put,
+        .get = reference_get,
+        .fill = reference_fill,
+        .sync = reference_sync,
+        .size_of = size_of,
+        .record = reference_record,
+        .replay = reference_replay,
+        .forget = reference_forget,
+    };
+    (void)err;
+    struct backend *backend = xmalloc(sizeof *backend);
+    *backend = (struct backend){.calls = &calls,
+                                .make = makers,
+                                .name = "reference",
+                                .numerics = "reference f64",
+                                .threads = 1};
+    *out = backend;
+    return 0;
+}

@@ -1,0 +1,167 @@
+/* The experiment file: variants, grids, seeds, ports, and every mistake named with its place. */
+#include "pipeline/experiment.h"
+
+#include "nn/vae.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define STAGES_HERE                                                                                \
+    "preprocess: {source: {format: shapes}}\ntrain-classifier: {}\ntrain-vae: {}\nevaluate: {}\n"
+
+static void expect_refused(const char *text, const char *change, const char *message)
+{
+    struct experiment experiment;
+    struct err err = {0};
+    assert_int_equal(
+        experiment_parse(&experiment, "e.yaml", text, strlen(text), &change, change ? 1 : 0, &err),
+        -1);
+    assert_string_equal(err.text, message);
+    assert_int_equal(err.status, STATUS_CONFIG);
+}
+
+static struct experiment parse(const char *text, const char *change)
+{
+    struct experiment experiment;
+    struct err err = {0};
+    if (experiment_parse(&experiment, "e.yaml", text, strlen(text), &change, change ? 1 : 0, &err))
+        fail_msg("%s", err.text);
+    return experiment;
+}
+
+static void mistakes_are_named_with_their_place(void **state)
+{
+    (void)state;
+    expect_refused("name: a b\n" STAGES_HERE, NULL,
+                   "e.yaml:1:7: name: a name of letters, digits, '.', '_' and '-' expected");
+    expect_refused("name: a\nseeds: many\n" STAGES_HERE, NULL,
+                   "e.yaml:2:8: seeds: 'many' is not a whole number from 0 to 2147483647");
+    expect_refused("name: a\nseeds: [1, 1]\n" STAGES_HERE, NULL,
+                   "e.yaml:2:12: seeds: 1 is given twice");
+    expect_refused("name: a\ntrain-vea: {}\n", NULL,
+                   "e.yaml:2:1: unknown key 'train-vea'; did you mean 'train-vae'?");
+    expect_refused("name: a\npreprocess: {source: {format: shapes}}\nevaluate: {}\n", NULL,
+                   "e.yaml:1:1: evaluate needs a section 'train-vae' for its input 'model'");
+    expect_refused("name: a\nbaseline: b\nvary: {a: {}}\n" STAGES_HERE, NULL,
+                   "e.yaml:2:11: baseline: no variant is called 'b'");
+    expect_refused("name: a\nvary: {v: {train-veq.lr: 1}}\n" STAGES_HERE, NULL,
+                   "e.yaml:2:12: vary: 'train-veq.lr' does not begin with a stage's section");
+    expect_refused("name: a\n" STAGES_HERE "train-vae@b: {inputs: {datset: preprocess}}\n", NULL,
+                   "e.yaml:6:24: train-vae@b.inputs: 'train-vae' has no input 'datset'");
+    expect_refused("name: a\n" STAGES_HERE "evaluate@b: {inputs: {model: preprocess}}\n", NULL,
+                   "e.yaml:6:30: evaluate@b.inputs.model: 'preprocess' makes no model");
+    expect_refused("name: a\n" STAGES_HERE "vary: {train-vae.train.lr: [0.1, 0.1]}\n", NULL,
+                   "e.yaml:6:7: vary: two variants are called 'lr=0.1'");
+    expect_refused("name: a\n" STAGES_HERE "vary: {train-vae.train.lr: [0.1, 0.2]}\n",
+                   "train-vae.train={lr: 0.5}",
+                   "--set train-vae.train: the grid varies 'train-vae.train.lr'");
+    expect_refused("name: a\n" STAGES_HERE, "train-vae.train.lr=fast",
+                   "--set:1:1: train-vae.train.lr: 'fast' is not a number");
+}
+
+static void a_mistake_in_one_variant_stops_all(void **state)
+{
+    (void)state;
+    expect_refused("name: a\n" STAGES_HERE
+                   "vary:\n  good: {}\n  bad: {train-vae.train.epochs: -1}\n",
+                   NULL, "e.yaml:8:33: train-vae.train.epochs: -1 is out of range (1 to 1000000)");
+}
+
+static void named_variants_replace_whole_values(void **state)
+{
+    (void)state;
+    struct experiment e =
+        parse("name: a\nbaseline: two\n" STAGES_HERE
+              "vary:\n  one: {}\n  two: {train-vae.loss: {beta: 2}, backend.threads: 3}\n",
+              NULL);
+    assert_int_equal(e.variant_count, 2);
+    assert_string_equal(e.variants[1].name, "two");
+    assert_int_equal(e.baseline, 1);
+    assert_int_equal(e.variants[0].backend.threads, -1);
+    assert_int_equal(e.variants[1].backend.threads, 3);
+    experiment_free(&e);
+}
+
+/* A variant that replaces a whole section must not undo what the command line asks for. */
+static void a_change_from_the_command_line_wins(void **state)
+{
+    (void)state;
+    struct experiment e = parse("name: a\n" STAGES_HERE
+                                "vary:\n  one:\n  two: {train-vae.train: {lr: 0.5, batch: 7}}\n",
+                                "train-vae.train.batch=9");
+    for (int i = 0; i < 2; i++) {
+        const struct vae_config *vae = variant_section(&e.variants[i], "train-vae")->config;
+        assert_int_equal(vae->train.batch, 9);
+        assert_true(vae->train.lr == (i ? 0.5 : 0.001));
+    }
+    struct experiment again = parse(e.frozen, NULL);
+    const struct vae_config *vae = variant_section(&again.variants[1], "train-vae")->config;
+    assert_int_equal(vae->train.batch, 9);
+    experiment_free(&again);
+    experiment_free(&e);
+}
+
+static void a_grid_runs_the_last_path_fastest(void **state)
+{
+    (void)state;
+    struct experiment e = parse("name: a\n" STAGES_HERE "vary:\n  train-vae.train.lr: [0.1, 0.2]\n"
+                                "  train-vae.train.batch: [8, 16, 32]\n",
+                                NULL);
+    static const char *const names[] = {"lr=0.1,batch=8", "lr=0.1,batch=16", "lr=0.1,batch=32",
+                                        "lr=0.2,batch=8", "lr=0.2,batch=16", "lr=0.2,batch=32"};
+    assert_int_equal(e.variant_count, 6);
+    for (int i = 0; i < 6; i++)
+        assert_string_equal(e.variants[i].name, names[i]);
+    experiment_free(&e);
+}
+
+static void seeds_count_or_list_or_one(void **state)
+{
+    (void)state;
+    struct experiment e = parse("name: a\nseeds: 3\n" STAGES_HERE, NULL);
+    assert_int_equal(e.seed_count, 3);
+    assert_int_equal(e.seeds[2], 2);
+    experiment_free(&e);
+    e = parse("name: a\nseeds: [5, 9]\n" STAGES_HERE, NULL);
+    assert_int_equal(e.seed_count, 2);
+    assert_int_equal(e.seeds[1], 9);
+    experiment_free(&e);
+    e = parse("name: a\nseeds: 3\n" STAGES_HERE, "seed=7");
+    assert_int_equal(e.seed_count, 1);
+    assert_int_equal(e.seeds[0], 7);
+    experiment_free(&e);
+}
+
+/* What a plan freezes must be the experiment that was planned. */
+static void the_frozen_text_is_the_experiment(void **state)
+{
+    (void)state;
+    struct experiment a = parse("# Why?\n# Because.\nname: a\nseeds: 2\n" STAGES_HERE
+                                "vary: {x: {}, 'it''s: odd': {train-vae.train.epochs: 4}}\n",
+                                "train-vae.train.lr=0.5");
+    assert_string_equal(a.question, "Why?\nBecause.");
+    struct experiment b = parse(a.frozen, NULL);
+    assert_string_equal(a.frozen, b.frozen);
+    assert_string_equal(b.variants[1].name, "it's: odd");
+    assert_non_null(strstr(b.frozen, "0.5"));
+    experiment_free(&a);
+    experiment_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mistakes_are_named_with_their_place),
+        cmocka_unit_test(a_mistake_in_one_variant_stops_all),
+        cmocka_unit_test(named_variants_replace_whole_values),
+        cmocka_unit_test(a_change_from_the_command_line_wins),
+        cmocka_unit_test(a_grid_runs_the_last_path_fastest),
+        cmocka_unit_test(seeds_count_or_list_or_one),
+        cmocka_unit_test(the_frozen_text_is_the_experiment),
+    };
+    return cmocka_run_group_tests_name("experiment", tests, NULL, NULL);
+}
