@@ -42,7 +42,7 @@ LIBS_base := -lcrypto -lm
 LIBS_config := -lyaml
 LIBS_store := -lsqlite3 -ljansson
 LIBS_engine := -ldnnl
-LIBS_data := -lz -ljansson
+LIBS_data := -lz -ljansson -lpng -ljpeg
 LIBS_view := -lpng
 LIBS_pipeline := -ljansson
 

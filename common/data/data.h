@@ -4,11 +4,14 @@
  *
  * A dataset artifact holds
  *   dataset.safetensors  images u8 [N,h,w,c] (or [N,d,h,w,c]), labels i32 [N] (if there are any),
- *                        masks u8 (as images, without c; if there are any)
+ *                        masks u8 (as images, without c; if there are any): class indices, or
+ *                        MASK_IGNORE where a pixel has no class and counts nowhere
  *   cases.json           one record a case, in the same order: id, split, label, source (SHA-256 of
- *                        the file it came from, unpacked), pixels (SHA-256 of the decoded image
- * before any resize), plus the class names Cases are sorted by split (train, val, test), inside a
- * split in source order.
+ *                        the file it came from, unpacked, where that file holds many cases), pixels
+ *                        (SHA-256 of the decoded image before any resize), plus the class names
+ *   integrity.json       what is in it (integrity.h)
+ * Cases are sorted by split (train, val, test), inside a split in source order. Nothing in it
+ * depends on how an image file was encoded: the same pixels in another file give the same bytes.
  */
 #ifndef CAIRN_DATA_DATA_H
 #define CAIRN_DATA_DATA_H
@@ -16,6 +19,8 @@
 #include "base/err.h"
 #include "base/memory.h"
 #include "base/sha256.h"
+#include "data/augment.h"
+#include "data/image.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -24,22 +29,29 @@
 
 enum split { SPLIT_TRAIN, SPLIT_VAL, SPLIT_TEST, SPLITS };
 extern const char *const split_names[SPLITS + 1]; /* "train", "val", "test", NULL */
+enum { MASK_IGNORE = 255 };                       /* in a mask: no class */
 
 /* ---- collections: decoded cases on their way into an artifact ------------------------------- */
 struct raw_case {
     const char *id; /* unique, stable: "train-00017" */
     enum split split;
     int32_t label;           /* -1: none */
-    const struct id *source; /* NULL: made, not read */
+    const struct id *source; /* NULL: made, or a file of its own (the recipe has its hash) */
     const struct id *pixels; /* image_hash of the image before any resize */
+    int32_t size[3];         /* d, h, w before any resize; zeros: as the collection */
     const uint8_t *image;    /* d*h*w*c */
-    const uint8_t *mask;     /* d*h*w class indices, or NULL */
+    const uint8_t *mask;     /* d*h*w class indices or MASK_IGNORE, or NULL */
+};
+struct skipped_case {
+    const char *id, *reason;
 };
 struct collection {
     struct arena arena;
     int32_t d, h, w, c;
     uint32_t count;
     struct raw_case *cases;
+    uint32_t skipped_count;
+    struct skipped_case *skipped; /* could not be read, and were left out on request */
     uint32_t class_count, mask_class_count;
     const char **classes, **mask_classes;
 };
@@ -73,6 +85,38 @@ int idx_parse(const uint8_t **data, int *rank, int64_t dims[4], const uint8_t *b
  * none, and every machine draws the same bytes. */
 int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t train, int64_t test,
                 uint64_t seed, struct err *err);
+
+/* How pictures of several sizes become a collection of one. */
+struct fit {
+    int32_t h, w;              /* 0: all have to have one size already */
+    enum resize_filter filter; /* of images; masks are always nearest */
+    bool keep_aspect;          /* else stretched; what is left over, on both sides, is 0 in images
+                                    and MASK_IGNORE in masks */
+    bool skip_bad;             /* a case that cannot be read is left out and listed */
+};
+
+/*
+ * Oxford-IIIT Pet (https://www.robots.ox.ac.uk/~vgg/data/pets/): FOLDER/images/NAME.jpg,
+ * FOLDER/annotations/trimaps/NAME.png (1 pet, 2 background, 3 boundary),
+ * FOLDER/annotations/{trainval,test}.txt ("NAME CLASS-ID SPECIES BREED-ID"). Splits as the lists
+ * say, trainval being train. Labels: species (0 cat, 1 dog). Masks:
+ *   foreground  background, foreground; the boundary becomes either, or MASK_IGNORE
+ *   trimap      background, foreground, boundary
+ *   species     background, cat, dog; the boundary becomes MASK_IGNORE
+ * Files are decoded in parallel; the result does not depend on the threads.
+ */
+enum pets_target { PETS_FOREGROUND, PETS_TRIMAP, PETS_SPECIES };
+enum pets_boundary { BOUNDARY_FOREGROUND, BOUNDARY_BACKGROUND, BOUNDARY_IGNORE };
+struct pets_spec {
+    enum pets_target target;
+    enum pets_boundary boundary; /* foreground only */
+};
+/* The files that would be read, lists first, for the recipe: paths in arena, names relative to
+ * folder. */
+int pets_sources(const char ***names, const char ***paths, int *count, const char *folder,
+                 struct arena *arena, struct err *err);
+int pets_read(struct collection *out, const char *folder, const struct pets_spec *spec,
+              const struct fit *fit, struct err *err);
 
 /* Moves `count` cases of the train split to val, drawn by seed, the same share of each label (as
  * far as integers allow). More than there are is STATUS_CONFIG. */
@@ -113,11 +157,12 @@ struct loader_spec {
     bool shuffle;
     uint64_t seed;
     uint64_t start;
+    const struct augment *augment; /* NULL: none; with shuffle only */
 };
 struct batch {
     const float *image;    /* [batch,d,h,w,c] in [0, 1] */
     const int32_t *label;  /* [batch]; zeros if the dataset has none */
-    const int32_t *mask;   /* [batch,d,h,w] class indices, or NULL */
+    const int32_t *mask;   /* [batch,d,h,w] class indices or MASK_IGNORE, or NULL */
     const float *weight;   /* [batch]: 1, or 0 for padding */
     const uint32_t *index; /* [batch]: case index in the dataset */
     uint32_t real;         /* cases that are not padding */

@@ -1,0 +1,42 @@
+/*
+ * Augmentation on the fly: what a case looks like in one epoch is a function of (seed, epoch, case
+ * id) alone, so resuming, batch size, order and threads change nothing.
+ *
+ * All geometry is one affine map about the centre, sampled once: the image linearly, the mask
+ * nearest; beyond the edge both are reflected. Then colour, clamped to [0, 1]. Volumes turn and
+ * scale in the h-w plane.
+ */
+#ifndef CAIRN_DATA_AUGMENT_H
+#define CAIRN_DATA_AUGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum augmentation {
+    AUGMENT_FLIP,          /* left and right (w), half of the cases */
+    AUGMENT_FLIP_VERTICAL, /* h */
+    AUGMENT_FLIP_DEPTH,    /* d */
+    AUGMENT_CROP,       /* a window of `crop` to 1 of each side, anywhere, brought back to size */
+    AUGMENT_ROTATE,     /* by up to `rotate` degrees either way */
+    AUGMENT_SCALE,      /* by 1/(1+scale) to 1+scale, evenly in the logarithm */
+    AUGMENT_BRIGHTNESS, /* times 1-brightness to 1+brightness */
+    AUGMENT_CONTRAST,   /* about the image's mean, likewise */
+    AUGMENT_SATURATION, /* about each pixel's luma (three channels), likewise */
+    AUGMENTATIONS
+};
+extern const char *const augmentation_names[AUGMENTATIONS + 1]; /* NULL-terminated */
+
+struct augment {
+    bool use[AUGMENTATIONS];
+    double crop, rotate, scale, brightness, contrast, saturation;
+};
+
+struct augment_shape {
+    int32_t d, h, w, c;
+};
+/* from [d,h,w,c] u8 (and mask [d,h,w] u8 or NULL) to image [d,h,w,c] in [0, 1] and mask_out. */
+void augment_case(float *image, int32_t *mask_out, const uint8_t *from, const uint8_t *mask,
+                  struct augment_shape shape, const struct augment *augment, uint64_t seed,
+                  uint64_t epoch, const char *id);
+
+#endif

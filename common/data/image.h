@@ -1,0 +1,48 @@
+/*
+ * Pictures in files: decoding by what the bytes are, never by the name, and fitting to a size.
+ *
+ * Pixels are u8 [h,w,c], row by row. What is damaged, too large or of a kind that is not read is
+ * STATUS_BAD_DATA and says what it is and what would be right ("a GIF; PNG or JPEG expected").
+ */
+#ifndef CAIRN_DATA_IMAGE_H
+#define CAIRN_DATA_IMAGE_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct image {
+    int32_t h, w, c;
+    uint8_t *pixels; /* freed by image_free */
+};
+/* Sides are 1 to IMAGE_LARGEST, IMAGE_PIXELS in all: checked from the header, before any room is
+ * taken. */
+enum { IMAGE_LARGEST = 32768, IMAGE_PIXELS = 1 << 27 };
+
+/*
+ * RGB: c = 3; grey is repeated, CMYK (also Adobe's inverted) converted, alpha composited on black,
+ *      16 bit rounded to 8.
+ * GREY: c = 1; colour by the luma of ITU-R BT.601.
+ * INDEX: c = 1; a mask's class indices as they stand in the file: grey values of 1, 2, 4 or 8 bits
+ *      not stretched, or palette indices. Colour, alpha, 16 bit and JPEG (lossy) are refused.
+ */
+enum image_form { IMAGE_RGB, IMAGE_GREY, IMAGE_INDEX };
+int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                 struct err *err);
+int image_read(struct image *out, enum image_form form, const char *path, struct err *err);
+void image_free(struct image *image);
+
+/* [h,w] class indices as an 8-bit grey PNG; atomic; equal masks give equal bytes. */
+int image_write_mask(const char *path, const uint8_t *mask, int32_t h, int32_t w, struct err *err);
+
+/*
+ * AREA: the mean of the covered area. BILINEAR: a triangle filter, widened by the factor where the
+ * image shrinks (Pillow's BILINEAR), so that nothing aliases. NEAREST: the pixel at the centre.
+ * Pixel centres are at half-integers; results are rounded to the nearest level.
+ */
+enum resize_filter { RESIZE_AREA, RESIZE_BILINEAR, RESIZE_NEAREST };
+void image_resize(uint8_t *out, int32_t out_h, int32_t out_w, const uint8_t *in, int32_t h,
+                  int32_t w, int32_t c, enum resize_filter filter);
+
+#endif
