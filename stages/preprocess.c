@@ -1,5 +1,6 @@
 /* preprocess: decode raw files into a dataset. */
 #include "pipeline/pipeline.h"
+#include "pipeline/preprocess.h"
 
 #include "base/file.h"
 #include "data/data.h"

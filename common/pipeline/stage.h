@@ -13,18 +13,6 @@
 
 enum stage_kind { PREPROCESS, TRAIN_CLASSIFIER, TRAIN_VAE, EVALUATE, STAGES };
 
-enum source_format { SOURCE_IDX, SOURCE_SHAPES };
-struct preprocess_config {
-    struct {
-        int format; /* enum source_format */
-        const char *root;
-        int64_t size, classes, train, test, seed; /* shapes */
-    } source;
-    struct {
-        int64_t val, seed;
-    } split;
-};
-
 /* One file that a stage reads from outside the store. The name is its role, never a path: it enters
  * the recipe beside the content's hash. */
 struct source {
