@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "store/tensors.h"
 
 #include <setjmp.h>
@@ -116,8 +117,8 @@ static void cases_are_lines_of_json(void **state)
     const struct id pixels = {"2222222222222222222222222222222222222222222222222222222222222222"};
     const uint8_t image[3] = {7, 8, 9};
     const char *classes[] = {"a \"b\"", "c"};
-    struct raw_case cases[] = {{"x", SPLIT_TEST, 1, &source, &pixels, image, NULL},
-                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, image, NULL}};
+    struct raw_case cases[] = {{"x", SPLIT_TEST, 1, &source, &pixels, {0}, image, NULL},
+                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, {0}, image, NULL}};
     struct collection c = {.d = 3,
                            .h = 1,
                            .w = 1,
@@ -253,6 +254,30 @@ static void tensors_that_do_not_fit(void **state)
         expect_refusal(f, GOOD, bad[i].items, 2, bad[i].piece);
 }
 
+static void pixels_without_a_class(void **state)
+{
+    const struct fixture *f = *state;
+    static const uint8_t mask[] = {0, 255, 0, 0, 255, 255, 0, 0},
+                         wild[] = {0, 255, 254, 0, 0, 0, 0, 0};
+    struct tensor items[] = {IMAGES, LABELS, {"masks", TENSOR_U8, 3, {2, 2, 2}, mask, 8}};
+    struct err err;
+    must(open_crafted(f, GOOD, items, 3, &err), &err);
+    items[2].data = wild;
+    expect_refusal(f, GOOD, items, 3, "class 254 in 'masks', there are 1");
+    struct text json = {0};
+    text_puts(&json, "{\"classes\":[\"a\",\"b\"],\"cases\":[" FIRST
+                     "{\"id\":\"q\",\"split\":\"test\",\"label\":1}],\"mask_classes\":[\"0\"");
+    for (int i = 1; i < 255; i++)
+        text_printf(&json, ",\"%d\"", i);
+    size_t length = json.length;
+    text_puts(&json, "]}");
+    must(open_crafted(f, json.data, items, 3, &err), &err);
+    json.length = length;
+    text_puts(&json, ",\"255\"]}");
+    expect_refusal(f, json.data, items, 3, "256 mask classes, there can be 255");
+    text_free(&json);
+}
+
 static void an_artifact_that_is_not_there(void **state)
 {
     const struct fixture *f = *state;
@@ -305,10 +330,10 @@ static void real_mnist_is_quick(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(what_is_written_is_read), CASE(the_same_cases_give_the_same_artifact),
-        CASE(cases_are_lines_of_json), CASE(cases_that_do_not_fit),
-        CASE(tensors_that_do_not_fit), CASE(an_artifact_that_is_not_there),
-        CASE(real_mnist_is_quick),
+        CASE(what_is_written_is_read),       CASE(the_same_cases_give_the_same_artifact),
+        CASE(cases_are_lines_of_json),       CASE(cases_that_do_not_fit),
+        CASE(tensors_that_do_not_fit),       CASE(pixels_without_a_class),
+        CASE(an_artifact_that_is_not_there), CASE(real_mnist_is_quick),
     };
     return cmocka_run_group_tests_name("data_dataset", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "data/integrity.h"
 #include "store/tensors.h"
 
 #include <stdio.h>
@@ -213,5 +214,5 @@ int collection_write(const struct collection *collection, const struct draft *dr
     if (!status)
         status = write_cases(collection, order, cases, err);
     free(order);
-    return status;
+    return status ? status : integrity_write(collection, draft, err);
 }

@@ -94,6 +94,9 @@ struct fit {
                                     and MASK_IGNORE in masks */
     bool skip_bad;             /* a case that cannot be read is left out and listed */
 };
+/* Brings decoded pictures and their masks to the size of fit (nothing to do if that is 0). Volumes
+ * are STATUS_CONFIG. */
+int collection_fit(struct collection *collection, const struct fit *fit, struct err *err);
 
 /*
  * Oxford-IIIT Pet (https://www.robots.ox.ac.uk/~vgg/data/pets/): FOLDER/images/NAME.jpg,

@@ -37,10 +37,11 @@ static int check_masks(const struct dataset *dataset, const struct tensor *image
     if (!same)
         return fail_as(err, STATUS_BAD_DATA, "'masks' and 'images' differ in shape");
     const uint8_t *mask = masks->data;
-    uint8_t most = 0;
+    int most = -1;
     for (size_t i = 0; i < masks->bytes; i++)
-        most = mask[i] > most ? mask[i] : most;
-    if (most >= dataset->mask_class_count)
+        if (mask[i] != MASK_IGNORE && mask[i] > most)
+            most = mask[i];
+    if (most >= (int)dataset->mask_class_count)
         return fail_as(err, STATUS_BAD_DATA, "class %d in 'masks', there are %u", most,
                        dataset->mask_class_count);
     return 0;
@@ -188,6 +189,9 @@ static int read_both(struct dataset *out, const struct tensors *tensors, const j
     TRY(read_names(&out->classes, &out->class_count, &out->arena, root, "classes", err));
     TRY(read_names(&out->mask_classes, &out->mask_class_count, &out->arena, root, "mask_classes",
                    err));
+    if (out->mask_class_count > MASK_IGNORE)
+        return fail_as(err, STATUS_BAD_DATA, "%u mask classes, there can be %d",
+                       out->mask_class_count, MASK_IGNORE);
     TRY(read_tensors(out, &cases, tensors, err));
     return read_cases(out, cases, root, err);
 }

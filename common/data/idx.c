@@ -2,7 +2,7 @@
  * IDX: two zero bytes, the type of the elements (0x08: unsigned byte), the number of dimensions,
  * each dimension as a big-endian 32-bit number, then the elements, the last dimension fastest.
  */
-#include "data/data.h"
+#include "data/listing.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -188,21 +188,6 @@ int idx_unpack(const uint8_t **out, size_t *length, struct arena *arena, const u
 
 /* ---- the four files ------------------------------------------------------------------------- */
 
-static int missing(const char *name, const char *folder, struct err *err)
-{
-    char parent[PATH_BYTES];
-    TRY(path_join(parent, folder, "", err));
-    size_t length = strlen(parent);
-    while (length > 1 && parent[length - 1] == '/')
-        parent[--length] = '\0';
-    char *slash = strrchr(parent, '/');
-    if (slash)
-        slash[slash == parent] = '\0';
-    return fail_as(err, STATUS_MISSING,
-                   "cannot find '%s[.gz]' in '%s' (scripts/fetch-data mnist -d %s fetches it)",
-                   name, folder, slash ? parent : ".");
-}
-
 int idx_sources(const char *out[IDX_FILES], const char *folder, struct arena *arena,
                 struct err *err)
 {
@@ -214,7 +199,8 @@ int idx_sources(const char *out[IDX_FILES], const char *folder, struct arena *ar
             continue;
         out[i] = arena_printf(arena, "%s.gz", path);
         if (!file_exists(out[i]))
-            return missing(file_names[i], folder, err);
+            return missing_file(arena_printf(arena, "%s[.gz]", file_names[i]), folder, "mnist",
+                                err);
     }
     return 0;
 }

@@ -23,7 +23,7 @@ static bool judged(const void *config)
 const struct stage_info stage_table[STAGES] = {
     [PREPROCESS] = {.name = "preprocess",
                     .help = "decode raw files into a dataset",
-                    .version = 1,
+                    .version = 2,
                     .fields = preprocess_fields,
                     .config_size = sizeof(struct preprocess_config),
                     .output = "dataset",

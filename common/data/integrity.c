@@ -1,0 +1,255 @@
+#include "data/integrity.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- equal images --------------------------------------------------------------------------- */
+
+/* A case's place in the artifact: by split, then as they came. */
+static int place_order(const struct raw_case *x, const struct raw_case *y)
+{
+    if (x->split != y->split)
+        return x->split < y->split ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+static int by_pixels(const void *a, const void *b)
+{
+    const struct raw_case *x = *(const struct raw_case *const *)a,
+                          *y = *(const struct raw_case *const *)b;
+    int order = strcmp(x->pixels->hex, y->pixels->hex);
+    return order ? order : place_order(x, y);
+}
+
+/* Cases of equal images, in the artifact's order. */
+struct group {
+    const struct raw_case **cases;
+    uint32_t count;
+};
+
+static int by_first(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    return place_order(x->cases[0], y->cases[0]);
+}
+
+/* The groups of two or more; the caller frees both. */
+static struct group *find_groups(const struct raw_case ***sorted, uint32_t *count,
+                                 const struct collection *collection)
+{
+    *sorted = xcalloc(collection->count, sizeof **sorted);
+    *count = 0;
+    for (uint32_t i = 0; i < collection->count; i++)
+        (*sorted)[i] = &collection->cases[i];
+    qsort(*sorted, collection->count, sizeof **sorted, by_pixels);
+    struct group *groups = xcalloc(collection->count / 2, sizeof *groups);
+    for (uint32_t begin = 0, end; begin < collection->count; begin = end) {
+        const char *pixels = (*sorted)[begin]->pixels->hex;
+        end = begin + 1;
+        while (end < collection->count && strcmp((*sorted)[end]->pixels->hex, pixels) == 0)
+            end++;
+        if (end - begin > 1)
+            groups[(*count)++] = (struct group){*sorted + begin, end - begin};
+    }
+    qsort(groups, *count, sizeof *groups, by_first);
+    return groups;
+}
+
+/* The first case of another split than the group's first; NULL: all are in one. */
+static const struct raw_case *elsewhere(const struct group *group)
+{
+    for (uint32_t i = 1; i < group->count; i++)
+        if (group->cases[i]->split != group->cases[0]->split)
+            return group->cases[i];
+    return NULL;
+}
+
+int integrity_check_leaks(const struct collection *collection, struct err *err)
+{
+    const struct raw_case **sorted, *one = NULL, *other = NULL;
+    uint32_t count, leaks = 0;
+    struct group *groups = find_groups(&sorted, &count, collection);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct raw_case *copy = elsewhere(&groups[i]);
+        if (copy && !leaks++) {
+            one = groups[i].cases[0];
+            other = copy;
+        }
+    }
+    free(groups);
+    free(sorted);
+    if (!leaks)
+        return 0;
+    return fail_as(err, STATUS_BAD_DATA,
+                   "'%s/%s' and '%s/%s' are the same image; %u image%s in more than one split",
+                   split_names[one->split], one->id, split_names[other->split], other->id, leaks,
+                   leaks == 1 ? " is" : "s are");
+}
+
+static void put_equal(struct text *text, const struct collection *collection)
+{
+    const struct raw_case **sorted;
+    uint32_t count;
+    struct group *groups = find_groups(&sorted, &count, collection);
+    for (uint32_t i = 0; i < count; i++) {
+        text_puts(text, i ? ",\n[" : "\n[");
+        for (uint32_t j = 0; j < groups[i].count; j++) {
+            const struct raw_case *one = groups[i].cases[j];
+            struct text name = {0};
+            text_printf(&name, "%s/%s", split_names[one->split], one->id);
+            text_puts(text, j ? "," : "");
+            text_json(text, name.data);
+            text_free(&name);
+        }
+        text_puts(text, "]");
+    }
+    free(groups);
+    free(sorted);
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+struct size {
+    int32_t side[3];
+    uint32_t cases;
+};
+
+static int by_sides(const void *a, const void *b)
+{
+    const struct size *x = a, *y = b;
+    for (int i = 0; i < 3; i++)
+        if (x->side[i] != y->side[i])
+            return x->side[i] < y->side[i] ? -1 : 1;
+    return 0;
+}
+
+static int by_cases(const void *a, const void *b)
+{
+    const struct size *x = a, *y = b;
+    if (x->cases != y->cases)
+        return x->cases > y->cases ? -1 : 1;
+    return by_sides(a, b);
+}
+
+static void put_sizes(struct text *text, const struct collection *collection)
+{
+    struct size *sizes = xcalloc(collection->count, sizeof *sizes);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < collection->count; i++) {
+        const int32_t *own = collection->cases[i].size;
+        sizes[i] = own[0] ? (struct size){{own[0], own[1], own[2]}, 1}
+                          : (struct size){{collection->d, collection->h, collection->w}, 1};
+    }
+    qsort(sizes, collection->count, sizeof *sizes, by_sides);
+    for (uint32_t i = 0; i < collection->count; i++)
+        if (count && by_sides(&sizes[count - 1], &sizes[i]) == 0)
+            sizes[count - 1].cases++;
+        else
+            sizes[count++] = sizes[i];
+    qsort(sizes, count, sizeof *sizes, by_cases);
+    for (uint32_t i = 0; i < count; i++)
+        text_printf(text, "%s\n{\"d\":%d,\"h\":%d,\"w\":%d,\"c\":%d,\"cases\":%u}", i ? "," : "",
+                    sizes[i].side[0], sizes[i].side[1], sizes[i].side[2], collection->c,
+                    sizes[i].cases);
+    free(sizes);
+}
+
+/* ---- counts --------------------------------------------------------------------------------- */
+
+static void put_counts(struct text *text, const uint64_t *counts, const char *const *names,
+                       uint32_t count)
+{
+    text_puts(text, "{");
+    for (uint32_t i = 0; i < count; i++) {
+        text_puts(text, i ? "," : "");
+        text_json(text, names[i]);
+        text_printf(text, ":%llu", (unsigned long long)counts[i]);
+    }
+    text_puts(text, "}");
+}
+
+static void put_cases(struct text *text, const struct collection *collection)
+{
+    uint64_t counts[SPLITS] = {0};
+    for (uint32_t i = 0; i < collection->count; i++)
+        counts[collection->cases[i].split]++;
+    put_counts(text, counts, split_names, SPLITS);
+}
+
+static void put_labels(struct text *text, const struct collection *collection)
+{
+    for (int split = 0; split < SPLITS; split++) {
+        uint64_t *counts = xcalloc(collection->class_count, sizeof *counts);
+        for (uint32_t i = 0; i < collection->count; i++)
+            if ((int)collection->cases[i].split == split && collection->cases[i].label >= 0)
+                counts[collection->cases[i].label]++;
+        text_printf(text, "%s\n\"%s\":", split ? "," : "", split_names[split]);
+        put_counts(text, counts, collection->classes, collection->class_count);
+        free(counts);
+    }
+}
+
+static void put_mask_pixels(struct text *text, const struct collection *collection)
+{
+    uint32_t classes = collection->mask_class_count;
+    size_t pixels = (size_t)collection->d * (size_t)collection->h * (size_t)collection->w;
+    const char **names = xcalloc(classes + 1, sizeof *names);
+    for (uint32_t i = 0; i < classes; i++)
+        names[i] = collection->mask_classes[i];
+    names[classes] = "ignore";
+    for (int split = 0; split < SPLITS; split++) {
+        uint64_t counts[256] = {0};
+        for (uint32_t i = 0; i < collection->count; i++)
+            for (size_t p = 0; (int)collection->cases[i].split == split && p < pixels; p++)
+                counts[collection->cases[i].mask[p]]++;
+        counts[classes] = counts[MASK_IGNORE];
+        text_printf(text, "%s\n\"%s\":", split ? "," : "", split_names[split]);
+        put_counts(text, counts, names, classes + 1);
+    }
+    free(names);
+}
+
+static void put_skipped(struct text *text, const struct collection *collection)
+{
+    for (uint32_t i = 0; i < collection->skipped_count; i++) {
+        text_printf(text, "%s\n{\"id\":", i ? "," : "");
+        text_json(text, collection->skipped[i].id);
+        text_puts(text, ",\"reason\":");
+        text_json(text, collection->skipped[i].reason);
+        text_puts(text, "}");
+    }
+}
+
+int integrity_write(const struct collection *collection, const struct draft *draft, struct err *err)
+{
+    char path[PATH_BYTES];
+    TRY(draft_path(draft, "integrity.json", path, err));
+    struct text text = {0};
+    text_puts(&text, "{\"cases\":");
+    put_cases(&text, collection);
+    text_puts(&text, ",\n\"sizes\":[");
+    put_sizes(&text, collection);
+    if (collection->class_count) {
+        text_puts(&text, "],\n\"labels\":{");
+        put_labels(&text, collection);
+        text_puts(&text, "},\n");
+    } else {
+        text_puts(&text, "],\n");
+    }
+    if (collection->count && collection->cases[0].mask) {
+        text_puts(&text, "\"mask_pixels\":{");
+        put_mask_pixels(&text, collection);
+        text_puts(&text, "},\n");
+    }
+    text_puts(&text, "\"equal\":[");
+    put_equal(&text, collection);
+    text_puts(&text, "],\n\"skipped\":[");
+    put_skipped(&text, collection);
+    text_puts(&text, "]}\n");
+    int status = file_publish(path, text.data, text.length, err);
+    text_free(&text);
+    return status;
+}

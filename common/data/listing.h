@@ -1,0 +1,70 @@
+/*
+ * Data sets that are folders of pictures. The reader of each format makes a listing (which image,
+ * which mask, which split); what follows is the same for all: naming the files for the recipe, and
+ * decoding them in parallel into a collection. Paths are relative to the folder; memory is the
+ * arena's that is handed in, which outlives the listing.
+ */
+#ifndef CAIRN_DATA_LISTING_H
+#define CAIRN_DATA_LISTING_H
+
+#include "data/data.h"
+
+/* What each value in a mask file becomes: a class index or MASK_IGNORE, -1: it must not be there. */
+struct mask_values {
+    int16_t becomes[256];
+    const char *expected; /* for messages: "1 to 3" */
+};
+/* All -1. */
+struct mask_values *mask_values_new(struct arena *arena, const char *expected);
+
+struct listed {
+    const char *id;
+    enum split split;
+    int32_t label; /* -1: none */
+    const char *image, *mask;
+    const struct mask_values *values;
+    const char *list; /* where it is listed */
+    size_t line;
+};
+struct listing {
+    const char *folder;
+    const char *fetch; /* what scripts/fetch-data calls the data set; NULL: it does not know it */
+    const char *lists[SPLITS];
+    int list_count;
+    struct listed *cases;
+    uint32_t count, room;
+};
+
+/* The lines of FOLDER/NAME without their ends (LF or CRLF); lines[i] is line i + 1. NAME becomes
+ * one of the listing's lists. */
+int listing_lines(char ***lines, size_t *count, struct listing *listing, const char *name,
+                  struct arena *arena, struct err *err);
+/* A line that is empty or begins with '#' says nothing. */
+bool line_is_blank(const char *line);
+/* Splits a line at blanks, in place; returns how many fields there are, of which at most `most` are
+ * stored. */
+size_t line_fields(char *line, char **fields, size_t most);
+/* STATUS_BAD_DATA at a line of a list: "line N of 'PATH': ...". */
+int line_fail(struct err *err, const struct listing *listing, const char *list, size_t line,
+              const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Can it be a case's id and part of a path: printable ASCII, no slash, no leading dot? */
+bool name_is_plain(const char *name);
+void listing_add(struct listing *listing, const struct listed *one, struct arena *arena);
+/* No id twice, and cases in every list. */
+int listing_check(const struct listing *listing, struct err *err);
+
+/* A file of a data set is not there: says how to fetch it, where that is known (fetch not NULL). */
+int missing_file(const char *name, const char *folder, const char *fetch, struct err *err);
+
+/* As pets_sources and pets_read, of a listing that was checked. listing_read appends to *out, whose
+ * class names are there already; it does not free it. */
+int listing_sources(const char ***names, const char ***paths, int *count,
+                    const struct listing *listing, struct arena *arena, struct err *err);
+int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
+                 struct err *err);
+
+/* One case: image [h,w,c] (and mask [h,w], or NULL) to the size of fit, which is not 0. */
+void fit_case(uint8_t *image_out, uint8_t *mask_out, const struct fit *fit, const uint8_t *image,
+              const uint8_t *mask, int32_t h, int32_t w, int32_t c);
+
+#endif
