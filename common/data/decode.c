@@ -61,6 +61,9 @@ static int translate(struct image *mask, const struct image *image, const struct
         return fail_as(err, STATUS_BAD_DATA, "%dx%d (height x width), but its image '%s' is %dx%d",
                        mask->h, mask->w, one->image, image->h, image->w);
     size_t count = (size_t)mask->h * (size_t)mask->w;
+    if (one->values->binary && memchr(mask->pixels, 1, count) && memchr(mask->pixels, 255, count))
+        return fail_as(err, STATUS_BAD_DATA,
+                       "has pixels of 1 and of 255, expected one of them for the foreground");
     for (size_t i = 0; i < count; i++) {
         int class = one->values->becomes[mask->pixels[i]];
         if (class < 0)

@@ -1,6 +1,7 @@
 #include "data/listing.h"
 
 #include "base/file.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,8 +59,8 @@ static void cut_lines(char ***lines, size_t *count, char *text, size_t length, s
     }
 }
 
-int listing_lines(char ***lines, size_t *count, struct listing *listing, const char *name,
-                  struct arena *arena, struct err *err)
+static int read_lines(char ***lines, size_t *count, const struct listing *listing, const char *name,
+                      struct arena *arena, struct err *err)
 {
     char path[PATH_BYTES], *bytes;
     size_t length;
@@ -72,13 +73,25 @@ int listing_lines(char ***lines, size_t *count, struct listing *listing, const c
     if (strlen(text) != length)
         return fail_as(err, STATUS_BAD_DATA, "'%s' is not a text file: it has a zero byte", path);
     cut_lines(lines, count, text, length, arena);
-    listing->lists[listing->list_count++] = name;
     return 0;
 }
 
-bool line_is_blank(const char *line)
+int listing_split(struct listing *listing, enum split split, const char *name,
+                  int (*add)(struct listing *listing, struct listed *one, char *line,
+                             const void *user, struct arena *arena, struct err *err),
+                  const void *user, struct arena *arena, struct err *err)
 {
-    return line[strspn(line, " \t")] == '\0' || *line == '#';
+    char **lines;
+    size_t count;
+    TRY(read_lines(&lines, &count, listing, name, arena, err));
+    listing->lists[listing->list_count++] = name;
+    for (size_t i = 0; i < count; i++) {
+        struct listed one = {.split = split, .label = -1, .list = name, .line = i + 1};
+        bool blank = lines[i][strspn(lines[i], " \t")] == '\0' || lines[i][0] == '#';
+        if (!blank)
+            TRY(add(listing, &one, lines[i], user, arena, err));
+    }
+    return 0;
 }
 
 size_t line_fields(char *line, char **fields, size_t most)
@@ -113,6 +126,17 @@ bool name_is_plain(const char *name)
     return *name && *name != '.';
 }
 
+const char *picture_stem(const char *path, struct arena *arena)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg"};
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (length > strlen(endings[i]) && ends_with(name, endings[i]))
+            return arena_strndup(arena, name, length - strlen(endings[i]));
+    return arena_strdup(arena, name);
+}
+
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena)
 {
     if (listing->count == listing->room) {
@@ -144,7 +168,12 @@ static int check_twice(const struct listing *listing, struct err *err)
     int status = 0;
     for (uint32_t i = 1; !status && i < listing->count; i++) {
         const struct listed *first = sorted[i - 1], *second = sorted[i];
-        if (strcmp(first->id, second->id) == 0)
+        if (strcmp(first->id, second->id))
+            continue;
+        if (!second->line)
+            status = fail_as(err, STATUS_BAD_DATA, "'%s/%s' and '%s' are both called '%s'",
+                             listing->folder, first->image, second->image, second->id);
+        else
             status = line_fail(err, listing, second->list, second->line,
                                "'%s' is already on line %zu of '%s'", second->id, first->line,
                                first->list);

@@ -13,6 +13,7 @@
 struct mask_values {
     int16_t becomes[256];
     const char *expected; /* for messages: "1 to 3" */
+    bool binary;          /* 1 and 255 become the same: a file that has both is not understood */
 };
 /* All -1. */
 struct mask_values *mask_values_new(struct arena *arena, const char *expected);
@@ -23,7 +24,7 @@ struct listed {
     int32_t label; /* -1: none */
     const char *image, *mask;
     const struct mask_values *values;
-    const char *list; /* where it is listed */
+    const char *list; /* where it is listed, in which line; 0: a folder */
     size_t line;
 };
 struct listing {
@@ -35,12 +36,6 @@ struct listing {
     uint32_t count, room;
 };
 
-/* The lines of FOLDER/NAME without their ends (LF or CRLF); lines[i] is line i + 1. NAME becomes
- * one of the listing's lists. */
-int listing_lines(char ***lines, size_t *count, struct listing *listing, const char *name,
-                  struct arena *arena, struct err *err);
-/* A line that is empty or begins with '#' says nothing. */
-bool line_is_blank(const char *line);
 /* Splits a line at blanks, in place; returns how many fields there are, of which at most `most` are
  * stored. */
 size_t line_fields(char *line, char **fields, size_t most);
@@ -50,9 +45,18 @@ int line_fail(struct err *err, const struct listing *listing, const char *list, 
 /* Can it be a case's id and part of a path: printable ASCII, no slash, no leading dot? */
 bool name_is_plain(const char *name);
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena);
+/* Calls add for the lines of FOLDER/NAME (ended by LF or CRLF) that are not empty and do not begin
+ * with '#'; split, list and line of `one` are filled in. NAME becomes one of the listing's lists.
+ */
+int listing_split(struct listing *listing, enum split split, const char *name,
+                  int (*add)(struct listing *listing, struct listed *one, char *line,
+                             const void *user, struct arena *arena, struct err *err),
+                  const void *user, struct arena *arena, struct err *err);
 /* No id twice, and cases in every list. */
 int listing_check(const struct listing *listing, struct err *err);
 
+/* The name without its folder and without .png, .jpg or .jpeg. */
+const char *picture_stem(const char *path, struct arena *arena);
 /* A file of a data set is not there: says how to fetch it, where that is known (fetch not NULL). */
 int missing_file(const char *name, const char *folder, const char *fetch, struct err *err);
 

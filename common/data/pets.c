@@ -42,9 +42,10 @@ static bool is_number(const char *text)
 }
 
 /* "NAME CLASS-ID SPECIES BREED-ID" */
-static int add_line(struct listing *listing, struct listed *one, char *line,
-                    const struct mask_values *const values[2], struct arena *arena, struct err *err)
+static int add_line(struct listing *listing, struct listed *one, char *line, const void *user,
+                    struct arena *arena, struct err *err)
 {
+    const struct mask_values *const *values = user; /* of cats, of dogs */
     char *field[FIELDS];
     size_t count = line_fields(line, field, FIELDS);
     if (count != FIELDS)
@@ -69,28 +70,13 @@ static int add_line(struct listing *listing, struct listed *one, char *line,
     return 0;
 }
 
-static int list_split(struct listing *listing, enum split split, const char *name,
-                      const struct mask_values *const values[2], struct arena *arena,
-                      struct err *err)
-{
-    char **lines;
-    size_t count;
-    TRY(listing_lines(&lines, &count, listing, name, arena, err));
-    for (size_t i = 0; i < count; i++) {
-        struct listed one = {.split = split, .list = name, .line = i + 1};
-        if (!line_is_blank(lines[i]))
-            TRY(add_line(listing, &one, lines[i], values, arena, err));
-    }
-    return 0;
-}
-
 static int list_pets(struct listing *out, const char *folder, const struct pets_spec *spec,
                      struct arena *arena, struct err *err)
 {
     *out = (struct listing){.folder = folder, .fetch = "oxford-iiit-pet"};
     const struct mask_values *values[] = {values_of(spec, 0, arena), values_of(spec, 1, arena)};
-    TRY(list_split(out, SPLIT_TRAIN, "annotations/trainval.txt", values, arena, err));
-    TRY(list_split(out, SPLIT_TEST, "annotations/test.txt", values, arena, err));
+    TRY(listing_split(out, SPLIT_TRAIN, "annotations/trainval.txt", add_line, values, arena, err));
+    TRY(listing_split(out, SPLIT_TEST, "annotations/test.txt", add_line, values, arena, err));
     return listing_check(out, err);
 }
 
