@@ -41,6 +41,8 @@ struct unet_model_config {
     bool deep_supervision;
 };
 extern const struct field unet_model_fields[];
+/* What no single field can say: STATUS_CONFIG. */
+int unet_model_check(const struct unet_model_config *config, struct err *err);
 
 /* image [n,d,h,w,c] -> logits [n,d,h,w,outputs]. extra receives the logits of deep supervision, top
  * level first, *extra_count of them (0 without; in MODE_EVALUATE never any). */
