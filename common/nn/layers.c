@@ -143,13 +143,19 @@ val layer_embedding(struct graph *g, const struct layers *layers, const char *na
     return y;
 }
 
+val layer_conv_then_norm(struct graph *g, const struct layers *layers, const char *conv,
+                         const char *norm, val x, int32_t out, struct window window, enum act act)
+{
+    if (layers->norm == NORM_NONE)
+        return layer_conv(g, layers, conv, x, out, window, true, act);
+    x = layer_conv(g, layers, conv, x, out, window, false, ACT_NONE);
+    return layer_norm(g, layers, norm, x, act);
+}
+
 val layer_conv_norm(struct graph *g, const struct layers *layers, val x, int32_t out,
                     struct window window)
 {
-    if (layers->norm == NORM_NONE)
-        return layer_conv(g, layers, "conv", x, out, window, true, layers->act);
-    x = layer_conv(g, layers, "conv", x, out, window, false, ACT_NONE);
-    return layer_norm(g, layers, "norm", x, layers->act);
+    return layer_conv_then_norm(g, layers, "conv", "norm", x, out, window, layers->act);
 }
 
 val layer_conv_transposed_norm(struct graph *g, const struct layers *layers, val x, int32_t out,

@@ -42,6 +42,11 @@ val layer_norm(struct graph *g, const struct layers *layers, const char *name, v
 val layer_embedding(struct graph *g, const struct layers *layers, const char *name, val label,
                     int32_t classes, int32_t size);
 
+/* Convolution (with a bias only where no norm would cancel it), norm, act: CONV.weight, NORM.weight,
+ * ... */
+val layer_conv_then_norm(struct graph *g, const struct layers *layers, const char *conv,
+                         const char *norm, val x, int32_t out, struct window window, enum act act);
+
 /* Blocks, named by the path alone.
  * Convolution (without the bias that a norm would cancel), norm, activation: conv, norm. */
 val layer_conv_norm(struct graph *g, const struct layers *layers, val x, int32_t out,

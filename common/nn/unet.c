@@ -16,7 +16,7 @@ const struct field unet_model_fields[] = {
     {MODEL(norm), .type = FIELD_CHOICE, .fallback = "batch", .choices = norm_names,
      .help = "normalisation after each 3x3 convolution"},
     {MODEL(norm_groups), .type = FIELD_INT, .fallback = "8", .min = 1, .max = MAX_CHANNELS,
-     .help = "norm group: how many groups; they divide every level's channels"},
+     .help = "group norm: groups; must divide the channels of every level"},
     {MODEL(activation), .type = FIELD_CHOICE, .fallback = "relu", .choices = act_names,
      .help = "activation of all hidden layers"},
     {MODEL(down), .type = FIELD_CHOICE, .fallback = "maxpool", .choices = down_names,
@@ -37,119 +37,126 @@ const struct field unet_model_fields[] = {
 
 int unet_model_check(const struct unet_model_config *config, struct err *err)
 {
-    if (config->dropout.count && config->dropout.count != config->channels.count)
-        return fail_as(err, STATUS_CONFIG, "model.dropout has %zu shares for %zu levels",
-                       config->dropout.count, config->channels.count);
-    for (size_t i = 0; config->norm == NORM_GROUP && i < config->channels.count; i++)
-        if (config->channels.items[i] % config->norm_groups)
+    const struct int_list *channels = &config->channels;
+    if (config->dropout.count && config->dropout.count != channels->count)
+        return fail_as(err, STATUS_CONFIG,
+                       "model.dropout has %zu shares for %zu levels; one a level, or none at all",
+                       config->dropout.count, channels->count);
+    for (size_t i = 0; config->norm == NORM_GROUP && i < channels->count; i++)
+        if (channels->items[i] % config->norm_groups)
             return fail_as(err, STATUS_CONFIG,
-                           "model.norm_groups: %lld groups do not divide %lld channels",
-                           (long long)config->norm_groups, (long long)config->channels.items[i]);
+                           "model.norm_groups: %lld groups do not divide the %lld channels of "
+                           "level %zu",
+                           (long long)config->norm_groups, (long long)channels->items[i], i);
     return 0;
 }
 
 /* ---- parts ---------------------------------------------------------------------------------- */
-struct unet {
+/* The image alone says whether this is 3D: a volume's deep levels may be one voxel thick, and their
+ * weights must not depend on that. */
+struct half {
     const struct unet_model_config *config;
     struct layers layers;
+    bool three_d;
 };
 
-static struct layers layers_of(const struct unet_model_config *config, const char *group)
+static struct half half_of(const struct unet_model_config *config, const char *group,
+                           struct shape image)
 {
-    return (struct layers){group, (enum norm)config->norm, (int32_t)config->norm_groups,
-                           (enum act)config->activation};
+    struct layers layers = {group, (enum norm)config->norm, (int32_t)config->norm_groups,
+                            (enum act)config->activation};
+    return (struct half){config, layers, image.d > 1};
 }
 
-/* A convolution and its norm; the bias is there only where no norm would cancel it. */
-static val conv_norm(struct graph *g, const struct layers *layers, const char *conv,
-                     const char *norm, val x, int32_t out, struct window window, enum act act)
+/* 2x2 in steps of 2 over `large`, whose odd sides get one more row at the end. The same window leads
+ * a transposed convolution back. */
+static struct window halving(const struct half *half, struct shape large)
 {
-    bool bias = layers->norm == NORM_NONE;
-    x = layer_conv(g, layers, conv, x, out, window, bias, ACT_NONE);
-    return layer_norm(g, layers, norm, x, act);
+    struct window window = window_make(half->three_d, 2, 2, 0);
+    const int32_t side[3] = {large.d, large.h, large.w};
+    for (int axis = 0; axis < 3; axis++)
+        window.pad_end[axis] = side[axis] % window.stride[axis];
+    return window;
 }
 
-static val shortcut(struct graph *g, const struct layers *layers, val x, int32_t out)
+static val pointwise(struct graph *g, const struct half *half, const char *name, val x, int32_t out)
+{
+    return layer_conv(g, &half->layers, name, x, out, window_make(true, 1, 1, 0), true, ACT_NONE);
+}
+
+/* ---- levels --------------------------------------------------------------------------------- */
+static val shortcut(struct graph *g, const struct half *half, val x, int32_t out)
 {
     if (g_shape(g, x).c == out)
         return x;
-    return conv_norm(g, layers, "shortcut", "shortcut_norm", x, out, window_make(true, 1, 1, 0),
-                     ACT_NONE);
+    return layer_conv_then_norm(g, &half->layers, "shortcut", "shortcut_norm", x, out,
+                                window_make(true, 1, 1, 0), ACT_NONE);
 }
 
-static val block(struct graph *g, const struct unet *unet, val x, int32_t out)
+static val block(struct graph *g, const struct half *half, val x, int32_t out)
 {
-    const struct layers *layers = &unet->layers;
-    struct window window = window_same(g_shape(g, x), 3, 1);
-    val first = conv_norm(g, layers, "conv1", "norm1", x, out, window, layers->act);
-    if (unet->config->block == BLOCK_PLAIN)
-        return conv_norm(g, layers, "conv2", "norm2", first, out, window, layers->act);
-    if (unet->config->block == BLOCK_DENSE_RESIDUAL)
+    const struct layers *layers = &half->layers;
+    struct window window = window_make(half->three_d, 3, 1, 1);
+    val first = layer_conv_then_norm(g, layers, "conv1", "norm1", x, out, window, layers->act);
+    if (half->config->block == BLOCK_PLAIN)
+        return layer_conv_then_norm(g, layers, "conv2", "norm2", first, out, window, layers->act);
+    if (half->config->block == BLOCK_DENSE_RESIDUAL)
         first = g_concat(g, x, first, AXIS_C);
-    val second = conv_norm(g, layers, "conv2", "norm2", first, out, window, ACT_NONE);
-    return g_act(g, g_binary(g, OP_add, second, shortcut(g, layers, x, out)), layers->act);
+    val second = layer_conv_then_norm(g, layers, "conv2", "norm2", first, out, window, ACT_NONE);
+    return g_act(g, g_binary(g, OP_add, second, shortcut(g, half, x, out)), layers->act);
 }
 
-static val level_block(struct graph *g, const struct unet *unet, size_t level, val x)
+static val level_block(struct graph *g, const struct half *half, size_t level, val x)
 {
-    x = block(g, unet, x, (int32_t)unet->config->channels.items[level]);
-    if (!unet->config->dropout.count)
-        return x;
-    return g_dropout(g, x, (float)unet->config->dropout.items[level], true);
+    const struct real_list *dropout = &half->config->dropout;
+    x = block(g, half, x, (int32_t)half->config->channels.items[level]);
+    return dropout->count ? g_dropout(g, x, (float)dropout->items[level], true) : x;
 }
 
-static val lower(struct graph *g, const struct unet *unet, val x)
-{
-    struct shape s = g_shape(g, x);
-    if (unet->config->down == DOWN_MAXPOOL)
-        return g_max_pool(g, x, window_same(s, 2, 2));
-    return conv_norm(g, &unet->layers, "down", "down_norm", x, s.c, window_same(s, 3, 2),
-                     unet->layers.act);
-}
-
-/* x, enlarged by whole factors and cut to d, h and w of `to`. */
-static val enlarge(struct graph *g, val x, struct shape to, int32_t mode)
+static val down(struct graph *g, const struct half *half, val x)
 {
     struct shape s = g_shape(g, x);
-    if (!s.n || !to.n)
-        return 0;
-    const int32_t have[3] = {s.d, s.h, s.w}, want[3] = {to.d, to.h, to.w};
-    int32_t factor[3];
-    for (int i = 0; i < 3; i++)
-        factor[i] = (want[i] + have[i] - 1) / have[i];
-    x = g_upsample(g, x, factor, mode);
-    for (int i = 0; i < 3; i++)
-        if (have[i] * factor[i] != want[i])
-            x = g_slice(g, x, AXIS_D + i, 0, want[i]);
+    if (half->config->down == DOWN_MAXPOOL)
+        return g_max_pool(g, x, halving(half, s));
+    return layer_conv_then_norm(g, &half->layers, "down", "down_norm", x, s.c,
+                                window_make(half->three_d, 3, 2, 1), half->layers.act);
+}
+
+/* x with its sides times `factor`, cut to those of `to`: what halving rounded up is at the end. */
+static val enlarge(struct graph *g, const struct half *half, val x, int32_t factor, struct shape to,
+                   int32_t mode)
+{
+    const int32_t factors[3] = {half->three_d ? factor : 1, factor, factor};
+    const int32_t side[3] = {to.d, to.h, to.w};
+    x = g_upsample(g, x, factors, mode);
+    struct shape s = g_shape(g, x);
+    const int32_t have[3] = {s.d, s.h, s.w};
+    for (int axis = 0; axis < 3; axis++)
+        if (have[axis] != side[axis])
+            x = g_slice(g, x, AXIS_D + axis, 0, side[axis]);
     return x;
 }
 
-static val higher(struct graph *g, const struct unet *unet, val x, struct shape to)
+static val up(struct graph *g, const struct half *half, val x, struct shape to)
 {
-    if (unet->config->up == UP_TRANSPOSE)
-        return layer_conv_transposed(g, &unet->layers, "up", x, to.c, window_same(to, 2, 2), to,
-                                     true, ACT_NONE);
-    x = layer_conv(g, &unet->layers, "up", x, to.c, window_make(true, 1, 1, 0), true, ACT_NONE);
-    return enlarge(g, x, to, unet->config->upsampling);
-}
-
-static val head(struct graph *g, const struct unet *unet, val x, int32_t outputs)
-{
-    return layer_conv(g, &unet->layers, "head", x, outputs, window_make(true, 1, 1, 0), true,
-                      ACT_NONE);
+    if (half->config->up == UP_TRANSPOSE)
+        return layer_conv_transposed(g, &half->layers, "up", x, to.c, halving(half, to), to, true,
+                                     ACT_NONE);
+    x = pointwise(g, half, "up", x, to.c);
+    return enlarge(g, half, x, 2, to, half->config->upsampling);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 static val encode(struct graph *g, const struct unet_model_config *config, val x,
                   val skip[UNET_LEVELS])
 {
-    struct unet unet = {config, layers_of(config, "encoder")};
+    struct half half = half_of(config, "encoder", g_shape(g, x));
     graph_push(g, "encoder");
     for (size_t i = 0; i < config->channels.count; i++) {
         graph_push(g, "%zu", i);
-        skip[i] = x = level_block(g, &unet, i, x);
+        skip[i] = x = level_block(g, &half, i, x);
         if (i + 1 < config->channels.count)
-            x = lower(g, &unet, x);
+            x = down(g, &half, x);
         graph_pop(g);
     }
     graph_pop(g);
@@ -159,23 +166,23 @@ static val encode(struct graph *g, const struct unet_model_config *config, val x
 val unet_logits(struct graph *g, const struct unet_model_config *config, int32_t outputs, val image,
                 val extra[UNET_LEVELS], int *extra_count)
 {
-    struct unet unet = {config, layers_of(config, "decoder")};
-    bool deep = config->deep_supervision && graph_mode(g) == MODE_TRAIN;
-    val skip[UNET_LEVELS], lower_heads[UNET_LEVELS];
-    val x = encode(g, config, image, skip);
+    struct half half = half_of(config, "decoder", g_shape(g, image));
+    val skip[UNET_LEVELS], x = encode(g, config, image, skip);
+    int top = (int)config->channels.count - 2;
     *extra_count = 0;
     graph_push(g, "decoder");
-    for (size_t i = config->channels.count - 1; i-- > 0;) {
-        graph_push(g, "%zu", i);
-        x = g_concat(g, skip[i], higher(g, &unet, x, g_shape(g, skip[i])), AXIS_C);
-        x = level_block(g, &unet, i, x);
-        if (deep && i)
-            lower_heads[(*extra_count)++] =
-                enlarge(g, head(g, &unet, x, outputs), g_shape(g, image), MODE_LINEAR);
+    for (int i = top; i >= 0; i--) {
+        graph_push(g, "%d", i);
+        x = g_concat(g, skip[i], up(g, &half, x, g_shape(g, skip[i])), AXIS_C);
+        x = level_block(g, &half, (size_t)i, x);
+        if (config->deep_supervision && i > 0) { /* in evaluation, too: for its weights' sake */
+            val logits = pointwise(g, &half, "head", x, outputs);
+            extra[i - 1] = enlarge(g, &half, logits, 1 << i, g_shape(g, image), MODE_LINEAR);
+        }
         graph_pop(g);
     }
     graph_pop(g);
-    for (int i = 0; i < *extra_count; i++) /* they came lowest first */
-        extra[i] = lower_heads[*extra_count - 1 - i];
-    return head(g, &unet, x, outputs);
+    if (config->deep_supervision && graph_mode(g) == MODE_TRAIN)
+        *extra_count = top;
+    return pointwise(g, &half, "head", x, outputs);
 }
