@@ -540,3 +540,24 @@ MAKER(embedding_grad)
     cpu_loop_pass(loop, embedding_grad_range, desc->out[0].n);
     return 0;
 }
+
+static void one_hot_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                          int64_t end)
+{
+    (void)scratch;
+    const int32_t *label = arg[0];
+    float *y = arg[1];
+    int32_t c = loop->desc.out[0].c, first = loop->attr.begin;
+    for (int64_t i = begin; i < end; i++)
+        for (int32_t j = 0; j < c; j++)
+            y[i * c + j] = label[i] == first + j;
+}
+
+MAKER(one_hot)
+{
+    struct loop *loop = cpu_loop_make(out, desc, err);
+    if (!loop)
+        return -1;
+    cpu_loop_pass(loop, one_hot_range, shape_count(desc->in[0]));
+    return 0;
+}

@@ -189,6 +189,8 @@ val g_softmax(struct graph *g, val x);
 val g_cross_entropy(struct graph *g, val logits, val label, val class_weight, int32_t ignore,
                     float smoothing);
 val g_embedding(struct graph *g, val table, val label);
+/* label [n,d,h,w,1] -> [n,d,h,w,count]: 1 in channel label - first; any other label is all zeros */
+val g_one_hot(struct graph *g, val label, int32_t first, int32_t count);
 val g_normal(struct graph *g, struct shape shape);
 val g_dropout(struct graph *g, val x, float p, bool per_channel); /* x itself in MODE_EVALUATE */
 val g_fill(struct graph *g, struct shape shape, float value);

@@ -116,6 +116,13 @@ val g_embedding(struct graph *g, val table, val label)
     return g_append(g, OP_embedding, in, NULL, NULL);
 }
 
+val g_one_hot(struct graph *g, val label, int32_t first, int32_t count)
+{
+    struct attr attr = {.begin = first, .shape = g_shape(g, label)};
+    attr.shape.c = count;
+    return g_append(g, OP_one_hot, &label, &attr, NULL);
+}
+
 val g_normal(struct graph *g, struct shape shape)
 {
     val clock = g_clock(g);

@@ -104,3 +104,17 @@ void op_embedding_grad(struct graph *graph, const struct node *node, const val *
     din[0] = g_append(graph, OP_embedding_grad, in,
                       &(struct attr){.shape = op_shape(graph, node, 0)}, NULL);
 }
+
+int op_one_hot_infer(struct graph *graph, struct node *node)
+{
+    TRY(op_input(graph, node, 0, I32));
+    struct shape label = op_shape(graph, node, 0), want = node->attr.shape;
+    char have[SHAPE_TEXT];
+    if (label.c != 1)
+        return op_fail(graph, node, "labels have the shape %s, not one per pixel",
+                       shape_text(have, label));
+    if (want.c < 1)
+        return op_fail(graph, node, "%d channels", want.c);
+    label.c = want.c;
+    return op_output(graph, node, 0, label, F32);
+}

@@ -269,6 +269,11 @@ static const struct op_case cases_embedding_grad[] = {
     {"two classes of many cases", {IN(128,1,1,1,32), LABELS(128,1,1,1,1)}, {.shape = SHAPE(2,1,1,1,32)}, .classes = 2},
     {"a label out of range", {IN(6,1,1,1,4), OF(BAD_LABEL,6,1,1,1,1)}, {.shape = SHAPE(3,1,1,1,4)}, .classes = 3},
 };
+static const struct op_case cases_one_hot[] = {
+    {"all classes", {LABELS(2,1,3,4,1)}, {.shape = SHAPE(2,1,3,4,5), .ignore = 255}, .classes = 5},
+    {"the foreground alone", {LABELS(2,2,3,5,1)}, {.shape = SHAPE(2,2,3,5,1), .begin = 1, .ignore = 255}, .classes = 2},
+    {"all but the first, large", {LABELS(4,1,67,65,1)}, {.shape = SHAPE(4,1,67,65,3), .begin = 1, .ignore = -1}, .classes = 4},
+};
 
 /* ---- drawn and constant --------------------------------------------------------------------- */
 static const struct op_case cases_normal[] = {

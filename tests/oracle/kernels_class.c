@@ -95,6 +95,15 @@ REFERENCE(embedding)
     }
 }
 
+REFERENCE(one_hot)
+{
+    const int32_t *label = arg[0];
+    double *y = arg[1];
+    struct shape s = desc->out[0];
+    for (int64_t i = 0; i < shape_count(s); i++)
+        y[i] = label[i / s.c] - desc->attr->begin == i % s.c ? 1 : 0;
+}
+
 REFERENCE(embedding_grad)
 {
     const double *dy = arg[0];
