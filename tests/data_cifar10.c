@@ -162,6 +162,9 @@ static void damage(void **state)
                    " has 30 bytes, expected 1 to 1000000 records of 3073 bytes");
     put(f, "data_batch_2.bin", "", 0);
     expect_refusal(f, "data_batch_2.bin", " has 0 bytes");
+    uint8_t more[RECORD + 1] = {0};
+    put(f, "data_batch_2.bin", more, sizeof more);
+    expect_refusal(f, "data_batch_2.bin", " has 3074 bytes");
     put_batch(f, "data_batch_2.bin", "1:", 1);
     expect_refusal(f, "data_batch_2.bin", " is 10, expected 0 to 9");
     put(f, "batches.meta.txt", META, 27);
