@@ -18,6 +18,8 @@ struct unet_config {
     struct train_config train;
 };
 extern const struct field unet_fields[]; /* init, model, loss, train */
+/* What no single field can say: STATUS_CONFIG. */
+int unet_config_check(const struct unet_config *config, struct err *err);
 
 /* What model.txt holds. */
 struct unet_description {

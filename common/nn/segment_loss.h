@@ -67,9 +67,12 @@ struct class_counts {
     double pixels[MASK_CLASSES];
 };
 
-/* The number of logits that the configuration asks for with so many classes. STATUS_CONFIG: no
- * loss at all, bce with several classes, class weights of another count, background unsaid with
- * several classes, bce beside cross_entropy. */
+/* What holds for any number of classes: no loss at all, bce beside cross_entropy, weights set twice.
+ * STATUS_CONFIG. */
+int segment_loss_check(const struct segment_loss_config *config, struct err *err);
+/* The number of logits that the configuration asks for with so many classes. STATUS_CONFIG, beside
+ * the above: bce with several classes, class weights of another count, background unsaid with
+ * several classes. */
 int segment_loss_outputs(int32_t *out, const struct segment_loss_config *config, int64_t classes,
                          struct err *err);
 /* logits [n,d,h,w,k], label I32 [n,d,h,w,1], weight [n,1,1,1,1] -> one number */

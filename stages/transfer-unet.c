@@ -1,0 +1,18 @@
+/* transfer-unet: fit a UNet to images and masks. */
+#include "nn/segment.h"
+#include "pipeline/pipeline.h"
+
+static int fit(const struct context *context, const struct training *where, struct err *err)
+{
+    return unet_train(where, context->config, context->seed, context->draft, err);
+}
+
+static int run(struct context *context, struct err *err)
+{
+    return context_train(context, fit, err);
+}
+
+int main(int argc, char **argv)
+{
+    return stage_main(argc, argv, TRANSFER_UNET, run);
+}
