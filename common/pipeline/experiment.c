@@ -108,7 +108,8 @@ static int check_key(const struct yaml *key, struct err *err)
                      near ? "; did you mean '"
                           : "; a key here is name, seeds, backend, vary, "
                             "baseline or a stage (",
-                     near ? near : "preprocess, train-classifier, train-vae, evaluate",
+                     near ? near
+                          : "preprocess, train-classifier, train-vae, transfer-unet, evaluate",
                      near ? "'?" : ")");
 }
 
@@ -154,7 +155,7 @@ static int read_redirects(struct section *section, const struct yaml *inputs, st
 static int read_section(struct section *out, struct arena *arena, const char *name,
                         struct yaml *map, struct err *err)
 {
-    *out = (struct section){.name = name, .stage = stage_of_section(name)};
+    *out = (struct section){.name = name, .stage = stage_of_section(name), .at = map};
     struct yaml *rest = NULL;
     if (map->kind == YAML_MAP) {
         /* `inputs` belongs to the pipeline, the other keys to the stage's own table */
@@ -188,30 +189,89 @@ const struct section *variant_section(const struct variant *variant, const char 
     return NULL;
 }
 
-/* Every port that is used has something to fill it, of the right kind. */
-static int check_ports(const struct variant *variant, const struct section *section,
-                       const struct yaml *root, struct err *err)
+static const struct redirect *find_redirect(const struct section *section, const char *port)
 {
-    for (const struct port_info *port = section->stage->ports; port->name; port++) {
-        if (port->used && !port->used(section->config))
+    for (int i = 0; i < section->redirect_count; i++)
+        if (strcmp(section->redirects[i].port, port) == 0)
+            return &section->redirects[i];
+    return NULL;
+}
+
+static bool makes(const struct port_info *port, const struct stage_info *stage)
+{
+    for (int i = 0; i < port->maker_count; i++)
+        if (stage == &stage_table[port->makers[i]])
+            return true;
+    return false;
+}
+
+/* Said by `inputs`: a section of the right kind, or an artifact. */
+static int fill_as_said(const char **out, const struct variant *variant,
+                        const struct section *section, const struct redirect *redirect,
+                        const struct port_info *port, struct err *err)
+{
+    *out = redirect->to;
+    if (starts_with(redirect->to, "artifact:"))
+        return 0;
+    const struct section *maker = variant_section(variant, redirect->to);
+    if (!maker)
+        return yaml_fail(err, redirect->at, "%s needs a section '%s' for its input '%s'",
+                         section->name, redirect->to, port->name);
+    if (!makes(port, maker->stage))
+        return yaml_fail(err, redirect->at, "%s.inputs.%s: '%s' makes no %s", section->name,
+                         port->name, redirect->to, port->name);
+    return 0;
+}
+
+/* Not said: the section of the stage's own name; NULL if there is none. */
+static int fill_by_default(const char **out, const struct variant *variant,
+                           const struct section *section, const struct port_info *port,
+                           struct err *err)
+{
+    *out = NULL;
+    for (int i = 0; i < port->maker_count; i++) {
+        const char *name = stage_table[port->makers[i]].name;
+        if (!variant_section(variant, name))
             continue;
-        const char *to = stage_table[port->maker].name;
-        const struct yaml *at = root;
-        for (int i = 0; i < section->redirect_count; i++)
-            if (strcmp(section->redirects[i].port, port->name) == 0) {
-                to = section->redirects[i].to;
-                at = section->redirects[i].at;
-            }
-        if (starts_with(to, "artifact:"))
-            continue;
-        const struct section *maker = variant_section(variant, to);
-        if (!maker)
-            return yaml_fail(err, at, "%s needs a section '%s' for its input '%s'", section->name,
-                             to, port->name);
-        if (maker->stage != &stage_table[port->maker])
-            return yaml_fail(err, at, "%s.inputs.%s: '%s' makes no %s", section->name, port->name,
-                             to, port->name);
+        if (*out)
+            return yaml_fail(err, section->at,
+                             "%s: both '%s' and '%s' make its input '%s'; inputs: {%s: ...} says "
+                             "which",
+                             section->name, *out, name, port->name, port->name);
+        *out = name;
     }
+    return 0;
+}
+
+static enum stage_kind kind_of(const struct variant *variant, const char *filler)
+{
+    const struct section *maker = filler ? variant_section(variant, filler) : NULL;
+    return maker ? (enum stage_kind)(maker->stage - stage_table) : STAGES;
+}
+
+/* Every port that is used has something to fill it, of the right kind. */
+static int fill_ports(const struct variant *variant, struct section *section,
+                      const struct yaml *root, struct err *err)
+{
+    enum stage_kind kinds[MAX_PORTS];
+    int count = 0;
+    for (const struct port_info *port = section->stage->ports; port->name; port++, count++) {
+        const char **filler = &section->fillers[count];
+        enum port_use use = port->used ? port->used(section->config, kinds) : PORT_USED;
+        const struct redirect *redirect = find_redirect(section, port->name);
+        kinds[count] = STAGES;
+        if (use == PORT_UNUSED)
+            continue;
+        TRY(redirect ? fill_as_said(filler, variant, section, redirect, port, err)
+                     : fill_by_default(filler, variant, section, port, err));
+        if (!*filler && use == PORT_USED)
+            return yaml_fail(err, root, "%s needs a section '%s' for its input '%s'", section->name,
+                             stage_table[port->makers[0]].name, port->name);
+        kinds[count] = kind_of(variant, *filler);
+    }
+    struct err why;
+    if (section->stage->check && section->stage->check(section->config, kinds, &why))
+        return yaml_fail(err, section->at, "%s: %s", section->name, why.text);
     return 0;
 }
 
@@ -231,7 +291,7 @@ static int read_variant(struct variant *out, struct arena *arena, const char *na
     if (!out->count)
         return yaml_fail(err, root, "no stage here: nothing to do");
     for (size_t i = 0; i < out->count; i++)
-        TRY(check_ports(out, &out->sections[i], root, err));
+        TRY(fill_ports(out, &out->sections[i], root, err));
     return 0;
 }
 

@@ -21,9 +21,12 @@ struct redirect {
 struct section {
     const char *name; /* "evaluate" or "evaluate@label" */
     const struct stage_info *stage;
-    const void *config; /* stage->config_size bytes, bound by stage->fields */
-    struct redirect redirects[MAX_PORTS];
+    const void *config;                   /* stage->config_size bytes, bound by stage->fields */
+    const struct yaml *at;                /* its value in the file */
+    struct redirect redirects[MAX_PORTS]; /* what `inputs` says */
     int redirect_count;
+    /* What fills each port of the stage: a section's name or "artifact:ID"; NULL: not used. */
+    const char *fillers[MAX_PORTS];
 };
 struct variant {
     const char *name; /* "default" where the file varies nothing */

@@ -80,17 +80,12 @@ static int hash_sources(struct work *work, struct place *place, struct err *err)
 
 static int resolve_place(struct work *work, struct place *place, struct err *err);
 
-static int resolve_input(struct work *work, struct place *place, const struct port_info *info,
+static int resolve_input(struct work *work, struct place *place, const char *port, const char *to,
                          struct err *err)
 {
-    const struct section *section = place->section;
-    const char *to = stage_table[info->maker].name;
-    for (int i = 0; i < section->redirect_count; i++)
-        if (strcmp(section->redirects[i].port, info->name) == 0)
-            to = section->redirects[i].to;
     int at = place->input_count++;
     struct port *input = &place->inputs[at];
-    input->name = info->name;
+    input->name = port;
     if (starts_with(to, "artifact:")) {
         snprintf(input->artifact.hex, sizeof input->artifact.hex, "%s", to + strlen("artifact:"));
         return 0;
@@ -114,9 +109,10 @@ static int resolve_place(struct work *work, struct place *place, struct err *err
     place->state = PLACE_READY;
     if (hash_sources(work, place, err))
         return wrap(err, "%s", section->name);
-    for (const struct port_info *port = section->stage->ports; port->name; port++)
-        if (!port->used || port->used(section->config))
-            TRY(resolve_input(work, place, port, err));
+    for (int i = 0; i < MAX_PORTS && section->stage->ports[i].name; i++)
+        if (section->fillers[i])
+            TRY(resolve_input(work, place, section->stage->ports[i].name, section->fillers[i],
+                              err));
     struct text text = {0};
     write_recipe(&text, work->experiment, place);
     place->key = sha256_of(text.data, text.length);

@@ -2,6 +2,7 @@
 
 #include "nn/classifier.h"
 #include "nn/evaluate.h"
+#include "nn/segment.h"
 #include "nn/vae.h"
 #include "pipeline/preprocess.h"
 
@@ -9,13 +10,24 @@
 
 /* ---- evaluate ------------------------------------------------------------------------------- */
 
-static bool judged(const void *config)
+enum { PORT_MODEL }; /* the first of evaluate */
+
+static enum port_use judged(const void *config, const enum stage_kind *fillers)
 {
     const struct evaluate_config *evaluate = config;
+    if (fillers[PORT_MODEL] == TRANSFER_UNET)
+        return PORT_UNUSED;
     for (size_t i = 0; i < evaluate->metrics.count; i++)
         if (evaluate->metrics.items[i] == METRIC_LABEL_OBEDIENCE)
-            return true;
-    return false;
+            return PORT_USED;
+    return PORT_UNUSED;
+}
+
+/* ---- transfer-unet -------------------------------------------------------------------------- */
+static int check_unet(const void *config, const enum stage_kind *fillers, struct err *err)
+{
+    (void)fillers;
+    return unet_config_check(config, err);
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -37,7 +49,7 @@ const struct stage_info stage_table[STAGES] = {
                           .fields = classifier_fields,
                           .config_size = sizeof(struct classifier_config),
                           .output = "model",
-                          .ports = {{"dataset", PREPROCESS, NULL}}},
+                          .ports = {{"dataset", 1, {PREPROCESS}, NULL}}},
     [TRAIN_VAE] = {.name = "train-vae",
                    .help = "fit a (conditional) variational autoencoder",
                    .version = 1,
@@ -47,7 +59,18 @@ const struct stage_info stage_table[STAGES] = {
                    .fields = vae_fields,
                    .config_size = sizeof(struct vae_config),
                    .output = "model",
-                   .ports = {{"dataset", PREPROCESS, NULL}}},
+                   .ports = {{"dataset", 1, {PREPROCESS}, NULL}}},
+    [TRANSFER_UNET] = {.name = "transfer-unet",
+                       .help = "fit a UNet to images and masks",
+                       .version = 1,
+                       .seeded = true,
+                       .compute = true,
+                       .trains = true,
+                       .fields = unet_fields,
+                       .config_size = sizeof(struct unet_config),
+                       .output = "model",
+                       .ports = {{"dataset", 1, {PREPROCESS}, NULL}},
+                       .check = check_unet},
     [EVALUATE] = {.name = "evaluate",
                   .help = "measure a trained model on a split",
                   .version = 1,
@@ -55,9 +78,9 @@ const struct stage_info stage_table[STAGES] = {
                   .fields = evaluate_fields,
                   .config_size = sizeof(struct evaluate_config),
                   .output = "evaluation",
-                  .ports = {{"model", TRAIN_VAE, NULL},
-                            {"dataset", PREPROCESS, NULL},
-                            {"judge", TRAIN_CLASSIFIER, judged}}},
+                  .ports = {{"model", 2, {TRAIN_VAE, TRANSFER_UNET}, NULL},
+                            {"dataset", 1, {PREPROCESS}, NULL},
+                            {"judge", 1, {TRAIN_CLASSIFIER}, judged}}},
 };
 
 const struct stage_info *stage_of_section(const char *section)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum stage_kind { PREPROCESS, TRAIN_CLASSIFIER, TRAIN_VAE, EVALUATE, STAGES };
+enum stage_kind { PREPROCESS, TRAIN_CLASSIFIER, TRAIN_VAE, TRANSFER_UNET, EVALUATE, STAGES };
 
 /* One file that a stage reads from outside the store. The name is its role, never a path: it enters
  * the recipe beside the content's hash. */
@@ -19,10 +19,16 @@ struct source {
     const char *name, *path;
 };
 
+/* An unused port is in no recipe. PORT_IF_MADE: used if the file has a section that fills it. */
+enum port_use { PORT_UNUSED, PORT_USED, PORT_IF_MADE };
+enum { MAX_MAKERS = 3 };
 struct port_info {
-    const char *name;                 /* in `inputs:` and in the registry */
-    enum stage_kind maker;            /* whose section fills it unless `inputs:` says otherwise */
-    bool (*used)(const void *config); /* NULL: always. An unused port is in no recipe */
+    const char *name; /* in `inputs:` and in the registry */
+    int maker_count;
+    /* Whose section fills it unless `inputs:` says otherwise: the one of these that the file has. */
+    enum stage_kind makers[MAX_MAKERS];
+    /* NULL: always. fillers: of the ports before this one, as in stage_info.check. */
+    enum port_use (*used)(const void *config, const enum stage_kind *fillers);
 };
 
 struct stage_info {
@@ -35,6 +41,9 @@ struct stage_info {
     size_t config_size;
     const char *output;
     struct port_info ports[MAX_PORTS]; /* ends with a NULL name */
+    /* What no field can say of itself: STATUS_CONFIG. fillers[i] is the stage whose section fills port
+     * i; STAGES: none, or an artifact given by its id. NULL: nothing to check. */
+    int (*check)(const void *config, const enum stage_kind *fillers, struct err *err);
     /* Files read from outside; NULL: none. */
     int (*sources)(const void *config, const char *data, struct arena *arena,
                    const struct source **out, int *count, struct err *err);
