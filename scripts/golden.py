@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from safetensors.numpy import save_file
 from torch import nn
 
+from peer_unet import UNet as PeerUNet
 from peer_vae import ACTIVATIONS, ConditionalVAE, Norm, kl_term, reconstruction_term
 
 FOLDER = "tests/golden/"
@@ -253,6 +254,85 @@ class Classifier(nn.Module):
         return self.logits(F.relu(self.hidden(x.movedim(1, -1).flatten(1))))
 
 
+class Level(nn.Module):
+    """One level of a UNet's half: two convolutions, and the way down or up."""
+
+    def __init__(self, dims, inputs, outputs, norm, act, kind):
+        super().__init__()
+        self.kind, self.act, self.dims, self.norm = kind, ACTIVATIONS[act], dims, norm
+        self.conv1, self.norm1 = self.pair(inputs, outputs, 3)
+        self.conv2, self.norm2 = self.pair(outputs + (kind == "dense_residual") * inputs, outputs, 3)
+        if kind != "plain" and inputs != outputs:
+            self.shortcut, self.shortcut_norm = self.pair(inputs, outputs, 1)
+
+    def pair(self, inputs, outputs, size, stride=1):
+        """Convolution and norm; without a norm it has the bias."""
+        conv = (nn.Conv2d if self.dims == 2 else nn.Conv3d)(
+            inputs, outputs, size, stride, size // 2, bias=self.norm == "none")
+        groups = {"none": 0, "instance": outputs, "group": 2}[self.norm]
+        return conv, nn.GroupNorm(groups, outputs) if groups else None
+
+    def run(self, conv, norm, x):
+        x = getattr(self, conv)(x)
+        return x if getattr(self, norm) is None else getattr(self, norm)(x)
+
+    def block(self, x):
+        y = self.act(self.run("conv1", "norm1", x))
+        y = self.run("conv2", "norm2", torch.cat([x, y], 1) if self.kind == "dense_residual" else y)
+        if self.kind == "plain":
+            return self.act(y)
+        return self.act(y + (self.run("shortcut", "shortcut_norm", x) if hasattr(self, "shortcut")
+                             else x))
+
+
+def cut(x, like):
+    return x[tuple(slice(s) for s in (*x.shape[:2], *like.shape[2:]))]
+
+
+class UNet(nn.Module):
+    """Any sides in 2D and 3D: down rounds up, up is cut to the skip."""
+
+    def __init__(self, dims, inputs, outputs, channels, norm, act, kind, down, up, mode="", deep=False):
+        super().__init__()
+        level = lambda i, c: Level(dims, i, c, norm, act, kind)
+        conv = nn.Conv2d if dims == 2 else nn.Conv3d
+        transpose = nn.ConvTranspose2d if dims == 2 else nn.ConvTranspose3d
+        self.encoder = nn.ModuleList(map(level, [inputs, *channels], channels))
+        self.decoder = nn.ModuleList(level(2 * c, c) for c in channels[:-1])
+        for i, (c, below) in enumerate(zip(channels, channels[1:])):
+            if down == "strided":
+                self.encoder[i].down, self.encoder[i].down_norm = self.encoder[i].pair(c, c, 3, 2)
+            self.decoder[i].up = transpose(below, c, 2, 2) if up == "transpose" else conv(below, c, 1)
+            if deep and i:
+                self.decoder[i].head = conv(c, outputs, 1)
+        self.head = conv(channels[0], outputs, 1)
+        self.linear = "bilinear" if dims == 2 else "trilinear"
+        self.up, self.mode, self.deep = up, self.linear if mode == "linear" else mode, deep
+        self.pool = F.max_pool2d if dims == 2 else F.max_pool3d
+
+    def enlarge(self, x, factor, like, mode):
+        more = {} if mode == "nearest" else {"align_corners": False}
+        return cut(F.interpolate(x, scale_factor=float(factor), mode=mode, **more), like)
+
+    def forward(self, image):
+        x, skips, extra = image, [], []
+        for level in self.encoder:
+            if skips:
+                above = self.encoder[len(skips) - 1]
+                x = (above.act(above.run("down", "down_norm", x)) if hasattr(above, "down")
+                     else self.pool(x, 2, ceil_mode=True))
+            x = level.block(x)
+            skips.append(x)
+        for i in reversed(range(len(self.decoder))):
+            level, skip = self.decoder[i], skips[i]
+            x = cut(level.up(x), skip) if self.up == "transpose" else \
+                self.enlarge(level.up(x), 2, skip, self.mode)
+            x = level.block(torch.cat([skip, x], 1))
+            if hasattr(level, "head"):
+                extra.insert(0, self.enlarge(level.head(x), 2 ** i, image, self.linear))
+        return self.head(x), extra if self.training else []
+
+
 def ours(t):
     """A parameter or image in our layout; a copy, for training goes on."""
     return plain(t.movedim(1, -1) if t.dim() > 2 else t).copy()
@@ -313,6 +393,41 @@ def classifier():
     model("classifier", net, dict(image=image, label=label), loss_of)
 
 
+def unet(name, net, size, inputs, classes, weight=(1, 1, 0)):
+    """Binary (one logit) with classes 2, else softmax; some pixels have no class, a case no weight."""
+    cases = len(weight)
+    image = draw(cases, *size, inputs)
+    mask = random.integers(0, classes, (cases, *size)).astype(np.int32)
+    mask[random.random(mask.shape) < 0.125] = 255
+    x, y = torch.from_numpy(image).double().movedim(-1, 1), torch.from_numpy(mask).long()
+    counts = (y != 255) * torch.tensor(weight).reshape(-1, *[1] * len(size)) > 0
+
+    def term(logits):
+        if logits.shape[1] == 1:
+            every = F.binary_cross_entropy_with_logits(logits[:, 0], (y == 1).double(), reduction="none")
+            return every[counts].mean()
+        return F.cross_entropy(logits, torch.where(counts, y, 255), ignore_index=255)
+
+    def loss_of(net):
+        out = net(x)
+        logits, extra = out if isinstance(out, tuple) else (out, [])
+        shares = [0.5 ** i for i in range(1 + len(extra))]
+        loss = sum(s * term(l) for s, l in zip(shares, [logits, *extra])) / sum(shares)
+        return loss, dict(logits=logits, **{f"logits{i + 1}": l for i, l in enumerate(extra)})
+    model(name, net, dict(image=image, mask=mask, weight=np.array(weight, np.float32)), loss_of)
+
+
+def unets():
+    torch.manual_seed(3)
+    unet("unet-plain", PeerUNet([4, 6, 8], "maxpool", "transpose", inputs=2), (8, 12), 2, 2)
+    unet("unet-residual", UNet(2, 3, 3, [4, 6, 6], "instance", "leaky_relu", "residual", "strided",
+                               "upsample", "linear"), (7, 9), 3, 3)
+    unet("unet-dense-3d", UNet(3, 1, 3, [2, 4, 4, 6], "group", "silu", "dense_residual", "maxpool",
+                               "transpose", deep=True), (5, 6, 7), 1, 3, (1, 1))
+    unet("unet-bare", UNet(2, 1, 1, [3, 5], "none", "gelu", "plain", "strided", "upsample", "nearest"),
+         (5, 6), 1, 2)
+
+
 def main():
     convolutions(), norms(), shapes(), classes(), pointwise()
     save_file(tensors, f"{FOLDER}ops.safetensors")
@@ -325,6 +440,7 @@ def main():
     vae("vae-conv-3d", (4, 5, 6), 1, 3, 2, "mse", kind="conv", latent=3, hidden=0,
         label_channels=2, channels=(3, 4), kernel=3, norm="instance", act="leaky_relu")
     classifier()
+    unets()
 
 
 if __name__ == "__main__":

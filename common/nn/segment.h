@@ -30,8 +30,17 @@ struct unet_description {
 };
 extern const struct field unet_description_fields[];
 
-/* The loss is segment_loss (with deep supervision: weights 1, 1/2, 1/4, ... made to sum to 1);
- * monitor "dice": soft Dice of the foreground (several classes: the mean of those but class 0). */
+/* segment_loss of logits[0], the model's, and the others, of deep supervision, each at half the
+ * weight of the one before; the weights add up to 1. */
+val unet_loss(struct graph *g, const struct segment_loss_config *config,
+              const struct class_counts *counts, const val *logits, int count, val label,
+              val weight);
+/* Soft Dice of a batch, 2 sum p t / (sum p + sum t): the mean over those classes but 0 that the truth
+ * has (0 if it has none). */
+val unet_soft_dice(struct graph *g, val logits, val label, val weight, int32_t classes);
+
+/* Fits a UNet: unet_loss, and unet_soft_dice as the monitor "dice". STATUS_CONFIG also if the data
+ * set has no masks. */
 int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
                const struct draft *draft, struct err *err);
 

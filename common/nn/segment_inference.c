@@ -1,13 +1,18 @@
 /* A trained UNet in use. */
 #include "nn/segment.h"
 
-static struct shape input_shape(const struct unet_description *unet, int32_t batch,
-                                struct shape shape)
+static int input_shape(struct shape *out, const struct image_data *data, int32_t batch,
+                       struct shape shape, struct err *err)
 {
-    const struct image_data *data = &unet->data;
-    bool own = shape.d > 0;
-    return (struct shape){batch, own ? shape.d : (int32_t)data->d, own ? shape.h : (int32_t)data->h,
-                          own ? shape.w : (int32_t)data->w, (int32_t)data->c};
+    *out = (struct shape){batch, (int32_t)data->d, (int32_t)data->h, (int32_t)data->w,
+                          (int32_t)data->c};
+    if (!shape.d && !shape.h && !shape.w)
+        return 0;
+    if ((shape.d > 1) != (out->d > 1))
+        return fail_as(err, STATUS_BAD_DATA, "the model is of %s, not of %s",
+                       out->d > 1 ? "volumes" : "images", shape.d > 1 ? "volumes" : "images");
+    *out = (struct shape){batch, shape.d, shape.h, shape.w, out->c};
+    return 0;
 }
 
 int trained_unet_open(struct trained_unet *out, const struct store *store,
@@ -17,7 +22,8 @@ int trained_unet_open(struct trained_unet *out, const struct store *store,
     *out = (struct trained_unet){.batch = batch};
     struct unet_description *unet = &out->description;
     TRY(model_text_read(unet, unet_description_fields, store, artifact, &out->arena, err));
-    struct shape image = input_shape(unet, batch, shape);
+    struct shape image;
+    TRY(input_shape(&image, &unet->data, batch, shape, err));
     out->pixels = (int64_t)image.d * image.h * image.w;
     out->params = params_new();
     struct graph *g = out->graph = graph_new(out->params, MODE_EVALUATE, ARRAY_PARAM);

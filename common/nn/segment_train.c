@@ -34,56 +34,101 @@ int unet_config_check(const struct unet_config *config, struct err *err)
     return segment_loss_check(&config->loss, err);
 }
 
+/* ---- loss ----------------------------------------------------------------------------------- */
+val unet_soft_dice(struct graph *g, val logits, val label, val weight, int32_t classes)
+{
+    int32_t others = classes - 1;
+    struct shape each = {1, 1, 1, 1, others}, one = {1, 1, 1, 1, 1}, pixel = g_shape(g, label);
+    val p = g_shape(g, logits).c == 1 ? g_unary(g, OP_sigmoid, logits)
+                                      : g_slice(g, g_softmax(g, logits), AXIS_C, 1, others);
+    val target = g_binary(g, OP_mul, g_one_hot(g, label, 0, classes), weight);
+    val counts = g_reduce_sum(g, target, pixel), t = g_slice(g, target, AXIS_C, 1, others);
+    val both = g_reduce_sum(g, g_binary(g, OP_mul, p, t), each);
+    val predicted = g_reduce_sum(g, g_binary(g, OP_mul, p, counts), each);
+    val there = g_reduce_sum(g, t, each);
+    val present = g_reduce_sum(g, g_clamp(g, there, 0, 1), one); /* of 0 or at least 1 pixels */
+    val sizes = g_clamp(g, g_binary(g, OP_add, predicted, there), 1e-6f, 1e30f);
+    val dice = g_reduce_sum(g, g_binary(g, OP_div_, g_affine(g, both, 2, 0), sizes), one);
+    return g_binary(g, OP_div_, dice, g_clamp(g, present, 1, MASK_CLASSES));
+}
+
+val unet_loss(struct graph *g, const struct segment_loss_config *config,
+              const struct class_counts *counts, const val *logits, int count, val label,
+              val weight)
+{
+    float total = 2 - 1.0f / (float)(1 << (count - 1)); /* 1 + 1/2 + 1/4 + ... */
+    val sum = 0;
+    for (int i = 0; i < count; i++) {
+        val term = segment_loss(g, config, counts, logits[i], label, weight);
+        if (count > 1)
+            term = g_affine(g, term, 1.0f / (float)(1 << i) / total, 0);
+        sum = i ? g_binary(g, OP_add, sum, term) : term;
+    }
+    return sum;
+}
+
 struct user {
     struct unet_description unet;
     const struct segment_loss_config *loss;
     struct class_counts counts;
 };
 
-/* Weights 1, 1/2, 1/4, ... from the top level down, made to sum to 1. */
-static val supervised(struct graph *g, const struct user *user, const struct feed *feed, val logits,
-                      const val *extra, int extra_count)
-{
-    double total = 2 - 1.0 / (1 << extra_count);
-    val sum = segment_loss(g, user->loss, &user->counts, logits, feed->mask, feed->weight);
-    sum = g_affine(g, sum, (float)(1 / total), 0);
-    for (int i = 0; i < extra_count; i++) {
-        val part = segment_loss(g, user->loss, &user->counts, extra[i], feed->mask, feed->weight);
-        float weight = (float)(1 / total / (2 << i));
-        sum = g_binary(g, OP_add, sum, g_affine(g, part, weight, 0));
-    }
-    return sum;
-}
-
 static val loss(struct graph *g, const struct feed *feed, const void *user,
                 struct monitors *monitors)
 {
-    static const struct segment_loss_config soft_dice = {
-        .dice = {.present = true,
-                 .weight = 1,
-                 .smooth = 1e-5,
-                 .reduce = REDUCE_BATCH,
-                 .background = BACKGROUND_EXCLUDE}};
     const struct user *u = user;
-    val extra[UNET_LEVELS];
-    int extra_count;
-    val logits =
-        unet_logits(g, &u->unet.model, (int32_t)u->unet.outputs, feed->image, extra, &extra_count);
-    val lost = segment_loss(g, &soft_dice, &u->counts, logits, feed->mask, feed->weight);
-    monitor(monitors, "dice", g_affine(g, lost, -1, 1));
-    return supervised(g, u, feed, logits, extra, extra_count);
+    const struct unet_description *unet = &u->unet;
+    val logits[1 + UNET_LEVELS];
+    int extra;
+    logits[0] =
+        unet_logits(g, &unet->model, (int32_t)unet->outputs, feed->image, logits + 1, &extra);
+    val dice = unet_soft_dice(g, logits[0], feed->mask, feed->weight, (int32_t)unet->mask_classes);
+    monitor(monitors, "dice", dice);
+    return unet_loss(g, u->loss, &u->counts, logits, 1 + extra, feed->mask, feed->weight);
 }
 
-static void count_pixels(struct class_counts *out, const struct dataset *dataset)
+/* ---- training ------------------------------------------------------------------------------- */
+static int64_t halved(int64_t side, size_t times)
+{
+    return (side + ((int64_t)1 << times) - 1) >> times;
+}
+
+/* A statistic of one value makes that value 0, whatever it was. */
+static int check_norm(const struct unet_description *unet, int64_t batch, struct err *err)
+{
+    const struct unet_model_config *model = &unet->model;
+    const struct image_data *data = &unet->data;
+    for (size_t i = 0; model->norm != NORM_NONE && i < model->channels.count; i++) {
+        int64_t values = halved(data->d, i) * halved(data->h, i) * halved(data->w, i);
+        if (model->norm == NORM_BATCH)
+            values *= batch;
+        if (model->norm == NORM_GROUP)
+            values *= model->channels.items[i] / model->norm_groups;
+        if (values == 1)
+            return fail_as(err, STATUS_CONFIG,
+                           "model.norm: '%s' has one value to normalise at level %zu, where images "
+                           "of %lldx%lldx%lld are one pixel; fewer levels or another norm",
+                           norm_names[model->norm], i, (long long)data->d, (long long)data->h,
+                           (long long)data->w);
+    }
+    return 0;
+}
+
+static int count_pixels(struct class_counts *out, const struct dataset *dataset, struct err *err)
 {
     size_t pixels = (size_t)dataset->d * (size_t)dataset->h * (size_t)dataset->w;
     const uint8_t *mask = dataset->masks + dataset->begin[SPLIT_TRAIN] * pixels;
-    int64_t seen[256] = {0};
+    int64_t seen[MASK_IGNORE + 1] = {0}, known = 0;
     for (size_t i = 0; i < dataset->count[SPLIT_TRAIN] * pixels; i++)
         seen[mask[i]]++;
     *out = (struct class_counts){.count = dataset->mask_class_count};
-    for (int64_t c = 0; c < out->count; c++)
+    for (int64_t c = 0; c < out->count; c++) {
         out->pixels[c] = (double)seen[c];
+        known += seen[c];
+    }
+    if (!known && dataset->count[SPLIT_TRAIN])
+        return fail_as(err, STATUS_BAD_DATA, "no pixel of the train split has a class");
+    return 0;
 }
 
 static int describe(struct user *out, const struct unet_config *config,
@@ -97,8 +142,8 @@ static int describe(struct user *out, const struct unet_config *config,
     out->unet = (struct unet_description){config->model, image_data_of(dataset),
                                           dataset->mask_class_count, outputs};
     out->loss = &config->loss;
-    count_pixels(&out->counts, dataset);
-    return 0;
+    TRY(check_norm(&out->unet, config->train.batch, err));
+    return count_pixels(&out->counts, dataset, err);
 }
 
 int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
