@@ -1,0 +1,79 @@
+#include "data/image_parts.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int image_new(struct image *out, int64_t h, int64_t w, enum image_form form, struct err *err)
+{
+    if (h < 1 || w < 1 || h > IMAGE_LARGEST || w > IMAGE_LARGEST || h * w > IMAGE_PIXELS)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "%lld x %lld pixels; sides of 1 to %d and %d pixels at most are read",
+                       (long long)w, (long long)h, IMAGE_LARGEST, IMAGE_PIXELS);
+    *out = (struct image){(int32_t)h, (int32_t)w, form == IMAGE_RGB ? 3 : 1, NULL};
+    out->pixels = xcalloc((size_t)h * (size_t)w, (size_t)out->c);
+    return 0;
+}
+
+void image_free(struct image *image)
+{
+    free(image->pixels);
+    *image = (struct image){0};
+}
+
+void image_put(const struct image *image, enum image_form form, int64_t at, const uint8_t rgb[3])
+{
+    if (form == IMAGE_RGB)
+        memcpy(image->pixels + 3 * at, rgb, 3);
+    else
+        image->pixels[at] = (uint8_t)((299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000);
+}
+
+static const struct {
+    size_t at;
+    const char *magic, *name;
+} others[] = {
+    {0, "GIF8", "a GIF"}, {0, "BM", "a BMP"},      {0, "II*", "a TIFF"},
+    {0, "MM", "a TIFF"},  {8, "WEBP", "a WebP"},   {4, "ftyp", "a HEIF or AVIF"},
+    {0, "%PDF", "a PDF"}, {0, "<", "XML or HTML"}, {0, "\x1f\x8b", "a gzip file"},
+    {0, "P5", "a PGM"},   {0, "P6", "a PPM"},
+};
+
+static int refuse(const uint8_t *bytes, size_t length, struct err *err)
+{
+    if (!length)
+        return fail_as(err, STATUS_BAD_DATA, "an empty file; PNG or JPEG expected");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        size_t n = strlen(others[i].magic);
+        if (length >= others[i].at + n && !memcmp(bytes + others[i].at, others[i].magic, n))
+            return fail_as(err, STATUS_BAD_DATA, "%s; PNG or JPEG expected", others[i].name);
+    }
+    return fail_as(err, STATUS_BAD_DATA, "not an image; PNG or JPEG expected");
+}
+
+int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                 struct err *err)
+{
+    static const uint8_t png[] = {137, 'P', 'N', 'G', 13, 10, 26, 10}, jpeg[] = {255, 216, 255};
+    *out = (struct image){0};
+    if (length >= sizeof png && memcmp(bytes, png, sizeof png) == 0)
+        return image_decode_png(out, form, bytes, length, err);
+    if (length < sizeof jpeg || memcmp(bytes, jpeg, sizeof jpeg) != 0)
+        return refuse(bytes, length, err);
+    if (form == IMAGE_INDEX)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "a JPEG, which keeps no class indices; a PNG of them expected");
+    return image_decode_jpeg(out, form, bytes, length, err);
+}
+
+int image_read(struct image *out, enum image_form form, const char *path, struct err *err)
+{
+    struct mapping map;
+    *out = (struct image){0};
+    TRY(map_open(&map, path, err));
+    int status = image_decode(out, form, map.data, map.length, err);
+    map_close(&map);
+    return status ? wrap(err, "'%s'", path) : 0;
+}

@@ -1,0 +1,127 @@
+/* JPEG through libjpeg(-turbo), baseline and progressive; grey, YCbCr, RGB, CMYK and YCCK. */
+#include "data/image_parts.h"
+
+#include "base/memory.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jerror.h>
+#include <jpeglib.h>
+
+struct trouble {
+    struct jpeg_error_mgr manager; /* first: the library hands back this address */
+    jmp_buf back;
+    struct err *err;
+};
+
+static void give_up(j_common_ptr jpeg)
+{
+    struct trouble *trouble = (struct trouble *)jpeg->err;
+    char text[JMSG_LENGTH_MAX];
+    jpeg->err->format_message(jpeg, text);
+    fail_as(trouble->err, STATUS_BAD_DATA, "damaged JPEG: %s", text);
+    longjmp(trouble->back, 1);
+}
+
+/* The library only warns of a file that is cut short or damaged, and makes pixels up. Bytes too
+ * many and an odd colour marker lose nothing; they are common in real files. */
+static void on_message(j_common_ptr jpeg, int level)
+{
+    int code = jpeg->err->msg_code;
+    if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM &&
+        code != JWRN_TOO_MUCH_DATA)
+        give_up(jpeg);
+}
+
+static void say_nothing(j_common_ptr jpeg)
+{
+    (void)jpeg;
+}
+
+/* Adobe's programs store CMYK inverted, and say that they wrote the file. */
+static void cmyk_to_rgb(uint8_t rgb[3], const uint8_t *cmyk, bool inverted)
+{
+    int k = inverted ? cmyk[3] : 255 - cmyk[3];
+    for (int i = 0; i < 3; i++) {
+        int ink = inverted ? cmyk[i] : 255 - cmyk[i];
+        rgb[i] = (uint8_t)((ink * k + 127) / 255);
+    }
+}
+
+static void put_row(const struct image *out, enum image_form form, int64_t row,
+                    const uint8_t *samples, int components, bool inverted)
+{
+    for (int64_t i = 0; i < out->w; i++) {
+        const uint8_t *sample = samples + i * components;
+        uint8_t rgb[3] = {sample[0], sample[0], sample[0]};
+        if (components == 4)
+            cmyk_to_rgb(rgb, sample, inverted);
+        else if (components == 3)
+            rgb[1] = sample[1], rgb[2] = sample[2];
+        image_put(out, form, row * out->w + i, rgb);
+    }
+}
+
+/* Everything between setjmp and a jump lives in the caller. */
+static int read_header(struct jpeg_decompress_struct *jpeg, struct trouble *trouble,
+                       const uint8_t *bytes, size_t length)
+{
+    if (setjmp(trouble->back))
+        return -1;
+    jpeg_create_decompress(jpeg);
+    jpeg_mem_src(jpeg, bytes, (unsigned long)length);
+    jpeg_read_header(jpeg, TRUE);
+    switch (jpeg->jpeg_color_space) {
+    case JCS_GRAYSCALE:
+        jpeg->out_color_space = JCS_GRAYSCALE;
+        break;
+    case JCS_CMYK:
+    case JCS_YCCK:
+        jpeg->out_color_space = JCS_CMYK;
+        break;
+    default:
+        jpeg->out_color_space = JCS_RGB;
+    }
+    return 0;
+}
+
+static int read_rows(struct jpeg_decompress_struct *jpeg, struct trouble *trouble,
+                     const struct image *out, enum image_form form, uint8_t *row)
+{
+    if (setjmp(trouble->back))
+        return -1;
+    jpeg_start_decompress(jpeg);
+    while (jpeg->output_scanline < jpeg->output_height) {
+        int64_t at = jpeg->output_scanline;
+        JSAMPROW rows[1] = {row};
+        jpeg_read_scanlines(jpeg, rows, 1);
+        put_row(out, form, at, row, jpeg->output_components, jpeg->saw_Adobe_marker);
+    }
+    jpeg_finish_decompress(jpeg);
+    return 0;
+}
+
+int image_decode_jpeg(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                      struct err *err)
+{
+    struct jpeg_decompress_struct jpeg = {0};
+    struct trouble trouble = {.err = err};
+    jpeg.err = jpeg_std_error(&trouble.manager);
+    trouble.manager.error_exit = give_up;
+    trouble.manager.emit_message = on_message;
+    trouble.manager.output_message = say_nothing;
+    uint8_t *row = NULL;
+    int status = read_header(&jpeg, &trouble, bytes, length) ||
+                 image_new(out, jpeg.image_height, jpeg.image_width, form, err);
+    if (!status) {
+        row = xcalloc((size_t)out->w, 4);
+        status = read_rows(&jpeg, &trouble, out, form, row);
+    }
+    free(row);
+    jpeg_destroy_decompress(&jpeg);
+    if (status)
+        image_free(out);
+    return status ? -1 : 0;
+}

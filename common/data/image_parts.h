@@ -1,0 +1,20 @@
+/* What the decoders of image.c share. */
+#ifndef CAIRN_DATA_IMAGE_PARTS_H
+#define CAIRN_DATA_IMAGE_PARTS_H
+
+#include "data/image.h"
+
+#include <stdbool.h>
+
+/* Checks the sides, sets h, w and c and takes the room. */
+int image_new(struct image *out, int64_t h, int64_t w, enum image_form form, struct err *err);
+/* One pixel of the form, from red, green and blue. */
+void image_put(const struct image *image, enum image_form form, int64_t at, const uint8_t rgb[3]);
+
+/* Both leave *out without pixels when they fail. */
+int image_decode_png(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                     struct err *err);
+int image_decode_jpeg(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                      struct err *err);
+
+#endif

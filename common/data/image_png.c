@@ -1,0 +1,244 @@
+/* PNG through libpng. Rows are read as they stand in the file, one byte a sample; what they mean is
+ * worked out here, so that a palette index or a grey value is never silently changed. */
+#include "data/image_parts.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct input {
+    const uint8_t *bytes;
+    size_t length, at;
+};
+
+static void on_error(png_structp png, png_const_charp message)
+{
+    fail_as(png_get_error_ptr(png), STATUS_BAD_DATA, "damaged PNG: %s", message);
+    png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp message)
+{
+    (void)png, (void)message;
+}
+
+static void take(png_structp png, png_bytep to, size_t count)
+{
+    struct input *input = png_get_io_ptr(png);
+    if (count > input->length - input->at)
+        png_error(png, "the file ends early");
+    memcpy(to, input->bytes + input->at, count);
+    input->at += count;
+}
+
+/* ---- what a row's samples mean -------------------------------------------------------------- */
+struct header {
+    int64_t h, w;
+    int bits, kind; /* of a sample in the file; PNG_COLOR_TYPE_... */
+    int samples;    /* of a pixel */
+    png_colorp palette;
+    png_bytep palette_alpha;
+    png_color_16p transparent; /* of grey and RGB: the one value that is */
+    int palette_count, alpha_count;
+};
+
+static bool has_alpha(const struct header *header)
+{
+    return (header->kind & PNG_COLOR_MASK_ALPHA) || header->transparent || header->alpha_count;
+}
+
+static int check_index_form(const struct header *header, struct err *err)
+{
+    const char *what = header->bits == 16                       ? "16 bits a sample"
+                       : header->kind == PNG_COLOR_TYPE_PALETTE ? NULL
+                       : header->kind & PNG_COLOR_MASK_COLOR    ? "colours"
+                       : has_alpha(header)                      ? "transparency"
+                                                                : NULL;
+    if (what)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "a PNG with %s; a mask of grey values or palette indices of at most 8 bits "
+                       "expected",
+                       what);
+    return 0;
+}
+
+/* Red, green and blue over black, of one pixel's samples. */
+static void colour_of(uint8_t rgb[3], const struct header *header, const uint8_t *sample)
+{
+    int alpha = 255;
+    if (header->kind == PNG_COLOR_TYPE_PALETTE) {
+        const png_color *entry = &header->palette[*sample];
+        rgb[0] = entry->red, rgb[1] = entry->green, rgb[2] = entry->blue;
+        if (*sample < header->alpha_count)
+            alpha = header->palette_alpha[*sample];
+    } else if (header->kind & PNG_COLOR_MASK_COLOR) {
+        memcpy(rgb, sample, 3);
+        alpha = header->kind & PNG_COLOR_MASK_ALPHA ? sample[3] : 255;
+    } else {
+        int largest = header->bits < 8 ? (1 << header->bits) - 1 : 255;
+        rgb[0] = rgb[1] = rgb[2] = (uint8_t)(*sample * 255 / largest);
+        alpha = header->kind & PNG_COLOR_MASK_ALPHA ? sample[1] : 255;
+    }
+    for (int i = 0; i < 3 && alpha < 255; i++)
+        rgb[i] = (uint8_t)((rgb[i] * alpha + 127) / 255);
+}
+
+/* The colour key stands in the file's own depth; 16 bits were scaled to 8 before, which may bring a
+ * neighbouring value onto the key, so there it is compared with the scaled key alone. */
+static bool is_transparent(const struct header *header, const uint8_t *sample)
+{
+    const png_color_16 *key = header->transparent;
+    if (!key || header->kind & PNG_COLOR_MASK_ALPHA || header->kind == PNG_COLOR_TYPE_PALETTE)
+        return false;
+    int shift = header->bits == 16 ? 8 : 0;
+    if (header->kind & PNG_COLOR_MASK_COLOR)
+        return sample[0] == key->red >> shift && sample[1] == key->green >> shift &&
+               sample[2] == key->blue >> shift;
+    return sample[0] == key->gray >> shift;
+}
+
+static int convert(const struct image *out, enum image_form form, const struct header *header,
+                   const uint8_t *samples, struct err *err)
+{
+    static const uint8_t black[3];
+    for (int64_t i = 0; i < header->h * header->w; i++) {
+        const uint8_t *sample = samples + i * header->samples;
+        if (header->kind == PNG_COLOR_TYPE_PALETTE && *sample >= header->palette_count)
+            return fail_as(err, STATUS_BAD_DATA,
+                           "damaged PNG: pixel (%lld, %lld) has palette entry %d of %d",
+                           (long long)(i % header->w), (long long)(i / header->w), *sample,
+                           header->palette_count);
+        if (form == IMAGE_INDEX) {
+            out->pixels[i] = *sample;
+            continue;
+        }
+        uint8_t rgb[3];
+        colour_of(rgb, header, sample);
+        image_put(out, form, i, is_transparent(header, sample) ? black : rgb);
+    }
+    return 0;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+static void read_transparency(png_structp png, png_infop info, struct header *out)
+{
+    png_get_PLTE(png, info, &out->palette, &out->palette_count);
+    if (!png_get_valid(png, info, PNG_INFO_tRNS))
+        return;
+    png_get_tRNS(png, info, &out->palette_alpha, &out->alpha_count, &out->transparent);
+    if (out->kind != PNG_COLOR_TYPE_PALETTE)
+        out->alpha_count = 0;
+    else
+        out->transparent = NULL;
+}
+
+/* Up to the pixels. Everything between setjmp and a jump lives in the caller, here and below. */
+static int read_header(png_structp png, png_infop info, struct input *input, struct header *out)
+{
+    if (setjmp(png_jmpbuf(png)))
+        return -1;
+    png_set_read_fn(png, input, take);
+    png_set_user_limits(png, IMAGE_LARGEST, IMAGE_LARGEST);
+    png_read_info(png, info);
+    out->h = png_get_image_height(png, info);
+    out->w = png_get_image_width(png, info);
+    out->bits = png_get_bit_depth(png, info);
+    out->kind = png_get_color_type(png, info);
+    out->samples = png_get_channels(png, info);
+    read_transparency(png, info, out);
+    return 0;
+}
+
+static int read_rows(png_structp png, png_infop info, png_bytepp rows)
+{
+    if (setjmp(png_jmpbuf(png)))
+        return -1;
+    png_set_packing(png);
+    png_set_scale_16(png);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    png_read_image(png, rows);
+    png_read_end(png, NULL);
+    return 0;
+}
+
+static int read_samples(uint8_t **out, png_structp png, png_infop info, const struct header *header)
+{
+    size_t stride = (size_t)header->w * (size_t)header->samples;
+    uint8_t *samples = xcalloc((size_t)header->h, stride);
+    png_bytepp rows = xcalloc((size_t)header->h, sizeof *rows);
+    for (int64_t i = 0; i < header->h; i++)
+        rows[i] = samples + (size_t)i * stride;
+    int status = read_rows(png, info, rows);
+    free(rows);
+    *out = samples;
+    return status;
+}
+
+int image_decode_png(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                     struct err *err)
+{
+    struct input input = {bytes, length, 0};
+    struct header header = {0};
+    uint8_t *samples = NULL;
+    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, err, on_error, on_warning);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    int status = info ? read_header(png, info, &input, &header) : fail(err, "libpng cannot start");
+    if (!status && form == IMAGE_INDEX)
+        status = check_index_form(&header, err);
+    if (!status)
+        status = image_new(out, header.h, header.w, form, err) ||
+                 read_samples(&samples, png, info, &header) ||
+                 convert(out, form, &header, samples, err);
+    free(samples);
+    png_destroy_read_struct(&png, &info, NULL);
+    if (status)
+        image_free(out);
+    return status ? -1 : 0;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+static void append(png_structp png, png_bytep bytes, size_t length)
+{
+    text_add(png_get_io_ptr(png), (const char *)bytes, length);
+}
+
+static void flush_nothing(png_structp png)
+{
+    (void)png;
+}
+
+static int write_rows(png_structp png, png_infop info, const uint8_t *mask, int32_t h, int32_t w,
+                      struct text *out)
+{
+    if (setjmp(png_jmpbuf(png)))
+        return -1;
+    png_set_write_fn(png, out, append, flush_nothing);
+    png_set_IHDR(png, info, (png_uint_32)w, (png_uint_32)h, 8, PNG_COLOR_TYPE_GRAY,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    for (int32_t row = 0; row < h; row++)
+        png_write_row(png, mask + (size_t)row * (size_t)w);
+    png_write_end(png, info);
+    return 0;
+}
+
+int image_write_mask(const char *path, const uint8_t *mask, int32_t h, int32_t w, struct err *err)
+{
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, err, on_error, on_warning);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    struct text bytes = {0};
+    int status =
+        info ? write_rows(png, info, mask, h, w, &bytes) : fail(err, "libpng cannot start");
+    png_destroy_write_struct(&png, &info);
+    if (status)
+        wrap(err, "cannot write '%s'", path);
+    else
+        status = file_publish(path, bytes.data, bytes.length, err);
+    text_free(&bytes);
+    return status;
+}
