@@ -422,8 +422,8 @@ def unets():
     unet("unet-plain", PeerUNet([4, 6, 8], "maxpool", "transpose", inputs=2), (8, 12), 2, 2)
     unet("unet-residual", UNet(2, 3, 3, [4, 6, 6], "instance", "leaky_relu", "residual", "strided",
                                "upsample", "linear"), (7, 9), 3, 3)
-    unet("unet-dense-3d", UNet(3, 1, 3, [2, 4, 4, 6], "group", "silu", "dense_residual", "maxpool",
-                               "transpose", deep=True), (5, 6, 7), 1, 3, (1, 1))
+    unet("unet-dense-3d", UNet(3, 2, 3, [2, 4, 4, 6], "group", "silu", "dense_residual", "maxpool",
+                               "transpose", deep=True), (5, 6, 7), 2, 3, (1, 1))
     unet("unet-bare", UNet(2, 1, 1, [3, 5], "none", "gelu", "plain", "strided", "upsample", "nearest"),
          (5, 6), 1, 2)
 

@@ -1,12 +1,15 @@
 /* The models against PyTorch: weights in, then one step's results, loss and gradients, ten Adam
  * steps' losses, running statistics and the evaluation after them. */
 #include "nn/classifier.h"
+#include "nn/segment.h"
 #include "nn/vae.h"
 
 #include "nn_golden.h"
 
 static int64_t conv_channels[] = {4, 6}, conv_3d_channels[] = {3, 4};
 static int64_t classifier_channels[] = {5, 7};
+static int64_t plain_channels[] = {4, 6, 8}, residual_channels[] = {4, 6, 6};
+static int64_t dense_channels[] = {2, 4, 4, 6}, bare_channels[] = {3, 5};
 
 struct model {
     const char *file;
@@ -14,7 +17,17 @@ struct model {
     struct vae_model_config vae;
     struct vae_loss_config loss;
     struct classifier_model_config classifier; /* if it has channels, the model is this one */
+    struct unet_model_config unet;             /* or this one */
+    struct segment_loss_config unet_loss;
 };
+#define BCE                                                                                        \
+    {                                                                                              \
+        .bce = {.present = true, .weight = 1, .positive_weight = 1 }                               \
+    }
+#define ENTROPY                                                                                    \
+    {                                                                                              \
+        .cross_entropy = {.present = true, .weight = 1 }                                           \
+    }
 static const struct model models[] = {
     {.file = "vae-mlp",
      .data = {1, 6, 5, 1, 3},
@@ -56,13 +69,50 @@ static const struct model models[] = {
                     .hidden = 11,
                     .norm = NORM_BATCH,
                     .activation = ACT_RELU}},
+    {.file = "unet-plain",
+     .data = {1, 8, 12, 2, 2},
+     .unet = {.channels = {3, plain_channels},
+              .norm = NORM_BATCH,
+              .activation = ACT_RELU,
+              .down = DOWN_MAXPOOL,
+              .up = UP_TRANSPOSE},
+     .unet_loss = BCE},
+    {.file = "unet-residual",
+     .data = {1, 7, 9, 3, 3},
+     .unet = {.channels = {3, residual_channels},
+              .norm = NORM_INSTANCE,
+              .activation = ACT_LEAKY_RELU,
+              .block = BLOCK_RESIDUAL,
+              .down = DOWN_STRIDED,
+              .up = UP_UPSAMPLE,
+              .upsampling = MODE_LINEAR},
+     .unet_loss = ENTROPY},
+    {.file = "unet-dense-3d", /* the deepest level is one voxel */
+     .data = {5, 6, 7, 2, 3},
+     .unet = {.channels = {4, dense_channels},
+              .norm = NORM_GROUP,
+              .norm_groups = 2,
+              .activation = ACT_SILU,
+              .block = BLOCK_DENSE_RESIDUAL,
+              .down = DOWN_MAXPOOL,
+              .up = UP_TRANSPOSE,
+              .deep_supervision = true},
+     .unet_loss = ENTROPY},
+    {.file = "unet-bare",
+     .data = {1, 5, 6, 1, 2},
+     .unet = {.channels = {2, bare_channels},
+              .activation = ACT_GELU,
+              .down = DOWN_STRIDED,
+              .up = UP_UPSAMPLE,
+              .upsampling = MODE_NEAREST},
+     .unet_loss = BCE},
 };
 
 enum { RESULTS = 8, STEPS = 10 };
 struct program {
     struct graph *graph;
     struct plan *plan;
-    val image, label, noise, loss;
+    val image, label, noise, mask, weight, loss;
     int results;
     struct {
         const char *name;
@@ -106,27 +156,67 @@ static val classifier_loss(struct program *p, const struct model *m)
     return mean(g, g_cross_entropy(g, logits, p->label, 0, -1, 0));
 }
 
+static val segmentation_loss(struct program *p, const struct model *m)
+{
+    static const char *const names[] = {"logits", "logits1", "logits2"};
+    struct class_counts counts = {.count = m->data.classes};
+    struct graph *g = p->graph;
+    struct err err;
+    val logits[1 + UNET_LEVELS];
+    int extra;
+    int32_t outputs;
+    must(segment_loss_outputs(&outputs, &m->unet_loss, counts.count, &err), &err);
+    logits[0] = unet_logits(g, &m->unet, outputs, p->image, logits + 1, &extra);
+    assert_int_equal(extra, m->unet.deep_supervision && graph_mode(g) == MODE_TRAIN ? 2 : 0);
+    for (int i = 0; i <= extra; i++)
+        result(p, names[i], logits[i]);
+    return unet_loss(g, &m->unet_loss, &counts, logits, 1 + extra, p->mask, p->weight);
+}
+
+static void declare_inputs(struct program *p, const struct model *m, int32_t cases)
+{
+    struct graph *g = p->graph;
+    struct shape one = {cases, 1, 1, 1, 1}, noise = {cases, 1, 1, 1, 0};
+    struct shape image = {cases, (int32_t)m->data.d, (int32_t)m->data.h, (int32_t)m->data.w,
+                          (int32_t)m->data.c};
+    noise.c = (int32_t)m->vae.latent_channels;
+    p->image = g_input(g, "image", F32, image);
+    image.c = 1;
+    if (m->unet.channels.count) {
+        p->mask = g_input(g, "mask", I32, image);
+        p->weight = g_input(g, "weight", F32, one);
+        return;
+    }
+    p->label = g_input(g, "label", I32, one);
+    if (!m->classifier.channels.count)
+        p->noise = g_input(g, "noise", F32, noise);
+}
+
 static void build(struct program *p, const struct model *m, struct params *params, enum mode mode,
                   int32_t cases)
 {
-    static const char *const vae_groups[] = {"encoder", "decoder"};
+    static const char *const two_halves[] = {"encoder", "decoder"};
     static const char *const classifier_groups[] = {"classifier"};
-    bool vae = m->classifier.channels.count == 0;
-    const char *const *groups = vae ? vae_groups : classifier_groups;
+    bool classifies = m->classifier.channels.count > 0;
+    const char *const *groups = classifies ? classifier_groups : two_halves;
     struct graph *g = p->graph = graph_new(params, mode, ARRAY_PARAM);
-    struct shape image = {cases, (int32_t)m->data.d, (int32_t)m->data.h, (int32_t)m->data.w,
-                          (int32_t)m->data.c};
-    struct shape noise = {cases, 1, 1, 1, (int32_t)m->vae.latent_channels};
-    p->image = g_input(g, "image", F32, image);
-    p->label = g_input(g, "label", I32, (struct shape){cases, 1, 1, 1, 1});
-    if (vae)
-        p->noise = g_input(g, "noise", F32, noise);
-    p->loss = g_output(g, "loss", vae ? vae_loss(p, m) : classifier_loss(p, m));
+    declare_inputs(p, m, cases);
+    val loss = classifies               ? classifier_loss(p, m)
+               : m->unet.channels.count ? segmentation_loss(p, m)
+                                        : vae_loss(p, m);
+    p->loss = g_output(g, "loss", loss);
     if (mode == MODE_TRAIN) {
         struct update update = {.kind = OPTIMISER_ADAM, .grad_scale = 1};
-        graph_backward(g, p->loss, groups, vae ? 2 : 1, false);
-        graph_update(g, groups, vae ? 2 : 1, update, p->loss);
+        graph_backward(g, p->loss, groups, classifies ? 1 : 2, false);
+        graph_update(g, groups, classifies ? 1 : 2, update, p->loss);
     }
+}
+
+static void put(struct program *p, val input, const struct tensors *file, const char *name)
+{
+    struct err err;
+    if (input)
+        must(plan_put(p->plan, input, golden_need(file, "in", name)->data, &err), &err);
 }
 
 static void open(struct program *p, struct params *params, const struct golden_backend *on,
@@ -137,10 +227,11 @@ static void open(struct program *p, struct params *params, const struct golden_b
     must(graph_check(p->graph, &err), &err);
     must(params_realise(params, on->backend, 0, &err), &err);
     must(plan_make(&p->plan, p->graph, on->backend, &options, &err), &err);
-    must(plan_put(p->plan, p->image, golden_need(file, "in", "image")->data, &err), &err);
-    must(plan_put(p->plan, p->label, golden_need(file, "in", "label")->data, &err), &err);
-    if (p->noise)
-        must(plan_put(p->plan, p->noise, golden_need(file, "in", "noise")->data, &err), &err);
+    put(p, p->image, file, "image");
+    put(p, p->label, file, "label");
+    put(p, p->noise, file, "noise");
+    put(p, p->mask, file, "mask");
+    put(p, p->weight, file, "weight");
 }
 
 static void close(struct program *p)
@@ -289,14 +380,30 @@ static void classifier(void **state)
 {
     check_both(state, "classifier");
 }
+static void unet_plain(void **state)
+{
+    check_both(state, "unet-plain");
+}
+static void unet_residual(void **state)
+{
+    check_both(state, "unet-residual");
+}
+static void unet_dense_3d(void **state)
+{
+    check_both(state, "unet-dense-3d");
+}
+static void unet_bare(void **state)
+{
+    check_both(state, "unet-bare");
+}
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mlp),
-        cmocka_unit_test(conv),
-        cmocka_unit_test(conv_3d),
-        cmocka_unit_test(classifier),
+        cmocka_unit_test(mlp),           cmocka_unit_test(conv),
+        cmocka_unit_test(conv_3d),       cmocka_unit_test(classifier),
+        cmocka_unit_test(unet_plain),    cmocka_unit_test(unet_residual),
+        cmocka_unit_test(unet_dense_3d), cmocka_unit_test(unet_bare),
     };
     return cmocka_run_group_tests(tests, golden_setup, golden_teardown);
 }
