@@ -2,47 +2,46 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/preprocess.h"
 
-#include "base/file.h"
-#include "data/data.h"
+#include "data/integrity.h"
 
 #include <stdio.h>
 
-static int read_source(struct collection *out, const struct context *context, struct err *err)
+static int check_leaks(const struct collection *collection, const struct preprocess_config *config,
+                       struct err *err)
 {
-    const struct preprocess_config *config = context->config;
-    char folder[PATH_BYTES];
-    switch ((enum source_format)config->source.format) {
-    case SOURCE_IDX:
-        TRY(path_join(folder, context->options->data, config->source.root, err));
-        return idx_read(out, folder, err);
-    case SOURCE_SHAPES:
-        return shapes_make(out, config->source.size, config->source.classes, config->source.train,
-                           config->source.test, (uint64_t)config->source.seed, err);
-    }
-    bug("source format %d", config->source.format);
+    if (config->equal == ON_EQUAL_ALLOW || !integrity_check_leaks(collection, err))
+        return 0;
+    return wrap(err, "equal");
 }
 
-static void say(const struct context *context, const struct collection *collection)
+static void say(const struct collection *collection)
 {
     uint32_t count[SPLITS] = {0};
     for (uint32_t i = 0; i < collection->count; i++)
         count[collection->cases[i].split]++;
-    if (!context->options->quiet)
-        fprintf(stderr, "preprocess: %u train, %u val, %u test cases of %dx%dx%d, %u classes\n",
-                count[SPLIT_TRAIN], count[SPLIT_VAL], count[SPLIT_TEST], collection->h,
-                collection->w, collection->c, collection->class_count);
+    fprintf(stderr, "preprocess: %u train, %u val, %u test cases of %dx%dx%d", count[SPLIT_TRAIN],
+            count[SPLIT_VAL], count[SPLIT_TEST], collection->h, collection->w, collection->c);
+    if (collection->class_count)
+        fprintf(stderr, ", %u classes", collection->class_count);
+    if (collection->mask_class_count)
+        fprintf(stderr, ", masks of %u classes", collection->mask_class_count);
+    fprintf(stderr, "\n");
+    if (collection->skipped_count)
+        fprintf(stderr, "preprocess: %u case%s skipped, the first because of %s\n",
+                collection->skipped_count, collection->skipped_count == 1 ? "" : "s",
+                collection->skipped[0].reason);
 }
 
 static int run(struct context *context, struct err *err)
 {
     const struct preprocess_config *config = context->config;
-    struct collection collection = {0};
-    TRY(read_source(&collection, context, err));
+    struct collection collection;
+    TRY(preprocess_read(&collection, config, context->options->data, err));
     int status =
         collection_hold_out(&collection, config->split.val, (uint64_t)config->split.seed, err) ||
-        collection_write(&collection, context->draft, err);
-    if (!status)
-        say(context, &collection);
+        check_leaks(&collection, config, err) || collection_write(&collection, context->draft, err);
+    if (!status && !context->options->quiet)
+        say(&collection);
     collection_free(&collection);
     return status ? -1 : 0;
 }

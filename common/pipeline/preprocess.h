@@ -2,24 +2,45 @@
 #ifndef CAIRN_PIPELINE_PREPROCESS_H
 #define CAIRN_PIPELINE_PREPROCESS_H
 
+#include "data/data.h"
 #include "pipeline/stage.h"
 
-enum source_format { SOURCE_IDX, SOURCE_SHAPES };
+enum source_format {
+    SOURCE_IDX,
+    SOURCE_SHAPES,
+    SOURCE_PETS,
+    SOURCE_CAMVID,
+    SOURCE_FOLDER,
+    SOURCE_CIFAR10
+};
+enum on_bad { ON_BAD_ERROR, ON_BAD_SKIP };
+enum on_equal { ON_EQUAL_ERROR, ON_EQUAL_ALLOW };
+
 struct preprocess_config {
     struct {
         int format; /* enum source_format */
         const char *root;
         int64_t size, classes, train, test, seed; /* shapes */
+        int target, boundary;                     /* oxford-pets: enum pets_target, pets_boundary */
+        int64_t batches;                          /* cifar10 */
+        const char *images, *masks, *mask_suffix; /* folder */
+        struct text_list class_names;
     } source;
+    struct int_list size; /* none: as in the files; else h, w */
+    int aspect;           /* 1: keep */
+    int filter;           /* enum resize_filter */
+    int on_bad, equal;    /* enum on_bad, on_equal */
     struct {
         int64_t val, seed;
     } split;
 };
-
 extern const struct field preprocess_fields[];
 
 /* As stage_info.sources. */
 int preprocess_sources(const void *config, const char *data, struct arena *arena,
                        const struct source **out, int *count, struct err *err);
+/* Reads the raw files below `data`, at the size that the section asks for. */
+int preprocess_read(struct collection *out, const struct preprocess_config *config,
+                    const char *data, struct err *err);
 
 #endif

@@ -30,7 +30,7 @@ good() {
     labels 10 >"$digits/t10k-labels-idx1-ubyte"
 }
 CAIRN_DATA=$tmp/data
-sed 's/source: .*/source: {format: idx, root: digits}/; s/val: 40/val: 5/' $here/small.yaml >"$tmp/idx.yaml"
+sed 's/source: .*/source: {format: idx, root: digits}/; s/split: {val: 40}/split: {val: 5}\n  equal: allow # all are black/' $here/small.yaml >"$tmp/idx.yaml"
 
 bad_data() { # "sentence" STATUS "line"
     refused "$1" "$2" "preprocess: $3" "$BUILD/preprocess" "$tmp/idx.yaml"

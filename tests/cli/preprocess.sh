@@ -1,0 +1,126 @@
+# preprocess on pictures: what it says, what it refuses, and that the same pixels are the same data set.
+. tests/cli/lib.sh
+CAIRN_DATA=$tmp/data
+pets=$tmp/data/pets
+mkdir -p "$pets/images" "$pets/annotations/trimaps"
+
+# Colour PNGs of 3x2 pixels, pixel values 40 apart; the second one once more, not compressed; a trimap.
+image() { # NUMBER NAME
+    case $1 in
+    0) data=AAAAF0lEQVR4nGNkYGbj5OTk5ORkkZaWhrAABwoAzNnnokgAAAAASUVORK5CYII= ;;
+    1) data=AAAAF0lEQVR4nGPU0Nbj5OTk5ORkkZaWhrAAD3oBRFFI9EEAAAAASUVORK5CYII= ;;
+    2) data=AAAAF0lEQVR4nGMMCA7j5OTk5ORkkZaWhrAAF+oBvElqokAAAAAASUVORK5CYII= ;;
+    3) data=AAAAF0lEQVR4nGOsqK7j5OTk5ORkkZaWhrAAIFoCNBczJEsAAAAASUVORK5CYII= ;;
+    1-again) data=AAAAH0lEQVR4AQEUAOv/ASgrLgkJCQkJCQQbGxsJCQkJCQkPegFEm3zAlQAAAABJRU5ErkJggg== ;;
+    esac
+    echo "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFN$data" | base64 -d >"$pets/images/$2.jpg"
+}
+trimap() { # NAME
+    echo iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVR4nGNkZGRkYfzPAAACMwEJ8Z2t/gAAAABJRU5ErkJggg== |
+        base64 -d >"$pets/annotations/trimaps/$1.png"
+}
+good() {
+    number=0
+    for name in tom rex kit max; do
+        image $number $name
+        trimap $name
+        number=$((number + 1))
+    done
+    printf 'tom 1 1 1\nrex 2 2 1\n' >"$pets/annotations/trainval.txt"
+    printf 'kit 1 1 1\nmax 2 2 1\n' >"$pets/annotations/test.txt"
+}
+cat >"$tmp/pets.yaml" <<END
+name: pets
+preprocess:
+  source: {format: oxford-pets, root: pets}
+END
+pets() { "$BUILD/preprocess" "$tmp/pets.yaml" "$@" 2>"$tmp/said"; }
+file_of() { # ARTIFACT NAME
+    object=$(grep " $2\$" "$CAIRN_LAB/objects/$(echo "$1" | cut -c1-2)/$(echo "$1" | cut -c3-)" | cut -d ' ' -f 1)
+    cat "$CAIRN_LAB/objects/$(echo "$object" | cut -c1-2)/$(echo "$object" | cut -c3-)"
+}
+
+good
+first=$(pets)
+holds "a summary of the data set" grep -x \
+    'preprocess: 2 train, 0 val, 2 test cases of 2x3x3, 2 classes, masks of 2 classes' "$tmp/said"
+is "integrity.json counts the pixels of the masks" '"train":{"background":6,"foreground":6,"ignore":0},' \
+    "$(file_of "$first" integrity.json | grep '"train":{"b')"
+
+image 1-again rex
+again=$(pets)
+is "another encoding of the same pixels is the same data set" "$first" "$again"
+is "although its file was read" 2 "$(sql "SELECT count(*) FROM run WHERE status = 'done'")"
+pets >/dev/null
+is "what is known is not read again" 2 "$(sql "SELECT count(*) FROM run WHERE status = 'done'")"
+
+other() { # "sentence" LINE --set ...
+    sentence=$1 line=$2
+    shift 2
+    id=$(pets "$@")
+    holds "$sentence" grep -x "$line" "$tmp/said"
+    [ -n "$id" ] && [ "$id" != "$first" ]
+    is "$sentence: another data set" 0 $?
+}
+other "a size" 'preprocess: 2 train, 0 val, 2 test cases of 4x5x3, .*' --set 'preprocess.size=[4, 5]'
+stretched=$id
+other "a size, the proportions kept" 'preprocess: 2 train, 0 val, 2 test cases of 4x5x3, .*' \
+    --set 'preprocess.size=[4, 5]' --set preprocess.aspect=keep
+[ "$id" != "$stretched" ]
+is "proportions change the data set" 0 $?
+is "what is not picture has no class" '"train":{"background":18,"foreground":12,"ignore":10},' \
+    "$(file_of "$id" integrity.json | grep '"train":{"b')"
+other "three classes" '.*, masks of 3 classes' --set preprocess.source.target=trimap
+other "a boundary without a class" '.*, masks of 2 classes' --set preprocess.source.boundary=ignore
+other "cases held out" 'preprocess: 1 train, 1 val, 2 test cases of .*' --set preprocess.split.val=1
+
+refused "one side is no size" 78 \
+    "preprocess: preprocess: size: 1 item given; 2 (height and width) or none expected" \
+    "$BUILD/preprocess" "$tmp/pets.yaml" --set 'preprocess.size=[4]'
+
+image 1 kit
+refused "an image in two splits" 65 \
+    "preprocess: equal: 'train/rex' and 'test/kit' are the same image; 1 image is in more than one split" \
+    "$BUILD/preprocess" "$tmp/pets.yaml"
+id=$(pets --set preprocess.equal=allow)
+is "can be allowed, and is told" '["train/rex","test/kit"]],' \
+    "$(file_of "$id" integrity.json | grep rex)"
+good
+
+printf 'GIF89a' >"$pets/images/max.jpg"
+"$BUILD/preprocess" "$tmp/pets.yaml" >"$tmp/out" 2>"$tmp/said"
+is "an image that is none: status 65" 65 $?
+holds "it is named" grep "^preprocess: '$pets/images/max.jpg': " "$tmp/said"
+id=$(pets --set preprocess.on_bad=skip)
+holds "it can be left out" grep -x 'preprocess: 2 train, 0 val, 1 test cases of .*' "$tmp/said"
+holds "which is said" grep "^preprocess: 1 case skipped, the first because of 'images/max.jpg': " "$tmp/said"
+holds "and kept" sh -c "echo '$(file_of "$id" integrity.json | grep -o '"id":"max","reason"')' | grep max"
+rm "$pets/images/max.jpg"
+refused "an image that is not there" 66 \
+    "preprocess: preprocess: cannot find 'images/max.jpg' in '$pets' (scripts/fetch-data oxford-iiit-pet -d $tmp/data fetches it)" \
+    "$BUILD/preprocess" "$tmp/pets.yaml" --set preprocess.on_bad=skip
+good
+printf 'tom 1 3 1\n' >"$pets/annotations/trainval.txt"
+refused "a list that is wrong" 65 \
+    "preprocess: preprocess: line 1 of '$pets/annotations/trainval.txt': species '3', expected 1 (cat) or 2 (dog)" \
+    "$BUILD/preprocess" "$tmp/pets.yaml"
+good
+
+"$BUILD/preprocess" $here/small.yaml --set 'preprocess.size=[12, 10]' >"$tmp/out" 2>"$tmp/said"
+holds "what is drawn or unpacked comes to a size, too" grep -x \
+    'preprocess: 360 train, 40 val, 100 test cases of 12x10x1, 4 classes, masks of 2 classes' "$tmp/said"
+
+# The same pictures as a folder of one's own.
+mkdir -p "$pets/masks"
+for name in tom rex kit max; do cp "$pets/annotations/trimaps/$name.png" "$pets/masks/${name}_m.png"; done
+cut -d ' ' -f 1 "$pets/annotations/trainval.txt" >"$pets/train.txt"
+cut -d ' ' -f 1 "$pets/annotations/test.txt" >"$pets/test.txt"
+cat >"$tmp/folder.yaml" <<END
+name: folder
+preprocess:
+  source: {format: folder, root: pets, mask_suffix: _m, class_names: [none, pet, rest, edge]}
+END
+"$BUILD/preprocess" "$tmp/folder.yaml" >"$tmp/out" 2>"$tmp/said"
+holds "a folder of pictures and masks" grep -x \
+    'preprocess: 2 train, 0 val, 2 test cases of 2x3x3, masks of 4 classes' "$tmp/said"
+done_testing

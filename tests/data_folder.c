@@ -1,0 +1,443 @@
+/* Folders of pictures with masks: CamVid, and any other. Real data where DATA has it. */
+#include "data/data.h"
+
+#include "base/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "data_pictures.h"
+
+enum { H = 3, W = 5 };
+struct fixture {
+    char folder[64];
+};
+
+static void must(int status, const struct err *err)
+{
+    if (status)
+        fail_msg("%s", err->text);
+}
+
+static const char *path_of(const struct fixture *f, const char *name)
+{
+    static char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    return path;
+}
+
+static void put(const struct fixture *f, const char *name, const char *text)
+{
+    FILE *file = fopen(path_of(f, name), "wb");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void put_image(const struct fixture *f, const char *name, int first)
+{
+    uint8_t pixels[H * W * 3];
+    for (int i = 0; i < H * W * 3; i++)
+        pixels[i] = (uint8_t)(first + i);
+    write_png(path_of(f, name), pixels, H, W, 3, 6);
+}
+
+/* All `value`, but the first pixel. */
+static void put_mask(const struct fixture *f, const char *name, int first, int value)
+{
+    uint8_t mask[H * W];
+    memset(mask, value, sizeof mask);
+    mask[0] = (uint8_t)first;
+    write_png(path_of(f, name), mask, H, W, 1, 6);
+}
+
+static int setup(void **state)
+{
+    static const char *const folders[] = {"images",      "masks",      "train",      "trainannot",
+                                          "Train/photo", "Train/mask", "Test/photo", "Test/mask"};
+    struct fixture *f = calloc(1, sizeof *f);
+    struct err err;
+    snprintf(f->folder, sizeof f->folder, "/tmp/folder-test-XXXXXX");
+    if (!mkdtemp(f->folder))
+        return -1;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (folder_make(path_of(f, folders[i]), &err))
+            return -1;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    int status = folder_remove(f->folder, &err);
+    free(f);
+    return status;
+}
+
+static const struct fit as_they_are = {0};
+
+static void expect_case(const struct raw_case *one, const char *id, enum split split, int image,
+                        int first, int value)
+{
+    assert_string_equal(one->id, id);
+    assert_int_equal(one->split, split);
+    assert_int_equal(one->label, -1);
+    assert_int_equal(one->image[0], image);
+    assert_int_equal(one->image[H * W * 3 - 1], image + H * W * 3 - 1);
+    assert_int_equal(one->mask[0], first);
+    for (int i = 1; i < H * W; i++)
+        assert_int_equal(one->mask[i], value);
+}
+
+/* The text of err, its folder written as '@'. */
+static void expect_error(const struct fixture *f, const struct err *err, enum status status,
+                         const char *text)
+{
+    char whole[2048], *to = whole;
+    for (const char *p = text; *p; p++)
+        to += snprintf(to, (size_t)(whole + sizeof whole - to), "%.*s", *p == '@' ? 64 : 1,
+                       *p == '@' ? f->folder : p);
+    assert_string_equal(err->text, whole);
+    assert_int_equal(err->status, status);
+}
+
+/* ---- CamVid --------------------------------------------------------------------------------- */
+
+static void put_camvid(const struct fixture *f)
+{
+    put(f, "train.txt",
+        "/SegNet/CamVid/train/a.png /SegNet/CamVid/trainannot/a.png\r\n"
+        "CamVid/train/b.png\tCamVid/trainannot/b.png\r\n");
+    put(f, "val.txt", "/home/x/CamVid/train/c.png /home/x/CamVid/trainannot/c.png");
+    put(f, "test.txt", "/SegNet/CamVid/train/d.png /SegNet/CamVid/trainannot/d.png\n");
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "train/%c.png", 'a' + i);
+        put_image(f, name, 10 * i);
+        snprintf(name, sizeof name, "trainannot/%c.png", 'a' + i);
+        put_mask(f, name, 11, 7 + i);
+    }
+}
+
+static void camvid_frames(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    put_camvid(f);
+    must(camvid_read(&c, f->folder, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 4);
+    expect_case(&c.cases[0], "a", SPLIT_TRAIN, 0, MASK_IGNORE, 7);
+    expect_case(&c.cases[1], "b", SPLIT_TRAIN, 10, MASK_IGNORE, 8);
+    expect_case(&c.cases[2], "c", SPLIT_VAL, 20, MASK_IGNORE, 9);
+    expect_case(&c.cases[3], "d", SPLIT_TEST, 30, MASK_IGNORE, 10);
+    assert_int_equal(c.class_count, 0);
+    assert_int_equal(c.mask_class_count, 11);
+    assert_string_equal(c.mask_classes[0], "sky");
+    assert_string_equal(c.mask_classes[7], "fence");
+    assert_string_equal(c.mask_classes[10], "bicyclist");
+    collection_free(&c);
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    must(camvid_sources(&names, &paths, &count, f->folder, &arena, &err), &err);
+    assert_int_equal(count, 3 + 8);
+    assert_string_equal(names[1], "val.txt");
+    assert_string_equal(names[4], "trainannot/a.png");
+    assert_string_equal(paths[4], path_of(f, "trainannot/a.png"));
+    arena_free(&arena);
+}
+
+static void camvid_lists_that_are_wrong(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    static const char *const bad[][2] = {
+        {"CamVid/train/a.png", "line 1 of '@/train.txt': 1 field, expected 2: the paths of an "
+                               "image and its mask"},
+        {"train/a.png CamVid/trainannot/a.png",
+         "line 1 of '@/train.txt': 'train/a.png' is no path of a file in CamVid/"},
+        {"CamVid/train/a.png CamVid/../a.png",
+         "line 1 of '@/train.txt': 'CamVid/../a.png' is no path of a file in CamVid/"},
+        {"CamVid/train/a.png CamVid/",
+         "line 1 of '@/train.txt': 'CamVid/' is no path of a file in CamVid/"},
+        {"CamVid/train/d.png CamVid/trainannot/d.png",
+         "line 1 of '@/test.txt': 'd' is already on line 1 of 'train.txt'"},
+    };
+    put_camvid(f);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put(f, "train.txt", bad[i][0]);
+        assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+        expect_error(f, &err, STATUS_BAD_DATA, bad[i][1]);
+    }
+    put_camvid(f);
+    put_mask(f, "trainannot/c.png", 0, 12);
+    assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+    expect_error(f, &err, STATUS_BAD_DATA,
+                 "'@/trainannot/c.png': the pixel in row 0, column 1 is 12, expected 0 to 11");
+    unlink(path_of(f, "val.txt"));
+    assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+    expect_error(f, &err, STATUS_MISSING, "cannot find 'val.txt' in '@'");
+}
+
+/* ---- any folder ----------------------------------------------------------------------------- */
+
+static const char *const two[] = {"background", "vessel"};
+static const char *const three[] = {"a", "b", "c"};
+static const struct folder_spec usual = {"images", "masks", "", two, 2};
+
+static void names_in_lists(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    put(f, "train.txt", "x\ny.png \n");
+    put(f, "test.txt", "z.v2\r\n");
+    put_image(f, "images/x.jpg", 1);
+    put_image(f, "images/y.png", 2);
+    put_image(f, "images/z.v2.jpeg", 3);
+    put_mask(f, "masks/x.png", 0, 255);
+    put_mask(f, "masks/y.png", 1, 0);
+    put_mask(f, "masks/z.v2.png", 0, 0);
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 3);
+    expect_case(&c.cases[0], "x", SPLIT_TRAIN, 1, 0, 1);
+    expect_case(&c.cases[1], "y", SPLIT_TRAIN, 2, 1, 0);
+    expect_case(&c.cases[2], "z.v2", SPLIT_TEST, 3, 0, 0);
+    assert_int_equal(c.mask_class_count, 2);
+    assert_string_equal(c.mask_classes[1], "vessel");
+    collection_free(&c);
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    must(folder_sources(&names, &paths, &count, f->folder, &usual, &arena, &err), &err);
+    assert_int_equal(count, 2 + 6);
+    assert_string_equal(names[0], "train.txt");
+    assert_string_equal(names[1], "test.txt");
+    assert_string_equal(names[2], "images/x.jpg");
+    assert_string_equal(names[7], "masks/z.v2.png");
+    arena_free(&arena);
+}
+
+static void masks_beside_the_images(void **state)
+{
+    const struct fixture *f = *state;
+    const struct folder_spec spec = {".", ".", "_1stHO", two, 2};
+    struct collection c;
+    struct err err;
+    put(f, "train.txt", "p\n");
+    put_image(f, "p.jpg", 9);
+    put_mask(f, "p_1stHO.png", 0, 1);
+    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    expect_case(&c.cases[0], "p", SPLIT_TRAIN, 9, 0, 1);
+    collection_free(&c);
+}
+
+static void a_folder_for_each_split(void **state)
+{
+    const struct fixture *f = *state;
+    const struct folder_spec spec = {"photo", "mask", "", three, 3};
+    struct collection c;
+    struct err err;
+    for (int i = 0; i < 12; i++) { /* more than a folder lists in order by chance */
+        char name[32];
+        snprintf(name, sizeof name, "Train/photo/%02d.png", 7 * i % 12);
+        put_image(f, name, 7 * i % 12);
+        snprintf(name, sizeof name, "Train/mask/%02d.png", i);
+        put_mask(f, name, 2, i % 3);
+    }
+    put(f, "Train/photo/notes.txt", "not a picture");
+    put_image(f, "Test/photo/03.jpg", 50);
+    put_mask(f, "Test/mask/03.png", 0, 1);
+    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 13);
+    for (int i = 0; i < 12; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "train-%02d", i);
+        expect_case(&c.cases[i], id, SPLIT_TRAIN, i, 2, i % 3);
+    }
+    expect_case(&c.cases[12], "test-03", SPLIT_TEST, 50, 0, 1);
+    collection_free(&c);
+    put_image(f, "Test/photo/03.png", 50);
+    assert_int_equal(folder_read(&c, f->folder, &spec, &as_they_are, &err), -1);
+    expect_error(f, &err, STATUS_BAD_DATA,
+                 "'@/Test/photo/03.jpg' and 'Test/photo/03.png' are both called 'test-03'");
+}
+
+static void masks_among_the_images_of_a_split(void **state)
+{
+    const struct fixture *f = *state;
+    const struct folder_spec spec = {".", ".", "_mask", two, 2};
+    struct collection c;
+    struct err err;
+    must(folder_remove(path_of(f, "Test"), &err), &err);
+    put_image(f, "Train/a.png", 4);
+    put_mask(f, "Train/a_mask.png", 0, 1);
+    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 1);
+    expect_case(&c.cases[0], "train-a", SPLIT_TRAIN, 4, 0, 1);
+    collection_free(&c);
+}
+
+static void expect_refusal(const struct fixture *f, const struct folder_spec *spec,
+                           enum status status, const char *text)
+{
+    struct collection c;
+    struct err err = {0};
+    if (!folder_read(&c, f->folder, spec, &as_they_are, &err))
+        fail_msg("read, although: %s", text);
+    expect_error(f, &err, status, text);
+}
+
+static void values_that_are_no_class(void **state)
+{
+    const struct fixture *f = *state;
+    const struct folder_spec more = {"images", "masks", "", three, 3};
+    put(f, "train.txt", "x\n");
+    put_image(f, "images/x.jpg", 1);
+    put_mask(f, "masks/x.png", 1, 2);
+    expect_refusal(f, &usual, STATUS_BAD_DATA,
+                   "'@/masks/x.png': the pixel in row 0, column 1 is 2, expected 0 and 1, or 0 and "
+                   "255");
+    put_mask(f, "masks/x.png", 1, 255);
+    expect_refusal(f, &usual, STATUS_BAD_DATA,
+                   "'@/masks/x.png': has pixels of 1 and of 255, expected one of them for the "
+                   "foreground");
+    expect_refusal(f, &more, STATUS_BAD_DATA,
+                   "'@/masks/x.png': the pixel in row 0, column 1 is 255, expected 0 to 2");
+    put_mask(f, "masks/x.png", 3, 1);
+    expect_refusal(f, &more, STATUS_BAD_DATA,
+                   "'@/masks/x.png': the pixel in row 0, column 0 is 3, expected 0 to 2");
+}
+
+static void folders_that_are_wrong(void **state)
+{
+    const struct fixture *f = *state;
+    const struct folder_spec photos = {"photo", "mask", "", two, 2};
+    expect_refusal(f, &photos, STATUS_BAD_DATA, "'@/Train/photo/' holds no PNG or JPEG");
+    put(f, "train.txt", "x\n");
+    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/x[.png|.jpg|.jpeg]' in '@'");
+    put(f, "train.txt", "x.png\n");
+    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/x.png' in '@'");
+    put(f, "train.txt", "a/x\n");
+    expect_refusal(f, &usual, STATUS_BAD_DATA,
+                   "line 1 of '@/train.txt': 'a/x' cannot be a file's name");
+    put(f, "train.txt", "\n");
+    expect_refusal(f, &usual, STATUS_BAD_DATA, "'@/train.txt' lists no case");
+    put_image(f, "images/x.jpg", 1);
+    put(f, "train.txt", "x\n");
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    struct err err;
+    assert_int_equal(folder_sources(&names, &paths, &count, f->folder, &usual, &arena, &err), -1);
+    expect_error(f, &err, STATUS_MISSING, "cannot find 'masks/x.png' in '@'");
+    arena_free(&arena);
+    unlink(path_of(f, "train.txt"));
+    folder_remove(path_of(f, "Train"), &err);
+    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'train.txt' or a folder 'Train' in '@'");
+}
+
+static void classes_that_are_wrong(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const twice[] = {"a", "b", "a"}, *const taken[] = {"a", "ignore"},
+                             *const slash[] = {"a/b", "c"}, *const empty[] = {"", "c"};
+    const struct {
+        struct folder_spec spec;
+        const char *text;
+    } bad[] = {
+        {{"images", "masks", "", three, 1}, "1 classes in the masks, expected 2 to 255"},
+        {{"images", "masks", "", twice, 3}, "two classes are called 'a'"},
+        {{"images", "masks", "", taken, 2}, "class 'ignore' cannot be called so"},
+        {{"images", "masks", "", slash, 2}, "class 'a/b' cannot be called so"},
+        {{"images", "masks", "", empty, 2}, "class '' cannot be called so"},
+        {{"", "masks", "", two, 2}, "'' is no folder's name"},
+        {{"images", "a\nb", "", two, 2}, "'a\nb' is no folder's name"},
+        {{"images", "masks", "\t", two, 2}, "'\t' is no end of a file's name"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_refusal(f, &bad[i].spec, STATUS_CONFIG, bad[i].text);
+}
+
+/* ---- real data: numbers from Pillow and numpy over the same files ---------------------------- */
+
+static const char *real(const char *name)
+{
+    static char folder[PATH_BYTES];
+    const char *root = getenv("DATA");
+    struct err err;
+    if (!root || path_join(folder, root, name, &err) || !file_exists(folder))
+        skip();
+    return folder;
+}
+
+static void real_camvid(void **state)
+{
+    (void)state;
+    const char *folder = real("CamVid");
+    struct collection c;
+    struct err err;
+    must(camvid_read(&c, folder, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 367 + 101 + 150);
+    assert_int_equal(c.h, 180);
+    assert_int_equal(c.w, 240);
+    uint64_t train[256] = {0};
+    for (uint32_t i = 0; i < 367; i++)
+        for (int p = 0; p < 180 * 240; p++)
+            train[c.cases[i].mask[p]]++;
+    static const uint64_t expected[] = {2655759, 3682975, 156038, 5040098, 710515, 1539084,
+                                        185523,  178727,  929651, 101362,  46192};
+    assert_memory_equal(train, expected, sizeof expected);
+    assert_int_equal(train[MASK_IGNORE], 628476);
+    collection_free(&c);
+}
+
+static void real_vessels(void **state)
+{
+    (void)state;
+    const char *folder = real("CHASEDB1");
+    const struct folder_spec spec = {".", ".", "_1stHO", two, 2};
+    struct collection c;
+    struct err err;
+    must(folder_read(&c, folder, &spec, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 28);
+    assert_int_equal(c.h, 960);
+    assert_int_equal(c.w, 999);
+    uint64_t vessel[SPLITS] = {0};
+    for (uint32_t i = 0; i < c.count; i++)
+        for (int p = 0; p < 960 * 999; p++)
+            vessel[c.cases[i].split] += c.cases[i].mask[p];
+    assert_int_equal(vessel[SPLIT_TRAIN], 1378468);
+    assert_int_equal(vessel[SPLIT_TEST], 483506);
+    collection_free(&c);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(camvid_frames),
+        CASE(camvid_lists_that_are_wrong),
+        CASE(names_in_lists),
+        CASE(masks_beside_the_images),
+        CASE(a_folder_for_each_split),
+        CASE(masks_among_the_images_of_a_split),
+        CASE(values_that_are_no_class),
+        CASE(folders_that_are_wrong),
+        CASE(classes_that_are_wrong),
+        cmocka_unit_test(real_camvid),
+        cmocka_unit_test(real_vessels),
+    };
+    return cmocka_run_group_tests_name("data_folder", tests, NULL, NULL);
+}

@@ -1,0 +1,667 @@
+/* Oxford-IIIT Pet: what lists, images and trimaps become, how each damage is named, and that
+ * threads change nothing. Real pets where DATA has them. */
+#include "data/data.h"
+
+#include "base/file.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "data_pictures.h"
+
+enum { H = 4, W = 6, PETS = 5 };
+/* Three to learn from, two to test on; cats, dogs. */
+static const char *const names[PETS] = {"Tom_1", "rex_2", "Tom_10", "rex_3", "Tom_4"};
+static const int species[PETS] = {0, 1, 0, 1, 0};
+#define TRAINVAL "Tom_1 1 1 1\nrex_2 2 2 1\nTom_10 1 1 1\n"
+#define TEST     "rex_3 2 2 1\nTom_4 1 1 1\n"
+
+struct fixture {
+    char folder[64];
+};
+
+static void must(int status, const struct err *err)
+{
+    if (status)
+        fail_msg("%s", err->text);
+}
+
+static const char *path_of(const struct fixture *f, const char *name)
+{
+    static char path[PATH_BYTES];
+    struct err err;
+    must(path_join(path, f->folder, name, &err), &err);
+    return path;
+}
+
+static void put(const struct fixture *f, const char *name, const char *text)
+{
+    FILE *file = fopen(path_of(f, name), "wb");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static uint8_t *pixels_of(int pet, int h, int w)
+{
+    uint8_t *pixels = malloc((size_t)(h * w * 3));
+    for (int i = 0; i < h * w * 3; i++)
+        pixels[i] = (uint8_t)(37 * pet + 11 * i);
+    return pixels;
+}
+
+/* 1 2 3 1 2 3 ... from the pet's number on */
+static uint8_t trimap_at(int pet, int i)
+{
+    return (uint8_t)(1 + (pet + i) % 3);
+}
+
+static void put_image(const struct fixture *f, int pet, int h, int w)
+{
+    char name[64];
+    uint8_t *pixels = pixels_of(pet, h, w);
+    snprintf(name, sizeof name, "images/%s.jpg", names[pet]);
+    write_png(path_of(f, name), pixels, h, w, 3, 6);
+    free(pixels);
+}
+
+static void put_trimap(const struct fixture *f, int pet, int h, int w)
+{
+    char name[64];
+    uint8_t *trimap = malloc((size_t)(h * w));
+    for (int i = 0; i < h * w; i++)
+        trimap[i] = trimap_at(pet, i);
+    snprintf(name, sizeof name, "annotations/trimaps/%s.png", names[pet]);
+    write_png(path_of(f, name), trimap, h, w, 1, 6);
+    free(trimap);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct err err;
+    snprintf(f->folder, sizeof f->folder, "/tmp/pets-test-XXXXXX");
+    if (!mkdtemp(f->folder) || folder_make(path_of(f, "images"), &err) ||
+        folder_make(path_of(f, "annotations/trimaps"), &err))
+        return -1;
+    put(f, "annotations/trainval.txt", TRAINVAL);
+    put(f, "annotations/test.txt", TEST);
+    for (int pet = 0; pet < PETS; pet++) {
+        put_image(f, pet, H, W);
+        put_trimap(f, pet, H, W);
+    }
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    int status = folder_remove(f->folder, &err);
+    free(f);
+    return status;
+}
+
+static const struct pets_spec plain = {PETS_FOREGROUND, BOUNDARY_FOREGROUND};
+static const struct fit as_they_are = {0};
+static const struct fit skipping = {.skip_bad = true};
+
+static void expect_refusal(const struct fixture *f, const struct fit *fit, enum status status,
+                           const char *text)
+{
+    struct collection c;
+    struct err err = {0};
+    if (!pets_read(&c, f->folder, &plain, fit, &err))
+        fail_msg("read, although: %s", text);
+    /* the folder's name is made up: '@' stands for it */
+    char whole[2048], *to = whole;
+    for (const char *p = text; *p; p++)
+        to += snprintf(to, (size_t)(whole + sizeof whole - to), "%.*s", *p == '@' ? 64 : 1,
+                       *p == '@' ? f->folder : p);
+    assert_string_equal(err.text, whole);
+    assert_int_equal(err.status, status);
+    assert_null(c.cases);
+}
+
+/* ---- what is read --------------------------------------------------------------------------- */
+
+static void check_case(const struct collection *c, int at, int pet)
+{
+    const struct raw_case *one = &c->cases[at];
+    uint8_t *pixels = pixels_of(pet, H, W);
+    assert_string_equal(one->id, names[pet]);
+    assert_int_equal(one->split, pet < 3 ? SPLIT_TRAIN : SPLIT_TEST);
+    assert_int_equal(one->label, species[pet]);
+    assert_null(one->source);
+    assert_memory_equal(one->image, pixels, H * W * 3);
+    assert_string_equal(one->pixels->hex, image_hash(1, H, W, 3, pixels).hex);
+    for (int i = 0; i < H * W; i++)
+        assert_int_equal(one->mask[i], trimap_at(pet, i) != 2);
+    static const int32_t size[] = {1, H, W};
+    assert_memory_equal(one->size, size, sizeof size);
+    free(pixels);
+}
+
+static void check_all(const struct collection *c)
+{
+    assert_int_equal(c->count, PETS);
+    assert_int_equal(c->d, 1);
+    assert_int_equal(c->h, H);
+    assert_int_equal(c->w, W);
+    assert_int_equal(c->c, 3);
+    assert_int_equal(c->skipped_count, 0);
+    assert_int_equal(c->class_count, 2);
+    assert_string_equal(c->classes[0], "cat");
+    assert_string_equal(c->classes[1], "dog");
+    assert_int_equal(c->mask_class_count, 2);
+    assert_string_equal(c->mask_classes[0], "background");
+    assert_string_equal(c->mask_classes[1], "foreground");
+    for (int pet = 0; pet < PETS; pet++)
+        check_case(c, pet, pet);
+}
+
+static void lists_images_and_trimaps(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    must(pets_read(&c, f->folder, &plain, &as_they_are, &err), &err);
+    check_all(&c);
+    collection_free(&c);
+}
+
+static void lists_from_elsewhere(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    put(f, "annotations/trainval.txt",
+        "#NAME ...\r\nTom_1 1 1 1\r\n\r\nrex_2  2\t2 1 \r\n"
+        "Tom_10 1 1 1");
+    must(pets_read(&c, f->folder, &plain, &as_they_are, &err), &err);
+    check_all(&c);
+    collection_free(&c);
+}
+
+static void what_the_masks_say(void **state)
+{
+    const struct fixture *f = *state;
+    static const struct {
+        struct pets_spec spec;
+        int becomes[2][4]; /* of a cat, of a dog: [1] pet, [2] background, [3] boundary */
+        const char *classes[4];
+    } targets[] = {
+        {{PETS_FOREGROUND, BOUNDARY_FOREGROUND},
+         {{-1, 1, 0, 1}, {-1, 1, 0, 1}},
+         {"background", "foreground"}},
+        {{PETS_FOREGROUND, BOUNDARY_BACKGROUND},
+         {{-1, 1, 0, 0}, {-1, 1, 0, 0}},
+         {"background", "foreground"}},
+        {{PETS_FOREGROUND, BOUNDARY_IGNORE},
+         {{-1, 1, 0, 255}, {-1, 1, 0, 255}},
+         {"background", "foreground"}},
+        {{PETS_TRIMAP, BOUNDARY_FOREGROUND},
+         {{-1, 1, 0, 2}, {-1, 1, 0, 2}},
+         {"background", "foreground", "boundary"}},
+        {{PETS_SPECIES, BOUNDARY_FOREGROUND},
+         {{-1, 1, 0, 255}, {-1, 2, 0, 255}},
+         {"background", "cat", "dog"}},
+    };
+    for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+        struct collection c;
+        struct err err;
+        must(pets_read(&c, f->folder, &targets[t].spec, &as_they_are, &err), &err);
+        for (int pet = 0; pet < PETS; pet++)
+            for (int i = 0; i < H * W; i++)
+                assert_int_equal(c.cases[pet].mask[i],
+                                 targets[t].becomes[species[pet]][trimap_at(pet, i)]);
+        uint32_t count = 0;
+        for (; targets[t].classes[count]; count++)
+            assert_string_equal(c.mask_classes[count], targets[t].classes[count]);
+        assert_int_equal(c.mask_class_count, count);
+        collection_free(&c);
+    }
+}
+
+static void files_for_the_recipe(void **state)
+{
+    const struct fixture *f = *state;
+    struct arena arena = {0};
+    const char **source, **paths;
+    int count;
+    struct err err;
+    must(pets_sources(&source, &paths, &count, f->folder, &arena, &err), &err);
+    assert_int_equal(count, 2 + 2 * PETS);
+    assert_string_equal(source[0], "annotations/trainval.txt");
+    assert_string_equal(source[1], "annotations/test.txt");
+    assert_string_equal(source[2], "images/Tom_1.jpg");
+    assert_string_equal(source[3], "annotations/trimaps/Tom_1.png");
+    assert_string_equal(source[11], "annotations/trimaps/Tom_4.png");
+    for (int i = 0; i < count; i++)
+        assert_string_equal(paths[i], path_of(f, source[i]));
+    arena_free(&arena);
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+static void stretched(void **state)
+{
+    const struct fixture *f = *state;
+    put_image(f, 1, 9, 5);
+    put_trimap(f, 1, 9, 5);
+    for (enum resize_filter filter = RESIZE_AREA; filter <= RESIZE_BILINEAR; filter++) {
+        const struct fit fit = {.h = 3, .w = 2, .filter = filter};
+        struct collection c;
+        struct err err;
+        uint8_t *pixels = pixels_of(1, 9, 5), small[3 * 2 * 3];
+        must(pets_read(&c, f->folder, &plain, &fit, &err), &err);
+        assert_int_equal(c.h, 3);
+        assert_int_equal(c.w, 2);
+        image_resize(small, 3, 2, pixels, 9, 5, 3, filter);
+        assert_memory_equal(c.cases[1].image, small, sizeof small);
+        assert_string_equal(c.cases[1].pixels->hex, image_hash(1, 9, 5, 3, pixels).hex);
+        assert_int_equal(c.cases[1].size[1], 9);
+        assert_int_equal(c.cases[1].size[2], 5);
+        assert_int_equal(c.cases[0].size[1], H);
+        /* the pixels at the centres: rows 1, 4, 7 and columns 1, 3 */
+        for (int y = 0; y < 3; y++)
+            for (int x = 0; x < 2; x++)
+                assert_int_equal(c.cases[1].mask[2 * y + x],
+                                 trimap_at(1, (1 + 3 * y) * 5 + 1 + 2 * x) != 2);
+        free(pixels);
+        collection_free(&c);
+    }
+}
+
+/* Where the picture lies: rows [top, bottom), columns [left, right); around it is nothing. */
+static void check_window(const struct raw_case *one, int top, int bottom, int left, int right,
+                         const uint8_t *inner)
+{
+    enum { SIDE = 9 };
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            bool inside = y >= top && y < bottom && x >= left && x < right;
+            assert_int_equal(one->mask[y * SIDE + x] == MASK_IGNORE, !inside);
+            for (int k = 0; k < 3; k++)
+                assert_int_equal(one->image[(y * SIDE + x) * 3 + k], inside ? *inner++ : 0);
+        }
+}
+
+static void kept_in_proportion(void **state)
+{
+    const struct fixture *f = *state;
+    put_image(f, 1, 8, 3);
+    put_trimap(f, 1, 8, 3);
+    put_image(f, 2, 7, 7);
+    put_trimap(f, 2, 7, 7);
+    put_image(f, 3, 1, 100);
+    put_trimap(f, 3, 1, 100);
+    const struct fit fit = {.h = 9, .w = 9, .filter = RESIZE_AREA, .keep_aspect = true};
+    static const struct {
+        int pet, h, w, top, bottom, left, right;
+    } pets[] = {
+        {0, H, W, 1, 7, 0, 9},  /* 4x6 is 6x9: one row over it, two under it */
+        {1, 8, 3, 0, 9, 3, 6},  /* 8x3 is 9x3.375 */
+        {2, 7, 7, 0, 9, 0, 9},  /* all */
+        {3, 1, 100, 4, 5, 0, 9} /* at least one row */
+    };
+    struct collection c;
+    struct err err;
+    must(pets_read(&c, f->folder, &plain, &fit, &err), &err);
+    for (size_t i = 0; i < sizeof pets / sizeof *pets; i++) {
+        uint8_t *pixels = pixels_of(pets[i].pet, pets[i].h, pets[i].w), inner[9 * 9 * 3];
+        image_resize(inner, pets[i].bottom - pets[i].top, pets[i].right - pets[i].left, pixels,
+                     pets[i].h, pets[i].w, 3, RESIZE_AREA);
+        check_window(&c.cases[pets[i].pet], pets[i].top, pets[i].bottom, pets[i].left,
+                     pets[i].right, inner);
+        free(pixels);
+    }
+    collection_free(&c);
+}
+
+static void several_sizes_need_one(void **state)
+{
+    const struct fixture *f = *state;
+    put_image(f, 2, W, H);
+    put_trimap(f, 2, W, H);
+    const char *text = "'@/images/Tom_10.jpg': 6x4, but 'images/Tom_1.jpg' is 4x6 (height x "
+                       "width); a size brings images to one";
+    expect_refusal(f, &as_they_are, STATUS_BAD_DATA, text);
+    expect_refusal(f, &skipping, STATUS_BAD_DATA, text); /* nothing is wrong with the case */
+}
+
+static void decoded_collections_are_fitted_too(void **state)
+{
+    (void)state;
+    struct collection c, whole;
+    struct err err;
+    const struct fit fit = {.h = 10, .w = 14, .filter = RESIZE_AREA, .keep_aspect = true};
+    must(shapes_make(&c, 28, 3, 2, 1, 1, &err), &err);
+    must(shapes_make(&whole, 28, 3, 2, 1, 1, &err), &err);
+    must(collection_fit(&c, &as_they_are, &err), &err);
+    assert_int_equal(c.h, 28);
+    must(collection_fit(&c, &fit, &err), &err);
+    assert_int_equal(c.h, 10);
+    assert_int_equal(c.w, 14);
+    for (uint32_t i = 0; i < c.count; i++) {
+        uint8_t small[100];
+        image_resize(small, 10, 10, whole.cases[i].image, 28, 28, 1, RESIZE_AREA);
+        for (int y = 0; y < 10; y++) {
+            assert_memory_equal(c.cases[i].image + 14 * y + 2, small + 10 * y, 10);
+            assert_int_equal(c.cases[i].image[14 * y + 1], 0);
+            assert_int_equal(c.cases[i].mask[14 * y + 1], MASK_IGNORE);
+            assert_int_equal(c.cases[i].mask[14 * y + 12], MASK_IGNORE);
+            assert_true(c.cases[i].mask[14 * y + 11] < 2);
+        }
+        assert_string_equal(c.cases[i].pixels->hex, whole.cases[i].pixels->hex);
+        assert_int_equal(c.cases[i].size[2], 28);
+    }
+    c.d = 2;
+    const struct fit other = {.h = 5, .w = 5};
+    assert_int_equal(collection_fit(&c, &other, &err), -1);
+    assert_int_equal(err.status, STATUS_CONFIG);
+    collection_free(&c);
+    collection_free(&whole);
+}
+
+/* ---- damage --------------------------------------------------------------------------------- */
+
+static void lists_that_are_wrong(void **state)
+{
+    const struct fixture *f = *state;
+    static const struct {
+        const char *list, *text;
+    } bad[] = {
+        {"Tom_1 1 1 1\nrex_2 2 2\n",
+         "line 2 of '@/annotations/trainval.txt': 3 fields, expected 4: NAME CLASS-ID SPECIES "
+         "BREED-ID"},
+        {"Tom_1\n", "line 1 of '@/annotations/trainval.txt': 1 field, expected 4: NAME CLASS-ID "
+                    "SPECIES BREED-ID"},
+        {"Tom_1 1 1 1 1\n", "line 1 of '@/annotations/trainval.txt': 5 fields, expected 4: NAME "
+                            "CLASS-ID SPECIES BREED-ID"},
+        {"Tom_1 1 3 1\n",
+         "line 1 of '@/annotations/trainval.txt': species '3', expected 1 (cat) or 2 (dog)"},
+        {"Tom_1 1 0x1 1\n",
+         "line 1 of '@/annotations/trainval.txt': species '0x1', expected 1 (cat) or 2 (dog)"},
+        {"Tom_1 a 1 1\n",
+         "line 1 of '@/annotations/trainval.txt': class 'a' and breed '1' must be numbers"},
+        {"Tom_1 1 1 -1\n",
+         "line 1 of '@/annotations/trainval.txt': class '1' and breed '-1' must be numbers"},
+        {"../Tom_1 1 1 1\n",
+         "line 1 of '@/annotations/trainval.txt': the name '../Tom_1' cannot be a file's"},
+        {".tom 1 1 1\n",
+         "line 1 of '@/annotations/trainval.txt': the name '.tom' cannot be a file's"},
+        {"Tom_1 1 12 1\n",
+         "line 1 of '@/annotations/trainval.txt': species '12', expected 1 (cat) or 2 (dog)"},
+        {"a/b 1 1 1\n",
+         "line 1 of '@/annotations/trainval.txt': the name 'a/b' cannot be a file's"},
+        {"T\xc3\xb6m 1 1 1\n",
+         "line 1 of '@/annotations/trainval.txt': the name 'T\xc3\xb6m' cannot be a file's"},
+        {"Tom_1 1 1 1\n\nTom_1 1 1 1\n",
+         "line 3 of '@/annotations/trainval.txt': 'Tom_1' is already on line 1 of "
+         "'annotations/trainval.txt'"},
+        {"Tom_1 1 1 1\nTom_4 1 1 1\n", "line 2 of '@/annotations/test.txt': 'Tom_4' is already on "
+                                       "line 2 of 'annotations/trainval.txt'"},
+        {"# nothing\n\n", "'@/annotations/trainval.txt' lists no case"},
+        {"", "'@/annotations/trainval.txt' lists no case"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put(f, "annotations/trainval.txt", bad[i].list);
+        expect_refusal(f, &skipping, STATUS_BAD_DATA, bad[i].text);
+    }
+    FILE *file = fopen(path_of(f, "annotations/trainval.txt"), "wb");
+    fwrite("Tom_1 1 1 1\n\0\n", 1, 14, file);
+    fclose(file);
+    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
+                   "'@/annotations/trainval.txt' is not a text file: it has a zero byte");
+}
+
+static void missing_files(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const files[] = {"annotations/trimaps/rex_3.png", "images/Tom_1.jpg",
+                                        "annotations/test.txt", "annotations/trainval.txt"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct arena arena = {0};
+        const char **source, **paths;
+        char text[512];
+        int count;
+        struct err err = {0};
+        assert_int_equal(unlink(path_of(f, files[i])), 0);
+        assert_int_equal(pets_sources(&source, &paths, &count, f->folder, &arena, &err), -1);
+        snprintf(text, sizeof text,
+                 "cannot find '%s' in '%s' (scripts/fetch-data oxford-iiit-pet -d /tmp fetches it)",
+                 files[i], f->folder);
+        assert_string_equal(err.text, text);
+        assert_int_equal(err.status, STATUS_MISSING);
+        arena_free(&arena);
+    }
+}
+
+/* A file that is not there is no bad case: the data set is not all here. */
+static void a_missing_image_is_not_skipped(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const files[] = {"annotations/trimaps/rex_2.png", "images/rex_2.jpg"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char start[PATH_BYTES + 32];
+        struct collection c;
+        struct err err = {0};
+        unlink(path_of(f, files[i]));
+        assert_int_equal(pets_read(&c, f->folder, &plain, &skipping, &err), -1);
+        assert_int_equal(err.status, STATUS_MISSING);
+        snprintf(start, sizeof start, "cannot open '%s'", path_of(f, files[i]));
+        assert_memory_equal(err.text, start, strlen(start));
+    }
+}
+
+static void trimaps_that_do_not_fit(void **state)
+{
+    const struct fixture *f = *state;
+    put_trimap(f, 3, H, W + 1);
+    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
+                   "'@/annotations/trimaps/rex_3.png': 4x7 (height x width), but its image "
+                   "'images/rex_3.jpg' is 4x6");
+    uint8_t trimap[H * W];
+    memset(trimap, 1, sizeof trimap);
+    trimap[2 * W + 5] = 4;
+    trimap[3 * W] = 0;
+    write_png(path_of(f, "annotations/trimaps/rex_2.png"), trimap, H, W, 1, 6);
+    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
+                   "'@/annotations/trimaps/rex_2.png': the pixel in row 2, column 5 is 4, expected "
+                   "1 to 3");
+}
+
+static void bad_cases_are_left_out_on_request(void **state)
+{
+    const struct fixture *f = *state;
+    put_trimap(f, 1, H + 1, W);
+    put(f, "images/rex_3.jpg", "<!DOCTYPE html>");
+    struct collection c;
+    struct err err;
+    must(pets_read(&c, f->folder, &plain, &skipping, &err), &err);
+    assert_int_equal(c.count, 3);
+    check_case(&c, 0, 0);
+    check_case(&c, 1, 2);
+    check_case(&c, 2, 4);
+    assert_int_equal(c.skipped_count, 2);
+    assert_string_equal(c.skipped[0].id, "rex_2");
+    assert_string_equal(c.skipped[0].reason,
+                        "'annotations/trimaps/rex_2.png': 5x6 (height x width), but its image "
+                        "'images/rex_2.jpg' is 4x6");
+    assert_string_equal(c.skipped[1].id, "rex_3");
+    assert_int_equal(strncmp(c.skipped[1].reason, "'images/rex_3.jpg': ", 20), 0);
+    assert_null(strstr(c.skipped[1].reason, f->folder));
+    collection_free(&c);
+    /* the first in the lists' order is the one that is told */
+    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
+                   "'@/annotations/trimaps/rex_2.png': 5x6 (height x width), but its image "
+                   "'images/rex_2.jpg' is 4x6");
+    put_trimap(f, 4, 1, 1);
+    put_trimap(f, 3, 1, 1);
+    put_image(f, 3, H, W);
+    expect_refusal(f, &skipping, STATUS_BAD_DATA,
+                   "no case of split 'test' can be read, the first because of "
+                   "'@/annotations/trimaps/rex_3.png': 1x1 (height x width), but its image "
+                   "'images/rex_3.jpg' is 4x6");
+}
+
+static void a_size_from_the_first_that_can_be_read(void **state)
+{
+    const struct fixture *f = *state;
+    put(f, "images/Tom_1.jpg", "");
+    struct collection c;
+    struct err err;
+    must(pets_read(&c, f->folder, &plain, &skipping, &err), &err);
+    assert_int_equal(c.count, 4);
+    check_case(&c, 0, 1);
+    collection_free(&c);
+    for (int pet = 0; pet < PETS; pet++) {
+        char name[64];
+        snprintf(name, sizeof name, "images/%s.jpg", names[pet]);
+        put(f, name, "GIF89a");
+    }
+    assert_int_equal(pets_read(&c, f->folder, &plain, &skipping, &err), -1);
+    assert_int_equal(err.status, STATUS_BAD_DATA);
+    assert_non_null(strstr(err.text, "no case of split 'train' can be read"));
+    assert_int_equal(pets_read(&c, f->folder, &plain, &as_they_are, &err), -1);
+    assert_int_equal(err.status, STATUS_BAD_DATA);
+    assert_non_null(strstr(err.text, "images/Tom_1.jpg': "));
+}
+
+/* ---- many ----------------------------------------------------------------------------------- */
+
+enum { MANY = 300 };
+
+static void put_many(const struct fixture *f)
+{
+    FILE *list = fopen(path_of(f, "annotations/trainval.txt"), "wb");
+    assert_non_null(list);
+    for (int i = 0; i < MANY; i++) {
+        char name[64];
+        int h = 5 + i % 7, w = 40 + i % 11;
+        uint8_t *pixels = pixels_of(i, h, w), *trimap = malloc((size_t)(h * w));
+        memset(trimap, 1 + i % 3, (size_t)(h * w));
+        snprintf(name, sizeof name, "images/many_%d.jpg", i);
+        write_png(path_of(f, name), pixels, h, w, 3, 1);
+        snprintf(name, sizeof name, "annotations/trimaps/many_%d.png", i);
+        write_png(path_of(f, name), trimap, h, w, 1, 1);
+        fprintf(list, "many_%d 1 %d 1\n", i, 1 + i % 2);
+        free(pixels);
+        free(trimap);
+    }
+    fclose(list);
+}
+
+static void expect_equal(const struct collection *a, const struct collection *b)
+{
+    size_t pixels = (size_t)a->h * (size_t)a->w;
+    assert_int_equal(a->count, b->count);
+    for (uint32_t i = 0; i < a->count; i++) {
+        assert_string_equal(a->cases[i].id, b->cases[i].id);
+        assert_string_equal(a->cases[i].pixels->hex, b->cases[i].pixels->hex);
+        assert_memory_equal(a->cases[i].image, b->cases[i].image, 3 * pixels);
+        assert_memory_equal(a->cases[i].mask, b->cases[i].mask, pixels);
+    }
+    assert_int_equal(a->skipped_count, b->skipped_count);
+    for (uint32_t i = 0; i < a->skipped_count; i++)
+        assert_string_equal(a->skipped[i].reason, b->skipped[i].reason);
+}
+
+static void threads_change_nothing(void **state)
+{
+    const struct fixture *f = *state;
+    const struct fit fit = {.h = 16, .w = 16, .keep_aspect = true, .skip_bad = true};
+    struct collection one, all;
+    struct err err;
+    cpu_set_t before, first;
+    put_many(f);
+    put(f, "images/many_150.jpg", "");
+    put(f, "images/many_50.jpg", "");
+    must(pets_read(&all, f->folder, &plain, &fit, &err), &err);
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_ZERO(&first);
+    for (int cpu = 0; !CPU_COUNT(&first); cpu++)
+        if (CPU_ISSET(cpu, &before))
+            CPU_SET(cpu, &first);
+    assert_int_equal(sched_setaffinity(0, sizeof first, &first), 0);
+    must(pets_read(&one, f->folder, &plain, &fit, &err), &err);
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    assert_int_equal(all.count, MANY - 2 + 2);
+    assert_string_equal(all.cases[MANY - 3].id, "many_299");
+    assert_string_equal(all.skipped[0].id, "many_50");
+    expect_equal(&one, &all);
+    collection_free(&one);
+    collection_free(&all);
+    for (int i = 0; i < 20; i++) { /* of two failures always the first */
+        const struct fit strict = {.h = 16, .w = 16};
+        assert_int_equal(pets_read(&all, f->folder, &plain, &strict, &err), -1);
+        assert_non_null(strstr(err.text, "images/many_50.jpg': "));
+    }
+}
+
+/* Counts and the hash from Pillow and numpy over the same files. */
+static void real_pets(void **state)
+{
+    (void)state;
+    char folder[PATH_BYTES];
+    const char *root = getenv("DATA");
+    struct err err = {0};
+    if (!root || path_join(folder, root, "oxford-iiit-pet", &err) || !file_exists(folder))
+        skip();
+    const struct fit fit = {.h = 128, .w = 128, .filter = RESIZE_AREA};
+    const struct pets_spec trimaps = {.target = PETS_TRIMAP};
+    struct collection c;
+    must(pets_read(&c, folder, &trimaps, &fit, &err), &err);
+    assert_int_equal(c.count, 598);
+    uint64_t pixels[SPLITS][3] = {{0}}, cats[SPLITS] = {0};
+    for (uint32_t i = 0; i < c.count; i++) {
+        cats[c.cases[i].split] += c.cases[i].label == 0;
+        for (int p = 0; p < 128 * 128; p++)
+            pixels[c.cases[i].split][c.cases[i].mask[p]]++;
+    }
+    assert_int_equal(cats[SPLIT_TRAIN], 200);
+    assert_int_equal(cats[SPLIT_TEST], 198);
+    static const uint64_t train[] = {2916899, 1397791, 600510}, test[] = {2904074, 1348065, 630293};
+    assert_memory_equal(pixels[SPLIT_TRAIN], train, sizeof train);
+    assert_memory_equal(pixels[SPLIT_TEST], test, sizeof test);
+    assert_string_equal(c.cases[0].id, "Abyssinian_100");
+    assert_int_equal(c.cases[0].size[1], 203);
+    assert_int_equal(c.cases[0].size[2], 160);
+    assert_string_equal(c.cases[0].pixels->hex,
+                        "3f14b5a366eca359dedb666a3da5857084c3f160e15edc0ff6f1d46f445395cb");
+    collection_free(&c);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(lists_images_and_trimaps),
+        CASE(lists_from_elsewhere),
+        CASE(what_the_masks_say),
+        CASE(files_for_the_recipe),
+        CASE(stretched),
+        CASE(kept_in_proportion),
+        CASE(several_sizes_need_one),
+        cmocka_unit_test(decoded_collections_are_fitted_too),
+        CASE(lists_that_are_wrong),
+        CASE(missing_files),
+        CASE(a_missing_image_is_not_skipped),
+        CASE(trimaps_that_do_not_fit),
+        CASE(bad_cases_are_left_out_on_request),
+        CASE(a_size_from_the_first_that_can_be_read),
+        CASE(threads_change_nothing),
+        cmocka_unit_test(real_pets),
+    };
+    return cmocka_run_group_tests_name("data_pets", tests, NULL, NULL);
+}
