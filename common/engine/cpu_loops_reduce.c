@@ -547,10 +547,13 @@ static void one_hot_range(const struct loop *loop, void *const *arg, void *scrat
     (void)scratch;
     const int32_t *label = arg[0];
     float *y = arg[1];
-    int32_t c = loop->desc.out[0].c, first = loop->attr.begin;
-    for (int64_t i = begin; i < end; i++)
+    int32_t c = loop->desc.out[0].c, first = loop->attr.begin, ignore = loop->attr.ignore;
+    for (int64_t i = begin; i < end; i++) {
+        int32_t hot = label[i] == ignore ? -1 : label[i];
+        bool known = label[i] == ignore || (hot >= 0 && hot < first + c);
         for (int32_t j = 0; j < c; j++)
-            y[i * c + j] = label[i] == first + j;
+            y[i * c + j] = known ? (float)(hot == first + j) : NAN;
+    }
 }
 
 MAKER(one_hot)

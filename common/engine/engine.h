@@ -61,7 +61,7 @@ struct attr {
     int32_t
         groups; /* norm: 0 = batch statistics per channel, else groups per case (c = instance) */
     int32_t mode;
-    int32_t ignore; /* cross_entropy: this label contributes nothing; -1 = none */
+    int32_t ignore; /* cross_entropy, one_hot: this label contributes nothing; -1 = none */
     enum act act;
     bool fixed;       /* norm_grad: mean and rstd were given, not computed from x */
     bool per_channel; /* dropout: whole channels of a case */
@@ -189,8 +189,9 @@ val g_softmax(struct graph *g, val x);
 val g_cross_entropy(struct graph *g, val logits, val label, val class_weight, int32_t ignore,
                     float smoothing);
 val g_embedding(struct graph *g, val table, val label);
-/* label [n,d,h,w,1] -> [n,d,h,w,count]: 1 in channel label - first; any other label is all zeros */
-val g_one_hot(struct graph *g, val label, int32_t first, int32_t count);
+/* label [n,d,h,w,1] -> [n,d,h,w,count]: 1 in channel label - first, the rest 0; the labels before
+ * first and ignore are zeros alone, any other is NaN as in cross_entropy */
+val g_one_hot(struct graph *g, val label, int32_t first, int32_t count, int32_t ignore);
 val g_normal(struct graph *g, struct shape shape);
 val g_dropout(struct graph *g, val x, float p, bool per_channel); /* x itself in MODE_EVALUATE */
 val g_fill(struct graph *g, struct shape shape, float value);

@@ -116,9 +116,9 @@ val g_embedding(struct graph *g, val table, val label)
     return g_append(g, OP_embedding, in, NULL, NULL);
 }
 
-val g_one_hot(struct graph *g, val label, int32_t first, int32_t count)
+val g_one_hot(struct graph *g, val label, int32_t first, int32_t count, int32_t ignore)
 {
-    struct attr attr = {.begin = first, .shape = g_shape(g, label)};
+    struct attr attr = {.begin = first, .shape = g_shape(g, label), .ignore = ignore};
     attr.shape.c = count;
     return g_append(g, OP_one_hot, &label, &attr, NULL);
 }

@@ -113,8 +113,8 @@ int op_one_hot_infer(struct graph *graph, struct node *node)
     if (label.c != 1)
         return op_fail(graph, node, "labels have the shape %s, not one per pixel",
                        shape_text(have, label));
-    if (want.c < 1)
-        return op_fail(graph, node, "%d channels", want.c);
+    if (want.c < 1 || node->attr.begin < 0 || node->attr.begin > INT32_MAX - want.c)
+        return op_fail(graph, node, "%d classes from %d on", want.c, node->attr.begin);
     label.c = want.c;
     return op_output(graph, node, 0, label, F32);
 }

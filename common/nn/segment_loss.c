@@ -360,8 +360,8 @@ static struct pixels pixels_of(struct graph *g, const struct class_counts *count
     struct pixels px = {g, counts, g_shape(g, logits).c, logits, label, weight, 0, 0, 0, 0};
     int32_t classes = (int32_t)counts->count;
     struct shape map = g_shape(g, label);
-    val all = g_one_hot(g, label, 0, classes);
-    px.target = px.outputs == 1 ? g_one_hot(g, label, 1, 1) : all;
+    val all = g_one_hot(g, label, 0, classes, MASK_IGNORE);
+    px.target = px.outputs == 1 ? g_one_hot(g, label, 1, 1, MASK_IGNORE) : all;
     px.valid = g_binary(g, OP_mul, g_reduce_sum(g, all, map), weight);
     return px;
 }

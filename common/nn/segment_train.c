@@ -41,7 +41,7 @@ val unet_soft_dice(struct graph *g, val logits, val label, val weight, int32_t c
     struct shape each = {1, 1, 1, 1, others}, one = {1, 1, 1, 1, 1}, pixel = g_shape(g, label);
     val p = g_shape(g, logits).c == 1 ? g_unary(g, OP_sigmoid, logits)
                                       : g_slice(g, g_softmax(g, logits), AXIS_C, 1, others);
-    val target = g_binary(g, OP_mul, g_one_hot(g, label, 0, classes), weight);
+    val target = g_binary(g, OP_mul, g_one_hot(g, label, 0, classes, MASK_IGNORE), weight);
     val counts = g_reduce_sum(g, target, pixel), t = g_slice(g, target, AXIS_C, 1, others);
     val both = g_reduce_sum(g, g_binary(g, OP_mul, p, t), each);
     val predicted = g_reduce_sum(g, g_binary(g, OP_mul, p, counts), each);

@@ -272,6 +272,8 @@ static const struct op_case cases_embedding_grad[] = {
 static const struct op_case cases_one_hot[] = {
     {"all classes", {LABELS(2,1,3,4,1)}, {.shape = SHAPE(2,1,3,4,5), .ignore = 255}, .classes = 5},
     {"the foreground alone", {LABELS(2,2,3,5,1)}, {.shape = SHAPE(2,2,3,5,1), .begin = 1, .ignore = 255}, .classes = 2},
+    {"one class ignored", {LABELS(3,1,5,4,1)}, {.shape = SHAPE(3,1,5,4,3), .ignore = 1}, .classes = 3},
+    {"a label out of range", {OF(BAD_LABEL,5,1,1,1,1)}, {.shape = SHAPE(5,1,1,1,2), .begin = 1, .ignore = 255}, .classes = 3},
     {"all but the first, large", {LABELS(4,1,67,65,1)}, {.shape = SHAPE(4,1,67,65,3), .begin = 1, .ignore = -1}, .classes = 4},
 };
 

@@ -100,8 +100,11 @@ REFERENCE(one_hot)
     const int32_t *label = arg[0];
     double *y = arg[1];
     struct shape s = desc->out[0];
-    for (int64_t i = 0; i < shape_count(s); i++)
-        y[i] = label[i / s.c] - desc->attr->begin == i % s.c ? 1 : 0;
+    for (int64_t i = 0; i < shape_count(s); i++) {
+        int64_t at = label[i / s.c], channel = desc->attr->begin + i % s.c;
+        bool ignored = at == desc->attr->ignore, legal = at >= 0 && at < desc->attr->begin + s.c;
+        y[i] = ignored ? 0 : !legal ? NAN : at == channel ? 1 : 0;
+    }
 }
 
 REFERENCE(embedding_grad)
