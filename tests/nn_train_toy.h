@@ -65,9 +65,13 @@ static inline void toy_data(struct dataset *out, const struct toy *toy)
 {
     static uint8_t images[MAX_CASES * PIXELS];
     static int32_t labels[MAX_CASES];
+    static char names[MAX_CASES][8];
+    static const char *ids[MAX_CASES];
     uint32_t count = toy->train + toy->val, random = 12345;
     for (uint32_t i = 0; i < count; i++) {
         int sum = 0;
+        snprintf(names[i], sizeof names[i], "c%u", i % 100000);
+        ids[i] = names[i];
         for (int k = 1; k < PIXELS; k++) {
             random = random * 1664525u + 1013904223u;
             images[i * PIXELS + (uint32_t)k] = (uint8_t)(random >> 24);
@@ -84,6 +88,7 @@ static inline void toy_data(struct dataset *out, const struct toy *toy)
                             .count = {toy->train, toy->val, 0},
                             .images = images,
                             .labels = labels,
+                            .ids = ids,
                             .class_count = 3};
 }
 
@@ -307,6 +312,11 @@ static inline void toy_use_everything(struct toy *toy)
     toy->config.schedule.kind = SCHEDULE_COSINE;
     toy->config.schedule.warmup_steps = 5;
     toy->config.checkpoint.keep = KEEP_ALL;
+    static int64_t augmentations[] = {AUGMENT_FLIP, AUGMENT_ROTATE, AUGMENT_BRIGHTNESS};
+    toy->config.augment = (struct int_list){3, augmentations};
+    toy->config.augment_limits.rotate = 90;
+    toy->config.augment_limits.brightness = 0.3;
+    toy->config.augment_limits.crop = 1;
 }
 
 static inline void toy_end(const struct toy *toy)

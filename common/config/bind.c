@@ -181,20 +181,21 @@ static int want_list(const struct site *site, struct err *err)
     return 0;
 }
 
-static int check_not_again(const struct int_list *list, const struct site *site, struct err *err)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i] == list->items[list->count])
-            return yaml_fail(err, site->at, "%s: '%s' given twice", site->path, shown(site));
-    return 0;
-}
-
-static int read_choice_item(struct int_list *list, const struct site *site, struct err *err)
+/* A list of choices is a set: kept in the table's order, so that another order in the file is not
+ * another configuration. */
+static int add_choice(struct int_list *list, const struct site *site, struct err *err)
 {
     int choice = 0;
     TRY(read_choice(&choice, site, err));
-    list->items[list->count] = choice;
-    return check_not_again(list, site, err);
+    size_t at = list->count;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] == choice)
+            return yaml_fail(err, site->at, "%s: '%s' given twice", site->path, shown(site));
+    for (; at > 0 && list->items[at - 1] > choice; at--)
+        list->items[at] = list->items[at - 1];
+    list->items[at] = choice;
+    list->count++;
+    return 0;
 }
 
 /* The lists have one layout: a count and a pointer to items of one of three types, each 8 bytes. */
@@ -221,10 +222,8 @@ static int read_list(void *into, const struct site *site, struct err *err)
             TRY(read_text(&texts->items[texts->count++], &item, err));
         else if (site->field->type == FIELD_INTS)
             TRY(read_int(&ints->items[ints->count++], &item, err));
-        else {
-            TRY(read_choice_item(ints, &item, err));
-            ints->count++;
-        }
+        else
+            TRY(add_choice(ints, &item, err));
     }
     return 0;
 }

@@ -71,7 +71,7 @@ enum field_type {
     FIELD_INTS,    /* struct int_list, each in [min, max] */
     FIELD_REALS,   /* struct real_list */
     FIELD_TEXTS,   /* struct text_list */
-    FIELD_CHOICES, /* struct int_list of indices into choices, each at most once */
+    FIELD_CHOICES, /* struct int_list of indices into choices: a set, kept in the table's order */
     FIELD_SECTION, /* a nested struct described by sub */
     FIELD_OPTION,  /* a nested struct whose first member is `bool present`: absent unless given;
                       sub's offsets count from the struct's start */

@@ -10,6 +10,8 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+enum { MOST_SCANS = 256 };
+
 struct trouble {
     struct jpeg_error_mgr manager; /* first: the library hands back this address */
     jmp_buf back;
@@ -25,14 +27,29 @@ static void give_up(j_common_ptr jpeg)
     longjmp(trouble->back, 1);
 }
 
-/* The library only warns of a file that is cut short or damaged, and makes pixels up. Bytes too
- * many and an odd colour marker lose nothing; they are common in real files. */
+/*
+ * The library only warns of a file that is cut short or damaged, and makes pixels up: that is an
+ * error here, as are markers from which it has to guess the colours. Bytes between the markers, a
+ * newer JFIF and the band that a sequential scan need not name change no pixel; real files have
+ * them.
+ */
 static void on_message(j_common_ptr jpeg, int level)
 {
     int code = jpeg->err->msg_code;
-    if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM &&
-        code != JWRN_TOO_MUCH_DATA)
+    if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_JFIF_MAJOR &&
+        code != JWRN_NOT_SEQUENTIAL)
         give_up(jpeg);
+}
+
+/* A progressive file may refine a large image again and again, a few hundred bytes a scan; the most
+ * that has a meaning is 4 components of 64 coefficients each. */
+static void count_scans(j_common_ptr jpeg)
+{
+    struct trouble *trouble = (struct trouble *)jpeg->err;
+    if (((j_decompress_ptr)jpeg)->input_scan_number <= MOST_SCANS)
+        return;
+    fail_as(trouble->err, STATUS_BAD_DATA, "damaged JPEG: more than %d scans", MOST_SCANS);
+    longjmp(trouble->back, 1);
 }
 
 static void say_nothing(j_common_ptr jpeg)
@@ -66,11 +83,12 @@ static void put_row(const struct image *out, enum image_form form, int64_t row,
 
 /* Everything between setjmp and a jump lives in the caller. */
 static int read_header(struct jpeg_decompress_struct *jpeg, struct trouble *trouble,
-                       const uint8_t *bytes, size_t length)
+                       struct jpeg_progress_mgr *progress, const uint8_t *bytes, size_t length)
 {
     if (setjmp(trouble->back))
         return -1;
     jpeg_create_decompress(jpeg);
+    jpeg->progress = progress;
     jpeg_mem_src(jpeg, bytes, (unsigned long)length);
     jpeg_read_header(jpeg, TRUE);
     switch (jpeg->jpeg_color_space) {
@@ -108,12 +126,13 @@ int image_decode_jpeg(struct image *out, enum image_form form, const uint8_t *by
 {
     struct jpeg_decompress_struct jpeg = {0};
     struct trouble trouble = {.err = err};
+    struct jpeg_progress_mgr progress = {.progress_monitor = count_scans};
     jpeg.err = jpeg_std_error(&trouble.manager);
     trouble.manager.error_exit = give_up;
     trouble.manager.emit_message = on_message;
     trouble.manager.output_message = say_nothing;
     uint8_t *row = NULL;
-    int status = read_header(&jpeg, &trouble, bytes, length) ||
+    int status = read_header(&jpeg, &trouble, &progress, bytes, length) ||
                  image_new(out, jpeg.image_height, jpeg.image_width, form, err);
     if (!status) {
         row = xcalloc((size_t)out->w, 4);

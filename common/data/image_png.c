@@ -1,5 +1,5 @@
-/* PNG through libpng. Rows are read as they stand in the file, one byte a sample; what they mean is
- * worked out here, so that a palette index or a grey value is never silently changed. */
+/* PNG through libpng. Rows are read as they stand in the file, one byte a sample (two, high byte
+ * first, where the file has 16 bits); what they mean is worked out here, so that a palette index or a grey value is never silently changed. */
 #include "data/image_parts.h"
 
 #include "base/file.h"
@@ -21,9 +21,12 @@ static void on_error(png_structp png, png_const_charp message)
     png_longjmp(png, 1);
 }
 
+/* What libpng only warns of is left out by it: of all that it reads here, transparency alone
+ * decides pixels. */
 static void on_warning(png_structp png, png_const_charp message)
 {
-    (void)png, (void)message;
+    if (strncmp(message, "tRNS", 4) == 0)
+        on_error(png, message);
 }
 
 static void take(png_structp png, png_bytep to, size_t count)
@@ -39,10 +42,10 @@ static void take(png_structp png, png_bytep to, size_t count)
 struct header {
     int64_t h, w;
     int bits, kind; /* of a sample in the file; PNG_COLOR_TYPE_... */
-    int samples;    /* of a pixel */
+    int stride;     /* of a pixel, in bytes */
     png_colorp palette;
     png_bytep palette_alpha;
-    png_color_16p transparent; /* of grey and RGB: the one value that is */
+    png_color_16p transparent;
     int palette_count, alpha_count;
 };
 
@@ -66,59 +69,67 @@ static int check_index_form(const struct header *header, struct err *err)
     return 0;
 }
 
-/* Red, green and blue over black, of one pixel's samples. */
-static void colour_of(uint8_t rgb[3], const struct header *header, const uint8_t *sample)
+static int sample_of(const struct header *header, const uint8_t *pixel, int i)
 {
-    int alpha = 255;
+    return header->bits == 16 ? pixel[2 * i] << 8 | pixel[2 * i + 1] : pixel[i];
+}
+
+/* A sample as 8 bits, rounded. */
+static int level_of(const struct header *header, const uint8_t *pixel, int i)
+{
+    int largest = (1 << header->bits) - 1;
+    return (sample_of(header, pixel, i) * 255 + largest / 2) / largest;
+}
+
+/* Grey and RGB may name one value that is transparent. */
+static bool is_key(const struct header *header, const uint8_t *pixel)
+{
+    const png_color_16 *key = header->transparent;
+    if (!key)
+        return false;
+    if (!(header->kind & PNG_COLOR_MASK_COLOR))
+        return sample_of(header, pixel, 0) == key->gray;
+    return sample_of(header, pixel, 0) == key->red && sample_of(header, pixel, 1) == key->green &&
+           sample_of(header, pixel, 2) == key->blue;
+}
+
+/* Red, green and blue over black, of one pixel's samples. */
+static void colour_of(uint8_t rgb[3], const struct header *header, const uint8_t *pixel)
+{
+    int alpha = is_key(header, pixel) ? 0 : 255;
     if (header->kind == PNG_COLOR_TYPE_PALETTE) {
-        const png_color *entry = &header->palette[*sample];
+        const png_color *entry = &header->palette[*pixel];
         rgb[0] = entry->red, rgb[1] = entry->green, rgb[2] = entry->blue;
-        if (*sample < header->alpha_count)
-            alpha = header->palette_alpha[*sample];
-    } else if (header->kind & PNG_COLOR_MASK_COLOR) {
-        memcpy(rgb, sample, 3);
-        alpha = header->kind & PNG_COLOR_MASK_ALPHA ? sample[3] : 255;
+        if (*pixel < header->alpha_count)
+            alpha = header->palette_alpha[*pixel];
     } else {
-        int largest = header->bits < 8 ? (1 << header->bits) - 1 : 255;
-        rgb[0] = rgb[1] = rgb[2] = (uint8_t)(*sample * 255 / largest);
-        alpha = header->kind & PNG_COLOR_MASK_ALPHA ? sample[1] : 255;
+        int colour = header->kind & PNG_COLOR_MASK_COLOR ? 1 : 0;
+        for (int i = 0; i < 3; i++)
+            rgb[i] = (uint8_t)level_of(header, pixel, i * colour);
+        if (header->kind & PNG_COLOR_MASK_ALPHA)
+            alpha = level_of(header, pixel, 1 + 2 * colour);
     }
     for (int i = 0; i < 3 && alpha < 255; i++)
         rgb[i] = (uint8_t)((rgb[i] * alpha + 127) / 255);
 }
 
-/* The colour key stands in the file's own depth; 16 bits were scaled to 8 before, which may bring a
- * neighbouring value onto the key, so there it is compared with the scaled key alone. */
-static bool is_transparent(const struct header *header, const uint8_t *sample)
-{
-    const png_color_16 *key = header->transparent;
-    if (!key || header->kind & PNG_COLOR_MASK_ALPHA || header->kind == PNG_COLOR_TYPE_PALETTE)
-        return false;
-    int shift = header->bits == 16 ? 8 : 0;
-    if (header->kind & PNG_COLOR_MASK_COLOR)
-        return sample[0] == key->red >> shift && sample[1] == key->green >> shift &&
-               sample[2] == key->blue >> shift;
-    return sample[0] == key->gray >> shift;
-}
-
 static int convert(const struct image *out, enum image_form form, const struct header *header,
                    const uint8_t *samples, struct err *err)
 {
-    static const uint8_t black[3];
     for (int64_t i = 0; i < header->h * header->w; i++) {
-        const uint8_t *sample = samples + i * header->samples;
-        if (header->kind == PNG_COLOR_TYPE_PALETTE && *sample >= header->palette_count)
+        const uint8_t *pixel = samples + i * header->stride;
+        if (header->kind == PNG_COLOR_TYPE_PALETTE && *pixel >= header->palette_count)
             return fail_as(err, STATUS_BAD_DATA,
                            "damaged PNG: pixel (%lld, %lld) has palette entry %d of %d",
-                           (long long)(i % header->w), (long long)(i / header->w), *sample,
+                           (long long)(i % header->w), (long long)(i / header->w), *pixel,
                            header->palette_count);
         if (form == IMAGE_INDEX) {
-            out->pixels[i] = *sample;
+            out->pixels[i] = *pixel;
             continue;
         }
         uint8_t rgb[3];
-        colour_of(rgb, header, sample);
-        image_put(out, form, i, is_transparent(header, sample) ? black : rgb);
+        colour_of(rgb, header, pixel);
+        image_put(out, form, i, rgb);
     }
     return 0;
 }
@@ -142,13 +153,14 @@ static int read_header(png_structp png, png_infop info, struct input *input, str
     if (setjmp(png_jmpbuf(png)))
         return -1;
     png_set_read_fn(png, input, take);
-    png_set_user_limits(png, IMAGE_LARGEST, IMAGE_LARGEST);
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* image_new says it better */
+    png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_read_info(png, info);
     out->h = png_get_image_height(png, info);
     out->w = png_get_image_width(png, info);
     out->bits = png_get_bit_depth(png, info);
     out->kind = png_get_color_type(png, info);
-    out->samples = png_get_channels(png, info);
+    out->stride = png_get_channels(png, info) * (out->bits == 16 ? 2 : 1);
     read_transparency(png, info, out);
     return 0;
 }
@@ -158,7 +170,6 @@ static int read_rows(png_structp png, png_infop info, png_bytepp rows)
     if (setjmp(png_jmpbuf(png)))
         return -1;
     png_set_packing(png);
-    png_set_scale_16(png);
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
     png_read_image(png, rows);
@@ -168,7 +179,7 @@ static int read_rows(png_structp png, png_infop info, png_bytepp rows)
 
 static int read_samples(uint8_t **out, png_structp png, png_infop info, const struct header *header)
 {
-    size_t stride = (size_t)header->w * (size_t)header->samples;
+    size_t stride = (size_t)header->w * (size_t)header->stride;
     uint8_t *samples = xcalloc((size_t)header->h, stride);
     png_bytepp rows = xcalloc((size_t)header->h, sizeof *rows);
     for (int64_t i = 0; i < header->h; i++)

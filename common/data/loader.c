@@ -95,23 +95,34 @@ static uint32_t case_at(struct loader *loader, uint64_t position)
     return loader->begin + loader->order[position % loader->count];
 }
 
-static void fill_case(const struct loader *loader, const struct batch *batch, uint32_t slot,
-                      uint32_t index)
+static void fill_pixels(const struct loader *loader, float *image, int32_t *mask, uint32_t index,
+                        uint64_t epoch)
 {
     const struct dataset *dataset = loader->dataset;
     size_t size = loader->pixels * (size_t)dataset->c;
     const uint8_t *from = dataset->images + index * size;
-    float *image = (float *)batch->image + slot * size;
+    const uint8_t *class = dataset->masks ? dataset->masks + index * loader->pixels : NULL;
+    if (loader->spec.augment) {
+        struct augment_shape shape = {dataset->d, dataset->h, dataset->w, dataset->c};
+        augment_case(image, mask, from, class, shape, loader->spec.augment, loader->spec.seed,
+                     epoch, dataset->ids[index]);
+        return;
+    }
     for (size_t i = 0; i < size; i++)
         image[i] = loader->unit[from[i]];
+    for (size_t i = 0; class && i < loader->pixels; i++)
+        mask[i] = class[i];
+}
+
+static void fill_case(const struct loader *loader, const struct batch *batch, uint32_t slot,
+                      uint32_t index, uint64_t epoch)
+{
+    const struct dataset *dataset = loader->dataset;
+    float *image = (float *)batch->image + slot * loader->pixels * (size_t)dataset->c;
+    int32_t *mask = dataset->masks ? (int32_t *)batch->mask + slot * loader->pixels : NULL;
+    fill_pixels(loader, image, mask, index, epoch);
     ((int32_t *)batch->label)[slot] = dataset->labels ? dataset->labels[index] : 0;
     ((uint32_t *)batch->index)[slot] = index;
-    if (!dataset->masks)
-        return;
-    const uint8_t *class = dataset->masks + index * loader->pixels;
-    int32_t *mask = (int32_t *)batch->mask + slot * loader->pixels;
-    for (size_t i = 0; i < loader->pixels; i++)
-        mask[i] = class[i];
 }
 
 static void fill(struct loader *loader, uint64_t number)
@@ -124,7 +135,7 @@ static void fill(struct loader *loader, uint64_t number)
     for (uint32_t i = 0; i < loader->spec.batch; i++) {
         bool real = i < batch->real;
         uint32_t index = case_at(loader, position + (real ? i : batch->real - 1));
-        fill_case(loader, batch, i, index);
+        fill_case(loader, batch, i, index, (position + i) / loader->count);
         ((float *)batch->weight)[i] = real;
     }
 }

@@ -83,6 +83,14 @@ const struct field segment_loss_fields[] = {
 #undef TERM
 #undef AT
 
+static bool all_zero(const struct real_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] != 0)
+            return false;
+    return list->count > 0;
+}
+
 int segment_loss_check(const struct segment_loss_config *config, struct err *err)
 {
     if (!config->bce.present && !config->cross_entropy.present && !config->dice.present &&
@@ -97,6 +105,12 @@ int segment_loss_check(const struct segment_loss_config *config, struct err *err
         config->cross_entropy.class_weights.count)
         return fail_as(err, STATUS_CONFIG,
                        "loss.cross_entropy: class_weights and balance both set the weights");
+    if (config->cross_entropy.present && all_zero(&config->cross_entropy.class_weights))
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.cross_entropy.class_weights: all are 0, so that no pixel counts");
+    if (config->tversky.present && config->tversky.alpha + config->tversky.beta == 0)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.tversky: alpha and beta are both 0, so that no error counts");
     if (config->focal.present && config->focal.alpha < 0 && config->focal.alpha != -1)
         return fail_as(err, STATUS_CONFIG, "loss.focal.alpha is between 0 and 1, or -1 for none");
     if (config->focal.present && config->focal.class_balanced && config->focal.alpha >= 0)
@@ -105,14 +119,20 @@ int segment_loss_check(const struct segment_loss_config *config, struct err *err
     return 0;
 }
 
-static int check_said(bool present, int background, const char *term, int64_t classes,
-                      struct err *err)
+/* One logit is the foreground's, and there is nothing to say. */
+static int check_background(bool present, int background, const char *term, int64_t outputs,
+                            struct err *err)
 {
-    if (!present || background != BACKGROUND_UNSAID)
-        return 0;
-    return fail_as(err, STATUS_CONFIG,
-                   "loss.%s.background: include or exclude has to be said for %lld classes", term,
-                   (long long)classes);
+    if (present && outputs == 1 && background == BACKGROUND_INCLUDE)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.%s.background: one logit has no background to include; cross_entropy "
+                       "beside it gives each class a logit",
+                       term);
+    if (present && outputs > 1 && background == BACKGROUND_UNSAID)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.%s.background: include or exclude has to be said for %lld classes",
+                       term, (long long)outputs);
+    return 0;
 }
 
 int segment_loss_outputs(int32_t *out, const struct segment_loss_config *config, int64_t classes,
@@ -128,17 +148,19 @@ int segment_loss_outputs(int32_t *out, const struct segment_loss_config *config,
         return fail_as(err, STATUS_CONFIG, "masks of %lld classes cannot be learnt",
                        (long long)classes);
     *out = classes == 2 && !config->cross_entropy.present ? 1 : (int32_t)classes;
-    if (*out == 1)
-        return 0;
-    if (config->bce.present)
+    if (config->bce.present && *out > 1)
         return fail_as(err, STATUS_CONFIG,
                        "loss.bce is for two classes, and the masks have %lld; cross_entropy is for "
                        "several",
                        (long long)classes);
-    if (config->focal.present && config->focal.alpha >= 0)
-        return fail_as(err, STATUS_CONFIG, "loss.focal.alpha is for two classes with one logit");
-    TRY(check_said(config->dice.present, config->dice.background, "dice", classes, err));
-    return check_said(config->tversky.present, config->tversky.background, "tversky", classes, err);
+    if (config->focal.present && config->focal.alpha >= 0 && *out > 1)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.focal.alpha is for one logit, and here each of %lld classes has one; "
+                       "class_balanced is for several",
+                       (long long)classes);
+    TRY(check_background(config->dice.present, config->dice.background, "dice", *out, err));
+    return check_background(config->tversky.present, config->tversky.background, "tversky", *out,
+                            err);
 }
 
 /* ---- what the terms share ------------------------------------------------------------------- */
@@ -182,15 +204,16 @@ static val probability(struct pixels *px)
     return px->probability;
 }
 
-/* With one logit: softplus(x) (1 + (w - 1) t) - w t x, w being the foreground's weight. */
+/* With one logit x: softplus(x) for the background, softplus(-x) times a weight for the foreground.
+ * No difference of large numbers, so that small losses and slopes are exact, too. */
 static val one_logit_entropy(const struct pixels *px, float positive)
 {
     struct graph *g = px->g;
-    val softplus = g_unary(g, OP_softplus, px->logits);
-    if (positive != 1)
-        softplus = g_binary(g, OP_mul, softplus, g_affine(g, px->target, positive - 1, 1));
-    val given = g_binary(g, OP_mul, px->target, px->logits);
-    return g_binary(g, OP_sub, softplus, positive == 1 ? given : g_affine(g, given, positive, 0));
+    val sign = g_affine(g, px->target, -2, 1);
+    val map = g_unary(g, OP_softplus, g_binary(g, OP_mul, px->logits, sign));
+    if (positive == 1)
+        return map;
+    return g_binary(g, OP_mul, map, g_affine(g, px->target, positive - 1, 1));
 }
 
 static val plain_entropy(struct pixels *px)
@@ -253,8 +276,8 @@ static void effective_weights(double *weights, const struct class_counts *counts
 {
     double total = 0;
     for (int64_t c = 0; c < counts->count; c++) {
-        double missing = counts->pixels[c] > 0 ? 1 - pow(beta, counts->pixels[c]) : INFINITY;
-        weights[c] = (1 - beta) / missing;
+        double pixels = counts->pixels[c]; /* 1 - beta^pixels, without cancellation */
+        weights[c] = pixels > 0 ? (1 - beta) / -expm1(pixels * log(beta)) : 0;
         total += weights[c];
     }
     for (int64_t c = 0; c < counts->count && total > 0; c++)
@@ -319,11 +342,11 @@ static val region_loss(const struct pixels *px, val a, val b, double smooth)
     val score =
         g_binary(g, OP_div_, g_affine(g, a, 1, (float)smooth), g_affine(g, b, 1, (float)smooth));
     struct shape shape = g_shape(g, score), per_case = {shape.n, 1, 1, 1, 1};
-    float share = shape.c ? 1.0f / (float)shape.c : 0;
+    float share = 1.0f / (float)shape.c;
     val lost = g_affine(g, g_reduce_sum(g, score, per_case), -share, 1);
-    if (shape.n == g_shape(g, px->weight).n && shape.n > 1)
-        return ratio(g, sum(g, g_binary(g, OP_mul, lost, px->weight)), sum(g, px->weight));
-    return lost;
+    if (shape.n == 1)
+        return lost;
+    return ratio(g, sum(g, g_binary(g, OP_mul, lost, px->weight)), sum(g, px->weight));
 }
 
 static bool counts_background(const struct pixels *px, int background)

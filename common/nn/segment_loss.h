@@ -1,18 +1,20 @@
 /*
  * Losses of segmentation, on logits [n,d,h,w,k] and integer labels [n,d,h,w,1]. A label of
- * MASK_IGNORE contributes to none of them, and neither does a case of weight 0 (padding). Each is
- * one number; the loss is their weighted sum.
+ * MASK_IGNORE contributes to none of them, and neither does a case of weight 0 (padding); without
+ * any pixel that counts the loss is 0. A label that is no class makes it NaN. Each is one number;
+ * the loss is their weighted sum.
  *
  * Two classes may have one logit (k = 1, sigmoid, class 1 is the foreground), otherwise k is the
- * number of classes (softmax). p is always the probability, never the logit.
+ * number of classes (softmax). p is always the probability, never the logit. "Pixels" are those
+ * that count.
  *   bce            mean over pixels; positive_weight multiplies the foreground's term (k = 1 only)
  *   cross_entropy  weighted mean over pixels as torch's (sum w_y loss / sum w_y); label_smoothing as
- *                  torch's; weights given, or balance: frequency, w_c = N / (K N_c) over the
- *                  training split's pixels (a class that is not there: 0)
+ *                  torch's, in training only; weights given, or balance: frequency, w_c = N / (K N_c)
+ *                  over the training split's pixels (a class that is not there: 0)
  *   dice           1 - (2 sum p t + smooth) / (sum p + sum t + smooth), mean over classes (Milletari
  *                  et al. 2016; denominator without squares); sums over pixels, reduce: case (then
  *                  the mean over cases) or batch (over the cases, too). background: whether class 0
- *                  counts among several classes
+ *                  counts among several classes; one logit is the foreground alone
  *   focal          (1 - p_y)^gamma times the cross entropy, mean over pixels (Lin et al. 2017);
  *                  alpha: weight of the foreground, 1 - alpha of the background (k = 1; absent: 1
  *                  and 1); class_balanced: weights (1 - beta) / (1 - beta^N_c), scaled to mean 1
@@ -67,12 +69,12 @@ struct class_counts {
     double pixels[MASK_CLASSES];
 };
 
-/* What holds for any number of classes: no loss at all, bce beside cross_entropy, weights set twice.
- * STATUS_CONFIG. */
+/* What holds for any number of classes: no loss at all, bce beside cross_entropy, weights set twice
+ * or all 0. STATUS_CONFIG. */
 int segment_loss_check(const struct segment_loss_config *config, struct err *err);
 /* The number of logits that the configuration asks for with so many classes. STATUS_CONFIG, beside
- * the above: bce with several classes, class weights of another count, background unsaid with
- * several classes. */
+ * the above: bce or focal.alpha with several logits, class weights of another count, background
+ * unsaid with several logits, included with one. */
 int segment_loss_outputs(int32_t *out, const struct segment_loss_config *config, int64_t classes,
                          struct err *err);
 /* logits [n,d,h,w,k], label I32 [n,d,h,w,1], weight [n,1,1,1,1] -> one number */

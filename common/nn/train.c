@@ -18,6 +18,7 @@ struct trainer {
     const struct task *task;
     const struct train_config *config;
     const struct draft *draft;
+    struct augment augment;
     struct budget budget;
     struct checkpoint resumed; /* file is open until it has been restored */
     struct backend *backend;
@@ -307,13 +308,27 @@ static int resume(struct trainer *t, struct err *err)
     return run_event(t->where->run, "resumed", detail, err);
 }
 
+static struct augment augment_of(const struct train_config *config)
+{
+    struct augment out = {.crop = config->augment_limits.crop,
+                          .rotate = config->augment_limits.rotate,
+                          .scale = config->augment_limits.scale,
+                          .brightness = config->augment_limits.brightness,
+                          .contrast = config->augment_limits.contrast,
+                          .saturation = config->augment_limits.saturation};
+    for (size_t i = 0; i < config->augment.count; i++)
+        out.use[config->augment.items[i]] = true;
+    return out;
+}
+
 static struct loader_spec train_spec(const struct trainer *t)
 {
     return (struct loader_spec){.split = SPLIT_TRAIN,
                                 .batch = (uint32_t)t->config->batch,
                                 .shuffle = true,
                                 .seed = t->task->seed,
-                                .start = (uint64_t)(t->at.step * t->config->accumulate)};
+                                .start = (uint64_t)(t->at.step * t->config->accumulate),
+                                .augment = t->config->augment.count ? &t->augment : NULL};
 }
 
 static size_t loaders_bytes(const struct trainer *t)
@@ -501,8 +516,12 @@ static void close_trainer(struct trainer *t)
 int train(const struct training *where, const struct task *task, const struct draft *draft,
           struct err *err)
 {
-    struct trainer t = {
-        .where = where, .task = task, .config = task->config, .draft = draft, .stop = stop_watch()};
+    struct trainer t = {.where = where,
+                        .task = task,
+                        .config = task->config,
+                        .draft = draft,
+                        .augment = augment_of(task->config),
+                        .stop = stop_watch()};
     if (where->explain) {
         int explained = explain(&t, err);
         close_trainer(&t);

@@ -30,7 +30,11 @@ struct train_config {
         int64_t warmup_steps; /* linear from 0 */
         double final, power;  /* lr ends at final * lr; polynomial exponent */
     } schedule;
-    double clip_norm, ema; /* 0: off */
+    double clip_norm, ema;   /* 0: off */
+    struct int_list augment; /* enum augmentation */
+    struct {
+        double crop, rotate, scale, brightness, contrast, saturation;
+    } augment_limits;
     struct {
         bool present;
         int64_t patience; /* epochs without an improvement of val/loss by more than min_delta */

@@ -75,6 +75,22 @@ static const struct field checkpoint_fields[] = {
     {.key = NULL},
 };
 
+#define LIMIT(member, default, least, most, text)                                                  \
+    {                                                                                              \
+        .key = #member, .type = FIELD_REAL, .offset = WITHIN(augment_limits, member),              \
+        .fallback = default, .min = least, .max = most, .help = text                               \
+    }
+static const struct field augment_limits_fields[] = {
+    LIMIT(crop, "0.75", 0.05, 1, "smallest window, as a share of each side"),
+    LIMIT(rotate, "15", 0, 180, "degrees either way"),
+    LIMIT(scale, "0.2", 0, 0.9, "by 1/(1+scale) to 1+scale"),
+    LIMIT(brightness, "0.2", 0, 0.9, "times 1-brightness to 1+brightness"),
+    LIMIT(contrast, "0.2", 0, 0.9, "likewise, about the image's mean"),
+    LIMIT(saturation, "0.2", 0, 0.9, "likewise, about each pixel's luma"),
+    {.key = NULL},
+};
+#undef LIMIT
+
 const struct field train_fields[] = {
     {.key = "optimizer",
      .type = FIELD_CHOICE,
@@ -176,6 +192,17 @@ const struct field train_fields[] = {
      .help = "decay of the averaged weights, which then are the result; 0: off",
      .min = 0,
      .max = 0.999999},
+    {.key = "augment",
+     .type = FIELD_CHOICES,
+     .offset = AT(augment),
+     .fallback = "[]",
+     .help = "what varies a training case from epoch to epoch",
+     .choices = augmentation_names},
+    {.key = "augment_limits",
+     .type = FIELD_SECTION,
+     .offset = AT(augment_limits),
+     .help = "how far",
+     .sub = augment_limits_fields},
     {.key = "early_stopping",
      .type = FIELD_OPTION,
      .offset = AT(early_stopping),
