@@ -69,12 +69,13 @@ static int run(const struct options *options,
 
 static int ablate(int argc, char **argv, struct err *err)
 {
-    static const char *const takes[] = {"set", "format", NULL};
+    static const char *const takes[] = {"set", "format", "jobs", NULL};
     struct options options;
     TRY(options_parse(&options, argc, argv, usage, help, takes, err));
     if (options.argument_count == 2 && strcmp(options.arguments[0], "plan") == 0 && !options.format)
         return run(&options, plan, err);
-    if (options.argument_count == 2 && strcmp(options.arguments[0], "table") == 0)
+    if (options.argument_count == 2 && strcmp(options.arguments[0], "table") == 0 &&
+        options.jobs == 1)
         return run(&options, table, err);
     return fail_as(err, STATUS_USAGE, "usage: ablate %s", usage);
 }

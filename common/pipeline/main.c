@@ -13,6 +13,9 @@
 
 static const char *const stage_options[] = {"set",     "variant", "seed", "cell",    "section",
                                             "explain", "again",   "json", "verbose", NULL};
+static const char *const compute_options[] = {"set",     "variant", "seed",  "cell",
+                                              "section", "explain", "again", "json",
+                                              "verbose", "threads", NULL};
 
 const struct id *context_input(const struct context *context, const char *port)
 {
@@ -21,6 +24,51 @@ const struct id *context_input(const struct context *context, const char *port)
         if (strcmp(place->inputs[i].name, port) == 0)
             return &place->inputs[i].artifact;
     return NULL;
+}
+
+/* By its name in the registry, as that of a section. */
+struct stage_query {
+    int64_t run;
+    enum stage_kind kind;
+};
+
+static int take_stage(void *user, const struct run_row *row, struct err *err)
+{
+    (void)err;
+    struct stage_query *query = user;
+    const struct stage_info *stage = stage_of_section(row->stage);
+    if (row->id == query->run && stage)
+        query->kind = (enum stage_kind)(stage - stage_table);
+    return 0;
+}
+
+static int maker_of_artifact(enum stage_kind *out, const struct context *context, const char *port,
+                             const struct id *artifact, struct err *err)
+{
+    struct stage_query query = {.kind = STAGES};
+    TRY(registry_maker(context->store, artifact, &query.run, err));
+    if (query.run)
+        TRY(registry_runs(context->store, NULL, query.run + 1, 1, take_stage, &query, err));
+    if (query.kind == STAGES)
+        return fail_as(err, STATUS_MISSING, "input '%s': no run of this lab made artifact '%s'",
+                       port, artifact->hex);
+    *out = query.kind;
+    return 0;
+}
+
+int context_input_maker(enum stage_kind *out, const struct context *context, const char *port,
+                        struct err *err)
+{
+    const struct place *place = context->place;
+    for (int i = 0; i < place->input_count; i++) {
+        if (strcmp(place->inputs[i].name, port) != 0)
+            continue;
+        if (!place->makers[i])
+            return maker_of_artifact(out, context, port, &place->inputs[i].artifact, err);
+        *out = (enum stage_kind)(place->makers[i]->section->stage - stage_table);
+        return 0;
+    }
+    bug("'%s' does not read '%s'", place->section->name, port);
 }
 
 int context_train(struct context *context,
@@ -43,6 +91,12 @@ int context_train(struct context *context,
 }
 
 /* ---- which place ---------------------------------------------------------------------------- */
+
+struct choice {
+    size_t variant; /* index */
+    uint64_t seed;
+    const char *section;
+};
 
 static int choose_cell(size_t *variant, uint64_t *seed, const struct options *options,
                        const struct experiment *experiment, struct err *err)
@@ -101,6 +155,15 @@ static int choose_section(const char **out, const struct options *options,
     return 0;
 }
 
+static int choose(struct choice *out, const struct options *options,
+                  const struct experiment *experiment, const struct stage_info *stage,
+                  struct err *err)
+{
+    *out = (struct choice){0};
+    TRY(choose_cell(&out->variant, &out->seed, options, experiment, err));
+    return choose_section(&out->section, options, stage, &experiment->variants[out->variant], err);
+}
+
 /* ---- saying what there is ------------------------------------------------------------------- */
 
 static void print_result(const struct options *options, const struct place *place, int64_t run,
@@ -133,7 +196,7 @@ static struct context context_of(const struct options *options, const struct exp
                             .store = store,
                             .config = place->section->config,
                             .seed = place->seed,
-                            .threads = threads > 0 ? (int)threads : 0};
+                            .threads = (int)(threads > 0 ? threads : options->threads)};
 }
 
 static void explain_recipe(FILE *file, const struct place *place)
@@ -291,19 +354,15 @@ static int run_place(struct context *context, int (*run)(struct context *, struc
     return status;
 }
 
-static int find_and_run(const struct options *options, char **argv, enum stage_kind kind,
+static int find_and_run(const struct options *options, char **argv, const struct choice *choice,
                         const struct experiment *experiment, struct store *store,
                         int (*run)(struct context *, struct err *), struct err *err)
 {
-    size_t variant;
-    uint64_t seed;
-    const char *section = NULL;
-    TRY(choose_cell(&variant, &seed, options, experiment, err));
-    TRY(choose_section(&section, options, &stage_table[kind], &experiment->variants[variant], err));
     struct resolution resolution;
-    TRY(resolve(&resolution, experiment, store, options->data, (int64_t)variant, (int64_t)seed,
-                err));
-    const struct place *place = resolution_find(&resolution, variant, seed, section);
+    TRY(resolve(&resolution, experiment, store, options->data, (int64_t)choice->variant,
+                (int64_t)choice->seed, err));
+    const struct place *place =
+        resolution_find(&resolution, choice->variant, choice->seed, choice->section);
     struct context context = context_of(options, experiment, store, place);
     int status = 0;
     if (options->verbose)
@@ -327,6 +386,24 @@ static int find_and_run(const struct options *options, char **argv, enum stage_k
     return status;
 }
 
+/* What cannot be chosen is said before there is a lab. */
+static int open_and_run(const struct options *options, char **argv, const struct stage_info *stage,
+                        const struct experiment *experiment,
+                        int (*run)(struct context *, struct err *), struct err *err)
+{
+    struct choice choice;
+    struct store *store = NULL;
+    TRY(choose(&choice, options, experiment, stage, err));
+    int status = store_open(&store, options->lab, !options->explain, err);
+    if (status && options->explain && err->status == STATUS_MISSING)
+        status = 0; /* no lab yet, so nothing is known; explaining makes none */
+    if (!status) {
+        status = find_and_run(options, argv, &choice, experiment, store, run, err);
+        store_close(store);
+    }
+    return status;
+}
+
 static int stage(int argc, char **argv, enum stage_kind kind,
                  int (*run)(struct context *, struct err *), struct err *err)
 {
@@ -336,22 +413,15 @@ static int stage(int argc, char **argv, enum stage_kind kind,
                 stage_table[kind].help);
     config_help(&help, stage_table[kind].fields, "");
     int status = options_parse(&options, argc, argv, "EXPERIMENT.yaml [OPTION ...]", help.data,
-                               stage_options, err);
+                               stage_table[kind].compute ? compute_options : stage_options, err);
     text_free(&help);
     TRY(status);
     if (options.argument_count != 1)
         return fail_as(err, STATUS_USAGE, "one experiment file expected (--help)");
     struct experiment experiment;
-    struct store *store = NULL;
     TRY(experiment_load(&experiment, options.arguments[0], options.changes, options.change_count,
                         err));
-    status = store_open(&store, options.lab, !options.explain, err);
-    if (status && options.explain && err->status == STATUS_MISSING)
-        status = 0; /* no lab yet, so nothing is known; explaining makes none */
-    if (!status) {
-        status = find_and_run(&options, argv, kind, &experiment, store, run, err);
-        store_close(store);
-    }
+    status = open_and_run(&options, argv, &stage_table[kind], &experiment, run, err);
     experiment_free(&experiment);
     return status;
 }

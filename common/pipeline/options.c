@@ -20,6 +20,8 @@ static const struct option_row rows[] = {
     {"seed", 'S', "N", "which seed (default: the first)", false},
     {"cell", 'C', "N", "variant and seed by number, as a plan gives them", false},
     {"section", 'c', "NAME", "which section, where a stage has several (STAGE@LABEL)", false},
+    {"threads", 't', "N", "processor threads where the file says auto (default: all)", false},
+    {"jobs", 'J', "N", "plan for so many programs side by side (default 1)", false},
     {"format", 'f', "FORMAT", "text, md, csv, tex, json or html", false},
     {"explain", 'e', NULL, "print recipe, inputs, and whether it is known; run nothing", false},
     {"again", 'a', NULL, "run although it is known; fail if the result differs", false},
@@ -71,6 +73,15 @@ static int whole_number(int64_t *out, const char *name, const char *text, struct
     return 0;
 }
 
+static int count_of(int64_t *out, const char *name, const char *text, int64_t most, struct err *err)
+{
+    TRY(whole_number(out, name, text, err));
+    if (*out < 1 || *out > most)
+        return fail_as(err, STATUS_USAGE, "--%s '%s': 1 to %lld expected", name, text,
+                       (long long)most);
+    return 0;
+}
+
 static int take(struct options *out, const struct option_row *row, char *value, struct err *err)
 {
     switch (row->letter) {
@@ -92,6 +103,10 @@ static int take(struct options *out, const struct option_row *row, char *value, 
         return whole_number(&out->seed, row->name, value, err);
     case 'C':
         return whole_number(&out->cell, row->name, value, err);
+    case 't':
+        return count_of(&out->threads, row->name, value, 1024, err);
+    case 'J':
+        return count_of(&out->jobs, row->name, value, INT32_MAX, err);
     case 'c':
         out->section = value;
         return 0;
@@ -132,7 +147,8 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
                             .lab = environment("CAIRN_LAB", "lab"),
                             .data = environment("CAIRN_DATA", "data"),
                             .cell = -1,
-                            .seed = -1};
+                            .seed = -1,
+                            .jobs = 1};
     struct option table[ROWS + 1] = {0};
     size_t count = 0;
     for (size_t i = 0; i < ROWS; i++)

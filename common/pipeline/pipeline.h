@@ -20,6 +20,8 @@ struct options {
     int change_count;
     const char *variant, *section, *format; /* NULL: not given */
     int64_t cell, seed;                     /* -1: not given */
+    int64_t threads;                        /* what auto means; 0: all that there are */
+    int64_t jobs;                           /* programs that make runs side by side */
     bool quiet, verbose, json, explain, again;
     char **arguments; /* what is left */
     int argument_count;
@@ -48,6 +50,9 @@ struct context {
 };
 /* The artifact at an input port; NULL if the configuration does not use it. */
 const struct id *context_input(const struct context *context, const char *port);
+/* The stage that made it. STATUS_MISSING: it is given by its id, and the lab does not know it. */
+int context_input_maker(enum stage_kind *out, const struct context *context, const char *port,
+                        struct err *err);
 
 /* For a trainer: opens the dataset at port "dataset" and runs fit on it. */
 int context_train(struct context *context,
@@ -62,8 +67,9 @@ int stage_main(int argc, char **argv, enum stage_kind stage,
 
 /* ---- planning ------------------------------------------------------------------------------- */
 /* Make rules for every stage that the registry does not know, one target per key, running the
- * programs that stand beside this one against the frozen experiment. Also publishes the cells.
- * *misses: how many rules. */
+ * programs that stand beside this one against the frozen experiment; where options->jobs of them
+ * may run side by side, each gets its share of the processors. Also publishes the cells. *misses:
+ * how many rules. */
 int plan_rules(struct text *out, int *misses, const struct options *options,
                const struct experiment *experiment, struct store *store, struct err *err);
 

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/threads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,27 +52,37 @@ static size_t cell_of(const struct experiment *experiment, const struct place *p
     return place->variant * experiment->seed_count + seed;
 }
 
-static int write_rule(struct text *out, const struct options *options,
-                      const struct experiment *experiment, const struct place *place,
-                      const char *prefix, const char *frozen, struct err *err)
+/* Where the rules point and what they run with. */
+struct rules {
+    const struct options *options;
+    const struct experiment *experiment;
+    const char *prefix, *frozen;
+    int threads; /* of a stage that computes; 0: all, which needs no saying */
+};
+
+static int write_rule(struct text *out, const struct rules *rules, const struct place *place,
+                      struct err *err)
 {
+    const struct options *options = rules->options;
     text_printf(out, "%s:", place->key.hex);
     for (int i = 0; i < place->input_count; i++)
         if (!*place->inputs[i].artifact.hex)
             text_printf(out, " %s", place->makers[i]->key.hex);
     text_puts(out, "\n\t@");
-    char *program = xprintf("%s%s", prefix, place->section->stage->name);
+    char *program = xprintf("%s%s", rules->prefix, place->section->stage->name);
     int status = quote(out, program, err);
     free(program);
     TRY(status);
     text_puts(out, " ");
-    TRY(quote(out, frozen, err));
-    text_printf(out, " --cell %zu --section ", cell_of(experiment, place));
+    TRY(quote(out, rules->frozen, err));
+    text_printf(out, " --cell %zu --section ", cell_of(rules->experiment, place));
     TRY(quote(out, place->section->name, err));
     text_puts(out, " --lab ");
     TRY(quote(out, options->lab, err));
     text_puts(out, " --data ");
     TRY(quote(out, options->data, err));
+    if (rules->threads && place->section->stage->compute)
+        text_printf(out, " --threads %d", rules->threads);
     /* the artifact ids are for a person who runs one stage; here they would only be noise */
     text_printf(out, "%s >/dev/null\n", options->quiet ? " -q" : "");
     return 0;
@@ -86,13 +97,50 @@ static bool first_of_key(const struct resolution *resolution, size_t at)
     return true;
 }
 
-static int write_rules(struct text *out, int *misses, int *known, const struct options *options,
-                       const struct experiment *experiment, const struct resolution *resolution,
-                       const char *frozen, struct err *err)
+/* How many rules have to be done before this one, the longest way. */
+static int level(const struct place *place)
+{
+    int most = 0;
+    for (int i = 0; i < place->input_count; i++)
+        if (!*place->inputs[i].artifact.hex) {
+            int above = 1 + level(place->makers[i]);
+            most = above > most ? above : most;
+        }
+    return most;
+}
+
+/* The most missing rules that compute at one level: so many can run at the same time. */
+static int64_t widest(const struct resolution *resolution)
+{
+    int64_t count[STAGES] = {0}, most = 0; /* a port names its maker's kind: no longer way */
+    for (size_t i = 0; i < resolution->count; i++) {
+        const struct place *place = &resolution->places[i];
+        if (place->state == PLACE_KNOWN || !place->section->stage->compute ||
+            !first_of_key(resolution, i))
+            continue;
+        int64_t here = ++count[level(place)];
+        most = here > most ? here : most;
+    }
+    return most;
+}
+
+/* Each of the programs that run side by side gets its share of the processors: with all of them
+ * each, they would wait for one another. Changes no recipe, as `auto` is in none. */
+static int share_of_threads(int64_t jobs, const struct resolution *resolution)
+{
+    int64_t wide = widest(resolution), beside = jobs < wide ? jobs : wide;
+    int64_t share = beside > 1 ? threads_available() / beside : 0;
+    return beside > 1 && share < 1 ? 1 : (int)share;
+}
+
+static int write_rules(struct text *out, int *misses, int *known, struct rules *with,
+                       const struct resolution *resolution, struct err *err)
 {
     char prefix[PATH_BYTES];
     struct text rules = {0}, goals = {0};
     int status = own_prefix(prefix, err);
+    with->prefix = prefix;
+    with->threads = share_of_threads(with->options->jobs, resolution);
     for (size_t i = 0; i < resolution->count && !status; i++) {
         const struct place *place = &resolution->places[i];
         if (!first_of_key(resolution, i))
@@ -103,7 +151,7 @@ static int write_rules(struct text *out, int *misses, int *known, const struct o
         }
         ++*misses;
         text_printf(&goals, " %s", place->key.hex);
-        status = write_rule(&rules, options, experiment, place, prefix, frozen, err);
+        status = write_rule(&rules, with, place, err);
     }
     if (!status)
         text_printf(out, "all:%s\n.PHONY: all%s\n%s", goals.data ? goals.data : "",
@@ -152,12 +200,13 @@ int plan_rules(struct text *out, int *misses, const struct options *options,
     int known = 0, status = registry_sweep(store, err) ||
                             resolution_publish(&resolution, experiment, store, err);
     struct text rules = {0};
+    struct rules with = {.options = options, .experiment = experiment, .frozen = path};
     *misses = 0;
     if (!status)
         status = object_put(store, experiment->frozen, strlen(experiment->frozen), &frozen, err) ||
                  object_path(path, store, &frozen, err) ||
                  report_folder(folder, options->lab, experiment->name, err) ||
-                 write_rules(&rules, misses, &known, options, experiment, &resolution, path, err);
+                 write_rules(&rules, misses, &known, &with, &resolution, err);
     if (!status)
         text_printf(
             out, "# plan of %s: %d to run, %d known\n# frozen %s\n# report %s/index.html %s\n%s",

@@ -6,11 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a section reads from outside: all places of one section of the file share it. */
+struct listing {
+    const struct section *section; /* the first with it */
+    const struct source *sources;
+    struct id *ids;
+    int count;
+};
+struct file {
+    const char *path; /* NULL: a free slot */
+    struct id id;
+};
 struct work {
     struct resolution *out;
     const struct experiment *experiment;
     struct store *store;
     const char *data;
+    struct listing *listings;
+    size_t listing_count;
+    struct file *files; /* by path: a table of file_slots slots, a power of two */
+    size_t file_slots, file_count;
 };
 
 /* ---- recipe text ---------------------------------------------------------------------------- */
@@ -42,6 +57,88 @@ static void write_recipe(struct text *text, const struct experiment *experiment,
     }
 }
 
+/* ---- sources: thousands of files, and each is looked at once in a resolution ------------------ */
+
+/* The slot of a path: its own, or the free one that it would take. */
+static struct file *slot_of(struct file *files, size_t slots, const char *path)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (const char *p = path; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 1099511628211u;
+    size_t at = hash & (slots - 1);
+    while (files[at].path && strcmp(files[at].path, path) != 0)
+        at = (at + 1) & (slots - 1);
+    return &files[at];
+}
+
+static void make_room(struct work *work)
+{
+    if (work->file_count < work->file_slots / 2)
+        return;
+    size_t slots = work->file_slots ? 2 * work->file_slots : 1024;
+    struct file *files = arena_alloc(&work->out->arena, slots * sizeof *files);
+    for (size_t i = 0; i < work->file_slots; i++)
+        if (work->files[i].path)
+            *slot_of(files, slots, work->files[i].path) = work->files[i];
+    work->files = files;
+    work->file_slots = slots;
+}
+
+static int hash_file(struct work *work, const char *path, struct id *out, struct err *err)
+{
+    make_room(work);
+    struct file *file = slot_of(work->files, work->file_slots, path);
+    if (!file->path) {
+        TRY(work->store ? store_hash_file(work->store, path, &file->id, err)
+                        : sha256_file(&file->id, NULL, path, err));
+        file->path = path;
+        work->file_count++;
+    }
+    *out = file->id;
+    return 0;
+}
+
+/* Variants share the nodes of the file that they do not change, so one node (with one stage) is one
+ * configuration. */
+static const struct listing *find_listing(const struct work *work, const struct section *section)
+{
+    for (size_t i = 0; i < work->listing_count; i++) {
+        const struct section *other = work->listings[i].section;
+        if (other->at == section->at && other->stage == section->stage)
+            return &work->listings[i];
+    }
+    return NULL;
+}
+
+static int make_listing(const struct listing **out, struct work *work,
+                        const struct section *section, struct err *err)
+{
+    struct arena *arena = &work->out->arena;
+    struct listing *made = &work->listings[work->listing_count];
+    *made = (struct listing){.section = section};
+    TRY(section->stage->sources(section->config, work->data, arena, &made->sources, &made->count,
+                                err));
+    made->ids = arena_alloc(arena, (size_t)made->count * sizeof *made->ids);
+    for (int i = 0; i < made->count; i++)
+        TRY(hash_file(work, made->sources[i].path, &made->ids[i], err));
+    work->listing_count++;
+    *out = made;
+    return 0;
+}
+
+static int hash_sources(struct work *work, struct place *place, struct err *err)
+{
+    if (!place->section->stage->sources)
+        return 0;
+    const struct listing *listing = find_listing(work, place->section);
+    if (!listing)
+        TRY(make_listing(&listing, work, place->section, err));
+    place->sources = listing->sources;
+    place->source_ids = listing->ids;
+    place->source_count = listing->count;
+    return 0;
+}
+
 /* ---- places --------------------------------------------------------------------------------- */
 
 static struct place *find(const struct resolution *resolution, size_t variant, uint64_t seed,
@@ -60,22 +157,6 @@ const struct place *resolution_find(const struct resolution *resolution, size_t 
                                     uint64_t seed, const char *section)
 {
     return find(resolution, variant, seed, section);
-}
-
-static int hash_sources(struct work *work, struct place *place, struct err *err)
-{
-    const struct stage_info *stage = place->section->stage;
-    if (!stage->sources)
-        return 0;
-    TRY(stage->sources(place->section->config, work->data, &work->out->arena, &place->sources,
-                       &place->source_count, err));
-    place->source_ids =
-        arena_alloc(&work->out->arena, (size_t)place->source_count * sizeof *place->source_ids);
-    for (int i = 0; i < place->source_count; i++)
-        TRY(work->store
-                ? store_hash_file(work->store, place->sources[i].path, &place->source_ids[i], err)
-                : sha256_file(&place->source_ids[i], NULL, place->sources[i].path, err));
-    return 0;
 }
 
 static int resolve_place(struct work *work, struct place *place, struct err *err);
@@ -145,11 +226,12 @@ int resolve(struct resolution *out, const struct experiment *experiment, struct 
             const char *data, int64_t variant, int64_t seed, struct err *err)
 {
     *out = (struct resolution){0};
-    struct work work = {out, experiment, store, data};
+    struct work work = {.out = out, .experiment = experiment, .store = store, .data = data};
     size_t most = 0;
     for (size_t v = 0; v < experiment->variant_count; v++)
         most += experiment->variants[v].count * experiment->seed_count;
     out->places = arena_alloc(&out->arena, most * sizeof *out->places);
+    work.listings = arena_alloc(&out->arena, most * sizeof *work.listings);
     for (size_t v = 0; v < experiment->variant_count; v++)
         for (size_t s = 0; s < experiment->seed_count; s++)
             if ((variant < 0 || (size_t)variant == v) &&

@@ -27,7 +27,7 @@ struct place {
     const struct place *makers[MAX_PORTS]; /* NULL: artifact:ID */
     int input_count;
     const struct source *sources;
-    struct id *source_ids;
+    const struct id *source_ids;
     int source_count;
     struct port outputs[MAX_PORTS];
     int output_count;
