@@ -123,7 +123,7 @@ static void values_arrive_in_the_struct(void **state)
                                             "t.optimizer=sgd\n"
                                             "t.device=cuda\n"
                                             "t.channels=[8, 4096]\n"
-                                            "t.augment=[noise, flip]\n"
+                                            "t.augment=[flip, noise]\n"
                                             "t.betas=[1, 0.25]\n"
                                             "t.metrics=[\"iou\", \"1\"]\n"
                                             "t.patience=12\n"
