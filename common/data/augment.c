@@ -35,7 +35,7 @@ static struct drawn draw(const struct augment *augment, uint64_t seed, uint64_t 
                          const char *id)
 {
     const bool *use = augment->use;
-    char name[512];
+    char name[4096]; /* any path; of a longer id the beginning counts */
     snprintf(name, sizeof name, "data/augment/%llu/%s", (unsigned long long)epoch, id);
     struct stream s = stream_new(seed, name);
     struct drawn out = {.flip = half(&s, use[AUGMENT_FLIP])};
@@ -54,31 +54,43 @@ static struct drawn draw(const struct augment *augment, uint64_t seed, uint64_t 
 }
 
 /* ---- geometry ------------------------------------------------------------------------------- */
-/* Where output pixel (y, x) of the h-w plane comes from, in pixel indices:
+/* Positions are in pixels of the source with 24 fractional bits: whole numbers are exact, a float
+ * holds the fraction, and any int32_t side leaves room. */
+enum { FRACTION = 24, ONE = 1 << FRACTION };
+
+/* Where output pixel (y, x) of the h-w plane comes from:
  * row = at_y + y * y_y + x * y_x, column = at_x + y * x_y + x * x_x. */
 struct map {
-    double at_y, y_y, y_x, at_x, x_y, x_x;
+    int64_t at_y, y_y, y_x, at_x, x_y, x_x;
 };
+
+static int64_t fixed(double pixels)
+{
+    return llrint(pixels * ONE);
+}
 
 /* About the centre: flip, then turn and zoom, then into the window. */
 static struct map map_of(const struct drawn *drawn, int32_t h, int32_t w)
 {
     double size = drawn->window / drawn->zoom;
     double c = size * cos(drawn->angle), s = size * sin(drawn->angle);
-    double fy = drawn->flip_vertical ? -1 : 1, fx = drawn->flip ? -1 : 1;
-    struct map map = {.y_y = c * fy, .y_x = s * fx, .x_y = -s * fy, .x_x = c * fx};
+    double flip_y = drawn->flip_vertical ? -1 : 1, flip_x = drawn->flip ? -1 : 1;
+    double y_y = c * flip_y, y_x = s * flip_x, x_y = -s * flip_y, x_x = c * flip_x;
     double y = (h - 1) / 2.0, x = (w - 1) / 2.0;
-    map.at_y = y + drawn->down * h - map.y_y * y - map.y_x * x;
-    map.at_x = x + drawn->right * w - map.x_y * y - map.x_x * x;
-    return map;
+    return (struct map){.at_y = fixed(y + drawn->down * h - y_y * y - y_x * x),
+                        .y_y = fixed(y_y),
+                        .y_x = fixed(y_x),
+                        .at_x = fixed(x + drawn->right * w - x_y * y - x_x * x),
+                        .x_y = fixed(x_y),
+                        .x_x = fixed(x_x)};
 }
 
 /* i, reflected at the edges as often as it takes; the edge pixel is doubled. */
-static int32_t reflect(int32_t i, int32_t size)
+static inline int64_t reflect(int64_t i, int32_t size)
 {
-    if ((uint32_t)i < (uint32_t)size)
+    if (i >= 0 && i < size)
         return i;
-    int32_t period = 2 * size;
+    int64_t period = 2 * (int64_t)size;
     i %= period;
     i += i < 0 ? period : 0;
     return i < size ? i : period - 1 - i;
@@ -89,61 +101,74 @@ struct plane {
     int32_t h, w, c;
 };
 
-static void sample_image(float *out, const struct plane *from, double y, double x)
+static inline void sample_image(float *out, const struct plane *from, int64_t y, int64_t x)
 {
-    double top = floor(y), left = floor(x);
-    float v = (float)(y - top), u = (float)(x - left);
-    int32_t y0 = reflect((int32_t)top, from->h), y1 = reflect((int32_t)top + 1, from->h);
-    int32_t x0 = reflect((int32_t)left, from->w), x1 = reflect((int32_t)left + 1, from->w);
-    const uint8_t *a = from->image + ((int64_t)y0 * from->w + x0) * from->c;
-    const uint8_t *b = from->image + ((int64_t)y0 * from->w + x1) * from->c;
-    const uint8_t *c = from->image + ((int64_t)y1 * from->w + x0) * from->c;
-    const uint8_t *d = from->image + ((int64_t)y1 * from->w + x1) * from->c;
+    float v = (float)(y & (ONE - 1)) / ONE, u = (float)(x & (ONE - 1)) / ONE;
+    int64_t row = y >> FRACTION, column = x >> FRACTION;
+    int64_t y0 = reflect(row, from->h) * from->w, y1 = reflect(row + 1, from->h) * from->w;
+    int64_t x0 = reflect(column, from->w), x1 = reflect(column + 1, from->w);
+    const uint8_t *a = from->image + (y0 + x0) * from->c, *b = from->image + (y0 + x1) * from->c;
+    const uint8_t *c = from->image + (y1 + x0) * from->c, *d = from->image + (y1 + x1) * from->c;
     for (int32_t k = 0; k < from->c; k++) {
-        float upper = (float)a[k] + u * ((float)b[k] - (float)a[k]);
-        float lower = (float)c[k] + u * ((float)d[k] - (float)c[k]);
+        float upper = (float)a[k] + u * (float)(b[k] - a[k]);
+        float lower = (float)c[k] + u * (float)(d[k] - c[k]);
         out[k] = (upper + v * (lower - upper)) / 255.0f;
     }
 }
 
 static void warp(float *image, int32_t *mask, const struct plane *from, const struct map *map)
 {
-    for (int32_t i = 0; i < from->h; i++)
-        for (int32_t j = 0; j < from->w; j++, image += from->c) {
-            double y = map->at_y + i * map->y_y + j * map->y_x;
-            double x = map->at_x + i * map->x_y + j * map->x_x;
+    for (int32_t i = 0; i < from->h; i++) {
+        int64_t y = map->at_y + i * map->y_y, x = map->at_x + i * map->x_y;
+        for (int32_t j = 0; j < from->w; j++, y += map->y_x, x += map->x_x) {
             sample_image(image, from, y, x);
+            image += from->c;
             if (!mask)
                 continue;
-            int32_t row = reflect((int32_t)floor(y + 0.5), from->h);
-            int32_t column = reflect((int32_t)floor(x + 0.5), from->w);
-            *mask++ = from->mask[(int64_t)row * from->w + column];
+            int64_t row = reflect((y + ONE / 2) >> FRACTION, from->h);
+            *mask++ = from->mask[row * from->w + reflect((x + ONE / 2) >> FRACTION, from->w)];
         }
+    }
 }
 
 /* Without turning or scaling every pixel is one pixel of the image. */
 static void copy(float *image, int32_t *mask, const struct plane *from, const struct drawn *drawn)
 {
     for (int32_t i = 0; i < from->h; i++)
-        for (int32_t j = 0; j < from->w; j++, image += from->c) {
+        for (int32_t j = 0; j < from->w; j++) {
             int32_t row = drawn->flip_vertical ? from->h - 1 - i : i;
             int64_t at = (int64_t)row * from->w + (drawn->flip ? from->w - 1 - j : j);
             for (int32_t k = 0; k < from->c; k++)
-                image[k] = (float)from->image[at * from->c + k] / 255.0f;
+                *image++ = (float)from->image[at * from->c + k] / 255.0f;
             if (mask)
                 *mask++ = from->mask[at];
         }
 }
 
 /* ---- colour --------------------------------------------------------------------------------- */
+/* Several sums side by side: one would wait for each addition. */
+static float mean_of(const float *image, int64_t count)
+{
+    enum { SUMS = 8 };
+    double sum[SUMS] = {0}, all = 0;
+    int64_t i = 0;
+    for (; i + SUMS <= count; i += SUMS)
+        for (int k = 0; k < SUMS; k++)
+            sum[k] += (double)image[i + k];
+    for (; i < count; i++)
+        all += (double)image[i];
+    for (int k = 0; k < SUMS; k++)
+        all += sum[k];
+    return (float)(all / (double)count);
+}
+
+/* Brightness b, then contrast c about the mean m of what that gives: c (b x - b m) + b m. */
 static void brighten_and_contrast(float *image, int64_t count, const struct drawn *drawn)
 {
-    double sum = 0;
+    float b = drawn->brightness, c = drawn->contrast;
+    float offset = c == 1 ? 0 : b * mean_of(image, count) * (1 - c);
     for (int64_t i = 0; i < count; i++)
-        sum += (double)image[i];
-    float mean = (float)(sum / (double)count) * drawn->brightness;
-    for (int64_t i = 0; i < count; i++)
-        image[i] = mean + drawn->contrast * (drawn->brightness * image[i] - mean);
+        image[i] = b * c * image[i] + offset;
 }
 
 /* The luma of ITU-R BT.601. */
@@ -152,16 +177,15 @@ static void saturate(float *image, int64_t pixels, float saturation)
     for (int64_t i = 0; i < pixels; i++, image += 3) {
         float luma = 0.299f * image[0] + 0.587f * image[1] + 0.114f * image[2];
         for (int k = 0; k < 3; k++)
-            image[k] = luma + saturation * (image[k] - luma);
+            image[k] = saturation * image[k] + (1 - saturation) * luma;
     }
 }
 
-static void colour(float *image, const struct augment_shape *shape, const struct augment *augment,
-                   const struct drawn *drawn)
+static void colour(float *image, const struct augment_shape *shape, const struct drawn *drawn)
 {
     int64_t pixels = (int64_t)shape->d * shape->h * shape->w, count = pixels * shape->c;
-    bool tone = augment->use[AUGMENT_BRIGHTNESS] || augment->use[AUGMENT_CONTRAST];
-    bool chroma = augment->use[AUGMENT_SATURATION] && shape->c == 3;
+    bool tone = drawn->brightness != 1 || drawn->contrast != 1;
+    bool chroma = drawn->saturation != 1 && shape->c == 3;
     if (tone)
         brighten_and_contrast(image, count, drawn);
     if (chroma)
@@ -190,5 +214,5 @@ void augment_case(float *image, int32_t *mask_out, const uint8_t *from, const ui
         else
             copy(to, mask_to, &plane, &drawn);
     }
-    colour(image, &shape, augment, &drawn);
+    colour(image, &shape, &drawn);
 }

@@ -3,8 +3,8 @@
  * id) alone, so resuming, batch size, order and threads change nothing.
  *
  * All geometry is one affine map about the centre, sampled once: the image linearly, the mask
- * nearest; beyond the edge both are reflected. Then colour, clamped to [0, 1]. Volumes turn and
- * scale in the h-w plane.
+ * nearest; beyond the edge both are reflected. Then colour, clamped to [0, 1]. Volumes are cropped,
+ * turned and scaled in the h-w plane. What draws nothing changes nothing: x / 255, bit for bit.
  */
 #ifndef CAIRN_DATA_AUGMENT_H
 #define CAIRN_DATA_AUGMENT_H

@@ -168,6 +168,8 @@ static int check_spec(const struct dataset *dataset, const struct loader_spec *s
                       struct err *err)
 {
     uint64_t position;
+    if (spec->augment && !spec->shuffle)
+        bug("augmentation of the %s split without shuffling", split_names[spec->split]);
     if (!dataset->count[spec->split])
         return fail_as(err, STATUS_CONFIG, "the %s split is empty", split_names[spec->split]);
     if (!spec->batch || spec->batch > MAX_BATCH)

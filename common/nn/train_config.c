@@ -81,12 +81,13 @@ static const struct field checkpoint_fields[] = {
         .fallback = default, .min = least, .max = most, .help = text                               \
     }
 static const struct field augment_limits_fields[] = {
-    LIMIT(crop, "0.75", 0.05, 1, "smallest window, as a share of each side"),
-    LIMIT(rotate, "15", 0, 180, "degrees either way"),
-    LIMIT(scale, "0.2", 0, 0.9, "by 1/(1+scale) to 1+scale"),
-    LIMIT(brightness, "0.2", 0, 0.9, "times 1-brightness to 1+brightness"),
-    LIMIT(contrast, "0.2", 0, 0.9, "likewise, about the image's mean"),
-    LIMIT(saturation, "0.2", 0, 0.9, "likewise, about each pixel's luma"),
+    LIMIT(crop, "0.75", 0.01, 1, "the smallest window, as a share of each side"),
+    LIMIT(rotate, "15", 0, 180, "degrees, the most either way"),
+    LIMIT(scale, "0.2", 0, 0.9, "size times 1/(1+scale) to 1+scale"),
+    LIMIT(brightness, "0.2", 0, 0.9, "values times 1-brightness to 1+brightness"),
+    LIMIT(contrast, "0.2", 0, 0.9, "distance from the image's mean times 1-contrast to 1+contrast"),
+    LIMIT(saturation, "0.2", 0, 0.9,
+          "distance from each pixel's luma times 1-saturation to 1+saturation"),
     {.key = NULL},
 };
 #undef LIMIT
@@ -201,7 +202,7 @@ const struct field train_fields[] = {
     {.key = "augment_limits",
      .type = FIELD_SECTION,
      .offset = AT(augment_limits),
-     .help = "how far",
+     .help = "how far each augmentation goes",
      .sub = augment_limits_fields},
     {.key = "early_stopping",
      .type = FIELD_OPTION,
