@@ -32,24 +32,23 @@ void image_put(const struct image *image, enum image_form form, int64_t at, cons
 }
 
 static const struct {
-    size_t at;
+    size_t at, length;
     const char *magic, *name;
 } others[] = {
-    {0, "GIF8", "a GIF"}, {0, "BM", "a BMP"},      {0, "II*", "a TIFF"},
-    {0, "MM", "a TIFF"},  {8, "WEBP", "a WebP"},   {4, "ftyp", "a HEIF or AVIF"},
-    {0, "%PDF", "a PDF"}, {0, "<", "XML or HTML"}, {0, "\x1f\x8b", "a gzip file"},
-    {0, "P5", "a PGM"},   {0, "P6", "a PPM"},
+    {0, 4, "GIF8", "a GIF"},   {0, 2, "BM", "a BMP"},      {0, 4, "II*\0", "a TIFF"},
+    {0, 4, "MM\0*", "a TIFF"}, {8, 4, "WEBP", "a WebP"},   {4, 4, "ftyp", "a HEIF or AVIF"},
+    {0, 4, "%PDF", "a PDF"},   {0, 1, "<", "XML or HTML"}, {0, 2, "\x1f\x8b", "a gzip file"},
+    {0, 2, "P5", "a PGM"},     {0, 2, "P6", "a PPM"},
 };
 
 static int refuse(const uint8_t *bytes, size_t length, struct err *err)
 {
     if (!length)
         return fail_as(err, STATUS_BAD_DATA, "an empty file; PNG or JPEG expected");
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        size_t n = strlen(others[i].magic);
-        if (length >= others[i].at + n && !memcmp(bytes + others[i].at, others[i].magic, n))
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (length >= others[i].at + others[i].length &&
+            memcmp(bytes + others[i].at, others[i].magic, others[i].length) == 0)
             return fail_as(err, STATUS_BAD_DATA, "%s; PNG or JPEG expected", others[i].name);
-    }
     return fail_as(err, STATUS_BAD_DATA, "not an image; PNG or JPEG expected");
 }
 

@@ -3,6 +3,7 @@
  *
  * Pixels are u8 [h,w,c], row by row. What is damaged, too large or of a kind that is not read is
  * STATUS_BAD_DATA and says what it is and what would be right ("a GIF; PNG or JPEG expected").
+ * Pixels stand as in the file: an orientation in EXIF is not applied.
  */
 #ifndef CAIRN_DATA_IMAGE_H
 #define CAIRN_DATA_IMAGE_H

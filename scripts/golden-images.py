@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Writes tests/golden/images.safetensors: small PNG and JPEG files with the pixels that Pillow reads from
+them, and pictures as Pillow resizes them. tests/data_image.c and
+tests/data_resize.c read it. Run it from the repository's root.
+
+Where Pillow keeps less than the file has (16 bits) or has another rule (areas of fractional pixels) the
+expected values are worked out here, in exact or double arithmetic.
+"""
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import save_file
+
+random = np.random.default_rng(20260102)
+tensors = {}
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
+
+
+def put(name, array):
+    tensors[name] = np.ascontiguousarray(array, np.uint8)
+
+
+def raw(data):
+    return np.frombuffer(data, np.uint8)
+
+
+# ---- PNG, written by hand: Pillow writes neither all depths nor interlaced files --------------------
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def packed_rows(pixels, bits):
+    """[h,w,c] samples as rows of bytes, each after its filter byte (none)."""
+    out = b""
+    for row in pixels.reshape(pixels.shape[0], -1):
+        if bits == 16:
+            body = row.astype(">u2").tobytes()
+        elif bits == 8:
+            body = row.astype("u1").tobytes()
+        else:
+            each = (row[:, None] >> np.arange(bits - 1, -1, -1)) & 1
+            body = np.packbits(each.astype("u1").ravel()).tobytes()
+        out += b"\0" + body
+    return out
+
+
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+def png(pixels, kind, bits, extra=b"", interlaced=False):
+    h, w, _ = pixels.shape
+    passes = [pixels[y::dy, x::dx] for y, x, dy, dx in ADAM7] if interlaced else [pixels]
+    body = b"".join(packed_rows(p, bits) for p in passes if p.size)
+    head = struct.pack(">IIBBBBB", w, h, bits, kind, 0, 0, int(interlaced))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(body, 9))
+            + chunk(b"IEND", b""))
+
+
+def rounded(numerator, denominator):
+    return (2 * numerator.astype(np.int64) + denominator) // (2 * denominator)
+
+
+def rgb_over_black(pixels, kind, bits, palette, alphas, key):
+    largest = 2**bits - 1
+    alpha = np.full(pixels.shape[:2], 255)
+    if kind == PALETTE:
+        rgb, alpha = palette[pixels[..., 0]], alphas[pixels[..., 0]]
+    else:
+        level = rounded(pixels * 255, largest)
+        colours = 3 if kind in (RGB, RGB_ALPHA) else 1
+        rgb = np.broadcast_to(level[..., :colours], pixels.shape[:2] + (3,))
+        if kind in (GREY_ALPHA, RGB_ALPHA):
+            alpha = level[..., -1]
+        if key is not None:
+            alpha = np.where((pixels == key).all(-1), 0, 255)
+    return rounded(rgb * alpha[..., None], 255)
+
+
+def pillow_over_black(data):
+    image = Image.open(io.BytesIO(data)).convert("RGBA")
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    black.alpha_composite(image)
+    return np.asarray(black.convert("RGB")).astype(int)
+
+
+def png_case(kind, bits, transparent=False):
+    pixels = random.integers(0, 2**bits, (7, 9, CHANNELS[kind]))
+    extra, palette, alphas, key = b"", None, None, None
+    if kind == PALETTE:
+        count = 2**bits - (1 if bits > 1 else 0)
+        pixels %= count
+        palette, alphas = random.integers(0, 256, (count, 3)), np.full(count, 255)
+        extra = chunk(b"PLTE", palette.astype("u1").tobytes())
+        if transparent:
+            alphas[: count // 2] = random.integers(0, 256, count // 2)
+            extra += chunk(b"tRNS", alphas[: count // 2].astype("u1").tobytes())
+    elif transparent:
+        key = pixels[2, 3].copy()
+        pixels[5, 1] = pixels[6, 8] = key
+        pixels[0, 0] = key ^ 1  # with 16 bits: not transparent, but the same level of 255
+        extra = chunk(b"tRNS", key.astype(">u2").tobytes())
+    name = f"png-{kind}-{bits}" + ("-transparent" if transparent else "")
+    expected = rgb_over_black(pixels, kind, bits, palette, alphas, key)
+    for label, interlaced in (("plain", False), ("adam7", True)):
+        data = png(pixels, kind, bits, extra, interlaced)
+        if bits <= 8 and not (key is not None and bits in (2, 4)):  # Pillow compares stretched values there
+            assert np.abs(pillow_over_black(data) - expected).max() <= 1, name
+        put(f"{name}:{label}", raw(data))
+    put(f"{name}:rgb", expected)
+    if bits <= 8 and (kind == PALETTE or (kind == GREY and not transparent)):
+        put(f"{name}:index", pixels)
+
+
+def png_cases():
+    for bits in (1, 2, 4, 8, 16):
+        png_case(GREY, bits)
+        png_case(GREY, bits, transparent=True)
+        if bits <= 8:
+            png_case(PALETTE, bits)
+    png_case(PALETTE, 4, transparent=True)
+    for bits in (8, 16):
+        for kind in (RGB, GREY_ALPHA, RGB_ALPHA):
+            png_case(kind, bits)
+        png_case(RGB, bits, transparent=True)
+    colours = random.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    put("png-luma:plain", raw(png(colours, RGB, 8)))
+    put("png-luma:grey", np.asarray(Image.fromarray(colours).convert("L"))[..., None])
+    # palette entries 0 to 2, and one pixel that wants entry 3
+    beyond = np.zeros((2, 3, 1), int)
+    beyond[1, 2] = 3
+    put("bad-palette:file", raw(png(beyond, PALETTE, 2, chunk(b"PLTE", bytes(range(9))))))
+
+
+# ---- JPEG -------------------------------------------------------------------------------------------
+def saved(image, **options):
+    out = io.BytesIO()
+    image.save(out, format="JPEG", quality=90, **options)
+    return out.getvalue()
+
+
+def jpeg_case(name, data, expected=None):
+    image = Image.open(io.BytesIO(data))
+    put(f"{name}:file", raw(data))
+    put(f"{name}:rgb", np.asarray(image.convert("RGB")) if expected is None else expected)
+
+
+def jpeg_cases():
+    y, x = np.mgrid[0:9, 0:19]
+    planes = [128 + 90 * np.sin(x / 5 + k) * np.cos(y / (3 + k)) + 20 * np.sin(x * y / 9) for k in range(4)]
+    planes = np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)
+    colour, ink = Image.fromarray(planes[..., :3]), Image.fromarray(planes, "CMYK")
+    jpeg_case("jpeg-grey", saved(Image.fromarray(planes[..., 0])))
+    jpeg_case("jpeg-420", saved(colour, subsampling="4:2:0"))
+    jpeg_case("jpeg-444", saved(colour, subsampling="4:4:4"))
+    jpeg_case("jpeg-progressive", saved(colour, progressive=True))
+    jpeg_case("jpeg-restart", saved(colour, restart_marker_blocks=1))
+    jpeg_case("jpeg-rgb", saved(colour, keep_rgb=True))
+    cmyk = saved(ink)
+    jpeg_case("jpeg-cmyk", cmyk)
+    at = cmyk.index(b"\xff\xee")  # Adobe's marker: length 14, its last byte is the transform
+    ycck = cmyk[: at + 15] + b"\2" + cmyk[at + 16 :]
+    assert cmyk[at + 4 : at + 9] == b"Adobe" and cmyk[at + 15] == 0
+    jpeg_case("jpeg-ycck", ycck)
+    # without the marker nothing says that the inks are inverted (Pillow believes it all the same)
+    stored = 255 - np.asarray(Image.open(io.BytesIO(cmyk))).astype(int)
+    expected = rounded((255 - stored[..., :3]) * (255 - stored[..., 3:]), 255)
+    jpeg_case("jpeg-cmyk-plain", cmyk[:at] + cmyk[at + 16 :], expected)
+
+
+# ---- resizing ---------------------------------------------------------------------------------------
+def area_weights(out, into):
+    edges = np.arange(out + 1) * into / out
+    pixel = np.arange(into)
+    low = np.maximum(edges[:-1, None], pixel)
+    return np.maximum(np.minimum(edges[1:, None], pixel + 1) - low, 0) * out / into
+
+
+def resize_cases():
+    source = random.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    put("resize:in", source)
+    image = Image.fromarray(source)
+    for h, w in ((3, 4), (2, 5), (9, 12), (1, 1), (16, 5), (4, 25), (18, 24)):
+        for name, how in (("bilinear", Image.BILINEAR), ("nearest", Image.NEAREST)):
+            put(f"resize:{name}-{h}x{w}", np.asarray(image.resize((w, h), how)))
+        exact = np.einsum("yi,xj,ijc->yxc", area_weights(h, 9), area_weights(w, 12), source.astype(float))
+        if (9 % h, 12 % w) == (0, 0):
+            box = np.asarray(image.resize((w, h), Image.BOX)).astype(int)
+            assert np.abs(box - exact).max() < 1  # it rounds between its two passes
+        put(f"resize:area-{h}x{w}", np.floor(exact + 0.5))
+
+
+png_cases()
+jpeg_cases()
+resize_cases()
+save_file(tensors, "tests/golden/images.safetensors")

@@ -1,0 +1,590 @@
+/* Pictures: what is read from each kind of PNG and JPEG beside what Pillow reads
+ * (scripts/golden-images.py), every way of being damaged, and masks. */
+#include "data/image.h"
+
+#include "base/file.h"
+#include "store/tensors.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <jpeglib.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    static struct tensors golden;
+    struct err err;
+    if (tensors_open(&golden, "tests/golden/images.safetensors", &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return -1;
+    }
+    *state = &golden;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    tensors_close(*state);
+    return 0;
+}
+
+/* "NAME:PART", where NAME is that of "NAME:..."; NULL if there is none. */
+static const struct tensor *beside(const struct tensors *golden, const char *name, const char *part)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%.*s:%s", (int)strcspn(name, ":"), name, part);
+    return tensors_find(golden, full);
+}
+
+static const struct tensor *need(const struct tensors *golden, const char *name, const char *part)
+{
+    const struct tensor *t = beside(golden, name, part);
+    if (!t)
+        fail_msg("the golden file has no '%s:%s'", name, part);
+    return t;
+}
+
+static bool is_file(const struct tensor *t)
+{
+    const char *part = strchr(t->name, ':') + 1;
+    return strncmp(t->name, "bad-", 4) != 0 &&
+           (!strcmp(part, "file") || !strcmp(part, "plain") || !strcmp(part, "adam7"));
+}
+
+static bool is_jpeg(const struct tensor *t)
+{
+    return strncmp(t->name, "jpeg", 4) == 0;
+}
+
+/* A copy with room for `more` bytes. */
+static uint8_t *copy_of(const struct tensor *t, size_t more)
+{
+    uint8_t *bytes = calloc(t->bytes + more, 1);
+    assert_non_null(bytes);
+    memcpy(bytes, t->data, t->bytes);
+    return bytes;
+}
+
+/* Decodes an exact-sized copy, so that a sanitizer sees reading past the end. */
+static int decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                  struct err *err)
+{
+    uint8_t *exact = malloc(length ? length : 1);
+    assert_non_null(exact);
+    memcpy(exact, bytes, length);
+    *err = (struct err){0};
+    int status = image_decode(out, form, exact, length, err);
+    free(exact);
+    return status;
+}
+
+static void expect_good(struct image *out, enum image_form form, const uint8_t *bytes,
+                        size_t length, const char *name)
+{
+    struct err err;
+    if (decode(out, form, bytes, length, &err))
+        fail_msg("%s: %s", name, err.text);
+    assert_int_equal(out->c, form == IMAGE_RGB ? 3 : 1);
+}
+
+/* One line, of the right status, that holds `text`; and no pixels are left behind. */
+static void expect_bad(enum image_form form, const uint8_t *bytes, size_t length, const char *text)
+{
+    struct image image;
+    struct err err;
+    if (!decode(&image, form, bytes, length, &err))
+        fail_msg("accepted, instead of '%s'", text);
+    assert_null(image.pixels);
+    assert_int_equal(err.status, STATUS_BAD_DATA);
+    assert_null(strchr(err.text, '\n'));
+    if (!strstr(err.text, text))
+        fail_msg("'%s' does not say '%s'", err.text, text);
+}
+
+static void expect_near(const uint8_t *got, const struct tensor *want, int tolerance,
+                        const char *name)
+{
+    const uint8_t *values = want->data;
+    for (size_t i = 0; i < want->bytes; i++)
+        if (abs(got[i] - values[i]) > tolerance)
+            fail_msg("%s: value %zu is %d, not %d", name, i, got[i], values[i]);
+}
+
+static void expect_shape(const struct image *image, const struct tensor *want)
+{
+    assert_int_equal(want->dims, 3);
+    assert_int_equal(image->h, want->dim[0]);
+    assert_int_equal(image->w, want->dim[1]);
+    assert_int_equal(image->c, want->dim[2]);
+}
+
+/* ---- what is read --------------------------------------------------------------------------- */
+static void test_pixels_are_those_of_pillow(void **state)
+{
+    const struct tensors *golden = *state;
+    int pngs = 0, jpegs = 0;
+    for (size_t i = 0; i < golden->count; i++) {
+        const struct tensor *file = &golden->items[i], *rgb = beside(golden, file->name, "rgb");
+        if (!is_file(file) || !rgb)
+            continue;
+        struct image image;
+        expect_good(&image, IMAGE_RGB, file->data, file->bytes, file->name);
+        expect_shape(&image, rgb);
+        expect_near(image.pixels, rgb, is_jpeg(file) ? 2 : 0, file->name);
+        image_free(&image);
+        assert_null(image.pixels);
+        *(is_jpeg(file) ? &jpegs : &pngs) += 1;
+    }
+    assert_int_equal(pngs, 46);
+    assert_int_equal(jpegs, 9);
+}
+
+static void test_grey_is_the_luma_of_the_colours(void **state)
+{
+    const struct tensors *golden = *state;
+    struct image image;
+    for (size_t i = 0; i < golden->count; i++) {
+        const struct tensor *file = &golden->items[i], *rgb = beside(golden, file->name, "rgb");
+        if (!is_file(file) || !rgb)
+            continue;
+        expect_good(&image, IMAGE_GREY, file->data, file->bytes, file->name);
+        double most = is_jpeg(file) ? 2.5 : 0.5001;
+        const uint8_t *p = rgb->data;
+        for (int64_t at = 0; at < (int64_t)image.h * image.w; at++, p += 3) {
+            double luma = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+            if (fabs(image.pixels[at] - luma) > most)
+                fail_msg("%s: pixel %d is %d, not %g", file->name, (int)at, image.pixels[at], luma);
+        }
+        image_free(&image);
+    }
+    const struct tensor *file = need(golden, "png-luma", "plain");
+    expect_good(&image, IMAGE_GREY, file->data, file->bytes, file->name);
+    expect_near(image.pixels, need(golden, "png-luma", "grey"), 1, file->name);
+    image_free(&image);
+}
+
+static void test_indices_stand_as_in_the_file_or_are_refused(void **state)
+{
+    const struct tensors *golden = *state;
+    int masks = 0, refused = 0;
+    for (size_t i = 0; i < golden->count; i++) {
+        const struct tensor *file = &golden->items[i], *index = beside(golden, file->name, "index");
+        if (!is_file(file))
+            continue;
+        if (!index) {
+            const char *why = is_jpeg(file)                          ? "a JPEG"
+                              : strstr(file->name, "-16")            ? "16 bits"
+                              : strncmp(file->name, "png-2", 5) == 0 ? "colours"
+                              : strncmp(file->name, "png-l", 5) == 0 ? "colours"
+                              : strncmp(file->name, "png-6", 5) == 0 ? "colours"
+                                                                     : "transparency";
+            expect_bad(IMAGE_INDEX, file->data, file->bytes, why);
+            expect_bad(IMAGE_INDEX, file->data, file->bytes, "expected");
+            refused++;
+            continue;
+        }
+        struct image image;
+        expect_good(&image, IMAGE_INDEX, file->data, file->bytes, file->name);
+        expect_shape(&image, index);
+        expect_near(image.pixels, index, 0, file->name);
+        image_free(&image);
+        masks++;
+    }
+    assert_int_equal(masks, 18);
+    assert_int_equal(refused, 38);
+}
+
+/* ---- other kinds ---------------------------------------------------------------------------- */
+static void test_other_kinds_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *text;
+    } cases[] = {
+        {"", 0, "an empty file; PNG or JPEG expected"},
+        {"GIF89a\1\0\1\0", 10, "a GIF; PNG or JPEG expected"},
+        {"BM\x3a\0\0\0\0\0", 8, "a BMP; PNG or JPEG expected"},
+        {"II*\0\x8\0\0\0", 8, "a TIFF; PNG or JPEG expected"},
+        {"MM\0*\0\0\0\x8", 8, "a TIFF; PNG or JPEG expected"},
+        {"RIFF\x24\0\0\0WEBPVP8 ", 16, "a WebP; PNG or JPEG expected"},
+        {"RIFF\x24\0\0\0WAVEfmt ", 16, "not an image; PNG or JPEG expected"},
+        {"\x89PNG\r\n\x1a", 7, "not an image; PNG or JPEG expected"},
+        {"\xff\xd8", 2, "not an image; PNG or JPEG expected"},
+        {"\0", 1, "not an image; PNG or JPEG expected"},
+        {"MM", 2, "not an image; PNG or JPEG expected"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int form = IMAGE_RGB; form <= IMAGE_INDEX; form++)
+            expect_bad(form, (const uint8_t *)cases[i].bytes, cases[i].length, cases[i].text);
+    expect_bad(IMAGE_RGB, (const uint8_t *)"\xff\xd8\xff", 3, "damaged JPEG: ");
+    expect_bad(IMAGE_RGB, (const uint8_t *)"\x89PNG\r\n\x1a\n", 8, "damaged PNG: ");
+}
+
+static void test_reading_a_file_names_it(void **state)
+{
+    const struct tensors *golden = *state;
+    char folder[] = "/tmp/image-test-XXXXXX", path[PATH_BYTES];
+    const struct tensor *file = need(golden, "jpeg-420", "file");
+    struct image image;
+    struct err err;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(path_join(path, folder, "photo.png", &err), 0); /* the name is not believed */
+    assert_int_equal(image_read(&image, IMAGE_RGB, path, &err), -1);
+    assert_int_equal(err.status, STATUS_MISSING);
+    assert_int_equal(file_publish(path, file->data, file->bytes, &err), 0);
+    assert_int_equal(image_read(&image, IMAGE_RGB, path, &err), 0);
+    expect_shape(&image, need(golden, "jpeg-420", "rgb"));
+    image_free(&image);
+    assert_int_equal(file_publish(path, file->data, 0, &err), 0);
+    assert_int_equal(image_read(&image, IMAGE_RGB, path, &err), -1);
+    assert_int_equal(err.status, STATUS_BAD_DATA);
+    assert_non_null(strstr(err.text, "photo.png': an empty file"));
+    assert_null(image.pixels);
+    assert_int_equal(folder_remove(folder, &err), 0);
+}
+
+/* ---- damage --------------------------------------------------------------------------------- */
+static void test_files_cut_short_are_errors(void **state)
+{
+    const struct tensors *golden = *state;
+    for (size_t i = 0; i < golden->count; i++) {
+        const struct tensor *file = &golden->items[i];
+        for (size_t length = 0; is_file(file) && length < file->bytes; length++)
+            expect_bad(IMAGE_RGB, file->data, length,
+                       length < 3    ? "expected"
+                       : length >= 8 ? "damaged "
+                                     : "");
+    }
+    const struct tensor *file = need(golden, "jpeg-420", "file");
+    expect_bad(IMAGE_RGB, file->data, file->bytes / 2 + 200, "damaged JPEG: Premature end of JPEG");
+    file = need(golden, "png-2-8", "plain");
+    expect_bad(IMAGE_RGB, file->data, file->bytes - 20, "damaged PNG: the file ends early");
+}
+
+/* Each byte of a PNG counts: it is of a check sum, or under one. */
+static void test_a_changed_byte_never_passes_in_a_png(void **state)
+{
+    const struct tensors *golden = *state;
+    for (size_t i = 0; i < golden->count; i++) {
+        const struct tensor *file = &golden->items[i];
+        if (!is_file(file) || is_jpeg(file))
+            continue;
+        uint8_t *bytes = copy_of(file, 0);
+        for (size_t at = 0; at < file->bytes; at++) {
+            bytes[at] ^= 1u << at % 8;
+            expect_bad(IMAGE_RGB, bytes, file->bytes, "");
+            bytes[at] ^= 1u << at % 8;
+        }
+        free(bytes);
+    }
+}
+
+static void test_a_changed_byte_of_a_jpeg_is_an_error_or_an_image(void **state)
+{
+    const struct tensors *golden = *state;
+    int found = 0;
+    for (size_t i = 0; i < golden->count; i++) {
+        const struct tensor *file = &golden->items[i];
+        if (!is_jpeg(file) || !is_file(file))
+            continue;
+        uint8_t *bytes = copy_of(file, 0);
+        for (size_t at = 3; at < file->bytes; at++) {
+            struct image image;
+            struct err err;
+            bytes[at] ^= 0xff;
+            if (decode(&image, IMAGE_RGB, bytes, file->bytes, &err)) {
+                assert_int_equal(err.status, STATUS_BAD_DATA);
+                found++;
+            } else {
+                assert_true(image.h > 0 && image.w > 0 && image.c == 3);
+            }
+            image_free(&image);
+            bytes[at] ^= 0xff;
+        }
+        free(bytes);
+    }
+    assert_true(found > 1000);
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void put_u32(uint8_t *p, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void put_u16(uint8_t *p, unsigned value)
+{
+    p[0] = (uint8_t)(value >> 8);
+    p[1] = (uint8_t)value;
+}
+
+/* The chunk of a kind, with 8 bytes before its data. */
+static uint8_t *chunk_of(uint8_t *png, size_t length, const char *kind)
+{
+    for (uint8_t *p = png + 8; p < png + length; p += 12 + get_u32(p))
+        if (memcmp(p + 4, kind, 4) == 0)
+            return p;
+    fail_msg("no chunk %s", kind);
+    return NULL;
+}
+
+static void seal(uint8_t *chunk)
+{
+    uint32_t length = get_u32(chunk);
+    put_u32(chunk + 8 + length, (uint32_t)crc32(0, chunk + 4, 4 + length));
+}
+
+static void test_sizes_are_checked_before_anything_is_taken(void **state)
+{
+    static const struct {
+        uint32_t w, h;
+        const char *png, *jpeg;
+    } cases[] = {
+        {0, 0, "damaged PNG: ", "damaged JPEG: "},
+        {0, 5, "damaged PNG: ", "damaged JPEG: "},
+        {5, 0, "damaged PNG: ", "damaged JPEG: "},
+        {65535, 65535, "65535 x 65535 pixels; sides of 1 to 32768", "65500"},
+        {32769, 1, "32769 x 1 pixels; sides of 1 to 32768", "32769 x 1 pixels; sides of"},
+        {1, 32769, "1 x 32769 pixels; sides of 1 to 32768", "1 x 32769 pixels; sides of"},
+        {32768, 4097, "and 134217728 pixels at most", "and 134217728 pixels at most"},
+        {2147483647, 2147483647, "2147483647 x 2147483647 pixels", NULL},
+        {32768, 4096, "damaged PNG: ", NULL}, /* as large as allowed, but its data are missing */
+    };
+    const struct tensors *golden = *state;
+    const struct tensor *file = need(golden, "png-2-8", "plain");
+    const struct tensor *photo = need(golden, "jpeg-grey", "file");
+    uint8_t *png = copy_of(file, 0), *jpeg = copy_of(photo, 0), *sof = jpeg + 2;
+    while (sof[1] != 0xc0)
+        sof += 2 + (sof[2] << 8 | sof[3]);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_u32(png + 16, cases[i].w);
+        put_u32(png + 20, cases[i].h);
+        seal(png + 8);
+        expect_bad(IMAGE_RGB, png, file->bytes, cases[i].png);
+        put_u16(sof + 5, cases[i].h);
+        put_u16(sof + 7, cases[i].w);
+        if (cases[i].jpeg)
+            expect_bad(IMAGE_GREY, jpeg, photo->bytes, cases[i].jpeg);
+    }
+    free(png);
+    free(jpeg);
+}
+
+static void test_palette_entries_out_of_range_are_errors(void **state)
+{
+    const struct tensor *file = need(*state, "bad-palette", "file");
+    const char *text = "damaged PNG: pixel (2, 1) has palette entry 3 of 3";
+    for (int form = IMAGE_RGB; form <= IMAGE_INDEX; form++)
+        expect_bad(form, file->data, file->bytes, text);
+}
+
+/* Its check sum is right, but its length is not: to leave it out would change pixels. */
+static void test_damaged_transparency_is_an_error(void **state)
+{
+    const struct tensor *file = need(*state, "png-0-8-transparent", "plain");
+    uint8_t *png = copy_of(file, 0);
+    uint8_t *chunk = chunk_of(png, file->bytes, "tRNS");
+    uint8_t *after = chunk + 12 + get_u32(chunk);
+    put_u32(chunk, 1);
+    seal(chunk);
+    memmove(chunk + 13, after, (size_t)(png + file->bytes - after));
+    expect_bad(IMAGE_RGB, png, file->bytes - 1, "damaged PNG: tRNS");
+    free(png);
+}
+
+/* ---- what is odd in a JPEG, but harms nothing ------------------------------------------------ */
+static uint8_t *segment_of(uint8_t *jpeg, uint8_t marker)
+{
+    uint8_t *p = jpeg + 2;
+    while (p[1] != marker)
+        p += 2 + (p[2] << 8 | p[3]);
+    return p;
+}
+
+/* Decodes to the same pixels as the file it was made from. */
+static void expect_same(const uint8_t *bytes, size_t length, const struct tensor *file)
+{
+    struct image want, got;
+    expect_good(&want, IMAGE_RGB, file->data, file->bytes, file->name);
+    expect_good(&got, IMAGE_RGB, bytes, length, "an odd file");
+    assert_int_equal(got.h, want.h);
+    assert_int_equal(got.w, want.w);
+    assert_memory_equal(got.pixels, want.pixels, (size_t)want.h * (size_t)want.w * 3);
+    image_free(&want);
+    image_free(&got);
+}
+
+static void test_harmless_oddities_of_jpeg_change_nothing(void **state)
+{
+    /* what a camera writes that was held upright: "turn by 90 degrees" (EXIF orientation 6) */
+    static const uint8_t exif[] = "\xff\xe1\0\x22"
+                                  "Exif\0\0MM\0*\0\0\0\x8\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0";
+    const struct tensor *file = need(*state, "jpeg-420", "file");
+    uint8_t *jpeg = copy_of(file, 64);
+    size_t length = file->bytes;
+    segment_of(jpeg, 0xe0)[9] = 2; /* a JFIF of the future */
+    expect_same(jpeg, length, file);
+    memcpy(jpeg, file->data, length);
+    uint8_t *scan = segment_of(jpeg, 0xda);
+    scan[2 + 3 + 2 * 3 + 1] = 0; /* the last coefficient of a sequential scan: 0 for 63 */
+    expect_same(jpeg, length, file);
+    memcpy(jpeg, file->data, length);
+    uint8_t *table = segment_of(jpeg, 0xdb);
+    memmove(table + 5, table, (size_t)(jpeg + length - table));
+    memset(table, 0, 5); /* between two markers */
+    expect_same(jpeg, length + 5, file);
+    memcpy(jpeg, file->data, length);
+    memcpy(jpeg + length, "more", 4); /* behind the end */
+    expect_same(jpeg, length + 4, file);
+    memmove(jpeg + 2 + 36, jpeg + 2, length - 2);
+    memcpy(jpeg + 2, exif, 36);
+    expect_same(jpeg, length + 36, file);
+    free(jpeg);
+}
+
+static void test_a_jpeg_whose_colours_are_a_guess_is_an_error(void **state)
+{
+    const struct tensor *file = need(*state, "jpeg-cmyk", "file");
+    uint8_t *jpeg = copy_of(file, 0);
+    segment_of(jpeg, 0xee)[15] = 7;
+    expect_bad(IMAGE_RGB, jpeg, file->bytes, "damaged JPEG: Unknown Adobe color transform code 7");
+    free(jpeg);
+}
+
+/* A grey progressive file whose first scan may be repeated for ever. */
+static size_t two_scans(uint8_t **out)
+{
+    static const jpeg_scan_info scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
+    struct jpeg_error_mgr manager;
+    struct jpeg_compress_struct jpeg = {.err = jpeg_std_error(&manager)};
+    unsigned long length = 0;
+    uint8_t row[8] = {0, 50, 100, 150, 200, 250, 128, 7};
+    JSAMPROW rows[1] = {row};
+    *out = NULL;
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, out, &length);
+    jpeg.image_width = jpeg.image_height = 8;
+    jpeg.input_components = 1;
+    jpeg.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&jpeg);
+    jpeg.scan_info = scans;
+    jpeg.num_scans = 2;
+    jpeg_start_compress(&jpeg, TRUE);
+    while (jpeg.next_scanline < 8)
+        jpeg_write_scanlines(&jpeg, rows, 1);
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    return length;
+}
+
+static void test_scans_without_end_are_an_error(void **state)
+{
+    (void)state;
+    enum { SOME = 250, MANY = 300 };
+    uint8_t *jpeg;
+    size_t length = two_scans(&jpeg), n = 0;
+    uint8_t *scan = segment_of(jpeg, 0xda), *end = scan + 1;
+    while (!(end[0] == 0xff && end[1] != 0))
+        end++;
+    size_t each = (size_t)(end - scan), head = (size_t)(scan - jpeg), tail = length - head - each;
+    uint8_t *bytes = malloc(length + MANY * each);
+    assert_non_null(bytes);
+    memcpy(bytes, jpeg, n = head);
+    for (int i = 0; i < MANY; i++, n += each) {
+        memcpy(bytes + n, scan, each);
+        if (i + 1 != SOME)
+            continue;
+        struct image image;
+        memcpy(bytes + n + each, end, tail);
+        expect_good(&image, IMAGE_GREY, bytes, n + each + tail, "250 scans");
+        image_free(&image);
+    }
+    memcpy(bytes + n, end, tail);
+    expect_bad(IMAGE_GREY, bytes, n + tail, "damaged JPEG: more than 256 scans");
+    free(bytes);
+    free(jpeg);
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+static int files_in(const char *folder)
+{
+    int count = 0;
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    assert_non_null(dir);
+    while ((entry = readdir(dir)))
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+static void test_masks_are_written_as_they_are(void **state)
+{
+    (void)state;
+    enum { H = 37, W = 53 };
+    char folder[] = "/tmp/image-test-XXXXXX", one[PATH_BYTES], two[PATH_BYTES];
+    char *bytes[2];
+    size_t length[2];
+    uint8_t mask[H * W];
+    struct image image;
+    struct err err;
+    for (int i = 0; i < H * W; i++)
+        mask[i] = (uint8_t)(i * i / 7);
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(path_join(one, folder, "one.png", &err), 0);
+    assert_int_equal(path_join(two, folder, "two.png", &err), 0);
+    assert_int_equal(image_write_mask(one, mask, H, W, &err), 0);
+    assert_int_equal(image_write_mask(two, mask, H, W, &err), 0);
+    assert_int_equal(files_in(folder), 2);
+    assert_int_equal(image_read(&image, IMAGE_INDEX, one, &err), 0);
+    assert_true(image.h == H && image.w == W && image.c == 1);
+    assert_memory_equal(image.pixels, mask, sizeof mask);
+    image_free(&image);
+    assert_int_equal(file_read(&bytes[0], &length[0], one, 1 << 20, &err), 0);
+    assert_int_equal(file_read(&bytes[1], &length[1], two, 1 << 20, &err), 0);
+    assert_int_equal(length[0], length[1]);
+    assert_memory_equal(bytes[0], bytes[1], length[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+    assert_int_equal(folder_remove(folder, &err), 0);
+    assert_int_equal(image_write_mask(one, mask, H, W, &err), -1); /* no such folder */
+    assert_non_null(strstr(err.text, "one.png"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pixels_are_those_of_pillow),
+        cmocka_unit_test(test_grey_is_the_luma_of_the_colours),
+        cmocka_unit_test(test_indices_stand_as_in_the_file_or_are_refused),
+        cmocka_unit_test(test_other_kinds_are_named),
+        cmocka_unit_test(test_reading_a_file_names_it),
+        cmocka_unit_test(test_files_cut_short_are_errors),
+        cmocka_unit_test(test_a_changed_byte_never_passes_in_a_png),
+        cmocka_unit_test(test_a_changed_byte_of_a_jpeg_is_an_error_or_an_image),
+        cmocka_unit_test(test_sizes_are_checked_before_anything_is_taken),
+        cmocka_unit_test(test_palette_entries_out_of_range_are_errors),
+        cmocka_unit_test(test_damaged_transparency_is_an_error),
+        cmocka_unit_test(test_harmless_oddities_of_jpeg_change_nothing),
+        cmocka_unit_test(test_a_jpeg_whose_colours_are_a_guess_is_an_error),
+        cmocka_unit_test(test_scans_without_end_are_an_error),
+        cmocka_unit_test(test_masks_are_written_as_they_are),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
