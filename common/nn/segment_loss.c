@@ -342,8 +342,8 @@ static val region_loss(const struct pixels *px, val a, val b, double smooth)
     val score =
         g_binary(g, OP_div_, g_affine(g, a, 1, (float)smooth), g_affine(g, b, 1, (float)smooth));
     struct shape shape = g_shape(g, score), per_case = {shape.n, 1, 1, 1, 1};
-    float share = 1.0f / (float)shape.c;
-    val lost = g_affine(g, g_reduce_sum(g, score, per_case), -share, 1);
+    val lost = g_reduce_sum(g, g_affine(g, score, -1, 1), per_case);
+    lost = g_affine(g, lost, 1.0f / (float)shape.c, 0);
     if (shape.n == 1)
         return lost;
     return ratio(g, sum(g, g_binary(g, OP_mul, lost, px->weight)), sum(g, px->weight));
