@@ -35,21 +35,22 @@ static struct drawn draw(const struct augment *augment, uint64_t seed, uint64_t 
                          const char *id)
 {
     const bool *use = augment->use;
+    const struct augment_limits *limits = &augment->limits;
     char name[4096]; /* any path; of a longer id the beginning counts */
     snprintf(name, sizeof name, "data/augment/%llu/%s", (unsigned long long)epoch, id);
     struct stream s = stream_new(seed, name);
     struct drawn out = {.flip = half(&s, use[AUGMENT_FLIP])};
     out.flip_vertical = half(&s, use[AUGMENT_FLIP_VERTICAL]);
     out.flip_depth = half(&s, use[AUGMENT_FLIP_DEPTH]);
-    double smaller = stream_uniform(&s) * (1 - augment->crop);
+    double smaller = stream_uniform(&s) * (1 - limits->crop);
     out.window = use[AUGMENT_CROP] ? 1 - smaller : 1;
     out.down = either_way(&s, use[AUGMENT_CROP], (1 - out.window) / 2);
     out.right = either_way(&s, use[AUGMENT_CROP], (1 - out.window) / 2);
-    out.angle = either_way(&s, use[AUGMENT_ROTATE], augment->rotate * M_PI / 180);
-    out.zoom = exp(either_way(&s, use[AUGMENT_SCALE], log1p(augment->scale)));
-    out.brightness = (float)(1 + either_way(&s, use[AUGMENT_BRIGHTNESS], augment->brightness));
-    out.contrast = (float)(1 + either_way(&s, use[AUGMENT_CONTRAST], augment->contrast));
-    out.saturation = (float)(1 + either_way(&s, use[AUGMENT_SATURATION], augment->saturation));
+    out.angle = either_way(&s, use[AUGMENT_ROTATE], limits->rotate * M_PI / 180);
+    out.zoom = exp(either_way(&s, use[AUGMENT_SCALE], log1p(limits->scale)));
+    out.brightness = (float)(1 + either_way(&s, use[AUGMENT_BRIGHTNESS], limits->brightness));
+    out.contrast = (float)(1 + either_way(&s, use[AUGMENT_CONTRAST], limits->contrast));
+    out.saturation = (float)(1 + either_way(&s, use[AUGMENT_SATURATION], limits->saturation));
     return out;
 }
 

@@ -26,9 +26,12 @@ enum augmentation {
 };
 extern const char *const augmentation_names[AUGMENTATIONS + 1]; /* NULL-terminated */
 
+struct augment_limits {
+    double crop, rotate, scale, brightness, contrast, saturation;
+};
 struct augment {
     bool use[AUGMENTATIONS];
-    double crop, rotate, scale, brightness, contrast, saturation;
+    struct augment_limits limits;
 };
 
 struct augment_shape {

@@ -310,12 +310,7 @@ static int resume(struct trainer *t, struct err *err)
 
 static struct augment augment_of(const struct train_config *config)
 {
-    struct augment out = {.crop = config->augment_limits.crop,
-                          .rotate = config->augment_limits.rotate,
-                          .scale = config->augment_limits.scale,
-                          .brightness = config->augment_limits.brightness,
-                          .contrast = config->augment_limits.contrast,
-                          .saturation = config->augment_limits.saturation};
+    struct augment out = {.limits = config->augment_limits};
     for (size_t i = 0; i < config->augment.count; i++)
         out.use[config->augment.items[i]] = true;
     return out;

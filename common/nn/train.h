@@ -32,9 +32,7 @@ struct train_config {
     } schedule;
     double clip_norm, ema;   /* 0: off */
     struct int_list augment; /* enum augmentation */
-    struct {
-        double crop, rotate, scale, brightness, contrast, saturation;
-    } augment_limits;
+    struct augment_limits augment_limits;
     struct {
         bool present;
         int64_t patience; /* epochs without an improvement of val/loss by more than min_delta */

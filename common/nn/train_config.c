@@ -77,7 +77,7 @@ static const struct field checkpoint_fields[] = {
 
 #define LIMIT(member, default, least, most, text)                                                  \
     {                                                                                              \
-        .key = #member, .type = FIELD_REAL, .offset = WITHIN(augment_limits, member),              \
+        .key = #member, .type = FIELD_REAL, .offset = offsetof(struct augment_limits, member),     \
         .fallback = default, .min = least, .max = most, .help = text                               \
     }
 static const struct field augment_limits_fields[] = {
