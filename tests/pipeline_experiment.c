@@ -44,8 +44,10 @@ static void mistakes_are_named_with_their_place(void **state)
                    "e.yaml:2:12: seeds: 1 is given twice");
     expect_refused("name: a\ntrain-vea: {}\n", NULL,
                    "e.yaml:2:1: unknown key 'train-vea'; did you mean 'train-vae'?");
-    expect_refused("name: a\npreprocess: {source: {format: shapes}}\nevaluate: {}\n", NULL,
-                   "e.yaml:1:1: evaluate needs a section 'train-vae' for its input 'model'");
+    expect_refused(
+        "name: a\npreprocess: {source: {format: shapes}}\nevaluate: {}\n", NULL,
+        "e.yaml:1:1: evaluate needs a section 'train-vae' or 'transfer-unet' for its input "
+        "'model'");
     expect_refused("name: a\nbaseline: b\nvary: {a: {}}\n" STAGES_HERE, NULL,
                    "e.yaml:2:11: baseline: no variant is called 'b'");
     expect_refused("name: a\nvary: {v: {train-veq.lr: 1}}\n" STAGES_HERE, NULL,
@@ -70,6 +72,90 @@ static void a_mistake_in_one_variant_stops_all(void **state)
                    "vary:\n  good: {}\n  bad: {train-vae.train.epochs: -1}\n",
                    NULL, "e.yaml:8:33: train-vae.train.epochs: -1 is out of range (1 to 1000000)");
 }
+
+/* ---- ports ---------------------------------------------------------------------------------- */
+
+#define SHAPES "name: a\npreprocess: {source: {format: shapes}}\n"
+#define UNET   "transfer-unet: {loss: {bce: {}}}\n"
+#define ID     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* What fills a port of a section of the first variant; "" for nothing. */
+static void expect_filler(const char *text, const char *section, const char *port,
+                          const char *filler)
+{
+    struct experiment e = parse(text, NULL);
+    const struct section *found = variant_section(&e.variants[0], section);
+    for (int i = 0; found->stage->ports[i].name; i++)
+        if (!strcmp(found->stage->ports[i].name, port))
+            assert_string_equal(found->fillers[i] ? found->fillers[i] : "", filler);
+    experiment_free(&e);
+}
+
+static void a_model_comes_from_the_one_trainer_that_is_there(void **state)
+{
+    (void)state;
+    expect_filler("name: a\n" STAGES_HERE, "evaluate", "model", "train-vae");
+    expect_filler(SHAPES UNET "evaluate: {}\n", "evaluate", "model", "transfer-unet");
+    expect_filler(SHAPES UNET "evaluate: {}\n", "evaluate", "dataset", "preprocess");
+    /* a label makes it another section, which nothing stands for unless it is said */
+    expect_filler(SHAPES UNET "train-vae@other: {}\nevaluate: {}\n", "evaluate", "model",
+                  "transfer-unet");
+}
+
+static void two_trainers_are_a_question(void **state)
+{
+    (void)state;
+    expect_refused(SHAPES UNET "train-vae: {}\nevaluate: {}\n", NULL,
+                   "e.yaml:5:11: evaluate: both 'train-vae' and 'transfer-unet' make its input "
+                   "'model'; inputs: {model: ...} says which");
+    static const char said[] = SHAPES UNET
+        "train-classifier: {}\ntrain-vae: {}\nevaluate: {inputs: {model: transfer-unet}}\n"
+        "evaluate@vae: {inputs: {model: train-vae}}\n"
+        "evaluate@old: {inputs: {model: 'artifact:" ID "'}}\n";
+    expect_filler(said, "evaluate", "model", "transfer-unet");
+    expect_filler(said, "evaluate@vae", "model", "train-vae");
+    expect_filler(said, "evaluate@old", "model", "artifact:" ID);
+}
+
+static void only_what_a_model_needs_is_read(void **state)
+{
+    (void)state;
+    static const char with_judge[] = SHAPES UNET "train-classifier: {}\ntrain-vae: {}\n"
+                                                 "evaluate@unet: {inputs: {model: transfer-unet}}\n"
+                                                 "evaluate@vae: {inputs: {model: train-vae}}\n";
+    expect_filler(with_judge, "evaluate@unet", "judge", "");
+    expect_filler(with_judge, "evaluate@vae", "judge", "train-classifier");
+}
+
+static void redirects_are_checked(void **state)
+{
+    (void)state;
+    expect_refused(SHAPES UNET "evaluate: {inputs: {model: train-vae}}\n", NULL,
+                   "e.yaml:4:28: evaluate needs a section 'train-vae' for its input 'model'");
+    expect_refused(SHAPES UNET "evaluate: {inputs: {model: 'artifact:12'}}\n", NULL,
+                   "e.yaml:4:28: evaluate.inputs.model: an artifact id is 64 hex digits");
+    expect_refused(SHAPES UNET "evaluate: {inputs: {dataset: transfer-unet}}\n", NULL,
+                   "e.yaml:4:30: evaluate.inputs.dataset: 'transfer-unet' makes no dataset");
+}
+
+static void what_fits_no_model_is_named_with_its_section(void **state)
+{
+    (void)state;
+    expect_refused(SHAPES "transfer-unet: {loss: {}}\n", NULL,
+                   "e.yaml:3:16: transfer-unet (variant 'default'): loss: nothing to minimise; "
+                   "bce, cross_entropy, dice, focal or tversky expected");
+    expect_refused(SHAPES UNET "vary: {a: {}, b: {transfer-unet.loss: {bce: {}, cross_entropy: "
+                               "{}}}}\n",
+                   NULL,
+                   "e.yaml:3:16: transfer-unet (variant 'b'): loss: bce has one logit and "
+                   "cross_entropy one a class; choose one of them");
+    expect_refused(SHAPES UNET,
+                   "transfer-unet.model={channels: [8, 12], norm: group, norm_groups: 8}",
+                   "e.yaml:3:16: transfer-unet (variant 'default'): model.norm_groups: 8 groups do "
+                   "not divide the 12 channels of level 1");
+}
+
+/* ---- variants ------------------------------------------------------------------------------- */
 
 static void named_variants_replace_whole_values(void **state)
 {
@@ -157,6 +243,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_named_with_their_place),
         cmocka_unit_test(a_mistake_in_one_variant_stops_all),
+        cmocka_unit_test(a_model_comes_from_the_one_trainer_that_is_there),
+        cmocka_unit_test(two_trainers_are_a_question),
+        cmocka_unit_test(only_what_a_model_needs_is_read),
+        cmocka_unit_test(redirects_are_checked),
+        cmocka_unit_test(what_fits_no_model_is_named_with_its_section),
         cmocka_unit_test(named_variants_replace_whole_values),
         cmocka_unit_test(a_change_from_the_command_line_wins),
         cmocka_unit_test(a_grid_runs_the_last_path_fastest),

@@ -243,6 +243,18 @@ static int fill_by_default(const char **out, const struct variant *variant,
     return 0;
 }
 
+static int fail_unfilled(const struct section *section, const struct port_info *port,
+                         const struct yaml *root, struct err *err)
+{
+    struct text makers = {0};
+    for (int i = 0; i < port->maker_count; i++)
+        text_printf(&makers, "%s'%s'", i ? " or " : "", stage_table[port->makers[i]].name);
+    yaml_fail(err, root, "%s needs a section %s for its input '%s'", section->name, makers.data,
+              port->name);
+    text_free(&makers);
+    return -1;
+}
+
 static enum stage_kind kind_of(const struct variant *variant, const char *filler)
 {
     const struct section *maker = filler ? variant_section(variant, filler) : NULL;
@@ -265,13 +277,13 @@ static int fill_ports(const struct variant *variant, struct section *section,
         TRY(redirect ? fill_as_said(filler, variant, section, redirect, port, err)
                      : fill_by_default(filler, variant, section, port, err));
         if (!*filler && use == PORT_USED)
-            return yaml_fail(err, root, "%s needs a section '%s' for its input '%s'", section->name,
-                             stage_table[port->makers[0]].name, port->name);
+            return fail_unfilled(section, port, root, err);
         kinds[count] = kind_of(variant, *filler);
     }
     struct err why;
     if (section->stage->check && section->stage->check(section->config, kinds, &why))
-        return yaml_fail(err, section->at, "%s: %s", section->name, why.text);
+        return yaml_fail(err, section->at, "%s (variant '%s'): %s", section->name, variant->name,
+                         why.text);
     return 0;
 }
 

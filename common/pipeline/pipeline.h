@@ -72,6 +72,9 @@ int stage_main(int argc, char **argv, enum stage_kind stage,
  * how many rules. */
 int plan_rules(struct text *out, int *misses, const struct options *options,
                const struct experiment *experiment, struct store *store, struct err *err);
+/* Threads for each stage that computes, if so many jobs run side by side: with all processors each
+ * they would wait for one another. 0: all, as nothing computes beside it. */
+int plan_threads(int processors, int64_t jobs, const struct resolution *resolution);
 
 /* ---- reports -------------------------------------------------------------------------------- */
 /* LAB/reports/NAME; out has PATH_BYTES. */

@@ -124,13 +124,12 @@ static int64_t widest(const struct resolution *resolution)
     return most;
 }
 
-/* Each of the programs that run side by side gets its share of the processors: with all of them
- * each, they would wait for one another. Changes no recipe, as `auto` is in none. */
-static int share_of_threads(int64_t jobs, const struct resolution *resolution)
+int plan_threads(int processors, int64_t jobs, const struct resolution *resolution)
 {
     int64_t wide = widest(resolution), beside = jobs < wide ? jobs : wide;
-    int64_t share = beside > 1 ? threads_available() / beside : 0;
-    return beside > 1 && share < 1 ? 1 : (int)share;
+    if (beside <= 1)
+        return 0;
+    return processors > beside ? (int)(processors / beside) : 1;
 }
 
 static int write_rules(struct text *out, int *misses, int *known, struct rules *with,
@@ -140,7 +139,7 @@ static int write_rules(struct text *out, int *misses, int *known, struct rules *
     struct text rules = {0}, goals = {0};
     int status = own_prefix(prefix, err);
     with->prefix = prefix;
-    with->threads = share_of_threads(with->options->jobs, resolution);
+    with->threads = plan_threads(threads_available(), with->options->jobs, resolution);
     for (size_t i = 0; i < resolution->count && !status; i++) {
         const struct place *place = &resolution->places[i];
         if (!first_of_key(resolution, i))
