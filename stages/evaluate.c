@@ -15,7 +15,11 @@ static int run(struct context *context, struct err *err)
                               .meter = &context->meter,
                               .threads = context->threads,
                               .quiet = context->options->quiet};
-    int status = evaluate_vae(&what, context->config, context->draft, err);
+    enum stage_kind maker;
+    int status = context_input_maker(&maker, context, "model", err);
+    if (!status)
+        status = (maker == TRANSFER_UNET ? evaluate_unet : evaluate_vae)(&what, context->config,
+                                                                         context->draft, err);
     dataset_close(&dataset);
     return status;
 }

@@ -62,7 +62,11 @@ static int list(const struct options *options, struct store *store, struct err *
     int status = registry_runs(store, stage, 0, LIST_MOST, list_row, rows, err) ||
                  (rows->rows == LIST_MOST && registry_count_runs(store, stage, &all, err));
     if (!status) {
-        struct table table = {LIST_COLUMNS, rows->rows, heads, right, rows->cells};
+        struct table table = {.columns = LIST_COLUMNS,
+                              .rows = rows->rows,
+                              .heads = heads,
+                              .right = right,
+                              .cells = rows->cells};
         struct text out = {0};
         table_write(&out, &table, options->json ? TABLE_JSON : TABLE_TEXT);
         fputs(out.data, stdout);

@@ -9,32 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BATCH = 65536, MAX_SAMPLES = 1000000 };
-
-static const char *const metric_names[] = {"negative_elbo",   "mse", "psnr", "ssim",
-                                           "label_obedience", NULL};
-
-#define FIELD(member) .key = #member, .offset = offsetof(struct evaluate_config, member)
-const struct field evaluate_fields[] = {
-    {FIELD(split), .type = FIELD_CHOICE, .fallback = "test", .choices = split_names,
-     .help = "which cases"},
-    {FIELD(metrics), .type = FIELD_CHOICES,
-     .fallback = "[negative_elbo, mse, psnr, ssim, label_obedience]", .choices = metric_names,
-     .help = "what is measured; label_obedience needs a judge"},
-    {FIELD(batch), .type = FIELD_INT, .fallback = "200", .min = 1, .max = MAX_BATCH,
-     .help = "cases at a time"},
-    {FIELD(noise_seed), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 9007199254740992.0,
-     .help = "seed of all noise; the same for every training seed"},
-    {FIELD(importance_samples), .type = FIELD_INT, .fallback = "0", .min = 0, .max = MAX_SAMPLES,
-     .help = "samples a case of the importance-weighted bound; 0: no such bound"},
-    {FIELD(samples), .type = FIELD_INT, .fallback = "5000", .min = 0, .max = MAX_SAMPLES,
-     .help = "prior samples that the judge sees"},
-    {0},
-};
-#undef FIELD
+enum { AUTO_BATCH = 200 };
 
 /* Nothing of an evaluation is kept before its end. */
-static int obey_stop(struct err *err)
+int obey_stop(struct err *err)
 {
     return stop_requested()
                ? fail_as(err, STATUS_STOPPED, "stopped; run the same command to start over")
@@ -42,14 +20,6 @@ static int obey_stop(struct err *err)
 }
 
 /* ---- shared --------------------------------------------------------------------------------- */
-bool wanted(const struct evaluator *e, enum vae_metric metric)
-{
-    for (size_t i = 0; i < e->config->metrics.count; i++)
-        if (e->config->metrics.items[i] == (int64_t)metric)
-            return true;
-    return false;
-}
-
 void metric(struct evaluator *e, const char *name, double value)
 {
     size_t i = e->metrics.count++;
@@ -204,7 +174,7 @@ static int similarity(struct evaluator *e, struct work *w, const struct batch *b
                       struct case_result *out, struct err *err)
 {
     const struct image_data *is = &e->vae.description.data;
-    bool ssim = wanted(e, METRIC_SSIM);
+    bool ssim = evaluate_wants(e->config, METRIC_SSIM);
     TRY(trained_vae_decode(&e->vae, w->z_mean, b->label, NULL, w->image, NULL, err));
 #pragma omp parallel for num_threads(backend_threads(e->backend)) schedule(static)
     for (uint32_t i = 0; i < b->real; i++) {
@@ -237,11 +207,12 @@ static int measure_batch(struct evaluator *e, struct work *w, const struct batch
         for (uint32_t i = 0; i < b->real; i++)
             e->wrong_label[first + i] =
                 draw_wrong(e, e->what->dataset->ids[b->index[i]], b->label[i]);
-    if (wanted(e, METRIC_NEGATIVE_ELBO))
+    if (evaluate_wants(e->config, METRIC_NEGATIVE_ELBO))
         TRY(bound(e, w, b, out, err));
     if (e->config->importance_samples)
         TRY(importance_bound(e, w, b, out, err));
-    if (wanted(e, METRIC_MSE) || wanted(e, METRIC_PSNR) || wanted(e, METRIC_SSIM))
+    if (evaluate_wants(e->config, METRIC_MSE) || evaluate_wants(e->config, METRIC_PSNR) ||
+        evaluate_wants(e->config, METRIC_SSIM))
         TRY(similarity(e, w, b, out, err));
     return 0;
 }
@@ -273,7 +244,7 @@ static int open_models(struct evaluator *e, struct err *err)
 {
     const struct evaluation *what = e->what;
     struct image_data data = image_data_of(what->dataset);
-    int32_t batch = (int32_t)e->config->batch;
+    int32_t batch = e->config->batch < 0 ? AUTO_BATCH : (int32_t)e->config->batch;
     TRY(cpu_open(&e->backend, what->threads, what->meter, err));
     if (what->run)
         run_numerics(what->run, backend_numerics(e->backend));
@@ -281,7 +252,7 @@ static int open_models(struct evaluator *e, struct err *err)
     TRY(image_data_match(&e->vae.description.data, &data, "the model", err));
     if (e->vae.description.model.label_channels)
         e->classes = data.classes;
-    if (!what->judge || !e->classes || !wanted(e, METRIC_LABEL_OBEDIENCE))
+    if (!what->judge || !e->classes || !evaluate_wants(e->config, METRIC_LABEL_OBEDIENCE))
         return 0;
     e->judged = true;
     TRY(trained_classifier_open(&e->judge, what->store, what->judge, e->backend, batch, what->meter,
@@ -300,7 +271,7 @@ static int evaluate(struct evaluator *e, const struct draft *draft, struct err *
     take_means(e);
     if (e->judged)
         TRY(judge_labels(e, err));
-    TRY(write_metrics(e, draft, err));
+    TRY(write_metrics(e->metrics.items, e->metrics.count, draft, err));
     TRY(write_cases(e, draft, err));
     TRY(write_pictures(e, draft, err));
     if (e->what->run)

@@ -1,10 +1,8 @@
 /*
- * Evaluation of a trained VAE on a split: the bound and its terms, reconstruction measures, label
- * obedience by the judge, and the pictures' arrays. Noise is a function of noise_seed and the
- * case's id, so the same noise serves every training seed, and batch size changes nothing but
- * speed.
+ * Evaluation of a trained model on a split. Batch size changes nothing but speed.
  *
- * Metrics (SPLIT/NAME; means over the cases):
+ * Metrics are SPLIT/NAME[/CLASS]. Of a VAE, means over the cases; noise is a function of noise_seed
+ * and the case's id, so the same noise serves every training seed:
  *   negative_elbo   reconstruction + kl with one noise sample a case; nats
  *   reconstruction  the reconstruction term of the training loss, summed over the pixels of a case
  *   kl              KL(q(z|x) || N(0, I)), in closed form
@@ -14,9 +12,20 @@
  *                   uniformly, is recognised by the judge as that label
  *   label_obedience/prior  the same for z from N(0, I), labels in turn
  *   judge_accuracy  the judge's own accuracy on the real images of the split
+ * Of a UNet (overlap.h; the prediction is the most probable class, with one logit foreground from
+ * 0.5 on):
+ *   pixel_accuracy, miou (background included)            pooled over the pixels of the split
+ *   iou, dice, precision, recall /CLASS                   pooled; of two classes the foreground's
+ *   dice_per_case, iou_per_case, boundary_f_per_case, hd95_per_case, surface_distance_per_case,
+ *   surface_dice_per_case /CLASS                          means over the cases that have a value,
+ *                   of each class but the first
+ *   hd95_undefined, surface_distance_undefined /CLASS     cases where one of the two has the class
  *
- * Files: metrics.json (metric -> value), cases.csv (case_id, label, the metrics of the case),
- * pictures.safetensors (pictures.c says what is in it).
+ * Files: metrics.json (metric -> value), cases.csv (case_id, label, the values of the case; empty:
+ * undefined), pictures.safetensors (pictures.c, segment_pictures.c); of a UNet confusion.csv (pixels
+ * of each truth class by predicted class) and, as `save` says, prediction-CASE.png (class indices;
+ * characters that a file name cannot have are %XX) or predictions.safetensors for volumes, and
+ * probabilities.safetensors.
  */
 #ifndef CAIRN_NN_EVALUATE_H
 #define CAIRN_NN_EVALUATE_H
@@ -24,22 +33,37 @@
 #include "nn/classifier.h"
 #include "nn/vae.h"
 
-enum vae_metric {
+enum metric {
     METRIC_NEGATIVE_ELBO, /* with its two terms */
     METRIC_MSE,
     METRIC_PSNR,
     METRIC_SSIM,
     METRIC_LABEL_OBEDIENCE, /* with the judge's accuracy */
-    VAE_METRICS
+    METRIC_PIXEL_ACCURACY,
+    METRIC_IOU, /* with the mean over classes */
+    METRIC_DICE,
+    METRIC_PRECISION,
+    METRIC_RECALL,
+    METRIC_BOUNDARY_F,
+    METRIC_HD95,
+    METRIC_SURFACE_DISTANCE,
+    METRIC_SURFACE_DICE,
 };
+enum model_family { FAMILY_VAE, FAMILY_UNET };
+enum saved { SAVE_PREDICTIONS, SAVE_PROBABILITIES };
 struct evaluate_config {
-    int split;               /* enum split */
-    struct int_list metrics; /* enum vae_metric */
-    int64_t batch, noise_seed;
+    int split;                  /* enum split */
+    struct int_list metrics;    /* enum metric; empty: all that are usual for the model */
+    int64_t batch, noise_seed;  /* batch -1: auto */
     int64_t importance_samples; /* 0: no importance-weighted bound */
     int64_t samples;            /* prior samples judged */
+    double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least 1 */
+    struct int_list save;       /* enum saved */
 };
 extern const struct field evaluate_fields[];
+/* A metric that the model cannot have: STATUS_CONFIG. */
+int evaluate_check(const struct evaluate_config *config, enum model_family family, struct err *err);
+bool evaluate_wants(const struct evaluate_config *config, enum metric metric);
 
 struct evaluation {
     struct run *run; /* final and per-case metrics go here; may be NULL */
@@ -52,5 +76,7 @@ struct evaluation {
 };
 int evaluate_vae(const struct evaluation *what, const struct evaluate_config *config,
                  const struct draft *draft, struct err *err);
+int evaluate_unet(const struct evaluation *what, const struct evaluate_config *config,
+                  const struct draft *draft, struct err *err);
 
 #endif

@@ -33,7 +33,8 @@ struct evaluator {
     } metrics;
 };
 
-bool wanted(const struct evaluator *e, enum vae_metric metric);
+/* STATUS_STOPPED when a signal came: nothing of an evaluation is kept before its end. */
+int obey_stop(struct err *err);
 /* Keeps SPLIT/NAME for metrics.json and the run. */
 void metric(struct evaluator *e, const char *name, double value);
 /* The stream of one purpose for one case. */
@@ -52,7 +53,9 @@ void prior_codes(const struct evaluator *e, const char *purpose, uint32_t count,
 
 /* The means of what was measured case by case, as metrics. */
 void take_means(struct evaluator *e);
-int write_metrics(struct evaluator *e, const struct draft *draft, struct err *err);
+/* metrics.json; sorts the items. */
+int write_metrics(struct named_value *items, size_t count, const struct draft *draft,
+                  struct err *err);
 int write_cases(const struct evaluator *e, const struct draft *draft, struct err *err);
 void keep_metrics(struct evaluator *e); /* on the run */
 int judge_labels(struct evaluator *e, struct err *err);

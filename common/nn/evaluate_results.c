@@ -22,13 +22,13 @@ static size_t columns(const struct evaluator *e, struct column out[8])
 #define COLUMN(when, member, kept)                                                                 \
     if (when)                                                                                      \
     out[n++] = (struct column){#member, offsetof(struct case_result, member), kept}
-    COLUMN(wanted(e, METRIC_NEGATIVE_ELBO), negative_elbo, true);
-    COLUMN(wanted(e, METRIC_NEGATIVE_ELBO), reconstruction, false);
-    COLUMN(wanted(e, METRIC_NEGATIVE_ELBO), kl, false);
+    COLUMN(evaluate_wants(e->config, METRIC_NEGATIVE_ELBO), negative_elbo, true);
+    COLUMN(evaluate_wants(e->config, METRIC_NEGATIVE_ELBO), reconstruction, false);
+    COLUMN(evaluate_wants(e->config, METRIC_NEGATIVE_ELBO), kl, false);
     COLUMN(e->config->importance_samples > 0, negative_iw_bound, false);
-    COLUMN(wanted(e, METRIC_MSE), mse, true);
-    COLUMN(wanted(e, METRIC_PSNR), psnr, true);
-    COLUMN(wanted(e, METRIC_SSIM), ssim, true);
+    COLUMN(evaluate_wants(e->config, METRIC_MSE), mse, true);
+    COLUMN(evaluate_wants(e->config, METRIC_PSNR), psnr, true);
+    COLUMN(evaluate_wants(e->config, METRIC_SSIM), ssim, true);
 #undef COLUMN
     return n;
 }
@@ -85,13 +85,14 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-int write_metrics(struct evaluator *e, const struct draft *draft, struct err *err)
+int write_metrics(struct named_value *items, size_t count, const struct draft *draft,
+                  struct err *err)
 {
-    qsort(e->metrics.items, e->metrics.count, sizeof e->metrics.items[0], by_name);
+    qsort(items, count, sizeof *items, by_name);
     struct text text = {0};
     text_puts(&text, "{");
-    for (size_t i = 0; i < e->metrics.count; i++) {
-        const struct named_value *m = &e->metrics.items[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct named_value *m = &items[i];
         char number[NUMBER_TEXT];
         text_puts(&text, i ? ",\n  " : "\n  ");
         text_json(&text, m->name);

@@ -1,0 +1,45 @@
+/* What the parts of a UNet's evaluation share: segment_evaluate.c, segment_results.c. */
+#ifndef CAIRN_NN_SEGMENT_EVALUATE_H
+#define CAIRN_NN_SEGMENT_EVALUATE_H
+
+#include "nn/evaluate_parts.h"
+#include "nn/overlap.h"
+#include "nn/segment.h"
+
+/* Of one class in one case; NaN: it has no value there. */
+enum case_measure {
+    CASE_DICE,
+    CASE_IOU,
+    CASE_BOUNDARY_F,
+    CASE_HD95,
+    CASE_SURFACE_DISTANCE,
+    CASE_SURFACE_DICE,
+    CASE_MEASURES
+};
+
+struct segmentation {
+    const struct evaluation *what;
+    const struct evaluate_config *config;
+    uint32_t begin, count; /* the split's cases in the dataset */
+    int32_t classes, outputs;
+    int64_t pixels; /* d*h*w */
+    double tolerance;
+    struct backend *backend;
+    struct trained_unet unet;
+    struct arena arena;
+    uint8_t *predicted, *confidence; /* [count,pixels]: class; 255 times its probability */
+    float *probability;              /* [count,pixels,outputs] if it is saved, else NULL */
+    int64_t *confusion;              /* [classes,classes], pooled */
+    double *measures;                /* [count,classes,CASE_MEASURES] */
+    double *score;                   /* [count]: mean Dice of the classes but the first, or NaN */
+    size_t metric_count, metric_capacity;
+    struct named_value *metrics;
+};
+
+double *case_measures(const struct segmentation *s, uint32_t i, int32_t class);
+const uint8_t *case_truth(const struct segmentation *s, uint32_t i);
+const char *case_name(const struct segmentation *s, uint32_t i);
+/* All files and the run's metrics. */
+int segment_results(struct segmentation *s, const struct draft *draft, struct err *err);
+
+#endif

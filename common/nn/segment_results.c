@@ -1,0 +1,368 @@
+/* What a UNet's evaluation leaves: metrics.json, cases.csv, confusion.csv, predictions and the
+ * pictures of a report. */
+#include "nn/segment_evaluate.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "store/tensors.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- metrics -------------------------------------------------------------------------------- */
+static const struct {
+    const char *name, *undefined; /* how many cases lack it although the class is there */
+    enum metric asked;
+} measures[CASE_MEASURES] = {
+    [CASE_DICE] = {"dice_per_case", NULL, METRIC_DICE},
+    [CASE_IOU] = {"iou_per_case", NULL, METRIC_IOU},
+    [CASE_BOUNDARY_F] = {"boundary_f_per_case", NULL, METRIC_BOUNDARY_F},
+    [CASE_HD95] = {"hd95_per_case", "hd95_undefined", METRIC_HD95},
+    [CASE_SURFACE_DISTANCE] = {"surface_distance_per_case", "surface_distance_undefined",
+                               METRIC_SURFACE_DISTANCE},
+    [CASE_SURFACE_DICE] = {"surface_dice_per_case", NULL, METRIC_SURFACE_DICE},
+};
+
+/* SPLIT/NAME or SPLIT/NAME/CLASS */
+static const char *metric_name(struct segmentation *s, const char *name, int32_t class)
+{
+    const char *split = split_names[s->config->split];
+    if (class < 0)
+        return arena_printf(&s->arena, "%s/%s", split, name);
+    return arena_printf(&s->arena, "%s/%s/%s", split, name, s->what->dataset->mask_classes[class]);
+}
+
+static void add_metric(struct segmentation *s, const char *name, int32_t class, double value)
+{
+    if (s->metric_count == s->metric_capacity) {
+        s->metric_capacity = s->metric_capacity ? 2 * s->metric_capacity : 32;
+        s->metrics = xrealloc(s->metrics, s->metric_capacity, sizeof *s->metrics);
+    }
+    s->metrics[s->metric_count++] = (struct named_value){metric_name(s, name, class), value};
+}
+
+static void pooled_metrics(struct segmentation *s)
+{
+    const struct evaluate_config *config = s->config;
+    if (evaluate_wants(config, METRIC_PIXEL_ACCURACY))
+        add_metric(s, "pixel_accuracy", -1, confusion_accuracy(s->confusion, s->classes));
+    if (evaluate_wants(config, METRIC_IOU))
+        add_metric(s, "miou", -1, confusion_miou(s->confusion, s->classes));
+    for (int32_t class = s->classes == 2; class < s->classes; class ++) {
+        struct overlap overlap = confusion_overlap(s->confusion, s->classes, class);
+        if (evaluate_wants(config, METRIC_DICE))
+            add_metric(s, "dice", class, overlap.dice);
+        if (evaluate_wants(config, METRIC_IOU))
+            add_metric(s, "iou", class, overlap.iou);
+        if (evaluate_wants(config, METRIC_PRECISION))
+            add_metric(s, "precision", class, overlap.precision);
+        if (evaluate_wants(config, METRIC_RECALL))
+            add_metric(s, "recall", class, overlap.recall);
+    }
+}
+
+static void case_mean(struct segmentation *s, int32_t class, enum case_measure measure)
+{
+    double sum = 0;
+    uint32_t measured = 0, there = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const double *of_case = case_measures(s, i, class);
+        there += !isnan(of_case[CASE_DICE]);
+        if (isnan(of_case[measure]))
+            continue;
+        sum += of_case[measure];
+        measured++;
+    }
+    add_metric(s, measures[measure].name, class, measured ? sum / measured : NAN);
+    if (measures[measure].undefined)
+        add_metric(s, measures[measure].undefined, class, there - measured);
+}
+
+static void case_metrics(struct segmentation *s)
+{
+    for (int32_t class = 1; class < s->classes; class ++)
+        for (int k = 0; k < CASE_MEASURES; k++)
+            if (evaluate_wants(s->config, measures[k].asked))
+                case_mean(s, class, (enum case_measure)k);
+}
+
+static void keep_on_run(struct segmentation *s)
+{
+    struct run *run = s->what->run;
+    for (size_t i = 0; i < s->metric_count; i++)
+        run_metric(run, s->metrics[i].name, -1, s->metrics[i].value);
+    for (int32_t class = 1; class < s->classes; class ++)
+        for (int k = 0; k < CASE_MEASURES; k++) {
+            if (!evaluate_wants(s->config, measures[k].asked))
+                continue;
+            const char *name = metric_name(s, measures[k].name, class);
+            for (uint32_t i = 0; i < s->count; i++) {
+                double value = case_measures(s, i, class)[k];
+                if (!isnan(value))
+                    run_case_metric(run, case_name(s, i), name, value);
+            }
+        }
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+/* Publishes the text and frees it. */
+static int publish(struct text *text, const struct draft *draft, const char *name, struct err *err)
+{
+    char path[PATH_BYTES];
+    int status =
+        draft_path(draft, name, path, err) || file_publish(path, text->data, text->length, err);
+    text_free(text);
+    return status ? -1 : 0;
+}
+
+/* A field of a CSV file (RFC 4180). */
+static void add_field(struct text *text, const char *field)
+{
+    if (!strpbrk(field, ",\"\r\n")) {
+        text_puts(text, field);
+        return;
+    }
+    text_puts(text, "\"");
+    for (const char *p = field; *p; p++)
+        text_printf(text, *p == '"' ? "\"\"" : "%c", *p);
+    text_puts(text, "\"");
+}
+
+static void add_case(struct text *text, const struct segmentation *s, uint32_t i)
+{
+    const struct dataset *data = s->what->dataset;
+    char number[NUMBER_TEXT];
+    add_field(text, case_name(s, i));
+    text_puts(text, ",");
+    if (data->labels)
+        add_field(text, data->classes[data->labels[s->begin + i]]);
+    for (int32_t class = 1; class < s->classes; class ++)
+        for (int k = 0; k < CASE_MEASURES; k++) {
+            double value = case_measures(s, i, class)[k];
+            if (evaluate_wants(s->config, measures[k].asked))
+                text_printf(text, ",%s", isnan(value) ? "" : number_text(number, value));
+        }
+    text_puts(text, "\n");
+}
+
+static int write_case_table(struct segmentation *s, const struct draft *draft, struct err *err)
+{
+    struct text text = {0};
+    text_puts(&text, "case_id,label");
+    for (int32_t class = 1; class < s->classes; class ++)
+        for (int k = 0; k < CASE_MEASURES; k++)
+            if (evaluate_wants(s->config, measures[k].asked)) {
+                text_puts(&text, ",");
+                add_field(&text, metric_name(s, measures[k].name, class));
+            }
+    text_puts(&text, "\n");
+    for (uint32_t i = 0; i < s->count; i++)
+        add_case(&text, s, i);
+    return publish(&text, draft, "cases.csv", err);
+}
+
+static int write_confusion(const struct segmentation *s, const struct draft *draft, struct err *err)
+{
+    const char **names = s->what->dataset->mask_classes;
+    struct text text = {0};
+    text_puts(&text, "truth");
+    for (int32_t j = 0; j < s->classes; j++) {
+        text_puts(&text, ",");
+        add_field(&text, names[j]);
+    }
+    text_puts(&text, "\n");
+    for (int32_t i = 0; i < s->classes; i++) {
+        add_field(&text, names[i]);
+        for (int32_t j = 0; j < s->classes; j++)
+            text_printf(&text, ",%lld", (long long)s->confusion[i * s->classes + j]);
+        text_puts(&text, "\n");
+    }
+    return publish(&text, draft, "confusion.csv", err);
+}
+
+/* ---- predictions ---------------------------------------------------------------------------- */
+/* A file's name for a case's: what the store does not allow, and '%'-free so, as _XX. */
+static const char *file_of(struct arena *arena, const char *id)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    struct text text = {0};
+    bool escaped = false;
+    for (const char *p = id; *p; p++)
+        escaped |= !strchr(plain, *p) && *p != '_';
+    text_puts(&text, escaped ? "prediction--" : "prediction-");
+    for (const char *p = id; *p; p++)
+        if (strchr(plain, *p) || (*p == '_' && !escaped))
+            text_add(&text, p, 1);
+        else
+            text_printf(&text, "_%02X", (unsigned char)*p);
+    text_puts(&text, ".png");
+    const char *name = arena_strdup(arena, text.data);
+    text_free(&text);
+    return name;
+}
+
+static struct tensor tensor_of(const char *name, enum tensor_type type, const int64_t *dim,
+                               int dims, const void *data)
+{
+    struct tensor t = {.name = name, .type = type, .data = data, .bytes = tensor_size(type)};
+    for (int i = 0; i < dims; i++)
+        if (dim[i] > 0) {
+            t.dim[t.dims++] = dim[i];
+            t.bytes *= (size_t)dim[i];
+        }
+    return t;
+}
+
+/* [count,d,h,w,last], without d for images and without last if it is 0 */
+static int write_whole(const struct segmentation *s, const struct draft *draft, const char *name,
+                       enum tensor_type type, int64_t last, const void *data, struct err *err)
+{
+    const struct dataset *set = s->what->dataset;
+    char path[PATH_BYTES], file[64];
+    const int64_t dim[] = {s->count, set->d > 1 ? set->d : 0, set->h, set->w, last};
+    struct tensor tensor = tensor_of(name, type, dim, 5, data);
+    snprintf(file, sizeof file, "%s.safetensors", name);
+    TRY(draft_path(draft, file, path, err));
+    return tensors_write(path, &tensor, 1, NULL, 0, err);
+}
+
+static int write_predictions(struct segmentation *s, const struct draft *draft, struct err *err)
+{
+    const struct dataset *data = s->what->dataset;
+    bool kept = false;
+    char path[PATH_BYTES];
+    for (size_t i = 0; i < s->config->save.count; i++)
+        kept |= s->config->save.items[i] == SAVE_PREDICTIONS;
+    if (s->probability)
+        TRY(write_whole(s, draft, "probabilities", TENSOR_F32, s->outputs, s->probability, err));
+    if (kept && data->d > 1)
+        return write_whole(s, draft, "predictions", TENSOR_U8, 0, s->predicted, err);
+    for (uint32_t i = 0; kept && i < s->count; i++) {
+        TRY(draft_path(draft, file_of(&s->arena, case_name(s, i)), path, err));
+        TRY(image_write_mask(path, s->predicted + i * s->pixels, data->h, data->w, err));
+    }
+    return 0;
+}
+
+/* ---- pictures ------------------------------------------------------------------------------- */
+/*
+ * pictures.safetensors: cases for a report, chosen by a rule: sorted by score (the mean Dice of a
+ * case's classes but the first; cases without any are left out; of equals by id), the 3 best, the 3
+ * about the median and the 3 worst, none twice.
+ *   segmentation_images u8 [k,h,w,c], segmentation_truth, _prediction, _confidence u8 [k,h,w],
+ *   segmentation_score f32 [k]
+ * Metadata: mask_classes and segmentation_ranks joined by commas, segmentation_ids by newlines.
+ */
+enum { EACH = 3, SHOWN = 3 * EACH };
+
+struct ranked {
+    double score;
+    const char *id;
+    uint32_t index;
+};
+
+static int by_score(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return strcmp(x->id, y->id);
+}
+
+/* The shown cases, best first; returns how many. */
+static uint32_t choose(struct ranked *shown, const char **rank, const struct segmentation *s)
+{
+    struct ranked *all = xcalloc(s->count, sizeof *all);
+    uint32_t count = 0, chosen = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (!isnan(s->score[i]))
+            all[count++] = (struct ranked){s->score[i], case_name(s, i), i};
+    qsort(all, count, sizeof *all, by_score);
+    uint32_t best = count < EACH ? count : EACH, rest = count - best;
+    uint32_t worst = rest < EACH ? rest : EACH, between = rest - worst;
+    uint32_t middle = between < EACH ? between : EACH;
+    const struct {
+        uint32_t from, count;
+        const char *name;
+    } parts[] = {{0, best, "best"},
+                 {best + (between - middle) / 2, middle, "median"},
+                 {count - worst, worst, "worst"}};
+    for (int p = 0; p < 3; p++)
+        for (uint32_t i = 0; i < parts[p].count; i++) {
+            rank[chosen] = parts[p].name;
+            shown[chosen++] = all[parts[p].from + i];
+        }
+    free(all);
+    return chosen;
+}
+
+static const void *gather(struct segmentation *s, const uint8_t *from, size_t size,
+                          const struct ranked *shown, uint32_t count)
+{
+    uint8_t *out = arena_alloc(&s->arena, count * size);
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(out + i * size, from + shown[i].index * size, size);
+    return out;
+}
+
+static int write_shown(struct segmentation *s, const struct ranked *shown, const char **rank,
+                       uint32_t count, const struct draft *draft, struct err *err)
+{
+    const struct dataset *data = s->what->dataset;
+    size_t size = (size_t)s->pixels, image = size * (size_t)data->c;
+    const int64_t dim[] = {count, data->h, data->w, data->c};
+    float score[SHOWN];
+    struct text classes = {0}, ids = {0}, ranks = {0};
+    for (int32_t i = 0; i < s->classes; i++)
+        text_printf(&classes, "%s%s", i ? "," : "", data->mask_classes[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        score[i] = (float)shown[i].score;
+        text_printf(&ids, "%s%s", i ? "\n" : "", shown[i].id);
+        text_printf(&ranks, "%s%s", i ? "," : "", rank[i]);
+    }
+    const struct tensor items[] = {
+        tensor_of("segmentation_images", TENSOR_U8, dim, 4,
+                  gather(s, data->images + s->begin * image, image, shown, count)),
+        tensor_of("segmentation_truth", TENSOR_U8, dim, 3,
+                  gather(s, case_truth(s, 0), size, shown, count)),
+        tensor_of("segmentation_prediction", TENSOR_U8, dim, 3,
+                  gather(s, s->predicted, size, shown, count)),
+        tensor_of("segmentation_confidence", TENSOR_U8, dim, 3,
+                  gather(s, s->confidence, size, shown, count)),
+        tensor_of("segmentation_score", TENSOR_F32, dim, 1, score)};
+    const char *meta[] = {"mask_classes", classes.data,         "segmentation_ids",
+                          ids.data,       "segmentation_ranks", ranks.data};
+    char path[PATH_BYTES];
+    int status = draft_path(draft, "pictures.safetensors", path, err) ||
+                 tensors_write(path, items, sizeof items / sizeof *items, meta, 3, err);
+    text_free(&classes);
+    text_free(&ids);
+    text_free(&ranks);
+    return status ? -1 : 0;
+}
+
+static int write_case_pictures(struct segmentation *s, const struct draft *draft, struct err *err)
+{
+    struct ranked shown[SHOWN];
+    const char *rank[SHOWN];
+    uint32_t count = choose(shown, rank, s);
+    if (!count || s->what->dataset->d > 1)
+        return 0;
+    return write_shown(s, shown, rank, count, draft, err);
+}
+
+int segment_results(struct segmentation *s, const struct draft *draft, struct err *err)
+{
+    pooled_metrics(s);
+    case_metrics(s);
+    TRY(write_metrics(s->metrics, s->metric_count, draft, err));
+    TRY(write_case_table(s, draft, err));
+    TRY(write_confusion(s, draft, err));
+    TRY(write_predictions(s, draft, err));
+    TRY(write_case_pictures(s, draft, err));
+    if (s->what->run)
+        keep_on_run(s);
+    return 0;
+}
