@@ -101,7 +101,9 @@ def png_case(kind, bits, transparent=False):
     elif transparent:
         key = pixels[2, 3].copy()
         pixels[5, 1] = pixels[6, 8] = key
-        pixels[0, 0] = key ^ 1  # with 16 bits: not transparent, but the same level of 255
+        for i in range(CHANNELS[kind]):  # with 16 bits: not transparent, but the same level of 255
+            pixels[0, i] = key
+            pixels[0, i, i] ^= 1
         extra = chunk(b"tRNS", key.astype(">u2").tobytes())
     name = f"png-{kind}-{bits}" + ("-transparent" if transparent else "")
     expected = rgb_over_black(pixels, kind, bits, palette, alphas, key)

@@ -358,7 +358,6 @@ static void test_sizes_are_checked_before_anything_is_taken(void **state)
     } cases[] = {
         {0, 0, "damaged PNG: ", "damaged JPEG: "},
         {0, 5, "damaged PNG: ", "damaged JPEG: "},
-        {5, 0, "damaged PNG: ", "damaged JPEG: "},
         {65535, 65535, "65535 x 65535 pixels; sides of 1 to 32768", "65500"},
         {32769, 1, "32769 x 1 pixels; sides of 1 to 32768", "32769 x 1 pixels; sides of"},
         {1, 32769, "1 x 32769 pixels; sides of 1 to 32768", "1 x 32769 pixels; sides of"},
@@ -455,6 +454,16 @@ static void test_harmless_oddities_of_jpeg_change_nothing(void **state)
     memmove(jpeg + 2 + 36, jpeg + 2, length - 2);
     memcpy(jpeg + 2, exif, 36);
     expect_same(jpeg, length + 36, file);
+    free(jpeg);
+}
+
+/* All pixels are there; the comment after them, and the end, are not. */
+static void test_a_jpeg_without_its_end_is_an_error(void **state)
+{
+    const struct tensor *file = need(*state, "jpeg-420", "file");
+    uint8_t *jpeg = copy_of(file, 4);
+    memcpy(jpeg + file->bytes - 2, "\xff\xfe\0\x40zz", 6);
+    expect_bad(IMAGE_RGB, jpeg, file->bytes + 4, "damaged JPEG: Premature end");
     free(jpeg);
 }
 
@@ -582,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_palette_entries_out_of_range_are_errors),
         cmocka_unit_test(test_damaged_transparency_is_an_error),
         cmocka_unit_test(test_harmless_oddities_of_jpeg_change_nothing),
+        cmocka_unit_test(test_a_jpeg_without_its_end_is_an_error),
         cmocka_unit_test(test_a_jpeg_whose_colours_are_a_guess_is_an_error),
         cmocka_unit_test(test_scans_without_end_are_an_error),
         cmocka_unit_test(test_masks_are_written_as_they_are),
