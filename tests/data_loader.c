@@ -3,10 +3,12 @@
 
 #include <malloc.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -17,11 +19,15 @@ struct fixture {
     struct dataset dataset;
     uint8_t images[CASES * PIXELS * C], masks[CASES * PIXELS];
     int32_t labels[CASES];
+    const char *ids[CASES];
 };
 
 static int setup(void **state)
 {
+    static const char *const ids[CASES] = {"a", "b", "c", "d", "e", "f", "g", "h", "i",
+                                           "j", "k", "l", "m", "n", "o", "p", "q", "r"};
     struct fixture *f = calloc(1, sizeof *f);
+    memcpy(f->ids, ids, sizeof ids);
     for (int i = 0; i < CASES; i++) {
         f->labels[i] = i % 4;
         for (int k = 0; k < PIXELS * C; k++)
@@ -38,6 +44,7 @@ static int setup(void **state)
                                   .images = f->images,
                                   .labels = f->labels,
                                   .masks = f->masks,
+                                  .ids = f->ids,
                                   .class_count = 4,
                                   .mask_class_count = 3};
     *state = f;
@@ -193,6 +200,74 @@ static void a_batch_stays_until_the_next_call(void **state)
     loader_close(loader);
 }
 
+/* ---- augmentation --------------------------------------------------------------------------- */
+static const struct augment augment = {
+    .use = {[AUGMENT_FLIP] = true, [AUGMENT_ROTATE] = true, [AUGMENT_BRIGHTNESS] = true},
+    .limits = {.crop = 1, .rotate = 90, .brightness = 0.5}};
+
+/* The first 4 epochs; every case in the dress of its own epoch, which a batch may have two of. */
+static void check_augmented(const struct fixture *f, uint32_t size, uint64_t start)
+{
+    struct loader_spec spec = {SPLIT_TRAIN, size, .shuffle = true, 9, start, &augment};
+    struct loader *loader = open_loader(f, spec);
+    struct augment_shape shape = {1, H, W, C};
+    float image[PIXELS * C];
+    int32_t mask[PIXELS];
+    for (uint64_t position = start * size; position < 4 * TRAIN;) {
+        const struct batch *batch = loader_next(loader);
+        for (uint32_t i = 0; i < size; i++, position++) {
+            uint32_t index = batch->index[i];
+            augment_case(image, mask, f->images + index * PIXELS * C, f->masks + index * PIXELS,
+                         shape, &augment, 9, position / TRAIN, f->ids[index]);
+            assert_memory_equal(batch->image + i * PIXELS * C, image, sizeof image);
+            assert_memory_equal(batch->mask + i * PIXELS, mask, sizeof mask);
+            assert_int_equal(batch->label[i], index % 4);
+        }
+    }
+    loader_close(loader);
+}
+
+static void a_case_is_augmented_for_its_own_epoch(void **state)
+{
+    check_augmented(*state, 1, 0);
+    check_augmented(*state, 4, 0);
+    check_augmented(*state, 4, 5);
+    check_augmented(*state, 30, 0);
+}
+
+static void augmentation_without_masks_and_allocations(void **state)
+{
+    struct fixture *f = *state;
+    struct loader_spec spec = {SPLIT_TRAIN, 4, .shuffle = true, 9, 0, &augment};
+    f->dataset.masks = NULL;
+    struct loader *loader = open_loader(f, spec);
+    assert_null(loader_next(loader)->mask);
+    loader_next(loader);
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < 1000; i++)
+        loader_next(loader);
+    assert_int_equal(mallinfo2().uordblks, before);
+    loader_close(loader);
+}
+
+static void only_a_training_is_augmented(void **state)
+{
+    struct fixture *f = *state;
+    pid_t child = fork();
+    if (!child) {
+        struct loader *loader;
+        struct err err;
+        struct loader_spec spec = {SPLIT_VAL, 4, .augment = &augment};
+        signal(SIGABRT, SIG_DFL);
+        fclose(stderr);
+        _exit(loader_open(&loader, &f->dataset, &spec, NULL, &err) ? 1 : 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------- */
 static void without_labels_and_masks(void **state)
 {
     struct fixture *f = *state;
@@ -269,6 +344,9 @@ int main(void)
         CASE(a_batch_larger_than_the_split),
         CASE(the_split_once_in_order_padded),
         CASE(a_batch_stays_until_the_next_call),
+        CASE(a_case_is_augmented_for_its_own_epoch),
+        CASE(augmentation_without_masks_and_allocations),
+        CASE(only_a_training_is_augmented),
         CASE(without_labels_and_masks),
         CASE(memory_is_known_and_all_taken_at_once),
         CASE(opening_and_closing_at_any_moment),

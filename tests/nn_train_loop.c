@@ -220,6 +220,34 @@ static int lowest_row(const char *csv)
     return best;
 }
 
+/* Each kind with its limit at nothing is none at all, and otherwise another training. */
+static void augmentation_reaches_the_training(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {[AUGMENT_CROP] = offsetof(struct augment_limits, crop),
+                                    [AUGMENT_ROTATE] = offsetof(struct augment_limits, rotate),
+                                    [AUGMENT_SCALE] = offsetof(struct augment_limits, scale),
+                                    [AUGMENT_BRIGHTNESS] =
+                                        offsetof(struct augment_limits, brightness),
+                                    [AUGMENT_CONTRAST] = offsetof(struct augment_limits, contrast)};
+    struct toy plain = toy_new();
+    struct id without = toy_uninterrupted(&plain);
+    for (int64_t kind = AUGMENT_FLIP; kind <= AUGMENT_CONTRAST; kind++) {
+        plain.config.augment = (struct int_list){1, &kind};
+        plain.config.augment_limits = (struct augment_limits){.crop = 1};
+        bool flips = kind <= AUGMENT_FLIP_VERTICAL;
+        struct id still = toy_uninterrupted(&plain);
+        assert_int_equal(!strcmp(still.hex, without.hex), !flips);
+        if (kind <= AUGMENT_FLIP_DEPTH)
+            continue;
+        *(double *)((char *)&plain.config.augment_limits + limits[kind]) = 0.5;
+        plain.config.augment_limits.rotate *= 90;
+        struct id moved = toy_uninterrupted(&plain);
+        assert_string_not_equal(moved.hex, without.hex);
+    }
+    toy_end(&plain);
+}
+
 static void best_keeps_the_epoch_with_the_lowest_val_loss(void **state)
 {
     (void)state;
@@ -531,6 +559,7 @@ int main(void)
         cmocka_unit_test(ten_steps_of_a_warm_up_and_polynomial),
         cmocka_unit_test(two_batches_of_8_are_one_of_16),
         cmocka_unit_test(the_same_twice_and_another_seed_of_data),
+        cmocka_unit_test(augmentation_reaches_the_training),
         cmocka_unit_test(best_keeps_the_epoch_with_the_lowest_val_loss),
         cmocka_unit_test(early_stopping_ends_patience_after_the_best),
         cmocka_unit_test(rows_of_a_budget_of_steps),
