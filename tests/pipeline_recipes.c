@@ -79,13 +79,15 @@ static struct keys keys_of(struct fixture *f, const char *file, const char *chan
     return keys;
 }
 
+/* All of a are in b, and equal. */
 static void assert_same(const struct keys *a, const struct keys *b)
 {
-    assert_int_equal(a->count, b->count);
-    for (int i = 0; i < a->count; i++)
-        for (int j = 0; j < b->count; j++)
-            if (!strcmp(a->section[i], b->section[j]) && a->seed[i] == b->seed[j])
-                assert_string_equal(a->key[i].hex, b->key[j].hex);
+    for (int i = 0; i < a->count; i++) {
+        int j = 0;
+        while (strcmp(a->section[i], b->section[j]) || a->seed[i] != b->seed[j])
+            assert_true(++j < b->count);
+        assert_string_equal(a->key[i].hex, b->key[j].hex);
+    }
 }
 
 static void neutral_edits_change_nothing(void **state)
@@ -106,6 +108,7 @@ static void neutral_edits_change_nothing(void **state)
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         struct keys edited = keys_of(*state, same[i], NULL);
+        assert_int_equal(edited.count, base.count);
         assert_same(&base, &edited);
     }
 }
@@ -157,13 +160,15 @@ static bool other_value(char *out, size_t size, const struct field *field)
         return false;
     case FIELD_CHOICES:
         snprintf(out, size, "[%s]", field->choices[0]);
+        if (strcmp(out, fallback) == 0)
+            snprintf(out, size, "[%s]", field->choices[1]);
         return true;
     case FIELD_INTS:
     case FIELD_REALS:
         snprintf(out, size, "[17, 23]");
         return true;
-    case FIELD_OPTION:
-        snprintf(out, size, "{}");
+    case FIELD_OPTION: /* those of a loss have a weight; one of them is in the base */
+        snprintf(out, size, strcmp(field->sub->key, "weight") ? "{}" : "{weight: 3.0}");
         return true;
     default:
         snprintf(out, size, "other");
@@ -171,6 +176,7 @@ static bool other_value(char *out, size_t size, const struct field *field)
     }
 }
 
+/* The judge is there: what it does shows in evaluate. */
 static bool downstream(const char *of, const char *section)
 {
     if (!strcmp(of, section) || !strcmp(of, "preprocess"))
@@ -178,7 +184,13 @@ static bool downstream(const char *of, const char *section)
     return !strcmp(section, "evaluate");
 }
 
-static int check_field(struct fixture *f, const struct keys *base, const char *section,
+/* What is changed, and its keys as it is. */
+struct base {
+    const char *file;
+    struct keys keys;
+};
+
+static int check_field(struct fixture *f, const struct base *base, const char *section,
                        const char *path, const struct field *field)
 {
     char value[64], change[256];
@@ -189,14 +201,14 @@ static int check_field(struct fixture *f, const struct keys *base, const char *s
     struct experiment experiment;
     struct err err;
     const char *changes = change;
-    if (experiment_parse(&experiment, "t.yaml", base_file, strlen(base_file), &changes, 1, &err))
+    if (experiment_parse(&experiment, "t.yaml", base->file, strlen(base->file), &changes, 1, &err))
         return 0;
     experiment_free(&experiment);
     if (strstr(change, "source.format"))
         return 0; /* the other format reads files that are not here */
-    struct keys keys = keys_of(f, base_file, change);
+    struct keys keys = keys_of(f, base->file, change);
     for (int i = 0; i < keys.count; i++) {
-        bool differs = strcmp(keys.key[i].hex, base->key[i].hex) != 0;
+        bool differs = strcmp(keys.key[i].hex, base->keys.key[i].hex) != 0;
         bool should = !field->silent && downstream(section, keys.section[i]);
         if (differs != should)
             fail_msg("%s: %s of '%s'", change, differs ? "changed the key" : "left the key",
@@ -205,28 +217,187 @@ static int check_field(struct fixture *f, const struct keys *base, const char *s
     return 1;
 }
 
-static int walk(struct fixture *f, const struct keys *base, const char *section, const char *prefix,
+static int walk(struct fixture *f, const struct base *base, const char *section, const char *prefix,
                 const struct field *fields)
 {
     int checked = 0;
     for (; fields->key; fields++) {
         char path[128];
         snprintf(path, sizeof path, "%s.%s", prefix, fields->key);
-        if (fields->type == FIELD_SECTION)
+        if (fields->type == FIELD_SECTION || fields->type == FIELD_OPTION)
             checked += walk(f, base, section, path, fields->sub);
-        else
+        if (fields->type != FIELD_SECTION)
             checked += check_field(f, base, section, path, fields);
     }
     return checked;
 }
 
+/* ---- a segmentation ------------------------------------------------------------------------- */
+
+static const char unet_file[] = "name: t\nseeds: 2\npreprocess: {source: {format: shapes}}\n"
+                                "transfer-unet: {loss: {bce: {}}}\nevaluate: {}\n";
+
 static void one_field_changes_its_stage_and_what_follows(void **state)
 {
-    struct keys base = keys_of(*state, base_file, NULL);
-    int checked = 0;
-    for (int i = 0; i < STAGES; i++)
-        checked += walk(*state, &base, stage_table[i].name, "", stage_table[i].fields);
-    assert_true(checked > 60);
+    struct base vae = {base_file, keys_of(*state, base_file, NULL)};
+    struct base unet = {unet_file, keys_of(*state, unet_file, NULL)};
+    for (int i = 0; i < STAGES; i++) {
+        int checked = walk(*state, i == TRANSFER_UNET ? &unet : &vae, stage_table[i].name, "",
+                           stage_table[i].fields);
+        print_message("%s: %d keys\n", stage_table[i].name, checked);
+        assert_true(checked >= (stage_table[i].trains ? 20 : 4));
+    }
+}
+
+static void a_unet_has_no_judge(void **state)
+{
+    struct keys base = keys_of(*state, unet_file, NULL);
+    struct keys judged =
+        keys_of(*state,
+                "name: t\nseeds: 2\npreprocess: {source: {format: shapes}}\n"
+                "transfer-unet: {loss: {bce: {}}}\nevaluate: {}\ntrain-classifier: {}\n",
+                NULL);
+    assert_int_equal(base.count, 6);
+    assert_int_equal(judged.count, 8);
+    assert_same(&base, &judged);
+    static const char *const changes[] = {
+        "transfer-unet.loss={dice: {reduce: batch, smooth: 1}}",
+        "transfer-unet.loss={bce: {weight: 2}}",
+        "transfer-unet.model.down=strided",
+        "transfer-unet.train.augment=[flip]",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct keys changed = keys_of(*state, unet_file, changes[i]);
+        for (int k = 0; k < base.count; k++)
+            assert_int_equal(strcmp(changed.key[k].hex, base.key[k].hex) != 0,
+                             strcmp(base.section[k], "preprocess") != 0);
+    }
+}
+
+/* ---- sources -------------------------------------------------------------------------------- */
+
+enum { PICTURES = 700 };
+
+static void put(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Pictures and masks by name alone: nothing decodes them here. */
+static void lay_out(const char *root)
+{
+    char path[256], text[64];
+    struct err err;
+    static const char *const folders[] = {"", "/images", "/masks"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", root, folders[i]);
+        assert_int_equal(folder_make(path, &err), 0);
+    }
+    struct text names[3] = {0}; /* one case to validate on, one to test */
+    for (int i = 0; i < PICTURES; i++) {
+        text_printf(&names[i > 1 ? 0 : 1 + i], "%04d\n", i);
+        for (int kind = 1; kind < 3; kind++) {
+            snprintf(path, sizeof path, "%s%s/%04d.png", root, folders[kind], i);
+            snprintf(text, sizeof text, "%s of %d", folders[kind], i);
+            put(path, text);
+        }
+    }
+    static const char *const lists[] = {"train.txt", "val.txt", "test.txt"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", root, lists[i]);
+        put(path, names[i].data);
+        text_free(&names[i]);
+    }
+}
+
+static void assert_hashes(const struct place *place)
+{
+    assert_true(place->source_count >= 2 * PICTURES);
+    for (int i = 0; i < place->source_count; i++) {
+        struct id id;
+        struct err err;
+        assert_int_equal(sha256_file(&id, NULL, place->sources[i].path, &err), 0);
+        assert_string_equal(place->source_ids[i].hex, id.hex);
+    }
+}
+
+/* Each place has the hashes of its own files; those of one section have them in common. */
+static void thousands_of_files_are_hashed_once(void **state)
+{
+    struct fixture *f = *state;
+    char root[128];
+    static const char file[] =
+        "name: t\nseeds: 2\npreprocess: {source: {format: folder, root: one}}\n"
+        "vary: {a: {}, b: {preprocess.split.val: 1}, c: {preprocess.source.root: two}}\n";
+    snprintf(root, sizeof root, "%s/one", f->lab);
+    lay_out(root);
+    snprintf(root, sizeof root, "%s/two", f->lab);
+    lay_out(root);
+    char path[256];
+    struct err err = {0};
+    snprintf(path, sizeof path, "%s/images/0007.png", root);
+    put(path, "another");
+
+    struct experiment experiment;
+    struct resolution resolution;
+    if (experiment_parse(&experiment, "t.yaml", file, strlen(file), NULL, 0, &err) ||
+        resolve(&resolution, &experiment, f->store, f->lab, -1, -1, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(resolution.count, 6);
+    const struct place *places = resolution.places;
+    for (int i = 0; i < 6; i++)
+        assert_hashes(&places[i]);
+    assert_ptr_equal(places[0].source_ids, places[1].source_ids);
+    assert_string_equal(places[0].key.hex, places[1].key.hex);
+    assert_string_not_equal(places[0].key.hex, places[2].key.hex);
+    assert_string_not_equal(places[0].key.hex, places[4].key.hex);
+    resolution_free(&resolution);
+    experiment_free(&experiment);
+}
+
+/* ---- processors ----------------------------------------------------------------------------- */
+
+static int threads_of(struct fixture *f, const char *file, int processors, int64_t jobs)
+{
+    struct experiment experiment;
+    struct resolution resolution;
+    struct err err = {0};
+    if (experiment_parse(&experiment, "t.yaml", file, strlen(file), NULL, 0, &err) ||
+        resolve(&resolution, &experiment, f->store, "/nowhere", -1, -1, &err))
+        fail_msg("%s", err.text);
+    int threads = plan_threads(processors, jobs, &resolution);
+    resolution_free(&resolution);
+    experiment_free(&experiment);
+    return threads;
+}
+
+static void programs_side_by_side_share_the_processors(void **state)
+{
+    /* two trainings at once (and then two evaluations), whatever the number of jobs */
+    assert_int_equal(threads_of(*state, unet_file, 8, 1), 0);
+    assert_int_equal(threads_of(*state, unet_file, 8, 2), 4);
+    assert_int_equal(threads_of(*state, unet_file, 8, 100), 4);
+    assert_int_equal(threads_of(*state, unet_file, 1, 2), 1);
+    /* a classifier that serves both seeds, and a VAE each: three */
+    assert_int_equal(threads_of(*state, base_file, 8, 2), 4);
+    assert_int_equal(threads_of(*state, base_file, 8, 3), 2);
+    assert_int_equal(threads_of(*state, base_file, 9, 100), 3);
+    assert_int_equal(threads_of(*state, base_file, 2, 100), 1);
+    /* one after the other: nothing to share */
+    assert_int_equal(threads_of(*state,
+                                "name: t\npreprocess: {source: {format: shapes}}\n"
+                                "transfer-unet: {loss: {bce: {}}}\nevaluate: {}\n",
+                                8, 4),
+                     0);
+    /* preparing data computes on no backend */
+    assert_int_equal(threads_of(*state,
+                                "name: t\npreprocess: {source: {format: shapes}}\n"
+                                "preprocess@b: {source: {format: shapes, size: 16}}\n",
+                                8, 4),
+                     0);
 }
 
 int main(void)
@@ -235,6 +406,9 @@ int main(void)
         cmocka_unit_test(neutral_edits_change_nothing),
         cmocka_unit_test(seeded_stages_alone_follow_the_seed),
         cmocka_unit_test(one_field_changes_its_stage_and_what_follows),
+        cmocka_unit_test(a_unet_has_no_judge),
+        cmocka_unit_test(thousands_of_files_are_hashed_once),
+        cmocka_unit_test(programs_side_by_side_share_the_processors),
     };
     return cmocka_run_group_tests_name("recipes", tests, open_lab, close_lab);
 }

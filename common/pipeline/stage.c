@@ -12,15 +12,27 @@
 
 enum { PORT_MODEL }; /* the first of evaluate */
 
+/* No metrics named means all that suit the model: labels are judged if there is a judge. */
 static enum port_use judged(const void *config, const enum stage_kind *fillers)
 {
     const struct evaluate_config *evaluate = config;
     if (fillers[PORT_MODEL] == TRANSFER_UNET)
         return PORT_UNUSED;
+    if (!evaluate->metrics.count)
+        return PORT_IF_MADE;
     for (size_t i = 0; i < evaluate->metrics.count; i++)
         if (evaluate->metrics.items[i] == METRIC_LABEL_OBEDIENCE)
             return PORT_USED;
     return PORT_UNUSED;
+}
+
+/* What an artifact given by its id is, only the stage itself can tell. */
+static int check_evaluate(const void *config, const enum stage_kind *fillers, struct err *err)
+{
+    if (fillers[PORT_MODEL] == STAGES)
+        return 0;
+    return evaluate_check(config, fillers[PORT_MODEL] == TRANSFER_UNET ? FAMILY_UNET : FAMILY_VAE,
+                          err);
 }
 
 /* ---- transfer-unet -------------------------------------------------------------------------- */
@@ -73,14 +85,15 @@ const struct stage_info stage_table[STAGES] = {
                        .check = check_unet},
     [EVALUATE] = {.name = "evaluate",
                   .help = "measure a trained model on a split",
-                  .version = 1,
+                  .version = 2,
                   .compute = true,
                   .fields = evaluate_fields,
                   .config_size = sizeof(struct evaluate_config),
                   .output = "evaluation",
                   .ports = {{"model", 2, {TRAIN_VAE, TRANSFER_UNET}, NULL},
                             {"dataset", 1, {PREPROCESS}, NULL},
-                            {"judge", 1, {TRAIN_CLASSIFIER}, judged}}},
+                            {"judge", 1, {TRAIN_CLASSIFIER}, judged}},
+                  .check = check_evaluate},
 };
 
 const struct stage_info *stage_of_section(const char *section)
