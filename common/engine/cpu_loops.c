@@ -128,6 +128,15 @@ struct row {
     int64_t z, a, b, count;
 };
 
+/* Of the rows from `item` to `end`, how many follow along one axis, so that the next is a fixed step
+ * away: a short row costs less than finding where it is. */
+static int64_t run_of(const struct loop *loop, int64_t item, int64_t end)
+{
+    if (loop->rank < 2 || loop->chunks > 1)
+        return 1;
+    return min64(end - item, loop->extent[1] - item % loop->extent[1]);
+}
+
 static struct row row_at(const struct loop *loop, int64_t index)
 {
     int64_t first = index % loop->chunks * BLOCK, step = loop->extent[0];
@@ -148,35 +157,43 @@ static struct row row_at(const struct loop *loop, int64_t index)
 }
 
 #define BINARY(name, value)                                                                        \
+    static inline void name##_row(const struct loop *loop, const float *as, const float *bs,       \
+                                  float *zs, int64_t count)                                        \
+    {                                                                                              \
+        if (loop->stride[0][0] && loop->stride[1][0]) {                                            \
+            _Pragma("omp simd") for (int64_t i = 0; i < count; i++)                                \
+            {                                                                                      \
+                float a = as[i], b = bs[i];                                                        \
+                zs[i] = value;                                                                     \
+            }                                                                                      \
+        } else if (loop->stride[0][0]) {                                                           \
+            float b = bs[0];                                                                       \
+            _Pragma("omp simd") for (int64_t i = 0; i < count; i++)                                \
+            {                                                                                      \
+                float a = as[i];                                                                   \
+                zs[i] = value;                                                                     \
+            }                                                                                      \
+        } else {                                                                                   \
+            float a = as[0];                                                                       \
+            _Pragma("omp simd") for (int64_t i = 0; i < count; i++)                                \
+            {                                                                                      \
+                float b = bs[i * loop->stride[1][0]];                                              \
+                zs[i] = value;                                                                     \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
     static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
                              int64_t begin, int64_t end)                                           \
     {                                                                                              \
         (void)scratch;                                                                             \
-        for (int64_t item = begin; item < end; item++) {                                           \
+        for (int64_t item = begin, run; item < end; item += run) {                                 \
             struct row row = row_at(loop, item);                                                   \
             const float *as = (const float *)arg[0] + row.a, *bs = (const float *)arg[1] + row.b;  \
             float *zs = (float *)arg[2] + row.z;                                                   \
-            if (loop->stride[0][0] && loop->stride[1][0]) {                                        \
-                _Pragma("omp simd") for (int64_t i = 0; i < row.count; i++)                        \
-                {                                                                                  \
-                    float a = as[i], b = bs[i];                                                    \
-                    zs[i] = value;                                                                 \
-                }                                                                                  \
-            } else if (loop->stride[0][0]) {                                                       \
-                float b = bs[0];                                                                   \
-                _Pragma("omp simd") for (int64_t i = 0; i < row.count; i++)                        \
-                {                                                                                  \
-                    float a = as[i];                                                               \
-                    zs[i] = value;                                                                 \
-                }                                                                                  \
-            } else {                                                                               \
-                float a = as[0];                                                                   \
-                _Pragma("omp simd") for (int64_t i = 0; i < row.count; i++)                        \
-                {                                                                                  \
-                    float b = bs[i * loop->stride[1][0]];                                          \
-                    zs[i] = value;                                                                 \
-                }                                                                                  \
-            }                                                                                      \
+            run = run_of(loop, item, end);                                                         \
+            for (int64_t k = 0; k < run; k++)                                                      \
+                name##_row(loop, as + k * loop->stride[0][1], bs + k * loop->stride[1][1],         \
+                           zs + k * row.count, row.count);                                         \
         }                                                                                          \
     }                                                                                              \
     MAKER(name)                                                                                    \
@@ -198,14 +215,17 @@ static void broadcast_range(const struct loop *loop, void *const *arg, void *scr
                             int64_t end)
 {
     (void)scratch;
-    for (int64_t item = begin; item < end; item++) {
+    int64_t stride = loop->stride[0][0];
+    for (int64_t item = begin, run; item < end; item += run) {
         struct row row = row_at(loop, item);
-        const float *x = (const float *)arg[0] + row.a;
-        float *y = (float *)arg[1] + row.z;
-        int64_t stride = loop->stride[0][0];
+        run = run_of(loop, item, end);
+        for (int64_t k = 0; k < run; k++) {
+            const float *x = (const float *)arg[0] + row.a + k * loop->stride[0][1];
+            float *y = (float *)arg[1] + row.z + k * row.count;
 #pragma omp simd
-        for (int64_t i = 0; i < row.count; i++)
-            y[i] = x[i * stride];
+            for (int64_t i = 0; i < row.count; i++)
+                y[i] = x[i * stride];
+        }
     }
 }
 

@@ -125,6 +125,16 @@ static void sum_rows_range(const struct loop *loop, void *const *arg, void *scra
     }
 }
 
+/* Each output is the sum of a row of its own: short rows are many, and this is all they need. */
+static void sum_row_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                          int64_t end)
+{
+    (void)scratch;
+    int64_t c = loop->extent[0];
+    for (int64_t o = begin; o < end; o++)
+        ((float *)arg[1])[o] = (float)sum_run((const float *)arg[0] + o * c, c);
+}
+
 /* scratch: doubles [output][chunk] */
 static void join_sums_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
                             int64_t end)
@@ -161,6 +171,8 @@ MAKER(reduce_sum)
         cpu_loop_pass(loop, add_rows_range, loop->outer * loop->width * loop->chunks);
         cpu_loop_pass(loop, join_rows_range, outputs);
         out->scratch = (size_t)(outputs * loop->chunks) * sizeof(float);
+    } else if (loop->rank == 2 && loop->rows == 1) {
+        cpu_loop_pass(loop, sum_row_range, outputs);
     } else {
         cpu_loop_pass(loop, sum_rows_range, outputs * loop->chunks);
         if (loop->chunks > 1)
@@ -549,10 +561,11 @@ static void one_hot_range(const struct loop *loop, void *const *arg, void *scrat
     float *y = arg[1];
     int32_t c = loop->desc.out[0].c, first = loop->attr.begin, ignore = loop->attr.ignore;
     for (int64_t i = begin; i < end; i++) {
-        int32_t hot = label[i] == ignore ? -1 : label[i];
-        bool known = label[i] == ignore || (hot >= 0 && hot < first + c);
+        bool ignored = label[i] == ignore, known = label[i] >= 0 && label[i] < first + c;
+        int32_t hot = ignored ? -1 : label[i] - first;
+        float rest = ignored || known ? 0 : NAN;
         for (int32_t j = 0; j < c; j++)
-            y[i * c + j] = known ? (float)(hot == first + j) : NAN;
+            y[i * c + j] = hot == j ? 1 : rest;
     }
 }
 
