@@ -42,7 +42,7 @@ LIBS_base := -lcrypto -lm
 LIBS_config := -lyaml
 LIBS_store := -lsqlite3 -ljansson
 LIBS_engine := -ldnnl
-LIBS_data := -lz -ljansson -lpng -ljpeg
+LIBS_data := -lz -ljansson -lpng -ljpeg -lniftiio -lznz
 LIBS_view := -lpng
 LIBS_pipeline := -ljansson
 
@@ -81,9 +81,12 @@ $(foreach isa,$(ISAS),$(eval $(call LOOP,$(isa))))
 $(PROGRAMS): $(BUILD)/%: $(BUILD)/stages/%.o $(call archives,pipeline)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)
 
+# Debian's header includes another of its folder by its bare name.
+$(BUILD)/common/data/nifti_header.o: CFLAGS += -isystem /usr/include/nifti
+
 # Files that are embedded as they are.
 $(BUILD)/common/store/registry.o: common/store/schema.sql
-$(BUILD)/common/view/plot.o: reports/curves.gp
+$(BUILD)/common/view/gnuplot.o: reports/curves.gp
 $(BUILD)/common/view/page.o: reports/page.html
 
 # What was built, for run records: the commit where there is one, and the hash of the sources.

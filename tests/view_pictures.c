@@ -183,7 +183,7 @@ static void grids_put_images_in_order(void **state)
 {
     (void)state;
     const uint8_t images[] = {10, 20, 30, 40, 50, 60}; /* 2 x 3 images of one pixel */
-    struct grid grid = {2, 3, 1, 1, 1, 4, images, NULL, NULL, NULL};
+    struct grid grid = {2, 3, 1, 1, 1, 4, images, NULL, NULL, NULL, NULL, 0};
     char path[PATH_BYTES];
     assert_int_equal(grid_png(&grid, in(path, "g.png"), &err), 0);
     struct seen seen = decode("g.png");
@@ -217,8 +217,8 @@ static void grids_make_room_for_their_texts(void **state)
     memset(images, 255, sizeof images);
     const char *const captions[] = {"as 7 (was 3)", NULL}, *const rows[] = {"seven"};
     const char *const columns[] = {NULL, "right"};
-    struct grid bare = {1, 2, 28, 28, 1, 0, images, NULL, NULL, NULL};
-    struct grid full = {1, 2, 28, 28, 1, 0, images, captions, rows, columns};
+    struct grid bare = {1, 2, 28, 28, 1, 0, images, NULL, NULL, NULL, NULL, 0};
+    struct grid full = {1, 2, 28, 28, 1, 0, images, captions, rows, columns, NULL, 0};
     char path[PATH_BYTES];
     assert_int_equal(grid_png(&bare, in(path, "bare.png"), &err), 0);
     assert_int_equal(grid_png(&full, in(path, "full.png"), &err), 0);
@@ -241,12 +241,12 @@ static void impossible_grids_are_refused(void **state)
     (void)state;
     const uint8_t images[4] = {0};
     const struct grid bad[] = {
-        {0, 1, 1, 1, 1, 1, images, NULL, NULL, NULL},
-        {1, 1, 1, 1, 2, 1, images, NULL, NULL, NULL},
-        {1, 1, 0, 1, 1, 1, images, NULL, NULL, NULL},
-        {1, 1, 1, INT32_MAX, 1, 0, images, NULL, NULL, NULL},
-        {1, 1, 1, 1, 1, -1, images, NULL, NULL, NULL},
-        {1, 1, 2, 2, 1, 32768, images, NULL, NULL, NULL},
+        {0, 1, 1, 1, 1, 1, images, NULL, NULL, NULL, NULL, 0},
+        {1, 1, 1, 1, 2, 1, images, NULL, NULL, NULL, NULL, 0},
+        {1, 1, 0, 1, 1, 1, images, NULL, NULL, NULL, NULL, 0},
+        {1, 1, 1, INT32_MAX, 1, 0, images, NULL, NULL, NULL, NULL, 0},
+        {1, 1, 1, 1, 1, -1, images, NULL, NULL, NULL, NULL, 0},
+        {1, 1, 2, 2, 1, 32768, images, NULL, NULL, NULL, NULL, 0},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(grid_png(&bad[i], "/nonexistent", &err), -1);

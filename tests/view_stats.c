@@ -100,6 +100,49 @@ static void holm_is_stepwise(void **state)
     assert_true(adjusted[0] == 1 && adjusted[1] == 1);
 }
 
+/* ---- generated tables ----------------------------------------------------------------------- */
+static void generated_pairs_are_those_of_scipy(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        double mean, sd, low, high, p, difference[12];
+    } golden[] = {
+#define HOLM(...)
+#define PAIRED(n, mean, sd, low, high, p, ...) {n, mean, sd, low, high, p, {__VA_ARGS__}},
+#include "golden/stats.def"
+    };
+    for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
+        const double *difference = golden[i].difference;
+        struct paired paired = stats_paired(difference, golden[i].n);
+        double scale = fabs(golden[i].mean) + golden[i].sd;
+        assert_true(fabs(paired.mean - golden[i].mean) <= 1e-14 * scale);
+        assert_near(stats_sd(difference, golden[i].n), golden[i].sd, 1e-13);
+        assert_near(paired.high - paired.low, golden[i].high - golden[i].low, 1e-11);
+        assert_true(fabs(paired.low - golden[i].low) <= 1e-10 * scale);
+        assert_true(stats_sign_flip(difference, golden[i].n) == golden[i].p);
+    }
+}
+
+static void generated_families_are_those_of_the_formula(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        double values[16]; /* p-values, then the adjusted ones */
+    } golden[] = {
+#define PAIRED(...)
+#define HOLM(n, ...) {n, {__VA_ARGS__}},
+#include "golden/stats.def"
+    };
+    for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
+        double adjusted[8];
+        stats_holm(adjusted, golden[i].values, golden[i].n);
+        for (size_t k = 0; k < golden[i].n; k++)
+            assert_near(adjusted[k], golden[i].values[golden[i].n + k], 1e-14);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +152,8 @@ int main(void)
         cmocka_unit_test(sign_flips_are_exact),
         cmocka_unit_test(equal_sums_are_equal),
         cmocka_unit_test(holm_is_stepwise),
+        cmocka_unit_test(generated_pairs_are_those_of_scipy),
+        cmocka_unit_test(generated_families_are_those_of_the_formula),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

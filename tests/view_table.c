@@ -14,7 +14,7 @@ static const bool right[] = {false, true, true};
 static void expect(enum table_format format, const struct table_cell *cells, size_t rows,
                    const char *expected)
 {
-    struct table table = {3, rows, heads, right, cells};
+    struct table table = {3, rows, heads, right, cells, 0};
     struct text out = {0};
     table_write(&out, &table, format);
     assert_string_equal(out.data, expected);

@@ -71,7 +71,8 @@ struct comparison {
     double mean, sd;
     struct paired difference; /* to the baseline, over the seeds that both have; count 0: none */
     double p, p_holm;         /* exact sign-flip; the family is the measure's variants */
-    bool best;                /* and the 95 % interval to the runner-up excludes 0 */
+    bool best; /* the best mean, and to each other variant both the 95 % interval excludes 0 and
+                * the exact p is below 0.05: never with fewer than six seeds */
 };
 /* out: [variants]. */
 void compare_variants(struct comparison *out, const struct report *report,
@@ -79,7 +80,8 @@ void compare_variants(struct comparison *out, const struct report *report,
 
 /*
  * The ablation table: one row for each measure and variant. csv and json have the exact numbers, a
- * column each; the other formats are for reading.
+ * column each; the other formats are for reading, and say (html leaves that to the page) what is
+ * bold and what is compared.
  */
 void ablation_table(struct text *out, const struct report *report, enum table_format format);
 

@@ -29,29 +29,42 @@ static size_t differences(double *out, const double *a, const double *b, size_t 
     return gather(out, out, count);
 }
 
-/* The best mean is marked only if the paired interval to the next best excludes 0: without evidence
- * there is no winner. */
+/*
+ * Is v better than w beyond doubt: the paired 95 % interval excludes 0, and so does the exact test at
+ * 5 % (which fewer than six pairs cannot do, and which is not computed for very many)?
+ */
+static bool beats(const struct report *report, const struct measure *measure, size_t v, size_t w,
+                  double *scratch)
+{
+    size_t n = differences(scratch, row_of(report, measure, v), row_of(report, measure, w),
+                           report->experiment->seed_count);
+    struct paired lead = stats_paired(scratch, n);
+    bool apart = measure->better > 0 ? lead.low > 0 : lead.high < 0;
+    return apart && (n > SIGN_FLIP_MOST || stats_sign_flip(scratch, n) < 0.05);
+}
+
+/*
+ * Without evidence there is no winner: the best mean is marked only if it beats each of the others,
+ * not the runner-up alone, whose difference may vary less than that to a third. No correction is due
+ * for having looked for the best: of equal variants, at most one can beat all the others, which is
+ * the likelier the fewer they are, and for two it is the one test at 5 %.
+ */
 static void mark_best(struct comparison *all, const struct report *report,
                       const struct measure *measure, double *scratch)
 {
-    size_t variants = report->experiment->variant_count, best = variants, next = variants;
-    for (size_t v = 0; v < variants && measure->better; v++) {
-        if (!all[v].count)
-            continue;
-        if (best == variants || measure->better * all[v].mean > measure->better * all[best].mean) {
-            next = best;
+    size_t variants = report->experiment->variant_count, best = variants, rivals = 0;
+    for (size_t v = 0; v < variants && measure->better; v++)
+        if (all[v].count &&
+            (best == variants || measure->better * all[v].mean > measure->better * all[best].mean))
             best = v;
-        } else if (next == variants ||
-                   measure->better * all[v].mean > measure->better * all[next].mean) {
-            next = v;
+    bool leads = best < variants;
+    for (size_t v = 0; v < variants && leads; v++)
+        if (v != best && all[v].count) {
+            leads = beats(report, measure, best, v, scratch);
+            rivals++;
         }
-    }
-    if (next == variants)
-        return;
-    size_t n = differences(scratch, row_of(report, measure, best), row_of(report, measure, next),
-                           report->experiment->seed_count);
-    struct paired lead = stats_paired(scratch, n);
-    all[best].best = measure->better > 0 ? lead.low > 0 : lead.high < 0;
+    if (leads && rivals)
+        all[best].best = true;
 }
 
 void compare_variants(struct comparison *out, const struct report *report,
@@ -100,7 +113,7 @@ struct table_cell *rows_add(struct rows *rows)
 void rows_write(struct text *out, struct rows *rows, const char *const *heads, const bool *right,
                 enum table_format format)
 {
-    struct table table = {rows->columns, rows->count, heads, right, rows->cells};
+    struct table table = {rows->columns, rows->count, heads, right, rows->cells, rows->group};
     table_write(out, &table, format);
     free(rows->cells);
     *rows = (struct rows){0};
@@ -249,16 +262,17 @@ static void reading_table(struct text *out, const struct report *report, struct 
     static const char *const heads[COLUMNS] = {
         "measure", "variant", "mean \u00b1 sd", "n", "difference [95 %]", "p", "p (Holm)"};
     static const bool right[COLUMNS] = {false, false, true, true, true, true, true};
-    struct rows rows = {.columns = COLUMNS};
+    size_t variants = report->experiment->variant_count;
+    struct rows rows = {.columns = COLUMNS, .group = variants > 1 ? variants : 0};
     for (size_t m = 0; m < report->measure_count; m++) {
         const struct measure *measure = &report->measures[m];
         if (measure->cost && !costs)
             continue;
         compare_variants(all, report, measure);
-        for (size_t v = 0; v < report->experiment->variant_count; v++) {
+        for (size_t v = 0; v < variants; v++) {
             struct table_cell *row = rows_add(&rows);
             size_t seeds = report->experiment->seed_count;
-            row[0].text = v ? NULL : measure->title;
+            row[0].text = v ? NULL : measure_title(arena, measure);
             row[1].text = report->experiment->variants[v].name;
             row[2].text = show_mean(arena, measure->unit, all[v].mean, all[v].sd);
             row[2].bold = all[v].best;
@@ -275,6 +289,34 @@ static void reading_table(struct text *out, const struct report *report, struct 
     rows_write(out, &rows, heads, right, format);
 }
 
+const char *measure_title(struct arena *arena, const struct measure *measure)
+{
+    static const char *const arrows[] = {" \u2193", "", " \u2191"};
+    return arena_printf(arena, "%s%s", measure->title, arrows[measure->better + 1]);
+}
+
+const char *winner_rule(struct arena *arena, const struct report *report)
+{
+    enum { FEWEST = 6 }; /* 2/2^n < 0.05 */
+    size_t seeds = report->experiment->seed_count;
+    return arena_printf(
+        arena,
+        "Mean \u00b1 standard deviation over %zu seeds; \u2193: less is better, \u2191: more is "
+        "better. Bold: the best mean, where to each other variant the 95 %% t interval of the "
+        "difference paired by seed excludes zero and the exact sign-flip p is below 0.05%s.",
+        seeds, seeds < FEWEST ? ", which takes six seeds: nothing can be bold here" : "");
+}
+
+const char *difference_rule(struct arena *arena, const struct report *report)
+{
+    return arena_printf(
+        arena,
+        "Differences are to %s, paired by seed, each with its own 95 %% t interval; p is of the "
+        "exact sign-flip test over seeds (never below 2/2^n), and p (Holm) is corrected over the "
+        "variants, each measure being a family.",
+        report->experiment->variants[report->experiment->baseline].name);
+}
+
 static void write_table(struct text *out, const struct report *report, bool exactly, bool costs,
                         enum table_format format)
 {
@@ -288,9 +330,31 @@ static void write_table(struct text *out, const struct report *report, bool exac
     arena_free(&arena);
 }
 
+/* What the columns mean, behind a table for reading. */
+static void explain(struct text *out, const struct report *report, enum table_format format)
+{
+    const struct experiment *experiment = report->experiment;
+    struct arena arena = {0};
+    const char *rules[] = {NULL, NULL};
+    if (experiment->seed_count > 1)
+        rules[0] = winner_rule(&arena, report);
+    if (experiment->variant_count > 1)
+        rules[1] = difference_rule(&arena, report);
+    for (int i = 0; i < 2; i++)
+        if (rules[i]) {
+            text_puts(out, format == TABLE_TEX ? "% " : "\n");
+            text_puts(out, rules[i]);
+            text_puts(out, "\n");
+        }
+    arena_free(&arena);
+}
+
 void ablation_table(struct text *out, const struct report *report, enum table_format format)
 {
-    write_table(out, report, format == TABLE_CSV || format == TABLE_JSON, true, format);
+    bool exactly = format == TABLE_CSV || format == TABLE_JSON;
+    write_table(out, report, exactly, true, format);
+    if (!exactly && format != TABLE_HTML)
+        explain(out, report, format);
 }
 
 void result_comparison(struct text *out, const struct report *report, enum table_format format)

@@ -142,7 +142,8 @@ static const char *panel_title(const char *metric)
     static const char *const known[][2] = {{"loss", "Total loss"},
                                            {"reconstruction", "Reconstruction"},
                                            {"kl", "KL divergence"},
-                                           {"accuracy", "Accuracy"}};
+                                           {"accuracy", "Accuracy"},
+                                           {"dice", "Soft Dice"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i][0], metric) == 0)
             return known[i][1];

@@ -90,11 +90,9 @@ static void results_table(struct text *out, struct report *report)
     }
     for (size_t m = 0; m < report->measure_count; m++) {
         const struct measure *measure = &report->measures[m];
-        static const char *const arrows[] = {" \u2193", "", " \u2191"};
         compare_variants(all, report, measure);
         struct table_cell *row = rows_add(&rows);
-        row[0].text =
-            arena_printf(&report->arena, "%s%s", measure->title, arrows[measure->better + 1]);
+        row[0].text = measure_title(&report->arena, measure);
         for (size_t v = 0; v < variants; v++) {
             row[v + 1].text = all[v].count
                                   ? show_mean(&report->arena, measure->unit, all[v].mean, all[v].sd)
@@ -118,13 +116,7 @@ static void results(struct text *out, struct report *report)
     }
     results_table(out, report);
     if (experiment->seed_count > 1)
-        paragraph(
-            out, "soft",
-            arena_printf(&report->arena,
-                         "Mean \u00b1 standard deviation over %zu seeds. \u2193: less is better, "
-                         "\u2191: more is better. Bold: the best, where the 95 %% interval of "
-                         "the paired difference to the next best excludes zero.",
-                         experiment->seed_count));
+        paragraph(out, "soft", winner_rule(&report->arena, report));
     else
         paragraph(out, "soft",
                   "One seed: no spread is known, so nothing is marked as best. \u2193: less is "
@@ -133,13 +125,8 @@ static void results(struct text *out, struct report *report)
         return;
     heading(out, "Comparison");
     result_comparison(out, report, TABLE_HTML);
-    paragraph(out, "soft",
-              arena_printf(&report->arena,
-                           "Differences to %s, paired by seed, with a 95 %% t interval; p by the "
-                           "exact sign-flip test over seeds (never below 2/2^n), and "
-                           "corrected by Holm over the variants. The exact numbers are in "
-                           "ablation.csv.",
-                           experiment->variants[experiment->baseline].name));
+    paragraph(out, "soft", difference_rule(&report->arena, report));
+    paragraph(out, "soft", "The exact numbers are in ablation.csv.");
 }
 
 /* ---- figures -------------------------------------------------------------------------------- */
@@ -435,6 +422,9 @@ void page_body(struct text *out, const struct page *page)
                            build_id()));
     missing(out, report);
     results(out, report);
+    if (page->cases->count)
+        heading(out, "Test cases");
+    figures(out, page->cases);
     galleries(out, page);
     values(out, report);
     stages(out, report);

@@ -3,6 +3,7 @@
 #define CAIRN_PIPELINE_REPORT_PARTS_H
 
 #include "pipeline/report.h"
+#include "store/tensors.h"
 
 /* ---- collecting ----------------------------------------------------------------------------- */
 bool is_trainer(const struct stage_info *stage);
@@ -21,7 +22,7 @@ const char *cell_folder(struct arena *arena, const struct experiment *experiment
 
 /* ---- tables --------------------------------------------------------------------------------- */
 struct rows {
-    size_t columns, count, capacity;
+    size_t columns, group, count, capacity;
     struct table_cell *cells;
 };
 struct table_cell *rows_add(struct rows *rows); /* an empty row, until the next call */
@@ -34,6 +35,12 @@ const char *show_value(struct arena *arena, enum unit unit, double value);
 const char *show_mean(struct arena *arena, enum unit unit, double mean, double sd);
 const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference);
 const char *show_p(struct arena *arena, double p);
+
+/* The measure's name with an arrow to where it is better. */
+const char *measure_title(struct arena *arena, const struct measure *measure);
+/* What is bold and what the differences are, in words. */
+const char *winner_rule(struct arena *arena, const struct report *report);
+const char *difference_rule(struct arena *arena, const struct report *report);
 
 /* The ablation table for reading, without the costs. */
 void result_comparison(struct text *out, const struct report *report, enum table_format format);
@@ -60,6 +67,30 @@ int draw_all_curves(struct gallery *out, struct report *report, const char *fold
 int draw_pictures(struct gallery *out, struct report *report, const char *folder, size_t variant,
                   uint64_t seed, struct err *err);
 
+/* What is known while the panels of one evaluation are drawn. */
+struct panels {
+    struct gallery *out;
+    struct report *report;
+    struct arena *arena; /* the report's: file names and captions outlive the drawing */
+    const char *root;    /* the report's folder */
+    const char *folder;  /* the cell's, below it */
+    const char *prefix;  /* "LABEL-" of a section evaluate@LABEL, or "" */
+    struct tensors tensors;
+    const char **classes; /* names of the labels */
+    size_t class_count;
+};
+/* Images [k,h,w,c] of this name, as one row of a grid; 0 if there are none, 1 if there are. */
+int panel_images(struct grid *out, const struct panels *panels, const char *name, struct err *err);
+int panel_publish(struct panels *panels, const struct grid *grid, const char *name,
+                  const char *caption, struct err *err);
+/* The parts of a text, in the arena; none of an empty one. */
+const char **split_text(size_t *count, struct arena *arena, const char *text, char between);
+int draw_segmentation(struct panels *panels, struct err *err);
+/* From confusion.csv, if the evaluation has one. */
+int draw_confusion(struct panels *panels, const struct place *place, struct err *err);
+/* Of each evaluation section all test cases' values, variant by variant, if it has any. */
+int draw_cases(struct gallery *out, struct report *report, const char *folder, struct err *err);
+
 /* ---- the page ------------------------------------------------------------------------------- */
 struct cell_gallery {
     size_t variant;
@@ -69,7 +100,8 @@ struct cell_gallery {
 struct page {
     struct report *report;
     const struct options *options;
-    const struct gallery *overview;
+    const struct gallery *overview; /* curves of all variants */
+    const struct gallery *cases;
     const struct cell_gallery *cells; /* [cell_count], the baseline's first seed first */
     size_t cell_count;
 };

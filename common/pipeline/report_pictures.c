@@ -2,7 +2,6 @@
 #include "pipeline/report_parts.h"
 
 #include "base/file.h"
-#include "store/tensors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,33 +9,28 @@
 enum { IN_A_ROW = 10 };
 enum { SHORT = 4 }; /* letters of two class names that fit below one image */
 
-struct panels {
-    struct gallery *out;
-    struct report *report;
-    struct arena *arena; /* the report's: file names and captions outlive the drawing */
-    const char *root;    /* the report's folder */
-    const char *folder;  /* the cell's, below it */
-    const char *prefix;  /* "LABEL-" of a section evaluate@LABEL, or "" */
-    struct tensors tensors;
-    const char **classes; /* names of the labels */
-    size_t class_count;
-};
-
 /* ---- what is in the file -------------------------------------------------------------------- */
-static void split_classes(struct panels *panels)
+const char **split_text(size_t *count, struct arena *arena, const char *text, char between)
 {
-    const char *names = tensors_meta(&panels->tensors, "classes");
-    if (!names || !*names)
-        return;
+    const char stop[] = {between, '\0'};
     size_t most = 1;
-    for (const char *p = names; *p; p++)
-        most += *p == ',';
-    panels->classes = arena_alloc(panels->arena, most * sizeof *panels->classes);
-    for (const char *p = names; panels->class_count < most; p++) {
-        size_t length = strcspn(p, ",");
-        panels->classes[panels->class_count++] = arena_strndup(panels->arena, p, length);
+    *count = 0;
+    for (const char *p = text; *p; p++)
+        most += *p == between;
+    const char **out = arena_alloc(arena, most * sizeof *out);
+    for (const char *p = text; *text && *count < most; p++) {
+        size_t length = strcspn(p, stop);
+        out[(*count)++] = arena_strndup(arena, p, length);
         p += length;
     }
+    return out;
+}
+
+static void name_classes(struct panels *panels)
+{
+    const char *names = tensors_meta(&panels->tensors, "classes");
+    if (names)
+        panels->classes = split_text(&panels->class_count, panels->arena, names, ',');
 }
 
 static const char *class_name(const struct panels *panels, int32_t label)
@@ -46,8 +40,7 @@ static const char *class_name(const struct panels *panels, int32_t label)
     return arena_printf(panels->arena, "%d", label);
 }
 
-/* Images [k,h,w,c] as a grid; 0 if there are none of this name, 1 if there are. */
-static int images(struct grid *out, const struct panels *panels, const char *name, struct err *err)
+int panel_images(struct grid *out, const struct panels *panels, const char *name, struct err *err)
 {
     const struct tensor *tensor;
     if (!tensors_find(&panels->tensors, name))
@@ -90,8 +83,8 @@ static void wrap_rows(struct grid *grid, int32_t columns)
     grid->rows = count / grid->columns;
 }
 
-static int publish(struct panels *panels, const struct grid *grid, const char *name,
-                   const char *caption, struct err *err)
+int panel_publish(struct panels *panels, const struct grid *grid, const char *name,
+                  const char *caption, struct err *err)
 {
     const char *file = arena_printf(panels->arena, "%s%s%s", panels->folder, panels->prefix, name);
     char path[PATH_BYTES];
@@ -106,7 +99,7 @@ static int wrong_labels(struct panels *panels, struct err *err)
 {
     struct grid grid, sources;
     const int32_t *given, *was;
-    int found = images(&grid, panels, "wrong_label_images", err);
+    int found = panel_images(&grid, panels, "wrong_label_images", err);
     if (found <= 0)
         return found;
     int32_t count = grid.columns;
@@ -126,12 +119,12 @@ static int wrong_labels(struct panels *panels, struct err *err)
     }
     wrap_rows(&grid, 5);
     grid.captions = captions;
-    TRY(publish(
+    TRY(panel_publish(
         panels, &grid, "wrong-label-5x5.png",
         "Test images decoded with a wrong label: the label that was given, and the true one "
         "in brackets. The style should stay, the content should follow the given label.",
         err));
-    found = images(&sources, panels, "wrong_label_sources", err);
+    found = panel_images(&sources, panels, "wrong_label_sources", err);
     if (found <= 0)
         return found;
     if (sources.columns != count)
@@ -140,17 +133,17 @@ static int wrong_labels(struct panels *panels, struct err *err)
     wrap_rows(&sources, 5);
     sources.captions = names;
     sources.scale = 2;
-    return publish(panels, &sources, "wrong-label-sources-5x5.png",
-                   "The images that they were encoded from, in the same order.", err);
+    return panel_publish(panels, &sources, "wrong-label-sources-5x5.png",
+                         "The images that they were encoded from, in the same order.", err);
 }
 
 /* Rows of originals, each with its reconstructions below it. */
 static int reconstructions(struct panels *panels, struct err *err)
 {
     struct grid originals, decoded;
-    int found = images(&originals, panels, "originals", err);
+    int found = panel_images(&originals, panels, "originals", err);
     if (found > 0)
-        found = images(&decoded, panels, "reconstructions", err);
+        found = panel_images(&decoded, panels, "reconstructions", err);
     if (found <= 0)
         return found;
     if (originals.columns != decoded.columns || originals.h != decoded.h ||
@@ -170,9 +163,9 @@ static int reconstructions(struct panels *panels, struct err *err)
     }
     both.images = pixels;
     both.row_labels = names;
-    int status =
-        publish(panels, &both, "reconstructions.png",
-                "Test images, each above its reconstruction from the mean of its posterior.", err);
+    int status = panel_publish(
+        panels, &both, "reconstructions.png",
+        "Test images, each above its reconstruction from the mean of its posterior.", err);
     free(pixels);
     return status;
 }
@@ -181,7 +174,7 @@ static int class_grid(struct panels *panels, struct err *err)
 {
     struct grid grid;
     const struct tensor *rows;
-    int found = images(&grid, panels, "class_grid", err);
+    int found = panel_images(&grid, panels, "class_grid", err);
     if (found <= 0)
         return found;
     TRY(tensors_need(&rows, &panels->tensors, "class_grid_labels", TENSOR_I32, 1, err));
@@ -195,31 +188,32 @@ static int class_grid(struct panels *panels, struct err *err)
     for (int64_t i = 0; i < count; i++)
         names[i] = class_name(panels, label[i]);
     grid.row_labels = names;
-    return publish(panels, &grid, "class-grid.png",
-                   "One label a row, one latent code a column: a column shares its style.", err);
+    return panel_publish(panels, &grid, "class-grid.png",
+                         "One label a row, one latent code a column: a column shares its style.",
+                         err);
 }
 
 static int interpolation(struct panels *panels, struct err *err)
 {
     struct grid grid;
     const int32_t *columns;
-    int found = images(&grid, panels, "interpolation", err);
+    int found = panel_images(&grid, panels, "interpolation", err);
     if (found <= 0)
         return found;
     TRY(labels(&columns, panels, "interpolation_columns", 1, err));
     if (!columns || *columns < 1 || *columns > grid.columns)
         return fail_as(err, STATUS_BAD_DATA, "'interpolation_columns' does not fit its images");
     wrap_rows(&grid, *columns);
-    return publish(panels, &grid, "interpolation.png",
-                   "From the latent code of one test image (left) to that of another (right).",
-                   err);
+    return panel_publish(
+        panels, &grid, "interpolation.png",
+        "From the latent code of one test image (left) to that of another (right).", err);
 }
 
 static int samples(struct panels *panels, struct err *err)
 {
     struct grid grid;
     const int32_t *label;
-    int found = images(&grid, panels, "samples", err);
+    int found = panel_images(&grid, panels, "samples", err);
     if (found <= 0)
         return found;
     int32_t count = grid.columns;
@@ -230,20 +224,22 @@ static int samples(struct panels *panels, struct err *err)
     wrap_rows(&grid, IN_A_ROW);
     grid.captions = label ? names : NULL;
     grid.scale = grid.h < 48 ? 2 : 1;
-    return publish(panels, &grid, "samples.png",
-                   label ? "Samples from the prior, with the label that each was decoded with."
-                         : "Samples from the prior.",
-                   err);
+    return panel_publish(panels, &grid, "samples.png",
+                         label
+                             ? "Samples from the prior, with the label that each was decoded with."
+                             : "Samples from the prior.",
+                         err);
 }
 
 static int draw_place(struct panels *panels, const struct place *place, struct err *err)
 {
     static int (*const kinds[])(struct panels *, struct err *) = {
-        reconstructions, wrong_labels, class_grid, interpolation, samples};
+        reconstructions, wrong_labels, class_grid, interpolation, samples, draw_segmentation};
     char path[PATH_BYTES];
-    TRY(place_file(path, panels->report, place, "pictures.safetensors", err));
+    if (place_file(path, panels->report, place, "pictures.safetensors", err))
+        return err->status == STATUS_MISSING ? 0 : -1; /* volumes have none */
     TRY(tensors_open(&panels->tensors, path, err));
-    split_classes(panels);
+    name_classes(panels);
     int status = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !status; i++)
         status = kinds[i](panels, err);
@@ -268,6 +264,7 @@ int draw_pictures(struct gallery *out, struct report *report, const char *folder
                                     cell_folder(&report->arena, report->experiment, variant, seed)};
         panels.prefix = at ? arena_printf(&report->arena, "%s-", at + 1) : "";
         TRY(draw_place(&panels, place, err));
+        TRY(draw_confusion(&panels, place, err));
     }
     return 0;
 }

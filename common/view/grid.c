@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-enum { PADDING = 2, GAP = 6, TEXT_GAP = 16, TEXT_SCALE = 2, CELL = 144, PAGE = 880 };
-enum { LINE_HEIGHT = (FONT_HEIGHT + 1) * TEXT_SCALE };
+enum { PADDING = 2, GAP = 6, TEXT_GAP = 16, CELL = 144, PAGE = 880 };
+enum { LEAST_TEXT = 2, MOST_TEXT = 6, IMAGE_A_TEXT = 120 };
 
 static const struct colour paper = {255, 255, 255}, ink = {38, 38, 38};
 
@@ -11,7 +11,10 @@ static const struct colour paper = {255, 255, 255}, ink = {38, 38, 38};
 struct layout {
     int64_t scale, image_w, image_h; /* an upscaled image */
     int64_t cell_w, cell_h;          /* with its caption */
+    int32_t text;                    /* scale of all letters */
+    int64_t line;                    /* height of one of text */
     int64_t left, top;               /* the margins that hold the labels */
+    int64_t legend;                  /* where it begins */
     int64_t width, height;
 };
 
@@ -28,36 +31,42 @@ static const char *next_line(char line[LINE], const char *text)
 }
 
 /* The widest line, without the last character's own gap, which is not seen. */
-static int64_t visible_width(const char *text)
+static int64_t visible_width(const char *text, int32_t scale)
 {
     int64_t most = 0;
     char line[LINE];
     while (text) {
         text = next_line(line, text);
-        int64_t width = *line ? canvas_text_width(line, TEXT_SCALE) - TEXT_SCALE : 0;
+        int64_t width = *line ? canvas_text_width(line, scale) - scale : 0;
         most = width > most ? width : most;
     }
     return most;
 }
 
-/* Lines of the longest text, at least one. */
+static int64_t lines_of(const char *text)
+{
+    int64_t lines = 1;
+    for (; text && *text; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+/* Lines of the longest text, at least one; 0 for no texts. */
 static int64_t most_lines(const char *const *texts, int64_t count)
 {
-    int64_t most = 1;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t lines = 1;
-        for (const char *p = texts[i]; p && *p; p++)
-            lines += *p == '\n';
+    int64_t most = 0;
+    for (int64_t i = 0; texts && i < count; i++) {
+        int64_t lines = lines_of(texts[i]);
         most = lines > most ? lines : most;
     }
     return most;
 }
 
-static int64_t widest(const char *const *texts, int64_t count)
+static int64_t widest(const char *const *texts, int64_t count, int32_t scale)
 {
     int64_t most = 0;
     for (int64_t i = 0; texts && i < count; i++) {
-        int64_t width = visible_width(texts[i]);
+        int64_t width = visible_width(texts[i], scale);
         most = width > most ? width : most;
     }
     return most;
@@ -73,44 +82,100 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* ---- the legend ----------------------------------------------------------------------------- */
+static int64_t swatch_side(const struct layout *at)
+{
+    return (int64_t)(FONT_HEIGHT - 1) * at->text;
+}
+
+static int64_t swatch_width(const struct layout *at, const struct swatch *swatch)
+{
+    return swatch_side(at) + GAP + visible_width(swatch->name, at->text) + 2 * TEXT_GAP;
+}
+
+/* Stripes as those of paint_errors. */
+static void hatched_square(struct canvas *canvas, int64_t x, int64_t y, int64_t side)
+{
+    const uint8_t mask = MASK_HATCHED;
+    uint8_t rgb[(FONT_HEIGHT - 1) * MOST_TEXT * (FONT_HEIGHT - 1) * MOST_TEXT * 3];
+    uint8_t masks[(FONT_HEIGHT - 1) * MOST_TEXT * (FONT_HEIGHT - 1) * MOST_TEXT];
+    memset(masks, mask, sizeof masks);
+    paint_errors(rgb, masks, masks, 2, (int32_t)side, (int32_t)side);
+    canvas_image(canvas, (int32_t)x, (int32_t)y, rgb, (int32_t)side, (int32_t)side, 3, 1);
+}
+
+/* Swatches one behind the other in lines; canvas NULL: only told how high they are. */
+static int64_t legend(struct canvas *canvas, const struct grid *grid, const struct layout *at)
+{
+    int64_t x = at->left, y = at->legend, side = swatch_side(at);
+    for (int32_t i = 0; i < grid->swatch_count; i++) {
+        const struct swatch *swatch = &grid->swatches[i];
+        const uint8_t rgb[] = {swatch->colour.r, swatch->colour.g, swatch->colour.b};
+        if (x > at->left && x + swatch_width(at, swatch) > at->width) {
+            x = at->left;
+            y += at->line + GAP;
+        }
+        if (canvas && swatch->hatched)
+            hatched_square(canvas, x, y, side);
+        else if (canvas)
+            canvas_image(canvas, (int32_t)x, (int32_t)y, rgb, 1, 1, 3, (int32_t)side);
+        if (canvas)
+            canvas_text(canvas, (int32_t)(x + side + GAP), (int32_t)y, swatch->name, at->text, ink);
+        x += swatch_width(at, swatch);
+    }
+    return grid->swatch_count ? y + at->line + GAP - at->legend : 0;
+}
+
+/* ---- layout --------------------------------------------------------------------------------- */
 static struct layout arrange(const struct grid *grid)
 {
     const int64_t columns = grid->columns, cells = grid->rows * columns;
-    const int64_t lines = grid->captions ? most_lines(grid->captions, cells) : 0;
+    const int64_t captions = most_lines(grid->captions, cells);
+    const int64_t heads = most_lines(grid->column_labels, columns);
     struct layout at = {.scale = grid->scale};
     if (at.scale == 0)
         at.scale = larger(smaller(CELL / larger(grid->h, grid->w), PAGE / columns / grid->w), 1);
     at.image_w = grid->w * at.scale;
     at.image_h = grid->h * at.scale;
-    int64_t text_w = larger(widest(grid->captions, cells), widest(grid->column_labels, columns));
-    bool texts = grid->captions || grid->column_labels;
-    at.cell_w = larger(at.image_w, texts ? text_w + TEXT_GAP : 0);
-    at.cell_h = at.image_h + (lines ? GAP / 2 + lines * LINE_HEIGHT + GAP * 2 : 0);
-    at.left = PADDING + (grid->row_labels ? widest(grid->row_labels, grid->rows) + GAP : 0);
-    at.top = PADDING + (grid->column_labels ? LINE_HEIGHT : 0);
+    at.text = (int32_t)smaller(larger(at.image_w / IMAGE_A_TEXT, LEAST_TEXT), MOST_TEXT);
+    at.line = (int64_t)(FONT_HEIGHT + 1) * at.text;
+    int64_t text_w = larger(widest(grid->captions, cells, at.text),
+                            widest(grid->column_labels, columns, at.text));
+    at.cell_w = larger(at.image_w, captions || heads ? text_w + TEXT_GAP : 0);
+    at.cell_h = at.image_h + (captions ? GAP / 2 + captions * at.line + GAP * 2 : 0);
+    at.left =
+        PADDING + (grid->row_labels ? widest(grid->row_labels, grid->rows, at.text) + GAP : 0);
+    at.top = PADDING + heads * at.line;
     at.width = at.left + columns * (at.cell_w + PADDING);
-    at.height = at.top + grid->rows * (at.cell_h + PADDING);
+    at.legend = at.top + grid->rows * (at.cell_h + PADDING) + GAP;
+    at.height = at.legend - GAP;
+    int64_t below = legend(NULL, grid, &at);
+    at.height += below ? GAP + below : 0;
     return at;
 }
 
 /* Text with each line centred on x; NULL: none. */
-static void centred(struct canvas *canvas, int64_t x, int64_t y, const char *text)
+static void centred(struct canvas *canvas, const struct layout *at, int64_t x, int64_t y,
+                    const char *text)
 {
     char line[LINE];
-    for (; text; y += LINE_HEIGHT) {
+    for (; text; y += at->line) {
         text = next_line(line, text);
-        canvas_text(canvas, (int32_t)(x - visible_width(line) / 2), (int32_t)y, line, TEXT_SCALE,
-                    ink);
+        canvas_text(canvas, (int32_t)(x - visible_width(line, at->text) / 2), (int32_t)y, line,
+                    at->text, ink);
     }
 }
 
 /* Beside its row, aligned right and in the middle of the images. */
 static void row_label(struct canvas *canvas, const struct layout *at, int64_t y, const char *text)
 {
-    if (text)
-        canvas_text(canvas, (int32_t)(at->left - GAP - visible_width(text)),
-                    (int32_t)(y + (at->image_h - (FONT_HEIGHT - 1) * TEXT_SCALE) / 2), text,
-                    TEXT_SCALE, ink);
+    char line[LINE];
+    y += (at->image_h - lines_of(text) * at->line + 2 * at->text) / 2;
+    for (; text; y += at->line) {
+        text = next_line(line, text);
+        canvas_text(canvas, (int32_t)(at->left - GAP - visible_width(line, at->text)), (int32_t)y,
+                    line, at->text, ink);
+    }
 }
 
 static void draw(struct canvas *canvas, const struct grid *grid, const struct layout *at)
@@ -126,19 +191,21 @@ static void draw(struct canvas *canvas, const struct grid *grid, const struct la
             canvas_image(canvas, (int32_t)(x + (at->cell_w - at->image_w) / 2), (int32_t)y,
                          grid->images + i * size, grid->h, grid->w, grid->c, (int32_t)at->scale);
             if (grid->captions)
-                centred(canvas, x + at->cell_w / 2, y + at->image_h + GAP / 2, grid->captions[i]);
+                centred(canvas, at, x + at->cell_w / 2, y + at->image_h + GAP / 2,
+                        grid->captions[i]);
         }
     }
     for (int32_t column = 0; grid->column_labels && column < grid->columns; column++)
-        centred(canvas, at->left + column * (at->cell_w + PADDING) + at->cell_w / 2, PADDING,
+        centred(canvas, at, at->left + column * (at->cell_w + PADDING) + at->cell_w / 2, PADDING,
                 grid->column_labels[column]);
+    legend(canvas, grid, at);
 }
 
 int grid_png(const struct grid *grid, const char *path, struct err *err)
 {
     if (grid->rows < 1 || grid->columns < 1 || grid->h < 1 || grid->w < 1 || grid->scale < 0 ||
         grid->h > CANVAS_LARGEST || grid->w > CANVAS_LARGEST || grid->rows > CANVAS_LARGEST ||
-        grid->columns > CANVAS_LARGEST || grid->scale > CANVAS_LARGEST ||
+        grid->columns > CANVAS_LARGEST || grid->scale > CANVAS_LARGEST || grid->swatch_count < 0 ||
         (grid->c != 1 && grid->c != 3))
         return fail(err, "cannot draw %d x %d images of %d x %d x %d as '%s'", grid->rows,
                     grid->columns, grid->h, grid->w, grid->c, path);

@@ -1,43 +1,21 @@
 #include "view/view.h"
 
-#include "base/file.h"
 #include "base/memory.h"
-#include "view/embed.h"
+#include "view/gnuplot.h"
 
-#include <errno.h>
 #include <math.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-EMBED(view_curves, "reports/curves.gp");
-
-extern char **environ;
 
 /* Pixels. A panel alone is wider than one of several. */
 enum { ONE_WIDTH = 680, PANEL_WIDTH = 400, PLOT_HEIGHT = 240 };
 enum { MARGIN_LEFT = 66, MARGIN_RIGHT = 16, MARGIN_TOP = 36, MARGIN_BOTTOM = 68 };
-enum { LEGEND_LINE = 20, SAMPLE = 30, SAMPLE_GAP = 7, CHARACTER = 7, ITEM_GAP = 24 };
+enum { LEGEND_LINE = 20, SAMPLE = 30, SAMPLE_GAP = 7, ITEM_GAP = 24 };
 enum { COLOURS = 7 }; /* as many as curves.gp has */
 enum { MOST_IN_ROW = 3 };
 enum { MOST_MARKED = 40 }; /* points a curve may have for each to get a dot */
 
 /* ---- the script ----------------------------------------------------------------------------- */
-/* Single quotes: gnuplot substitutes nothing within them. They cannot span lines. */
-static void quoted(struct text *out, const char *text)
-{
-    text_puts(out, "'");
-    for (; *text; text++) {
-        char c = (unsigned char)*text < 0x20 ? ' ' : *text;
-        text_add(out, "''", c == '\'' ? 2 : 0);
-        text_add(out, &c, c != '\'');
-    }
-    text_puts(out, "'");
-}
-
 static bool finite_at(const struct curve *curve, size_t i)
 {
     return isfinite(curve->x[i]) && isfinite(curve->y[i]);
@@ -126,10 +104,7 @@ struct legend {
 
 static size_t item_width(const struct curve *curve)
 {
-    size_t characters = 0;
-    for (const char *p = curve->name; *p; p++)
-        characters += ((unsigned char)*p & 0xc0) != 0x80;
-    return SAMPLE + SAMPLE_GAP + characters * CHARACTER + ITEM_GAP;
+    return SAMPLE + SAMPLE_GAP + gnuplot_text_width(curve->name) + ITEM_GAP;
 }
 
 /* The item behind the last one of the line that begins with `first`, and the line's width. */
@@ -172,7 +147,7 @@ static void legend_draw(struct text *out, const struct legend *legend, size_t wi
             text_printf(out, "to screen %zu.0/width, %zu.0/height nohead", x + SAMPLE, y);
             stroke(out, curve);
             text_puts(out, "\nset label ");
-            quoted(out, curve->name);
+            gnuplot_quoted(out, curve->name);
             text_printf(out, " at screen %zu.0/width, %zu.0/height textcolor rgb \"#3c4650\"\n",
                         x + SAMPLE + SAMPLE_GAP, y);
             x += item_width(curve);
@@ -184,11 +159,11 @@ static void draw_panel(struct text *out, const struct plot *plot, size_t p)
 {
     const char *comma = "";
     text_puts(out, "set title ");
-    quoted(out, plot->title);
+    gnuplot_quoted(out, plot->title);
     text_puts(out, "\nset xlabel ");
-    quoted(out, plot->x_label);
+    gnuplot_quoted(out, plot->x_label);
     text_puts(out, "\nset ylabel ");
-    quoted(out, plot->y_label);
+    gnuplot_quoted(out, plot->y_label);
     text_printf(out, "\nset xtics %s\nplot ", whole_tics(plot) ? "1" : "autofreq");
     for (size_t c = 0; c < plot->count; c++) {
         const struct curve *curve = &plot->curves[c];
@@ -224,7 +199,7 @@ static void script(struct text *out, const struct plot *panels, size_t count)
     size_t row = MARGIN_TOP + PLOT_HEIGHT + MARGIN_BOTTOM;
     struct legend legend = legend_new(panels, count, width);
     size_t height = rows * row + legend.lines * LEGEND_LINE;
-    text_printf(out, "width = %zu\nheight = %zu\n%s", width, height, view_curves);
+    text_printf(out, "width = %zu\nheight = %zu\n%s", width, height, gnuplot_look);
     for (size_t p = 0; p < count; p++)
         for (size_t c = 0; c < panels[p].count; c++)
             data_block(out, &panels[p].curves[c], p, c);
@@ -246,113 +221,13 @@ static void script(struct text *out, const struct plot *panels, size_t count)
     free(legend.items);
 }
 
-/* ---- gnuplot -------------------------------------------------------------------------------- */
-/*
- * Its three streams are unnamed files, not pipes: a pipe that nobody empties while we still fill
- * another would block both.
- */
-struct streams {
-    FILE *in, *out, *err;
-};
-
-static void streams_close(struct streams *streams)
-{
-    FILE *all[] = {streams->in, streams->out, streams->err};
-    for (size_t i = 0; i < 3; i++)
-        if (all[i])
-            fclose(all[i]);
-}
-
-static int streams_open(struct streams *streams, const struct text *input, struct err *err)
-{
-    *streams = (struct streams){tmpfile(), tmpfile(), tmpfile()};
-    if (!streams->in || !streams->out || !streams->err)
-        return fail_errno(err, "cannot open a temporary file");
-    if (fwrite(input->data, 1, input->length, streams->in) != input->length ||
-        fflush(streams->in) || fseek(streams->in, 0, SEEK_SET))
-        return fail_errno(err, "cannot write a temporary file");
-    return 0;
-}
-
-static void slurp(struct text *out, FILE *file)
-{
-    char buf[4096];
-    size_t n;
-    rewind(file);
-    while ((n = fread(buf, 1, sizeof buf, file)) > 0)
-        text_add(out, buf, n);
-}
-
-/* gnuplot shows the line, a caret under it, then `"-" line 12: what`: the last line says it. */
-static const char *last_line(char *text)
-{
-    const char *last = "no reason given";
-    char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        line += strspn(line, " \t");
-        if (*line)
-            last = line;
-    }
-    return last;
-}
-
-/* 0 when gnuplot ran and ended with status 0. */
-static int spawn(const struct streams *streams, int *ended, struct err *err)
-{
-    char *const argv[] = {"gnuplot", "--default-settings", "-", NULL};
-    posix_spawn_file_actions_t actions;
-    if (posix_spawn_file_actions_init(&actions))
-        return fail(err, "cannot start gnuplot");
-    posix_spawn_file_actions_adddup2(&actions, fileno(streams->in), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(streams->out), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(streams->err), STDERR_FILENO);
-    pid_t pid;
-    int trouble = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (trouble == ENOENT)
-        return fail(err, "'gnuplot' is not installed; plots need it");
-    if (trouble)
-        return fail(err, "cannot start gnuplot: %s", strerror(trouble));
-    while (waitpid(pid, ended, 0) < 0)
-        if (errno != EINTR)
-            return fail_errno(err, "cannot wait for gnuplot");
-    return 0;
-}
-
-static int run_gnuplot(struct text *svg, const struct text *input, struct err *err)
-{
-    struct streams streams;
-    struct text complaint = {0};
-    int ended = 0;
-    int status = streams_open(&streams, input, err);
-    if (!status)
-        status = spawn(&streams, &ended, err);
-    if (!status) {
-        slurp(svg, streams.out);
-        slurp(&complaint, streams.err);
-        if (ended || !svg->data || !strstr(svg->data, "</svg>")) {
-            char *said = text_take(&complaint);
-            status = fail(err, "gnuplot failed: %s", last_line(said));
-            free(said);
-        }
-    }
-    text_free(&complaint);
-    streams_close(&streams);
-    return status;
-}
-
 int plot_svg(const struct plot *panels, size_t count, const char *path, struct err *err)
 {
     if (count < 1)
         bug("a plot of no panels");
-    struct text input = {0}, svg = {0};
+    struct text input = {0};
     script(&input, panels, count);
-    int status = run_gnuplot(&svg, &input, err);
-    if (status)
-        wrap(err, "cannot draw '%s'", path);
-    else
-        status = file_publish(path, svg.data, svg.length, err);
+    int status = gnuplot_svg(&input, path, err);
     text_free(&input);
-    text_free(&svg);
     return status;
 }

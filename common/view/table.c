@@ -25,6 +25,12 @@ static char one_line(char c)
     return (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
 }
 
+/* Does a group of rows end before this one? */
+static bool group_ends(const struct table *table, size_t row)
+{
+    return table->group && row && row % table->group == 0;
+}
+
 /* ---- aligned text --------------------------------------------------------------------------- */
 /* Code points, which is what a terminal shows a column for, but for accents and wide scripts. */
 static size_t width_of(const char *text)
@@ -96,6 +102,8 @@ static void write_plain(struct text *out, const struct table *table)
     for (size_t i = 0; i < table->rows * table->columns; i++) {
         const struct table_cell *cell = &table->cells[i];
         size_t c = i % table->columns;
+        if (c == 0 && group_ends(table, i / table->columns))
+            text_puts(out, "\n");
         plain_cell(out, text_of(cell), cell->bold, extents[c], table->right[c],
                    c + 1 == table->columns);
     }
@@ -194,6 +202,8 @@ static void escape_tex(struct text *out, const char *text)
         {"\u00d7", "$\\times$"},
         {"\u2265", "$\\ge$"},
         {"\u2264", "$\\le$"},
+        {"\u2191", "$\\uparrow$"},
+        {"\u2193", "$\\downarrow$"},
     };
     while (*text) {
         size_t i = 0, count = sizeof rules / sizeof *rules;
@@ -221,6 +231,8 @@ static void write_tex(struct text *out, const struct table *table)
     }
     text_puts(out, " \\\\\n\\midrule\n");
     for (size_t r = 0; r < table->rows; r++) {
+        if (group_ends(table, r))
+            text_puts(out, "\\addlinespace\n");
         for (size_t c = 0; c < table->columns; c++) {
             const struct table_cell *cell = cell_at(table, r, c);
             text_printf(out, "%s%s", c ? " & " : "", cell->bold ? "\\textbf{" : "");
@@ -296,7 +308,7 @@ static void write_html(struct text *out, const struct table *table)
     }
     text_puts(out, "</tr></thead>\n<tbody>\n");
     for (size_t r = 0; r < table->rows; r++) {
-        text_puts(out, "<tr>");
+        text_puts(out, group_ends(table, r) ? "<tr class=\"group\">" : "<tr>");
         for (size_t c = 0; c < table->columns; c++) {
             const struct table_cell *cell = cell_at(table, r, c);
             text_puts(out, table->right[c] ? "<td class=\"n\"" : "<td");

@@ -28,6 +28,7 @@ struct table {
     const char *const *heads;
     const bool *right;              /* [columns]: numbers are aligned right */
     const struct table_cell *cells; /* rows * columns */
+    size_t group; /* so many rows belong together, and are set apart where one reads; 0: none do */
 };
 /*
  * Appends the table, escaped as the format wants it. Bold is "*" behind the text in text, ** in md,
@@ -62,10 +63,19 @@ void canvas_text(struct canvas *canvas, int32_t x, int32_t y, const char *text, 
 int32_t canvas_text_width(const char *text, int32_t scale);
 int canvas_png(const struct canvas *canvas, const char *path, struct err *err); /* atomic */
 
+/* A colour and what it means; hatched ones show the stripes of MASK_HATCHED pixels instead. */
+struct swatch {
+    const char *name;
+    struct colour colour;
+    bool hatched;
+};
+
 /*
  * A grid of equal images with 2 px padding and an optional caption (of one or more lines) under
- * each and label left of each row / above each column (any may be NULL). scale 0: chosen so that an
- * image is at most 144 px and the grid fits a page of about 1000 px, where that is possible.
+ * each, label (likewise) left of each row and above each column, and a legend below (any may be
+ * NULL). scale 0: chosen so that an image is at most 144 px and the grid fits a page of about
+ * 1000 px, where that is possible. Beside large images letters are large too: a page will show such
+ * a grid smaller than it is.
  */
 struct grid {
     int32_t rows, columns, h, w, c, scale;
@@ -73,8 +83,37 @@ struct grid {
     const char *const *captions;      /* [rows*columns] */
     const char *const *row_labels;    /* [rows] */
     const char *const *column_labels; /* [columns] */
+    const struct swatch *swatches;    /* [swatch_count] */
+    int32_t swatch_count;
 };
 int grid_png(const struct grid *grid, const char *path, struct err *err);
+
+/* ---- segmentations -------------------------------------------------------------------------- */
+/*
+ * Images of masks, all of them out: [h,w,3] u8. A mask is [h,w] u8 class indices; MASK_HATCHED marks
+ * pixels that count nowhere, and they are shown as stripes of white and grey.
+ */
+enum { MASK_HATCHED = 255 };
+/* Class 0 is grey, as it is not tinted; the others are told apart by readers with any of the usual
+ * colour deficiencies (Okabe and Ito 2008, then Tol's muted), and repeat after CLASS_COLOURS. */
+enum { CLASS_COLOURS = 17 };
+struct colour class_colour(int32_t class);
+enum error_kind { ERROR_NONE, ERROR_FALSE_POSITIVE, ERROR_FALSE_NEGATIVE, ERROR_WRONG_CLASS };
+struct colour error_colour(enum error_kind kind);
+/* Viridis (van der Walt and Smith 2015) at share 0 (dark) to 1 (light). */
+struct colour scale_colour(double share);
+
+/* image: [h,w,c] u8; grey unless it has three channels (of others the first is shown). */
+void paint_image(uint8_t *out, const uint8_t *image, int32_t h, int32_t w, int32_t c);
+/* The image in grey, each pixel tinted by its class. */
+void paint_classes(uint8_t *out, const uint8_t *image, const uint8_t *mask, int32_t h, int32_t w,
+                   int32_t c);
+/* With two classes false positives and negatives of class 1, with more of them wrong ones; what is
+ * right is light grey, darker where the truth is not class 0. Hatched where the truth is. */
+void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction, int32_t classes,
+                  int32_t h, int32_t w);
+/* value: [h,w] u8; low (and what is below) is scale_colour(0), 255 is scale_colour(1). low < 255. */
+void paint_scale(uint8_t *out, const uint8_t *value, int32_t low, int32_t h, int32_t w);
 
 /* ---- plots ---------------------------------------------------------------------------------- */
 struct curve {
@@ -96,6 +135,36 @@ struct plot {
  * the same in every panel. gnuplot missing or failing is an error with what it said.
  */
 int plot_svg(const struct plot *panels, size_t count, const char *path, struct err *err);
+
+/* Many values under one name, each a dot. */
+struct strip {
+    const char *name;
+    size_t count;
+    const double *values; /* one that is not finite is left out */
+};
+struct strips {
+    const char *title, *y_label;
+    size_t count;
+    const struct strip *strips; /* side by side; the one at i has entry i of the palette */
+};
+/*
+ * As plot_svg, with as many panels in a row as fit. The dots are spread sideways as widely as there
+ * are others of about their value, by a rule and not by chance; a bar marks the median and tells it.
+ */
+int strips_svg(const struct strips *panels, size_t count, const char *path, struct err *err);
+
+/*
+ * A confusion matrix: truth downwards, prediction across, and each cell's share of its row as colour
+ * and, up to MATRIX_NUMBERS classes, as a number in per cent (with the count below it if the cells
+ * are large). A row without a count has no share.
+ */
+enum { MATRIX_NUMBERS = 24, MATRIX_MOST = 64 };
+struct matrix {
+    size_t classes; /* 1 to MATRIX_MOST */
+    const char *const *names;
+    const double *counts; /* [truth, prediction] */
+};
+int matrix_svg(const struct matrix *matrix, const char *path, struct err *err);
 
 /* ---- pages ---------------------------------------------------------------------------------- */
 /*

@@ -1,0 +1,142 @@
+#include "view/gnuplot.h"
+
+#include "base/file.h"
+#include "view/embed.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+EMBED(gnuplot_look, "reports/curves.gp");
+
+extern char **environ;
+
+void gnuplot_quoted(struct text *out, const char *text)
+{
+    text_puts(out, "'");
+    for (; *text; text++) {
+        char c = (unsigned char)*text < 0x20 ? ' ' : *text;
+        text_add(out, "''", c == '\'' ? 2 : 0);
+        text_add(out, &c, c != '\'');
+    }
+    text_puts(out, "'");
+}
+
+size_t gnuplot_text_width(const char *text)
+{
+    enum { CHARACTER = 7 };
+    size_t characters = 0;
+    for (; *text; text++)
+        characters += ((unsigned char)*text & 0xc0) != 0x80;
+    return characters * CHARACTER;
+}
+
+/*
+ * gnuplot's three streams are unnamed files, not pipes: a pipe that nobody empties while we still fill
+ * another would block both.
+ */
+struct streams {
+    FILE *in, *out, *err;
+};
+
+static void streams_close(struct streams *streams)
+{
+    FILE *all[] = {streams->in, streams->out, streams->err};
+    for (size_t i = 0; i < 3; i++)
+        if (all[i])
+            fclose(all[i]);
+}
+
+static int streams_open(struct streams *streams, const struct text *input, struct err *err)
+{
+    *streams = (struct streams){tmpfile(), tmpfile(), tmpfile()};
+    if (!streams->in || !streams->out || !streams->err)
+        return fail_errno(err, "cannot open a temporary file");
+    if (fwrite(input->data, 1, input->length, streams->in) != input->length ||
+        fflush(streams->in) || fseek(streams->in, 0, SEEK_SET))
+        return fail_errno(err, "cannot write a temporary file");
+    return 0;
+}
+
+static void slurp(struct text *out, FILE *file)
+{
+    char buf[4096];
+    size_t n;
+    rewind(file);
+    while ((n = fread(buf, 1, sizeof buf, file)) > 0)
+        text_add(out, buf, n);
+}
+
+/* gnuplot shows the line, a caret under it, then `"-" line 12: what`: the last line says it. */
+static const char *last_line(char *text)
+{
+    const char *last = "no reason given";
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        line += strspn(line, " \t");
+        if (*line)
+            last = line;
+    }
+    return last;
+}
+
+/* 0 when gnuplot ran and ended with status 0. */
+static int spawn(const struct streams *streams, int *ended, struct err *err)
+{
+    char *const argv[] = {"gnuplot", "--default-settings", "-", NULL};
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions))
+        return fail(err, "cannot start gnuplot");
+    posix_spawn_file_actions_adddup2(&actions, fileno(streams->in), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(streams->out), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(streams->err), STDERR_FILENO);
+    pid_t pid;
+    int trouble = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (trouble == ENOENT)
+        return fail(err, "'gnuplot' is not installed; plots need it");
+    if (trouble)
+        return fail(err, "cannot start gnuplot: %s", strerror(trouble));
+    while (waitpid(pid, ended, 0) < 0)
+        if (errno != EINTR)
+            return fail_errno(err, "cannot wait for gnuplot");
+    return 0;
+}
+
+static int run_gnuplot(struct text *svg, const struct text *input, struct err *err)
+{
+    struct streams streams;
+    struct text complaint = {0};
+    int ended = 0;
+    int status = streams_open(&streams, input, err);
+    if (!status)
+        status = spawn(&streams, &ended, err);
+    if (!status) {
+        slurp(svg, streams.out);
+        slurp(&complaint, streams.err);
+        if (ended || !svg->data || !strstr(svg->data, "</svg>")) {
+            char *said = text_take(&complaint);
+            status = fail(err, "gnuplot failed: %s", last_line(said));
+            free(said);
+        }
+    }
+    text_free(&complaint);
+    streams_close(&streams);
+    return status;
+}
+
+int gnuplot_svg(const struct text *script, const char *path, struct err *err)
+{
+    struct text svg = {0};
+    int status = run_gnuplot(&svg, script, err);
+    if (status)
+        wrap(err, "cannot draw '%s'", path);
+    else
+        status = file_publish(path, svg.data, svg.length, err);
+    text_free(&svg);
+    return status;
+}

@@ -1,0 +1,109 @@
+#include "view/view.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- colours -------------------------------------------------------------------------------- */
+struct colour class_colour(int32_t class)
+{
+    static const struct colour palette[CLASS_COLOURS] = {
+        {160, 160, 160}, /* class 0 */
+        {230, 159, 0},   {86, 180, 233},  {0, 158, 115},  {240, 228, 66}, {0, 114, 178},
+        {213, 94, 0},    {204, 121, 167}, /* Okabe and Ito */
+        {51, 34, 136},   {136, 204, 238}, {68, 170, 153}, {17, 119, 51},  {153, 153, 51},
+        {221, 204, 119}, {204, 102, 119}, {136, 34, 85},  {170, 68, 153}, /* Tol's muted */
+    };
+    return palette[class <= 0 ? 0 : 1 + (class - 1) % (CLASS_COLOURS - 1)];
+}
+
+struct colour error_colour(enum error_kind kind)
+{
+    static const struct colour colours[] = {[ERROR_NONE] = {205, 205, 205},
+                                            [ERROR_FALSE_POSITIVE] = {213, 94, 0},
+                                            [ERROR_FALSE_NEGATIVE] = {0, 114, 178},
+                                            [ERROR_WRONG_CLASS] = {213, 94, 0}};
+    return colours[kind];
+}
+
+struct colour scale_colour(double share)
+{
+    enum { LAST = 8 };
+    static const double anchors[LAST + 1][3] = {
+        {68, 1, 84},    {71, 44, 122}, {59, 81, 139},  {44, 113, 142}, {33, 144, 141},
+        {39, 173, 129}, {92, 200, 99}, {170, 220, 50}, {253, 231, 37},
+    };
+    double at = LAST * fmin(fmax(share, 0), 1), mix[3];
+    int below = at >= LAST ? LAST - 1 : (int)at;
+    for (int i = 0; i < 3; i++)
+        mix[i] = anchors[below][i] + (at - below) * (anchors[below + 1][i] - anchors[below][i]);
+    return (struct colour){(uint8_t)lround(mix[0]), (uint8_t)lround(mix[1]),
+                           (uint8_t)lround(mix[2])};
+}
+
+/* ---- painting ------------------------------------------------------------------------------- */
+static void put(uint8_t *rgb, struct colour colour)
+{
+    rgb[0] = colour.r;
+    rgb[1] = colour.g;
+    rgb[2] = colour.b;
+}
+
+/* Diagonal stripes: the same in every panel, so that what is left out is seen to be the same. */
+static struct colour hatch(int64_t x, int64_t y)
+{
+    return (x + y) % 6 < 3 ? (struct colour){255, 255, 255} : (struct colour){185, 185, 185};
+}
+
+void paint_image(uint8_t *out, const uint8_t *image, int32_t h, int32_t w, int32_t c)
+{
+    for (int64_t i = 0; i < (int64_t)h * w; i++) {
+        const uint8_t *from = image + i * c;
+        bool colours = c == 3;
+        put(out + 3 * i, (struct colour){from[0], from[colours ? 1 : 0], from[colours ? 2 : 0]});
+    }
+}
+
+/* Luma (ITU-R BT.601), so that the image's own colours are not taken for classes. */
+static double grey_of(const uint8_t *from, int32_t c)
+{
+    return c == 3 ? 0.299 * from[0] + 0.587 * from[1] + 0.114 * from[2] : from[0];
+}
+
+void paint_classes(uint8_t *out, const uint8_t *image, const uint8_t *mask, int32_t h, int32_t w,
+                   int32_t c)
+{
+    const double tint = 0.6;
+    for (int64_t i = 0; i < (int64_t)h * w; i++) {
+        double grey = grey_of(image + i * c, c), part = mask[i] ? tint : 0;
+        struct colour colour = class_colour(mask[i]);
+        if (mask[i] == MASK_HATCHED)
+            put(out + 3 * i, hatch(i % w, i / w));
+        else
+            put(out + 3 * i, (struct colour){(uint8_t)lround(grey + part * (colour.r - grey)),
+                                             (uint8_t)lround(grey + part * (colour.g - grey)),
+                                             (uint8_t)lround(grey + part * (colour.b - grey))});
+    }
+}
+
+void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction, int32_t classes,
+                  int32_t h, int32_t w)
+{
+    const struct colour background = {240, 240, 240};
+    for (int64_t i = 0; i < (int64_t)h * w; i++) {
+        enum error_kind kind = ERROR_WRONG_CLASS;
+        if (truth[i] == prediction[i])
+            kind = ERROR_NONE;
+        else if (classes == 2)
+            kind = truth[i] ? ERROR_FALSE_NEGATIVE : ERROR_FALSE_POSITIVE;
+        if (truth[i] == MASK_HATCHED)
+            put(out + 3 * i, hatch(i % w, i / w));
+        else
+            put(out + 3 * i, kind || truth[i] ? error_colour(kind) : background);
+    }
+}
+
+void paint_scale(uint8_t *out, const uint8_t *value, int32_t low, int32_t h, int32_t w)
+{
+    for (int64_t i = 0; i < (int64_t)h * w; i++)
+        put(out + 3 * i, scale_colour((value[i] - low) / (255.0 - low)));
+}
