@@ -1,0 +1,267 @@
+/*
+ * Reading the voxels. nifticlib's own reader is not used: it turns NaN into 0, takes room for what
+ * an extension claims to be, and prints what it finds.
+ */
+#include "data/nifti.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/nifti_parts.h"
+
+#include <math.h>
+#include <nifti/nifti1.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* ---- a file, packed or not ------------------------------------------------------------------ */
+struct input {
+    gzFile file;
+    int64_t most; /* bytes that can be in it, by its size */
+};
+
+enum { DEFLATE_RATIO = 1032 }; /* no more than this comes out of a byte */
+
+static int input_open(struct input *out, const char *path, struct err *err)
+{
+    int fd;
+    long long size;
+    TRY(file_open(&fd, &size, path, err));
+    out->file = gzdopen(fd, "rb");
+    if (!out->file) {
+        close(fd);
+        return fail(err, "'%s': zlib cannot start", path);
+    }
+    out->most = gzdirect(out->file) ? size : size * DEFLATE_RATIO;
+    return 0;
+}
+
+static int take(const struct input *in, void *out, unsigned count, struct err *err)
+{
+    int got = gzread(in->file, out, count), code = Z_OK;
+    if (got >= 0 && (unsigned)got == count)
+        return 0;
+    gzerror(in->file, &code);
+    if (code != Z_OK && code != Z_BUF_ERROR)
+        return fail_as(err, code == Z_ERRNO ? STATUS_IO : STATUS_BAD_DATA, "damaged gzip data");
+    return fail_as(err, STATUS_BAD_DATA, "the file ends early");
+}
+
+/* Reads on to the end, where gzip has its check sum. Padding after the voxels is fine. */
+static int check_end(const struct input *in, struct err *err)
+{
+    char rest[4096];
+    int got, code = Z_OK;
+    while ((got = gzread(in->file, rest, sizeof rest)) > 0)
+        ;
+    gzerror(in->file, &code);
+    if (got < 0 || code == Z_BUF_ERROR)
+        return fail_as(err, STATUS_BAD_DATA, "damaged gzip data at the end");
+    return 0;
+}
+
+/* ---- the voxels ----------------------------------------------------------------------------- */
+static double value_of(const uint8_t *p, const struct nifti_layout *layout)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < layout->bytes; i++)
+        bits |= (uint64_t)p[layout->big_endian ? layout->bytes - 1 - i : i] << 8 * i;
+    uint32_t low = (uint32_t)bits;
+    float single;
+    double wide;
+    switch (layout->type) {
+    case DT_INT8:
+        return (int8_t)bits;
+    case DT_INT16:
+        return (int16_t)bits;
+    case DT_INT32:
+        return (int32_t)bits;
+    case DT_INT64:
+        return (double)(int64_t)bits;
+    case DT_FLOAT32:
+        memcpy(&single, &low, sizeof single);
+        return (double)single;
+    case DT_FLOAT64:
+        memcpy(&wide, &bits, sizeof wide);
+        return wide;
+    default:
+        return (double)bits;
+    }
+}
+
+/* How far one step along each of the file's axes goes in the volume, and where its first voxel is. */
+struct walk {
+    int64_t start, step[3];
+};
+
+static struct walk walk_of(const struct volume *volume, const struct nifti_layout *layout)
+{
+    const int64_t stride[3] = {1, volume->w, (int64_t)volume->w * volume->h};
+    struct walk walk = {0};
+    for (int i = 0; i < 3; i++) {
+        walk.step[i] = stride[layout->axis[i]];
+        if (layout->turned[i]) {
+            walk.start += (layout->size[i] - 1) * walk.step[i];
+            walk.step[i] = -walk.step[i];
+        }
+    }
+    return walk;
+}
+
+static int put_row(float *at, int64_t step, const uint8_t *row, int y, int z,
+                   const struct nifti_layout *layout, struct err *err)
+{
+    for (int x = 0; x < layout->size[0]; x++) {
+        double value = value_of(row + (size_t)x * (size_t)layout->bytes, layout);
+        float scaled = (float)(value * layout->slope + layout->inter);
+        if (!isfinite(scaled))
+            return fail_as(err, STATUS_BAD_DATA, "voxel (%d, %d, %d) is %g; a number expected", x,
+                           y, z, (double)scaled);
+        at[x * step] = scaled;
+    }
+    return 0;
+}
+
+static int read_voxels(const struct volume *volume, const struct input *in,
+                       const struct nifti_layout *layout, struct err *err)
+{
+    const int32_t *size = layout->size;
+    struct walk walk = walk_of(volume, layout);
+    unsigned length = (unsigned)size[0] * (unsigned)layout->bytes;
+    uint8_t *row = xmalloc(length);
+    int status = 0;
+    for (int z = 0; !status && z < size[2]; z++)
+        for (int y = 0; !status && y < size[1]; y++) {
+            float *at = volume->voxels + walk.start + y * walk.step[1] + z * walk.step[2];
+            status =
+                take(in, row, length, err) || put_row(at, walk.step[0], row, y, z, layout, err);
+        }
+    free(row);
+    return status ? -1 : check_end(in, err);
+}
+
+/* Axes exchanged and turned: so are the matrix's columns; its last goes to the new first voxel. */
+static void place(struct volume *out, const struct nifti_layout *layout)
+{
+    int32_t size[3];
+    for (int i = 0; i < 3; i++) {
+        int axis = layout->axis[i];
+        double sum = 0;
+        size[axis] = layout->size[i];
+        for (int row = 0; row < 3; row++) {
+            double step = layout->to_world[row][i];
+            out->to_world[row][axis] = layout->turned[i] ? -step : step;
+            sum += step * step;
+        }
+        out->spacing[2 - axis] = sqrt(sum);
+    }
+    for (int row = 0; row < 3; row++) {
+        out->to_world[row][3] = layout->to_world[row][3];
+        for (int i = 0; i < 3; i++)
+            if (layout->turned[i])
+                out->to_world[row][3] += layout->to_world[row][i] * (layout->size[i] - 1);
+    }
+    out->w = size[0], out->h = size[1], out->d = size[2];
+}
+
+static int read_body(struct volume *out, const struct input *in, const struct nifti_layout *layout,
+                     struct err *err)
+{
+    place(out, layout);
+    int64_t count = (int64_t)out->w * out->h * out->d;
+    if (layout->offset > in->most || count * layout->bytes > in->most - layout->offset)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "the file is too short for %d x %d x %d voxels of %d bytes at %lld",
+                       layout->size[0], layout->size[1], layout->size[2], layout->bytes,
+                       (long long)layout->offset);
+    if (gzseek(in->file, (z_off_t)layout->offset, SEEK_SET) != layout->offset)
+        return fail_as(err, STATUS_BAD_DATA, "the file ends before the voxels");
+    out->voxels = xcalloc((size_t)count, sizeof *out->voxels);
+    return read_voxels(out, in, layout, err);
+}
+
+/* What lies between the header and the voxels is not read, but a chain that leads elsewhere is a
+ * sign of damage. */
+static int check_extensions(const struct input *in, const struct nifti_layout *layout,
+                            struct err *err)
+{
+    uint8_t p[8];
+    int64_t at = NIFTI_HEADER + NIFTI_EXTENDER;
+    TRY(take(in, p, NIFTI_EXTENDER, err));
+    bool more = p[0] != 0;
+    while (more && at + 8 <= layout->offset) {
+        TRY(take(in, p, sizeof p, err));
+        uint32_t bytes = 0;
+        for (int i = 0; i < 4; i++)
+            bytes = bytes << 8 | p[layout->big_endian ? i : 3 - i];
+        if (bytes < 16 || bytes % 16 || bytes > layout->offset - at)
+            return fail_as(
+                err, STATUS_BAD_DATA,
+                "an extension of %u bytes at %lld; it must end before the voxels at %lld", bytes,
+                (long long)at, (long long)layout->offset);
+        at += bytes;
+        if (gzseek(in->file, (z_off_t)at, SEEK_SET) != at)
+            return fail_as(err, STATUS_BAD_DATA, "the file ends in an extension");
+    }
+    return 0;
+}
+
+/* ---- a file, or two ------------------------------------------------------------------------- */
+/* Exchanges the ending (which may have .gz after it); false if path has another one. */
+static bool exchange(char out[PATH_BYTES], const char *path, const char *from, const char *to)
+{
+    size_t length = strlen(path), n = strlen(from);
+    if (length >= PATH_BYTES)
+        return false;
+    size_t packed = length > 3 && strcmp(path + length - 3, ".gz") == 0 ? 3 : 0;
+    if (length < packed + n || memcmp(path + length - packed - n, from, n) != 0)
+        return false;
+    memcpy(out, path, length + 1);
+    memcpy(out + length - packed - n, to, n);
+    return true;
+}
+
+static int read_pair(struct volume *out, const char *path, const struct nifti_layout *layout,
+                     struct err *err)
+{
+    char voxels[PATH_BYTES];
+    struct input in;
+    if (!exchange(voxels, path, ".hdr", ".img"))
+        return fail_as(err, STATUS_BAD_DATA,
+                       "'%s': its voxels are in another file (ni1); the name must end in .hdr",
+                       path);
+    TRY(input_open(&in, voxels, err));
+    int status = read_body(out, &in, layout, err);
+    gzclose(in.file);
+    return status ? wrap(err, "'%s'", voxels) : 0;
+}
+
+int volume_read(struct volume *out, const char *path, struct err *err)
+{
+    char header[PATH_BYTES];
+    uint8_t bytes[NIFTI_HEADER];
+    struct nifti_layout layout;
+    struct input in;
+    *out = (struct volume){0};
+    const char *first = exchange(header, path, ".img", ".hdr") ? header : path;
+    TRY(input_open(&in, first, err));
+    int status = take(&in, bytes, NIFTI_HEADER, err) || nifti_header_parse(&layout, bytes, err);
+    bool pair = !status && layout.pair;
+    if (!status && !pair)
+        status = check_extensions(&in, &layout, err) || read_body(out, &in, &layout, err);
+    gzclose(in.file);
+    if (status)
+        wrap(err, "'%s'", first);
+    else if (pair)
+        status = read_pair(out, first, &layout, err);
+    if (status)
+        volume_free(out);
+    return status ? -1 : 0;
+}
+
+void volume_free(struct volume *volume)
+{
+    free(volume->voxels);
+    *volume = (struct volume){0};
+}

@@ -1,0 +1,29 @@
+/*
+ * Volumes of NIfTI-1 files: .nii, or a pair of .hdr and .img (either name of it), each also packed by
+ * gzip. The header is checked before any of it sizes anything; NIfTI-2 and ANALYZE are refused by
+ * name, and so are files of several volumes (dim[4] above 1).
+ *
+ * Any orientation is brought to RAS+ by exchanging and turning axes only: no value is interpolated.
+ * Where the axes are oblique the nearest directions count.
+ */
+#ifndef CAIRN_DATA_NIFTI_H
+#define CAIRN_DATA_NIFTI_H
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct volume {
+    /* w runs from left to right, h from posterior to anterior, d from inferior to superior */
+    int32_t d, h, w;
+    float *voxels; /* [d,h,w], scaled by scl_slope and scl_inter, finite; freed by volume_free */
+    double spacing[3]; /* in mm, from one to the next along d, h and w */
+    /* mm to the right, anterior and superior of voxel (w, h, d): sform, else qform, else pixdim */
+    double to_world[3][4];
+};
+enum { VOLUME_VOXELS = 1 << 29 };
+
+int volume_read(struct volume *out, const char *path, struct err *err);
+void volume_free(struct volume *volume);
+
+#endif

@@ -1,0 +1,27 @@
+/* What nifti_header.c finds out for nifti.c. */
+#ifndef CAIRN_DATA_NIFTI_PARTS_H
+#define CAIRN_DATA_NIFTI_PARTS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { NIFTI_HEADER = 348, NIFTI_EXTENDER = 4 };
+
+struct nifti_layout {
+    int32_t size[3]; /* in the file's order, the first runs fastest */
+    int type, bytes; /* DT_... of nifti1.h; of one voxel */
+    bool big_endian, pair;
+    int64_t offset; /* of the voxels in their file */
+    double slope, inter;
+    double to_world[3][4];
+    int axis
+        [3]; /* which of right, anterior, superior (0, 1, 2) each of the file's axes is nearest */
+    bool turned[3]; /* and whether it runs the other way */
+};
+
+int nifti_header_parse(struct nifti_layout *out, const uint8_t bytes[NIFTI_HEADER],
+                       struct err *err);
+
+#endif
