@@ -98,9 +98,9 @@ static void a_against_a_is_seldom_called_different(void **state)
                  {3, 8, 2000, 129}, {4, 8, 2000, 129}, {4, 10, 500, 39}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int skew = 0; skew < 2; skew++) {
-            int bold, different = called_different(cases[i].variants, cases[i].seeds,
-                                                   cases[i].experiments, 0,
-                                                   skew ? skewed : normal, &bold);
+            int bold, different =
+                          called_different(cases[i].variants, cases[i].seeds, cases[i].experiments,
+                                           0, skew ? skewed : normal, &bold);
             if (different > cases[i].most)
                 fail_msg("%d of %d experiments with %zu variants and %zu seeds differ (%d bold)",
                          different, cases[i].experiments, cases[i].variants, cases[i].seeds, bold);

@@ -187,7 +187,9 @@ const char *show_difference(struct arena *arena, enum unit unit, const struct pa
 {
     if (!difference->count)
         return "";
-    int decimals = decimals_of((difference->high - difference->low) / 2);
+    double half = (difference->high - difference->low) / 2;
+    /* a spread that is but rounding is none */
+    int decimals = half > 1e-9 * fabs(difference->mean) ? decimals_of(half) : -1;
     if (unit != UNIT_PLAIN) {
         const char *sign = difference->mean < 0 ? "-" : "+";
         return arena_printf(arena, "%s%s", sign, show_value(arena, unit, fabs(difference->mean)));

@@ -111,16 +111,24 @@ static void paint_case(uint8_t *out, const struct segmentation *s, size_t k)
     paint_scale(out + 4 * panel, s->confidence + k * pixels, least_confidence(s), h, w);
 }
 
+/* As much of an id as a line takes, up to a place where it may be broken if there is one. */
+static size_t id_line(const char *id)
+{
+    size_t length = strnlen(id, ID_LINE);
+    for (size_t i = length; id[length] && i > 0; i--)
+        if (strchr("_-./ ", id[i - 1]))
+            return i;
+    return length;
+}
+
 /* "best", the id in short lines, the score. */
 static const char *row_label(struct arena *arena, const struct segmentation *s, size_t k)
 {
     struct text label = {0};
     text_puts(&label, s->ranks[k]);
-    for (const char *p = s->ids[k]; *p;) {
-        size_t length = strnlen(p, ID_LINE);
+    for (const char *p = s->ids[k]; *p; p += id_line(p)) {
         text_puts(&label, "\n");
-        text_add(&label, p, length);
-        p += length;
+        text_add(&label, p, id_line(p));
     }
     text_printf(&label, "\nDice %.3f", (double)s->score[k]);
     const char *out = arena_strdup(arena, label.data);

@@ -90,7 +90,7 @@ static int64_t swatch_side(const struct layout *at)
 
 static int64_t swatch_width(const struct layout *at, const struct swatch *swatch)
 {
-    return swatch_side(at) + GAP + visible_width(swatch->name, at->text) + 2 * TEXT_GAP;
+    return swatch_side(at) + GAP + visible_width(swatch->name, at->text) + TEXT_GAP;
 }
 
 /* Stripes as those of paint_errors. */

@@ -5,7 +5,7 @@
 #include <math.h>
 
 /* Pixels of a cell: for a share and a count, a share, a colour alone. */
-enum { LARGE = 76, MIDDLE = 40, SMALL = 12 };
+enum { LARGE = 88, MIDDLE = 40, SMALL = 12 };
 enum { MOST_LARGE = 6, MOST_MIDDLE = MATRIX_NUMBERS };
 enum { AXIS_TITLE = 26, NAME_GAP = 14, TOP = 14, RIGHT = 16, LEAST_NAMES = 30 };
 

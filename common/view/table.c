@@ -298,6 +298,31 @@ static void write_json(struct text *out, const struct table *table)
 }
 
 /* ---- HTML ----------------------------------------------------------------------------------- */
+/* The head of a group stands beside all its rows, and may be broken where its parts end. */
+static void html_group(struct text *out, const struct table *table, const char *name)
+{
+    text_printf(out, "<th class=\"group\" rowspan=\"%zu\">", table->group);
+    for (; *name; name++) {
+        const char letter[] = {*name, '\0'};
+        text_html(out, letter);
+        text_puts(out, strchr("/_", *name) ? "<wbr>" : "");
+    }
+    text_puts(out, "</th>");
+}
+
+static void html_cell(struct text *out, const struct table_cell *cell, bool right)
+{
+    text_puts(out, right ? "<td class=\"n\"" : "<td");
+    if (cell->title) {
+        text_puts(out, " title=\"");
+        text_html(out, cell->title);
+        text_puts(out, "\"");
+    }
+    text_puts(out, cell->bold ? "><b>" : ">");
+    text_html(out, text_of(cell));
+    text_puts(out, cell->bold ? "</b></td>" : "</td>");
+}
+
 static void write_html(struct text *out, const struct table *table)
 {
     text_puts(out, "<div class=\"table\"><table>\n<thead><tr>");
@@ -308,19 +333,12 @@ static void write_html(struct text *out, const struct table *table)
     }
     text_puts(out, "</tr></thead>\n<tbody>\n");
     for (size_t r = 0; r < table->rows; r++) {
-        text_puts(out, group_ends(table, r) ? "<tr class=\"group\">" : "<tr>");
-        for (size_t c = 0; c < table->columns; c++) {
-            const struct table_cell *cell = cell_at(table, r, c);
-            text_puts(out, table->right[c] ? "<td class=\"n\"" : "<td");
-            if (cell->title) {
-                text_puts(out, " title=\"");
-                text_html(out, cell->title);
-                text_puts(out, "\"");
-            }
-            text_puts(out, cell->bold ? "><b>" : ">");
-            text_html(out, text_of(cell));
-            text_puts(out, cell->bold ? "</b></td>" : "</td>");
-        }
+        size_t c = table->group ? 1 : 0;
+        text_puts(out, "<tr>");
+        if (c && r % table->group == 0)
+            html_group(out, table, text_of(cell_at(table, r, 0)));
+        for (; c < table->columns; c++)
+            html_cell(out, cell_at(table, r, c), table->right[c]);
         text_puts(out, "</tr>\n");
     }
     text_puts(out, "</tbody></table></div>\n");

@@ -28,7 +28,9 @@ struct table {
     const char *const *heads;
     const bool *right;              /* [columns]: numbers are aligned right */
     const struct table_cell *cells; /* rows * columns */
-    size_t group; /* so many rows belong together, and are set apart where one reads; 0: none do */
+    /* So many rows belong together, the first of them named by its first cell (the others' is empty),
+     * and are set apart where one reads; 0: none do. Divides rows. */
+    size_t group;
 };
 /*
  * Appends the table, escaped as the format wants it. Bold is "*" behind the text in text, ** in md,
