@@ -479,6 +479,42 @@ static void balance_at_the_ends(void **state)
     }
 }
 
+/* Weights of classes are relative to each other, however small. */
+static void weights_are_relative(void **state)
+{
+    struct backend *backend = ((const struct golden_backend *)*state)[0].backend;
+    struct segment_loss_config config[2] = {{ENTROPY(.weight = 1, WEIGHTS(1, 2, 3))},
+                                            {ENTROPY(.weight = 1, WEIGHTS(1e-9, 2e-9, 3e-9))}};
+    struct example b = example_of(3);
+    double loss[2];
+    for (int i = 0; i < 2; i++) {
+        struct program p;
+        open_program(&p, backend, MODE_TRAIN, &config[i], &b.counts, sizes);
+        loss[i] = run(&p, &b);
+        close_program(&p);
+    }
+    assert_true(loss[0] > 0.1);
+    near("tiny weights", loss[1], loss[0], 1e-6);
+}
+
+/* q^gamma (-log(1 - q)) where all is background and the foreground's probability is q. */
+static void focal_of_easy_pixels(void **state)
+{
+    struct backend *backend = ((const struct golden_backend *)*state)[0].backend;
+    struct example b = example_of(2);
+    for (int k = 0; k < 8; k++) {
+        double q = k % 2 ? 1e-4 : 0.3, gamma = 0.5 + k / 2;
+        struct segment_loss_config config = {FOCAL(.weight = 1, .gamma = gamma, .alpha = -1)};
+        struct program p;
+        memset(b.label, 0, sizeof b.label);
+        for (int i = 0; i < MOST; i++)
+            b.logits[i] = (float)log(q / (1 - q));
+        open_program(&p, backend, MODE_TRAIN, &config, &b.counts, sizes);
+        near("of its formula", run(&p, &b) / (-pow(q, gamma) * log1p(-q)), 1, 1e-5);
+        close_program(&p);
+    }
+}
+
 /* ---- configuration -------------------------------------------------------------------------- */
 static int bind(struct segment_loss_config *out, const char *text, struct arena *arena,
                 struct err *err)
@@ -601,6 +637,8 @@ int main(void)
         cmocka_unit_test(configurations),
         cmocka_unit_test(defaults),
         cmocka_unit_test(balance_at_the_ends),
+        cmocka_unit_test(weights_are_relative),
+        cmocka_unit_test(focal_of_easy_pixels),
     };
     return cmocka_run_group_tests(tests, golden_setup, golden_teardown);
 }

@@ -346,7 +346,7 @@ static val region_loss(const struct pixels *px, val a, val b, double smooth)
     lost = g_affine(g, lost, 1.0f / (float)shape.c, 0);
     if (shape.n == 1)
         return lost;
-    return ratio(g, sum(g, g_binary(g, OP_mul, lost, px->weight)), sum(g, px->weight));
+    return ratio(g, sum(g, lost), sum(g, px->weight)); /* a case without pixels has lost nothing */
 }
 
 static bool counts_background(const struct pixels *px, int background)
