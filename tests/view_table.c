@@ -69,12 +69,14 @@ static void csv_follows_rfc_4180(void **state)
 static void tex_escapes_its_ten_characters_and_arguments(void **state)
 {
     (void)state;
-    const struct table_cell cells[] = {
-        {.text = "[a]_{b}*"}, {.text = "5% & $3 #1", .bold = true}, {.text = "~^\\ \u00b1"}};
+    const struct table_cell cells[] = {{.text = "[a]_{b}*"},
+                                       {.text = "5% & $3 #1", .bold = true},
+                                       {.text = "~^\\ \u00b1\u2191\u2193"}};
     expect(TABLE_TEX, cells, 1,
            "\\begin{tabular}{lrr}\n\\toprule\nvariant & dice & n \\\\\n\\midrule\n"
            "{[}a]\\_\\{b\\}{*} & \\textbf{5\\% \\& \\$3 \\#1} & "
-           "\\textasciitilde{}\\textasciicircum{}\\textbackslash{} $\\pm$ \\\\\n"
+           "\\textasciitilde{}\\textasciicircum{}\\textbackslash{} $\\pm$$\\uparrow$$\\downarrow$ "
+           "\\\\\n"
            "\\bottomrule\n\\end{tabular}\n");
 }
 
@@ -105,6 +107,34 @@ static void html_escapes_text_and_titles(void **state)
            "<td class=\"n\"></td></tr>\n</tbody></table></div>\n");
 }
 
+/* Two groups of two rows. */
+static void groups_are_set_apart(void **state)
+{
+    (void)state;
+    const struct table_cell cells[] = {
+        {.text = "x/y_z"}, {.text = "1"}, {.text = "2"}, {NULL}, {.text = "3"}, {.text = "4"},
+        {.text = "<v>"},   {.text = "5"}, {.text = "6"}, {NULL}, {.text = "7"}, {.text = "8"}};
+    const struct table table = {3, 4, heads, right, cells, 2};
+    static const char *const expected[] = {
+        [TABLE_TEXT] = "x/y_z       1  2\n            3  4\n\n<v>         5  6\n",
+        [TABLE_TEX] = "x/y\\_z & 1 & 2 \\\\\n & 3 & 4 \\\\\n\\addlinespace\n"
+                      "\\textless{}v\\textgreater{} & 5 & 6 \\\\\n & 7 & 8 \\\\\n\\bottomrule",
+        [TABLE_MD] = "|  | 3 | 4 |\n| \\<v\\> | 5 | 6 |\n",
+        [TABLE_CSV] = ",3,4\r\n<v>,5,6\r\n",
+        [TABLE_JSON] = "{\"variant\": null, \"dice\": 3, \"n\": 4},\n",
+        [TABLE_HTML] =
+            "<tr><th class=\"group\" rowspan=\"2\">x/<wbr>y_<wbr>z</th><td class=\"n\">1</td>"
+            "<td class=\"n\">2</td></tr>\n<tr><td class=\"n\">3</td><td class=\"n\">4</td></tr>\n"
+            "<tr><th class=\"group\" rowspan=\"2\">&lt;v&gt;</th>"};
+    for (enum table_format format = TABLE_TEXT; format <= TABLE_HTML; format++) {
+        struct text out = {0};
+        table_write(&out, &table, format);
+        if (!strstr(out.data, expected[format]))
+            fail_msg("%s: '%s' is not in '%s'", table_formats[format], expected[format], out.data);
+        text_free(&out);
+    }
+}
+
 static void format_names_match(void **state)
 {
     (void)state;
@@ -124,6 +154,7 @@ int main(void)
         cmocka_unit_test(tex_escapes_its_ten_characters_and_arguments),
         cmocka_unit_test(json_numbers_are_numbers),
         cmocka_unit_test(html_escapes_text_and_titles),
+        cmocka_unit_test(groups_are_set_apart),
         cmocka_unit_test(format_names_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
