@@ -8,13 +8,16 @@
  *             convolution and norm where the channels differ) added before the last activation (He
  *             et al. 2016). dense_residual: each convolution sees all before it (concatenated), and
  *             the input is added likewise.
- *   down      maxpool: 2x2. strided: conv 3x3 stride 2 with as many channels, norm, act.
+ *   down      maxpool: 2x2. strided: conv 3x3 stride 2 with as many channels (padding 1 on both
+ *             sides, as PyTorch's), norm, act.
  *   up        transpose: transposed convolution 2x2 stride 2 to the level's channels, with bias.
  *             upsample: 1x1 convolution to the level's channels, then nearest or linear upsampling
  *             (equal to the other order, at a quarter of the cost).
  *   dropout   one share a level (or none): whole channels after the level's blocks.
  *   deep supervision: a 1x1 head at each decoder level below the top, its logits upsampled linearly
  *             to the image's size.
+ *
+ * The image alone says whether windows are 3D: a volume's level of one slice has 3x3x3 weights, too.
  *
  * Parameters: groups "encoder" and "decoder"; names encoder.I.{conv1, norm1, conv2, norm2, shortcut,
  * shortcut_norm}, encoder.I.{down, down_norm} (strided), decoder.I.{up, conv1, ...} with I the
