@@ -310,6 +310,10 @@ static void cases(void **state)
     config.batch = 7;
     OK(evaluate(&results[1], lab, NULL, &model, NULL, &config, &err));
     assert_string_equal(results[0].hex, results[1].hex);
+    config.batch = -1;                     /* auto */
+    config.metrics = (struct int_list){0}; /* all that suit */
+    OK(evaluate(&results[1], lab, NULL, &model, NULL, &config, &err));
+    assert_string_equal(results[0].hex, results[1].hex);
     char *csv = text_of(lab, &results[0], "cases.csv");
     char *json = text_of(lab, &results[0], "metrics.json");
     assert_true(starts_with(csv, "case_id,label,test/negative_elbo,test/reconstruction,test/kl,"
@@ -420,6 +424,10 @@ static void refusals(void **state)
     config.split = SPLIT_VAL;
     FAILS(evaluate(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
           "the val split is empty");
+    config = usual;
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_DICE}};
+    FAILS(evaluate(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
+          "'dice' is not measured of a VAE");
     other = level_judge(lab, SIDE * 2);
     FAILS(
         evaluate(&result, lab, NULL, &model, &other, &usual, &err), STATUS_BAD_DATA,

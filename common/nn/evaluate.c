@@ -283,6 +283,7 @@ int evaluate_vae(const struct evaluation *what, const struct evaluate_config *co
                  const struct draft *draft, struct err *err)
 {
     struct evaluator e = {.what = what, .config = config};
+    TRY(evaluate_check(config, FAMILY_VAE, err));
     e.begin = what->dataset->begin[config->split];
     e.count = what->dataset->count[config->split];
     if (!e.count)

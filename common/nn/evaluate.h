@@ -22,10 +22,10 @@
  *   hd95_undefined, surface_distance_undefined /CLASS     cases where one of the two has the class
  *
  * Files: metrics.json (metric -> value), cases.csv (case_id, label, the values of the case; empty:
- * undefined), pictures.safetensors (pictures.c, segment_pictures.c); of a UNet confusion.csv (pixels
+ * undefined), pictures.safetensors (pictures.c, segment_results.c); of a UNet confusion.csv (pixels
  * of each truth class by predicted class) and, as `save` says, prediction-CASE.png (class indices;
- * characters that a file name cannot have are %XX) or predictions.safetensors for volumes, and
- * probabilities.safetensors.
+ * what a file's name cannot have is _XX, behind a second '-') or predictions.safetensors for volumes,
+ * and probabilities.safetensors.
  */
 #ifndef CAIRN_NN_EVALUATE_H
 #define CAIRN_NN_EVALUATE_H

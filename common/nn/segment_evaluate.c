@@ -41,17 +41,20 @@ static uint8_t decide(const float *p, int32_t outputs, float *sure)
     return (uint8_t)best;
 }
 
-static void keep_case(struct segmentation *s, uint32_t i, const float *p)
+static int keep_case(struct segmentation *s, uint32_t i, const float *p, struct err *err)
 {
     uint8_t *predicted = s->predicted + i * s->pixels, *sure = s->confidence + i * s->pixels;
     for (int64_t at = 0; at < s->pixels; at++) {
         float confidence;
         predicted[at] = decide(p + at * s->outputs, s->outputs, &confidence);
+        if (isnan(confidence))
+            return fail(err, "the model's output for case '%s' is not a number", case_name(s, i));
         sure[at] = (uint8_t)(255 * confidence + 0.5f);
     }
     int64_t size = s->pixels * s->outputs;
     if (s->probability)
         memcpy(s->probability + i * size, p, (size_t)size * sizeof *p);
+    return 0;
 }
 
 static int predict_batches(struct segmentation *s, struct loader *loader, float *probability,
@@ -64,7 +67,7 @@ static int predict_batches(struct segmentation *s, struct loader *loader, float 
     for (const struct batch *b; !status && (b = loader_next(loader)); first += b->real) {
         status = obey_stop(err) || trained_unet_predict(&s->unet, b->image, probability, err);
         for (uint32_t i = 0; !status && i < b->real; i++)
-            keep_case(s, first + i, probability + i * s->pixels * s->outputs);
+            status = keep_case(s, first + i, probability + i * s->pixels * s->outputs, err);
         progress_step(&progress, first + b->real, 1, "cases", "");
     }
     progress_end(&progress);
@@ -170,6 +173,7 @@ static int open_model(struct segmentation *s, struct err *err)
     TRY(trained_unet_open(&s->unet, what->store, what->model, s->backend, choose_batch(s),
                           (struct shape){0}, what->meter, err));
     const struct unet_description *unet = &s->unet.description;
+    data.classes = unet->data.classes; /* labels of whole images are nothing to it */
     TRY(image_data_match(&unet->data, &data, "the model", err));
     if (unet->mask_classes != what->dataset->mask_class_count)
         return fail_as(err, STATUS_BAD_DATA,

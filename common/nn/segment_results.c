@@ -183,12 +183,13 @@ static int write_confusion(const struct segmentation *s, const struct draft *dra
 }
 
 /* ---- predictions ---------------------------------------------------------------------------- */
-/* A file's name for a case's: what the store does not allow, and '%'-free so, as _XX. */
+/* A file's name for a case's; different cases have different ones. Where a character is not allowed,
+ * it and every '_' are _XX behind a second '-', with which no plain name begins. */
 static const char *file_of(struct arena *arena, const char *id)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
     struct text text = {0};
-    bool escaped = false;
+    bool escaped = *id == '-';
     for (const char *p = id; *p; p++)
         escaped |= !strchr(plain, *p) && *p != '_';
     text_puts(&text, escaped ? "prediction--" : "prediction-");
