@@ -142,7 +142,7 @@ static void what_fits_no_model_is_named_with_its_section(void **state)
 {
     (void)state;
     expect_refused(SHAPES "transfer-unet: {loss: {}}\n", NULL,
-                   "e.yaml:3:16: transfer-unet (variant 'default'): loss: nothing to minimise; "
+                   "e.yaml:3:16: transfer-unet: loss: nothing to minimise; "
                    "bce, cross_entropy, dice, focal or tversky expected");
     expect_refused(SHAPES UNET "vary: {a: {}, b: {transfer-unet.loss: {bce: {}, cross_entropy: "
                                "{}}}}\n",
@@ -151,7 +151,7 @@ static void what_fits_no_model_is_named_with_its_section(void **state)
                    "cross_entropy one a class; choose one of them");
     expect_refused(SHAPES UNET,
                    "transfer-unet.model={channels: [8, 12], norm: group, norm_groups: 8}",
-                   "e.yaml:3:16: transfer-unet (variant 'default'): model.norm_groups: 8 groups do "
+                   "e.yaml:3:16: transfer-unet: model.norm_groups: 8 groups do "
                    "not divide the 12 channels of level 1");
 }
 

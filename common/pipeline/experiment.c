@@ -281,10 +281,12 @@ static int fill_ports(const struct variant *variant, struct section *section,
         kinds[count] = kind_of(variant, *filler);
     }
     struct err why;
-    if (section->stage->check && section->stage->check(section->config, kinds, &why))
-        return yaml_fail(err, section->at, "%s (variant '%s'): %s", section->name, variant->name,
-                         why.text);
-    return 0;
+    if (!section->stage->check || !section->stage->check(section->config, kinds, &why))
+        return 0;
+    if (!yaml_get(root, "vary"))
+        return yaml_fail(err, section->at, "%s: %s", section->name, why.text);
+    return yaml_fail(err, section->at, "%s (variant '%s'): %s", section->name, variant->name,
+                     why.text);
 }
 
 static int read_variant(struct variant *out, struct arena *arena, const char *name,

@@ -119,14 +119,21 @@ static int source_files(const char ***names, const char ***paths, int *count,
     bug("source format %d", config->source.format);
 }
 
+int preprocess_check(const void *config, const enum stage_kind *fillers, struct err *err)
+{
+    (void)fillers;
+    const struct preprocess_config *preprocess = config;
+    if (preprocess->size.count == 1)
+        return fail_as(err, STATUS_CONFIG,
+                       "size: 1 item given; 2 (height and width) or none expected");
+    return 0;
+}
+
 int preprocess_sources(const void *config, const char *data, struct arena *arena,
                        const struct source **out, int *count, struct err *err)
 {
     const struct preprocess_config *preprocess = config;
     const char **names, **paths;
-    if (preprocess->size.count == 1)
-        return fail_as(err, STATUS_CONFIG,
-                       "size: 1 item given; 2 (height and width) or none expected");
     TRY(source_files(&names, &paths, count, preprocess, data, arena, err));
     struct source *sources = arena_alloc(arena, (size_t)*count * sizeof *sources);
     for (int i = 0; i < *count; i++)

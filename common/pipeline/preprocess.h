@@ -36,6 +36,8 @@ struct preprocess_config {
 };
 extern const struct field preprocess_fields[];
 
+/* As stage_info.check. */
+int preprocess_check(const void *config, const enum stage_kind *fillers, struct err *err);
 /* As stage_info.sources. */
 int preprocess_sources(const void *config, const char *data, struct arena *arena,
                        const struct source **out, int *count, struct err *err);

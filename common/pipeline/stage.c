@@ -51,6 +51,7 @@ const struct stage_info stage_table[STAGES] = {
                     .fields = preprocess_fields,
                     .config_size = sizeof(struct preprocess_config),
                     .output = "dataset",
+                    .check = preprocess_check,
                     .sources = preprocess_sources},
     /* Not seeded: the judge is a measuring instrument, and one instrument serves every seed. */
     [TRAIN_CLASSIFIER] = {.name = "train-classifier",

@@ -32,5 +32,33 @@ whole=$(median_ms experiment)
 is "a known experiment within 3 s, make's look at the sources included" "$report yes" \
     "$(cat "$tmp/said") $([ "${whole:-9999}" -le 3000 ] && echo yes)"
 is "and nothing ran for it" 4 "$(sql 'SELECT count(*) FROM run')"
+
+# ---- many files, many cells -----------------------------------------------------------------------
+# Names alone: a plan hashes what it does not know, and decodes nothing.
+CAIRN_DATA=$tmp/data CAIRN_LAB=$tmp/lab-files
+mkdir -p "$tmp/data/pictures/images"
+(cd "$tmp/data/pictures/images" && seq 600 | split -l 1 -a 3 -d --additional-suffix=.png - "")
+cp -r "$tmp/data/pictures/images" "$tmp/data/pictures/masks"
+(cd "$tmp/data/pictures/images" && ls | sed 's/\.png$//') >"$tmp/names"
+sed -n '1,400p' "$tmp/names" >"$tmp/data/pictures/train.txt"
+sed -n '401,402p' "$tmp/names" >"$tmp/data/pictures/val.txt"
+sed -n '403,$p' "$tmp/names" >"$tmp/data/pictures/test.txt"
+find "$tmp/data" -type f -exec touch -d '1 hour ago' {} +
+sleep 2 # a file's change is news for so long, and news is not kept
+cat >"$tmp/files.yaml" <<'END'
+name: files
+seeds: 3
+preprocess: {source: {format: folder, root: pictures}}
+transfer-unet: {loss: {bce: {}}}
+evaluate: {}
+vary:
+  transfer-unet.train.lr: [0.1, 0.2, 0.3, 0.4]
+  preprocess.size: [[32, 32], [64, 64]]
+END
+is "a plan of 24 cells over 1200 files" "files: 50 to run, 0 known" \
+    "$("$BUILD/ablate" plan "$tmp/files.yaml" | sed -n 's/^# plan of //p')"
+files=$(median_ms "$BUILD/ablate" plan "$tmp/files.yaml")
+is "again within 500 ms" yes "$([ "${files:-9999}" -le 500 ] && echo yes)"
+echo "# known: 1200 files in 24 cells in ${files:-?} ms"
 echo "# known: a stage in ${stage:-?} ms, make experiment= in ${whole:-?} ms (medians of $rounds)"
 done_testing

@@ -15,7 +15,7 @@ run() { # PROGRAM [OPTION ...]
 } >"$tmp/vary.yaml"
 
 # ---- help, version, wrong use ---------------------------------------------------------------------
-for program in $stages ablate report registry; do
+for program in $stages transfer-unet ablate report registry; do
     holds "$program --help describes its options" sh -c "'$BUILD/$program' --help | grep -q -- '^  --lab DIR '"
     is "$program --version names the program and its build" "$program" \
         "$("$BUILD/$program" --version | grep -Ex '[a-z-]+ [0-9a-z-]+ [0-9a-f]{16}' | cut -d' ' -f1)"
@@ -23,8 +23,10 @@ for program in $stages ablate report registry; do
         "$program: '--frobnicate' is no option of $program, or lacks its value (--help lists them)" \
         "$BUILD/$program" --frobnicate
 done
-for program in $stages; do
-    run "$program" --explain | sed -n '/^\(stage\|version\|seed\|backend\|input\|source \|recipe\|key\|state\)/d; s/=.*//p' |
+for program in $stages transfer-unet; do
+    file=$small
+    [ $program = transfer-unet ] && file=$here/unet.yaml
+    "$BUILD/$program" "$file" --explain | sed -n '/^\(stage\|version\|seed\|backend\|input\|source \|recipe\|key\|state\)/d; s/=.*//p' |
         sort >"$tmp/recipe"
     "$BUILD/$program" --help | sed '1,/^keys/d' | awk '{ print $1 }' | sort >"$tmp/help"
     is "$program --help has every key of a recipe" "" "$(comm -23 "$tmp/recipe" "$tmp/help")"
@@ -51,6 +53,7 @@ refused "a cell and a seed" 64 "train-vae: --cell names both: --variant or --see
     "$BUILD/train-vae" "$tmp/vary.yaml" --cell 0 --seed 1
 refused "a section that it has not" 64 "train-vae: variant 'default' has no section 'train-vae@b'" \
     run train-vae --section train-vae@b
+is "none of these made a lab" no "$([ -e "$CAIRN_LAB" ] && echo yes || echo no)"
 refused "a --set without a value" 64 "train-vae: --set 'lr': SECTION.KEY=VALUE expected" run train-vae --set lr
 refused "an unknown command of ablate" 64 "ablate: usage: ablate plan | table EXPERIMENT.yaml [OPTION ...]" "$BUILD/ablate" dance
 refused "a format of what has none" 64 "ablate: usage: ablate plan | table EXPERIMENT.yaml [OPTION ...]" \

@@ -75,7 +75,7 @@ other "a boundary without a class" '.*, masks of 2 classes' --set preprocess.sou
 other "cases held out" 'preprocess: 1 train, 1 val, 2 test cases of .*' --set preprocess.split.val=1
 
 refused "one side is no size" 78 \
-    "preprocess: preprocess: size: 1 item given; 2 (height and width) or none expected" \
+    "preprocess: $tmp/pets.yaml:3:3: preprocess: size: 1 item given; 2 (height and width) or none expected" \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set 'preprocess.size=[4]'
 
 image 1 kit
