@@ -170,7 +170,7 @@ static int read_body(struct volume *out, const struct input *in, const struct ni
 {
     place(out, layout);
     int64_t count = (int64_t)out->w * out->h * out->d;
-    if (layout->offset > in->most || count * layout->bytes > in->most - layout->offset)
+    if (count * layout->bytes > in->most - layout->offset)
         return fail_as(err, STATUS_BAD_DATA,
                        "the file is too short for %d x %d x %d voxels of %d bytes at %lld",
                        layout->size[0], layout->size[1], layout->size[2], layout->bytes,
