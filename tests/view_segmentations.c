@@ -230,7 +230,8 @@ static void strips_show_each_value(void **state)
     const struct strip strips[] = {
         {"few", 5, few}, {"it's <same>", 100, same_values}, {"none", 1, none}};
     const struct strip others[] = {{"even", 4, even}};
-    const struct strips panels[] = {{"class a", "Dice", 3, strips}, {"class b", "Dice", 1, others}};
+    const struct strips panels[] = {{"class a", "Dice", 3, strips, true},
+                                    {"class b", "Dice", 1, others, false}};
     char path[PATH_BYTES];
     size_t length;
     assert_int_equal(strips_svg(panels, 2, in(path, "s.svg"), &err), 0);
@@ -262,10 +263,31 @@ static void strips_show_each_value(void **state)
     free(svg);
 }
 
+/* Shares of one value have an axis from 0 to 1, others end at 1 and with what there is. */
+static void shares_end_where_shares_do(void **state)
+{
+    (void)state;
+    const double equal[] = {0, 0}, high[] = {0.5, 1};
+    const struct strip strips[] = {{"equal", 2, equal}, {"high", 2, high}};
+    const struct strips panels[] = {{"a", "Dice", 1, strips, true},
+                                    {"b", "Dice", 1, strips + 1, true}};
+    char path[PATH_BYTES];
+    size_t length;
+    assert_int_equal(strips_svg(panels, 2, in(path, "shares.svg"), &err), 0);
+    char *svg = contents("shares.svg", &length), *second = strstr(svg, ">a<");
+    assert_non_null(second);
+    assert_int_equal(occurrences(svg, "> 0.2<"), 1); /* of the first axis alone */
+    assert_int_equal(occurrences(svg, "> 1<"), 2);
+    assert_int_equal(occurrences(svg, "> 1.02<") + occurrences(svg, "> 1.05<"), 0);
+    assert_int_equal(occurrences(svg, ">-"), 0);
+    assert_int_equal(occurrences(svg, "> 0.5<"), 1); /* of the second alone */
+    free(svg);
+}
+
 static void strips_of_nothing_are_a_frame(void **state)
 {
     (void)state;
-    const struct strips panel = {"t", "y", 0, NULL};
+    const struct strips panel = {"t", "y", 0, NULL, false};
     char path[PATH_BYTES];
     size_t length;
     assert_int_equal(strips_svg(&panel, 1, in(path, "nothing.svg"), &err), 0);
@@ -337,6 +359,7 @@ int main(void)
         cmocka_unit_test(row_labels_have_lines),
         cmocka_unit_test(letters_grow_with_the_images),
         cmocka_unit_test(strips_show_each_value),
+        cmocka_unit_test(shares_end_where_shares_do),
         cmocka_unit_test(strips_of_nothing_are_a_frame),
         cmocka_unit_test(matrices_show_shares_of_rows),
         cmocka_unit_test(large_matrices_are_colours),

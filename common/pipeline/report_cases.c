@@ -145,10 +145,13 @@ int draw_confusion(struct panels *panels, const struct place *place, struct err 
 
 /* ---- per-case values ------------------------------------------------------------------------ */
 /* The first of these that the cases have is shown; a column is SPLIT/METRIC/CLASS. */
-static const char *const shown_metrics[][2] = {{"dice_per_case", "Dice"},
-                                               {"iou_per_case", "IoU"},
-                                               {"boundary_f_per_case", "boundary F"},
-                                               {"hd95_per_case", "HD95"}};
+static const struct shown_metric {
+    const char *name, *title;
+    bool share;
+} shown_metrics[] = {{"dice_per_case", "Dice", true},
+                     {"iou_per_case", "IoU", true},
+                     {"boundary_f_per_case", "boundary F", true},
+                     {"hd95_per_case", "HD95", false}};
 enum { SHOWN_METRICS = sizeof shown_metrics / sizeof *shown_metrics };
 
 /* One variant's evaluation: its first seed's or, without that, that of the first that has one. */
@@ -210,17 +213,17 @@ static int fill_strip(struct strip *out, struct arena *arena, const struct case_
 /* A panel a class, in the order of the first variant's columns. */
 static int fill_panels(struct strips *out, size_t *count, size_t *classes, struct arena *arena,
                        const struct case_table *tables, size_t table_count,
-                       const char *const metric[2], struct err *err)
+                       const struct shown_metric *metric, struct err *err)
 {
     *count = *classes = 0;
     for (size_t c = 0; table_count && c < tables->csv.columns; c++) {
-        const char *head = tables->csv.heads[c], *class = class_of(head, metric[0]);
+        const char *head = tables->csv.heads[c], *class = class_of(head, metric->name);
         if (!class || ++*classes > MOST_PANELS)
             continue;
         struct strip *strips = arena_alloc(arena, table_count * sizeof *strips);
         for (size_t t = 0; t < table_count; t++)
             TRY(fill_strip(&strips[t], arena, &tables[t], head, err));
-        out[(*count)++] = (struct strips){class, metric[1], table_count, strips};
+        out[(*count)++] = (struct strips){class, metric->title, table_count, strips, metric->share};
     }
     return 0;
 }
@@ -244,7 +247,7 @@ static int draw_strips(struct gallery *out, struct report *report, struct arena 
     size_t tables_read, count = 0, classes;
     TRY(read_tables(tables, &tables_read, arena, report, section, err));
     for (size_t m = 0; m < SHOWN_METRICS && !count; m++) {
-        TRY(fill_panels(panels, &count, &classes, arena, tables, tables_read, shown_metrics[m],
+        TRY(fill_panels(panels, &count, &classes, arena, tables, tables_read, &shown_metrics[m],
                         err));
         if (!count)
             continue;
@@ -255,7 +258,7 @@ static int draw_strips(struct gallery *out, struct report *report, struct arena 
         TRY(path_join(path, folder, file, err));
         TRY(strips_svg(panels, count, path, err));
         gallery_add(out, &report->arena, file,
-                    strips_caption(report, shown_metrics[m][1], classes));
+                    strips_caption(report, shown_metrics[m].title, classes));
     }
     return 0;
 }

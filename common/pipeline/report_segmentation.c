@@ -170,7 +170,7 @@ static const char *caption(struct arena *arena, const struct segmentation *s)
         "(%s) and confidence, the probability of the predicted class.%s",
         s->class_count == 2 ? "" : " (the mean over the classes without the first)",
         s->class_count == 2 ? "false positives orange, false negatives blue"
-                            : "pixels of a wrong class orange",
+                            : "pixels of a wrong class red",
         s->ignored ? " Hatched pixels have no truth and count nowhere." : "");
 }
 

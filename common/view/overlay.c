@@ -21,7 +21,7 @@ struct colour error_colour(enum error_kind kind)
     static const struct colour colours[] = {[ERROR_NONE] = {205, 205, 205},
                                             [ERROR_FALSE_POSITIVE] = {213, 94, 0},
                                             [ERROR_FALSE_NEGATIVE] = {0, 114, 178},
-                                            [ERROR_WRONG_CLASS] = {213, 94, 0}};
+                                            [ERROR_WRONG_CLASS] = {165, 0, 38}};
     return colours[kind];
 }
 

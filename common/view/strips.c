@@ -83,6 +83,26 @@ static void mark_median(struct text *out, const struct sorted *sorted, size_t pl
                 median(sorted), place, number);
 }
 
+/* The axis of shares: what there is and a little more, within 0 to 1; all of it for a single value,
+ * which has no range. */
+static void share_range(struct text *out, const struct strips *panel)
+{
+    double low = INFINITY, high = -INFINITY;
+    char buf[2][NUMBER_TEXT];
+    for (size_t i = 0; i < panel->count; i++)
+        for (size_t k = 0; k < panel->strips[i].count; k++)
+            if (isfinite(panel->strips[i].values[k])) {
+                low = fmin(low, panel->strips[i].values[k]);
+                high = fmax(high, panel->strips[i].values[k]);
+            }
+    double margin = 0.05 * (high - low);
+    if (low < high)
+        text_printf(out, "set yrange [%s:%s]\n", number_text(buf[0], fmax(0, low - margin)),
+                    number_text(buf[1], fmin(1, high + margin)));
+    else
+        text_puts(out, "set yrange [0:1]\n");
+}
+
 static void draw_panel(struct text *out, const struct strips *panel)
 {
     const char *comma = "";
@@ -98,6 +118,9 @@ static void draw_panel(struct text *out, const struct strips *panel)
         text_printf(out, " %zu", i);
     }
     text_puts(out, ")\n");
+    text_puts(out, "set yrange [*:*]\n");
+    if (panel->shares)
+        share_range(out, panel);
     for (size_t i = 0; i < panel->count; i++) {
         struct sorted sorted = sort(&panel->strips[i]);
         if (sorted.count) {

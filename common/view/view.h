@@ -148,6 +148,7 @@ struct strips {
     const char *title, *y_label;
     size_t count;
     const struct strip *strips; /* side by side; the one at i has entry i of the palette */
+    bool shares;                /* values are of 0 to 1, and the axis ends there */
 };
 /*
  * As plot_svg, with as many panels in a row as fit. The dots are spread sideways as widely as there
