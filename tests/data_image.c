@@ -357,7 +357,6 @@ static void test_sizes_are_checked_before_anything_is_taken(void **state)
         const char *png, *jpeg;
     } cases[] = {
         {0, 0, "damaged PNG: ", "damaged JPEG: "},
-        {0, 5, "damaged PNG: ", "damaged JPEG: "},
         {65535, 65535, "65535 x 65535 pixels; sides of 1 to 32768", "65500"},
         {32769, 1, "32769 x 1 pixels; sides of 1 to 32768", "32769 x 1 pixels; sides of"},
         {1, 32769, "1 x 32769 pixels; sides of 1 to 32768", "1 x 32769 pixels; sides of"},
