@@ -3,7 +3,6 @@
 #include "data/data.h"
 
 #include "base/file.h"
-#include "base/progress.h"
 #include "base/text.h"
 #include "store/tensors.h"
 
