@@ -281,6 +281,9 @@ static void shares_end_where_shares_do(void **state)
     assert_int_equal(occurrences(svg, "> 1.02<") + occurrences(svg, "> 1.05<"), 0);
     assert_int_equal(occurrences(svg, ">-"), 0);
     assert_int_equal(occurrences(svg, "> 0.5<"), 1); /* of the second alone */
+    double x[4], y[4];
+    assert_int_equal(dots_of(svg, "rgb(  0, 114, 178)", x, y, 4), 4);
+    assert_true(fabs(y[3] - 36) < 0.5); /* the dot at 1 is where the axis ends */
     free(svg);
 }
 
@@ -297,11 +300,22 @@ static void strips_of_nothing_are_a_frame(void **state)
 }
 
 /* ---- matrices ------------------------------------------------------------------------------- */
+/* Where a text stands. */
+static void place_of(const char *svg, const char *text, double *x, double *y)
+{
+    static const char move[] = "translate(";
+    const char *last = NULL, *end = strstr(svg, text);
+    assert_non_null(end);
+    for (const char *p = svg; (p = strstr(p, move)) && p < end; p++)
+        last = p;
+    assert_int_equal(sscanf(last + strlen(move), "%lf,%lf", x, y), 2);
+}
+
 static void matrices_show_shares_of_rows(void **state)
 {
     (void)state;
     const char *const names[] = {"sky", "it's a <road>", "never"};
-    const double counts[] = {3, 1, 0, 1, 99999, 0, 0, 0, 0};
+    const double counts[] = {3, 1, 0, 7, 99993, 0, 0, 0, 0};
     const struct matrix matrix = {3, names, counts};
     char path[PATH_BYTES];
     size_t length;
@@ -310,9 +324,14 @@ static void matrices_show_shares_of_rows(void **state)
     assert_well_formed(svg);
     assert_int_equal(occurrences(svg, ">75.0 %<"), 1);
     assert_int_equal(occurrences(svg, ">25.0 %<"), 1);
-    assert_int_equal(occurrences(svg, ">&lt;0.1 %<"), 1); /* 1 of 100000 is not 0 */
+    assert_int_equal(occurrences(svg, ">&lt;0.1 %<"), 1); /* 7 of 100000 is not 0 */
     assert_int_equal(occurrences(svg, ">>99.9 %<"), 1);   /* and the others are not all */
     assert_int_equal(occurrences(svg, ">100 k<"), 1);
+    double x[3], y[3]; /* truth downwards, prediction across */
+    place_of(svg, ">75.0 %<", &x[0], &y[0]);
+    place_of(svg, ">25.0 %<", &x[1], &y[1]);
+    place_of(svg, ">&lt;0.1 %<", &x[2], &y[2]);
+    assert_true(y[1] == y[0] && x[1] > x[0] + 80 && x[2] == x[0] && y[2] > y[0] + 80);
     assert_int_equal(occurrences(svg, ">0 %<"), 2);
     assert_int_equal(occurrences(svg, ">-<"), 3); /* of nothing there is no share */
     assert_int_equal(occurrences(svg, ">it's a &lt;road><"), 2);
