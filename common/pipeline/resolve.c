@@ -251,6 +251,37 @@ void resolution_free(struct resolution *resolution)
     *resolution = (struct resolution){0};
 }
 
+/* The cells that the registry has, against those that it should have. */
+struct comparison {
+    const struct cell *cells;
+    size_t count, same;
+    bool differs;
+};
+
+static int compare_cell(void *user, const struct cell *row, struct err *err)
+{
+    (void)err;
+    struct comparison *c = user;
+    const struct cell *cell = c->same < c->count ? &c->cells[c->same] : NULL;
+    if (!cell || strcmp(row->variant, cell->variant) != 0 || row->seed != cell->seed ||
+        strcmp(row->section, cell->section) != 0 || strcmp(row->recipe.hex, cell->recipe.hex) != 0)
+        c->differs = true;
+    else
+        c->same++;
+    return 0;
+}
+
+/* A transaction waits for the disk, a second if it is busy: not where nothing is new. */
+static int publish(const struct experiment *experiment, const struct cell *cells, size_t count,
+                   struct store *store, struct err *err)
+{
+    struct comparison there = {.cells = cells, .count = count};
+    TRY(registry_cells(store, experiment->name, compare_cell, &there, err));
+    if (!there.differs && there.same == count)
+        return 0;
+    return registry_set_cells(store, experiment->name, cells, count, err);
+}
+
 int resolution_publish(const struct resolution *resolution, const struct experiment *experiment,
                        struct store *store, struct err *err)
 {
@@ -262,7 +293,7 @@ int resolution_publish(const struct resolution *resolution, const struct experim
                                  .section = place->section->name,
                                  .recipe = place->recipe};
     }
-    int status = registry_set_cells(store, experiment->name, cells, resolution->count, err);
+    int status = publish(experiment, cells, resolution->count, store, err);
     free(cells);
     return status;
 }

@@ -30,13 +30,18 @@ change 's/smooth: 1.0}/smooth: 2.0}/'
 is "another loss in one variant runs that variant alone" "evaluate 1 transfer-unet 1 " "$(ran "$tmp/changed.yaml")"
 change 's/^  bce: {}/  cross: {}/'
 is "another name runs nothing" "" "$(ran "$tmp/changed.yaml")"
-holds "but is the one in the report" grep -q '>cross<' "$report"
+is "but is what the registry calls it" "cross dice " "$(sql 'SELECT DISTINCT variant FROM cell' | tr '\n' ' ')"
+holds "and the report" grep -q '>cross<' "$report"
 change 's/\[pixel_accuracy, iou, dice\]/[dice, iou, pixel_accuracy]/; s/augment: \[flip\]/augment: [flip], batch: 20/; s/, batch: 20,/,/'
 is "another order runs nothing" "" "$(ran "$tmp/changed.yaml")"
 change '1a seeds: 2'
 is "another seed runs that seed alone" "evaluate 2 transfer-unet 2 " "$(ran "$tmp/changed.yaml")"
 change 's/, iou, dice/, dice/'
 is "another metric evaluates again, and trains nothing" "evaluate 2 " "$(ran "$tmp/changed.yaml")"
+is "cells of a seed that is gone are gone" 6 "$(sql 'SELECT count(*) FROM cell')"
+written=$(stat -c %y "$CAIRN_LAB/registry.db")
+"$BUILD/ablate" plan "$tmp/changed.yaml" >"$tmp/plan"
+is "a plan that finds nothing new writes nothing" "$written" "$(stat -c %y "$CAIRN_LAB/registry.db")"
 change 's/\[pixel_accuracy, iou, dice\]/[]/'
 is "no metrics named is all of them" "evaluate 2 " "$(ran "$tmp/changed.yaml")"
 is "a classifier beside them judges no mask" "train-classifier 1 " \
