@@ -3,20 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What an h x w picture takes of the frame, at least a pixel each way, and where it begins. */
-struct window {
-    int32_t h, w, top, left;
-};
-
 static int32_t rounded(int64_t length, int64_t times, int64_t over, int32_t most)
 {
     int64_t scaled = (2 * length * times + over) / (2 * over);
     return (int32_t)(scaled < 1 ? 1 : scaled > most ? most : scaled);
 }
 
-static struct window window_of(const struct fit *fit, int32_t h, int32_t w)
+struct fit_window fit_window(const struct fit *fit, int32_t h, int32_t w)
 {
-    struct window window = {.h = fit->h, .w = fit->w};
+    struct fit_window window = {.h = fit->h, .w = fit->w};
     if (fit->keep_aspect && (int64_t)h * fit->w < (int64_t)w * fit->h)
         window.h = rounded(h, fit->w, w, fit->h);
     else if (fit->keep_aspect)
@@ -26,7 +21,7 @@ static struct window window_of(const struct fit *fit, int32_t h, int32_t w)
     return window;
 }
 
-static void place(uint8_t *out, const struct fit *fit, const struct window *window,
+static void place(uint8_t *out, const struct fit *fit, const struct fit_window *window,
                   const uint8_t *in, int32_t h, int32_t w, int32_t c, enum resize_filter filter,
                   uint8_t around)
 {
@@ -53,7 +48,7 @@ void fit_case(uint8_t *image_out, uint8_t *mask_out, const struct fit *fit, cons
             memcpy(mask_out, mask, (size_t)h * (size_t)w);
         return;
     }
-    struct window window = window_of(fit, h, w);
+    struct fit_window window = fit_window(fit, h, w);
     place(image_out, fit, &window, image, h, w, c, fit->filter, 0);
     if (mask)
         place(mask_out, fit, &window, mask, h, w, 1, RESIZE_NEAREST, MASK_IGNORE);

@@ -45,5 +45,8 @@ int image_write_mask(const char *path, const uint8_t *mask, int32_t h, int32_t w
 enum resize_filter { RESIZE_AREA, RESIZE_BILINEAR, RESIZE_NEAREST };
 void image_resize(uint8_t *out, int32_t out_h, int32_t out_w, const uint8_t *in, int32_t h,
                   int32_t w, int32_t c, enum resize_filter filter);
+/* BILINEAR, of values that are not rounded: probabilities. */
+void image_resize_floats(float *out, int32_t out_h, int32_t out_w, const float *in, int32_t h,
+                         int32_t w, int32_t c);
 
 #endif

@@ -67,6 +67,12 @@ int listing_sources(const char ***names, const char ***paths, int *count,
 int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
                  struct err *err);
 
+/* What an h x w picture takes of the frame that is fit, at least a pixel each way, and where it
+ * begins. */
+struct fit_window {
+    int32_t h, w, top, left;
+};
+struct fit_window fit_window(const struct fit *fit, int32_t h, int32_t w);
 /* One case: image [h,w,c] (and mask [h,w], or NULL) to the size of fit, which is not 0. */
 void fit_case(uint8_t *image_out, uint8_t *mask_out, const struct fit *fit, const uint8_t *image,
               const uint8_t *mask, int32_t h, int32_t w, int32_t c);

@@ -61,33 +61,31 @@ static void weights_free(struct weights *w)
     free(w->weight);
 }
 
-static void along_w(double *out, int32_t out_w, const uint8_t *in, int32_t h, int32_t in_w,
-                    int32_t c, const struct weights *w)
-{
-    for (int64_t y = 0; y < h; y++)
-        for (int32_t x = 0; x < out_w; x++)
-            for (int32_t j = 0; j < c; j++) {
-                const double *weight = w->weight + (size_t)x * (size_t)w->most;
-                const uint8_t *from = in + (y * in_w + w->first[x]) * c + j;
-                double sum = 0;
-                for (int32_t k = 0; k < w->count[x]; k++)
-                    sum += weight[k] * from[(size_t)k * (size_t)c];
-                *out++ = sum;
-            }
-}
-
-static void along_h(uint8_t *out, int32_t out_h, const double *in, size_t row,
+static void along_w(double *out, int32_t out_w, const double *row, int32_t c,
                     const struct weights *w)
 {
-    for (int32_t y = 0; y < out_h; y++)
-        for (size_t x = 0; x < row; x++) {
-            const double *weight = w->weight + (size_t)y * (size_t)w->most;
-            const double *from = in + (size_t)w->first[y] * row + x;
+    for (int32_t x = 0; x < out_w; x++)
+        for (int32_t j = 0; j < c; j++) {
+            const double *weight = w->weight + (size_t)x * (size_t)w->most;
+            const double *from = row + (size_t)w->first[x] * (size_t)c + j;
             double sum = 0;
-            for (int32_t k = 0; k < w->count[y]; k++)
-                sum += weight[k] * from[(size_t)k * row];
-            *out++ = (uint8_t)floor(fmin(fmax(sum, 0), 255) + 0.5);
+            for (int32_t k = 0; k < w->count[x]; k++)
+                sum += weight[k] * from[(size_t)k * (size_t)c];
+            *out++ = sum;
         }
+}
+
+/* Row y of the result. */
+static void along_h(double *out, int32_t y, const double *in, size_t row, const struct weights *w)
+{
+    const double *weight = w->weight + (size_t)y * (size_t)w->most;
+    for (size_t x = 0; x < row; x++) {
+        const double *from = in + (size_t)w->first[y] * row + x;
+        double sum = 0;
+        for (int32_t k = 0; k < w->count[y]; k++)
+            sum += weight[k] * from[(size_t)k * row];
+        out[x] = sum;
+    }
 }
 
 static int32_t nearest(int32_t i, int32_t out, int32_t in)
@@ -105,19 +103,75 @@ static void resize_nearest(uint8_t *out, int32_t out_h, int32_t out_w, const uin
         }
 }
 
-void image_resize(uint8_t *out, int32_t out_h, int32_t out_w, const uint8_t *in, int32_t h,
-                  int32_t w, int32_t c, enum resize_filter filter)
+/* What samples are, on their way into double and back. */
+struct samples {
+    size_t size;
+    void (*widen)(double *out, const void *in, size_t count);
+    void (*narrow)(void *out, const double *in, size_t count);
+};
+
+static void widen_levels(double *out, const void *in, size_t count)
 {
-    if (filter == RESIZE_NEAREST) {
-        resize_nearest(out, out_h, out_w, in, h, w, c);
-        return;
-    }
-    size_t row = (size_t)out_w * (size_t)c;
+    const uint8_t *levels = in;
+    for (size_t i = 0; i < count; i++)
+        out[i] = levels[i];
+}
+
+static void narrow_levels(void *out, const double *in, size_t count)
+{
+    uint8_t *levels = out;
+    for (size_t i = 0; i < count; i++)
+        levels[i] = (uint8_t)floor(fmin(fmax(in[i], 0), 255) + 0.5);
+}
+
+static void widen_floats(double *out, const void *in, size_t count)
+{
+    const float *values = in;
+    for (size_t i = 0; i < count; i++)
+        out[i] = values[i];
+}
+
+static void narrow_floats(void *out, const double *in, size_t count)
+{
+    float *values = out;
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)in[i];
+}
+
+static void resize(void *out, int32_t out_h, int32_t out_w, const void *in, int32_t h, int32_t w,
+                   int32_t c, enum resize_filter filter, const struct samples *samples)
+{
+    size_t row = (size_t)out_w * (size_t)c, in_row = (size_t)w * (size_t)c;
     struct weights across = weights_new(out_w, w, filter), down = weights_new(out_h, h, filter);
     double *middle = xcalloc((size_t)h * row, sizeof *middle);
-    along_w(middle, out_w, in, h, w, c, &across);
-    along_h(out, out_h, middle, row, &down);
+    double *wide = xcalloc(row > in_row ? row : in_row, sizeof *wide);
+    for (int32_t y = 0; y < h; y++) {
+        samples->widen(wide, (const char *)in + (size_t)y * in_row * samples->size, in_row);
+        along_w(middle + (size_t)y * row, out_w, wide, c, &across);
+    }
+    for (int32_t y = 0; y < out_h; y++) {
+        along_h(wide, y, middle, row, &down);
+        samples->narrow((char *)out + (size_t)y * row * samples->size, wide, row);
+    }
+    free(wide);
     free(middle);
     weights_free(&across);
     weights_free(&down);
+}
+
+void image_resize(uint8_t *out, int32_t out_h, int32_t out_w, const uint8_t *in, int32_t h,
+                  int32_t w, int32_t c, enum resize_filter filter)
+{
+    static const struct samples levels = {1, widen_levels, narrow_levels};
+    if (filter == RESIZE_NEAREST)
+        resize_nearest(out, out_h, out_w, in, h, w, c);
+    else
+        resize(out, out_h, out_w, in, h, w, c, filter, &levels);
+}
+
+void image_resize_floats(float *out, int32_t out_h, int32_t out_w, const float *in, int32_t h,
+                         int32_t w, int32_t c)
+{
+    static const struct samples floats = {sizeof(float), widen_floats, narrow_floats};
+    resize(out, out_h, out_w, in, h, w, c, RESIZE_BILINEAR, &floats);
 }
