@@ -57,8 +57,8 @@ int model_text_write(const void *from, const struct field *fields, const struct 
 }
 
 /* One "path=value" line into the tree. */
-static int add_line(struct yaml **tree, struct arena *arena, const char *line, size_t length,
-                    struct err *err)
+static int add_line(struct yaml **tree, const char *what, struct arena *arena, const char *line,
+                    size_t length, struct err *err)
 {
     const char *equals = memchr(line, '=', length);
     if (!equals)
@@ -66,8 +66,21 @@ static int add_line(struct yaml **tree, struct arena *arena, const char *line, s
     const char *path = arena_strndup(arena, line, (size_t)(equals - line));
     struct yaml *value;
     size_t value_length = length - (size_t)(equals - line) - 1;
-    TRY(yaml_parse(&value, arena, name, equals + 1, value_length, err));
+    TRY(yaml_parse(&value, arena, what, equals + 1, value_length, err));
     return yaml_replace(tree, arena, *tree, path, value, err);
+}
+
+int model_text_bind(void *into, const struct field *fields, const char *text, const char *what,
+                    struct arena *arena, struct err *err)
+{
+    struct yaml *tree;
+    TRY(yaml_parse(&tree, arena, what, "{}", 2, err));
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        TRY(add_line(&tree, what, arena, line, n, err));
+        line += n + (line[n] == '\n');
+    }
+    return config_bind(into, fields, tree, "", arena, err);
 }
 
 int model_text_read(void *into, const struct field *fields, const struct store *store,
@@ -77,15 +90,7 @@ int model_text_read(void *into, const struct field *fields, const struct store *
     size_t length;
     TRY(artifact_path(path, store, artifact, name, err));
     TRY(file_read(&bytes, &length, path, MODEL_TEXT_LIMIT, err));
-    struct yaml *tree;
-    int rc = yaml_parse(&tree, arena, name, "{}", 2, err);
-    for (const char *line = bytes; !rc && *line;) {
-        size_t n = strcspn(line, "\n");
-        rc = add_line(&tree, arena, line, n, err);
-        line += n + (line[n] == '\n');
-    }
-    if (!rc)
-        rc = config_bind(into, fields, tree, "", arena, err);
+    int rc = model_text_bind(into, fields, bytes, name, arena, err);
     free(bytes);
     return rc ? wrap(err, "%s of artifact %.12s", name, artifact->hex) : 0;
 }

@@ -25,5 +25,8 @@ int model_text_write(const void *from, const struct field *fields, const struct 
                      struct err *err);
 int model_text_read(void *into, const struct field *fields, const struct store *store,
                     const struct id *artifact, struct arena *arena, struct err *err);
+/* The same from a text that is at hand, a run's configuration. what: its name for messages. */
+int model_text_bind(void *into, const struct field *fields, const char *text, const char *what,
+                    struct arena *arena, struct err *err);
 
 #endif

@@ -62,5 +62,7 @@ void trained_unet_close(struct trained_unet *unet);
 /* image [batch,d,h,w,c] -> probability [batch,d,h,w,outputs] (sigmoid or softmax) */
 int trained_unet_predict(struct trained_unet *unet, const float *image, float *probability,
                          struct err *err);
+/* The most probable class of a pixel, the first of equals, and its probability. */
+uint8_t unet_decide(const float *p, int32_t outputs, float *sure);
 
 #endif

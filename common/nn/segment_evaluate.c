@@ -26,27 +26,12 @@ const char *case_name(const struct segmentation *s, uint32_t i)
 }
 
 /* ---- predicting ----------------------------------------------------------------------------- */
-/* The most probable class of a pixel, the first of equals, and its probability. */
-static uint8_t decide(const float *p, int32_t outputs, float *sure)
-{
-    if (outputs == 1) {
-        *sure = p[0] >= 0.5f ? p[0] : 1 - p[0];
-        return p[0] >= 0.5f;
-    }
-    int32_t best = 0;
-    for (int32_t k = 1; k < outputs; k++)
-        if (p[k] > p[best])
-            best = k;
-    *sure = p[best];
-    return (uint8_t)best;
-}
-
 static int keep_case(struct segmentation *s, uint32_t i, const float *p, struct err *err)
 {
     uint8_t *predicted = s->predicted + i * s->pixels, *sure = s->confidence + i * s->pixels;
     for (int64_t at = 0; at < s->pixels; at++) {
         float confidence;
-        predicted[at] = decide(p + at * s->outputs, s->outputs, &confidence);
+        predicted[at] = unet_decide(p + at * s->outputs, s->outputs, &confidence);
         if (isnan(confidence))
             return fail(err, "the model's output for case '%s' is not a number", case_name(s, i));
         sure[at] = (uint8_t)(255 * confidence + 0.5f);

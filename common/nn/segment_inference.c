@@ -57,3 +57,17 @@ int trained_unet_predict(struct trained_unet *unet, const float *image, float *p
     TRY(plan_run(unet->plan, err));
     return plan_get(unet->plan, unet->probability, probability, err);
 }
+
+uint8_t unet_decide(const float *p, int32_t outputs, float *sure)
+{
+    if (outputs == 1) {
+        *sure = p[0] >= 0.5f ? p[0] : 1 - p[0];
+        return p[0] >= 0.5f;
+    }
+    int32_t best = 0;
+    for (int32_t k = 1; k < outputs; k++)
+        if (p[k] > p[best])
+            best = k;
+    *sure = p[best];
+    return (uint8_t)best;
+}
