@@ -299,7 +299,7 @@ static int claim(struct run **out, const struct options *options, struct store *
  * moderate one if not; results do not depend on it. libgomp reads its setting once, before main, so
  * a stage that is going to compute starts itself again.
  */
-static void spin_briefly(char **argv)
+void spin_briefly(char **argv)
 {
     char self[PATH_BYTES];
     int running = 2; /* this process and another, unless the system says otherwise */
@@ -409,8 +409,10 @@ static int stage(int argc, char **argv, enum stage_kind kind,
 {
     struct options options;
     struct text help = {0};
-    text_printf(&help, "%s: %s\n\nkeys of its section:\n", stage_table[kind].name,
-                stage_table[kind].help);
+    text_printf(&help, "%s: %s\n", stage_table[kind].name, stage_table[kind].help);
+    if (stage_table[kind].also)
+        text_printf(&help, "%s\n", stage_table[kind].also);
+    text_puts(&help, "\nkeys of its section:\n");
     config_help(&help, stage_table[kind].fields, "");
     int status = options_parse(&options, argc, argv, "EXPERIMENT.yaml [OPTION ...]", help.data,
                                stage_table[kind].compute ? compute_options : stage_options, err);

@@ -11,25 +11,32 @@ struct option_row {
     char letter;
     const char *argument, *help;
     bool always; /* every program takes it */
+    bool brief;  /* its letter is an option, too */
 };
 static const struct option_row rows[] = {
-    {"lab", 'L', "DIR", "workspace (default $CAIRN_LAB or lab)", true},
-    {"data", 'D', "DIR", "root of the raw data sets (default $CAIRN_DATA or data)", true},
-    {"set", 's', "KEY=VALUE", "change the experiment file, e.g. train-vae.train.lr=2e-3", false},
-    {"variant", 'V', "NAME", "which variant (default: the baseline)", false},
-    {"seed", 'S', "N", "which seed (default: the first)", false},
-    {"cell", 'C', "N", "variant and seed by number, as a plan gives them", false},
-    {"section", 'c', "NAME", "which section, where a stage has several (STAGE@LABEL)", false},
-    {"threads", 't', "N", "processor threads where the file says auto (default: all)", false},
-    {"jobs", 'J', "N", "plan for so many programs side by side (default 1)", false},
-    {"format", 'f', "FORMAT", "text, md, csv, tex, json or html", false},
-    {"explain", 'e', NULL, "print recipe, inputs, and whether it is known; run nothing", false},
-    {"again", 'a', NULL, "run although it is known; fail if the result differs", false},
-    {"json", 'j', NULL, "result as JSON", false},
-    {"quiet", 'q', NULL, "no progress, only errors", true},
-    {"verbose", 'v', NULL, "say the recipe and whether it is known, too", false},
-    {"version", 'b', NULL, "print the build and exit", true},
-    {"help", 'h', NULL, "print this and exit", true},
+    {"lab", 'L', "DIR", "workspace (default $CAIRN_LAB or lab)", true, false},
+    {"data", 'D', "DIR", "root of the raw data sets (default $CAIRN_DATA or data)", true, false},
+    {"set", 's', "KEY=VALUE", "change the experiment file, e.g. train-vae.train.lr=2e-3", false,
+     false},
+    {"variant", 'V', "NAME", "which variant (default: the baseline)", false, false},
+    {"seed", 'S', "N", "which seed (default: the first)", false, false},
+    {"cell", 'C', "N", "variant and seed by number, as a plan gives them", false, false},
+    {"section", 'c', "NAME", "which section, where a stage has several (STAGE@LABEL)", false,
+     false},
+    {"threads", 't', "N", "processor threads where the file says auto (default: all)", false,
+     false},
+    {"jobs", 'J', "N", "plan for so many programs side by side (default 1)", false, false},
+    {"format", 'f', "FORMAT", "text, md, csv, tex, json or html", false, false},
+    {"explain", 'e', NULL, "print recipe, inputs, and whether it is known; run nothing", false,
+     false},
+    {"again", 'a', NULL, "run although it is known; fail if the result differs", false, false},
+    {"json", 'j', NULL, "result as JSON", false, false},
+    {"quiet", 'q', NULL, "no progress, only errors", true, true},
+    {"verbose", 'v', NULL, "say the recipe and whether it is known, too", false, true},
+    {"output", 'o', "DIR", "folder for what is made", false, true},
+    {"probabilities", 'p', NULL, "write NAME.safetensors beside each NAME.png", false, false},
+    {"version", 'b', NULL, "print the build and exit", true, false},
+    {"help", 'h', NULL, "print this and exit", true, true},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -51,12 +58,9 @@ static void print_help(const char *program, const char *usage, const char *help,
         if (!taken(&rows[i], options))
             continue;
         char left[64];
-        snprintf(left, sizeof left, "%s--%s%s%s",
-                 rows[i].letter == 'q'   ? "-q, "
-                 : rows[i].letter == 'v' ? "-v, "
-                                         : "",
-                 rows[i].name, rows[i].argument ? " " : "",
-                 rows[i].argument ? rows[i].argument : "");
+        const char letter[] = {'-', rows[i].letter, ',', ' ', '\0'};
+        snprintf(left, sizeof left, "%s--%s%s%s", rows[i].brief ? letter : "", rows[i].name,
+                 rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
         printf("  %-20s %s\n", left, rows[i].help);
     }
     if (help)
@@ -122,6 +126,12 @@ static int take(struct options *out, const struct option_row *row, char *value, 
     case 'j':
         out->json = true;
         return 0;
+    case 'o':
+        out->output = value;
+        return 0;
+    case 'p':
+        out->probabilities = true;
+        return 0;
     case 'q':
         out->quiet = true;
         return 0;
@@ -150,13 +160,20 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
                             .seed = -1,
                             .jobs = 1};
     struct option table[ROWS + 1] = {0};
-    size_t count = 0;
-    for (size_t i = 0; i < ROWS; i++)
-        if (taken(&rows[i], options))
-            table[count++] = (struct option){
-                rows[i].name, rows[i].argument ? required_argument : no_argument, NULL, (int)i};
+    char letters[2 * ROWS + 1] = "";
+    size_t count = 0, length = 0;
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!taken(&rows[i], options))
+            continue;
+        table[count++] = (struct option){
+            rows[i].name, rows[i].argument ? required_argument : no_argument, NULL, (int)i};
+        if (rows[i].brief)
+            letters[length++] = rows[i].letter;
+        if (rows[i].brief && rows[i].argument)
+            letters[length++] = ':';
+    }
     opterr = 0;
-    for (int got; (got = getopt_long(argc, argv, "qvh", table, NULL)) != -1;) {
+    for (int got; (got = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
         const struct option_row *row = NULL;
         if (got < (int)ROWS)
             row = &rows[got];

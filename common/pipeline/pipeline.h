@@ -18,11 +18,11 @@ struct options {
     const char *lab, *data;
     const char *changes[MAX_CHANGES]; /* --set */
     int change_count;
-    const char *variant, *section, *format; /* NULL: not given */
-    int64_t cell, seed;                     /* -1: not given */
-    int64_t threads;                        /* what auto means; 0: all that there are */
-    int64_t jobs;                           /* programs that make runs side by side */
-    bool quiet, verbose, json, explain, again;
+    const char *variant, *section, *format, *output; /* NULL: not given */
+    int64_t cell, seed;                              /* -1: not given */
+    int64_t threads;                                 /* what auto means; 0: all that there are */
+    int64_t jobs;                                    /* programs that make runs side by side */
+    bool quiet, verbose, json, explain, again, probabilities;
     char **arguments; /* what is left */
     int argument_count;
 };
@@ -64,6 +64,9 @@ int context_train(struct context *context,
  * id goes to stdout. Returns the exit status. */
 int stage_main(int argc, char **argv, enum stage_kind stage,
                int (*run)(struct context *context, struct err *err));
+
+/* Before anything computes: starts this program again where OpenMP's threads would spin for long. */
+void spin_briefly(char **argv);
 
 /* ---- planning ------------------------------------------------------------------------------- */
 /* Make rules for every stage that the registry does not know, one target per key, running the

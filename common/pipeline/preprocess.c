@@ -144,7 +144,7 @@ int preprocess_sources(const void *config, const char *data, struct arena *arena
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static struct fit fit_of(const struct preprocess_config *config)
+struct fit preprocess_fit(const struct preprocess_config *config)
 {
     struct fit fit = {.filter = (enum resize_filter)config->filter,
                       .keep_aspect = config->aspect == 1,
@@ -183,7 +183,7 @@ static int read_source(struct collection *out, const struct preprocess_config *c
 int preprocess_read(struct collection *out, const struct preprocess_config *config,
                     const char *data, struct err *err)
 {
-    const struct fit fit = fit_of(config);
+    const struct fit fit = preprocess_fit(config);
     char folder[PATH_BYTES];
     TRY(path_join(folder, data, config->source.root, err));
     TRY(read_source(out, config, folder, &fit, err));

@@ -41,6 +41,8 @@ int preprocess_check(const void *config, const enum stage_kind *fillers, struct 
 /* As stage_info.sources. */
 int preprocess_sources(const void *config, const char *data, struct arena *arena,
                        const struct source **out, int *count, struct err *err);
+/* How pictures come to the size that the section asks for. */
+struct fit preprocess_fit(const struct preprocess_config *config);
 /* Reads the raw files below `data`, at the size that the section asks for. */
 int preprocess_read(struct collection *out, const struct preprocess_config *config,
                     const char *data, struct err *err);

@@ -86,6 +86,8 @@ const struct stage_info stage_table[STAGES] = {
                        .check = check_unet},
     [EVALUATE] = {.name = "evaluate",
                   .help = "measure a trained model on a split",
+                  .also = "evaluate predict MODEL FILE ... -o DIR: segment pictures with a trained "
+                          "UNet (evaluate predict --help)",
                   .version = 2,
                   .compute = true,
                   .fields = evaluate_fields,

@@ -33,10 +33,11 @@ struct port_info {
 
 struct stage_info {
     const char *name, *help;
-    int version;  /* raised when the same recipe would give another result */
-    bool seeded;  /* the cell's seed is part of the recipe */
-    bool compute; /* runs on a backend: precision, and device and threads where given, enter */
-    bool trains;  /* fits a model: --explain has a memory plan to show */
+    const char *also; /* what else its program does, for --help; NULL: nothing */
+    int version;      /* raised when the same recipe would give another result */
+    bool seeded;      /* the cell's seed is part of the recipe */
+    bool compute;     /* runs on a backend: precision, and device and threads where given, enter */
+    bool trains;      /* fits a model: --explain has a memory plan to show */
     const struct field *fields;
     size_t config_size;
     const char *output;
