@@ -127,6 +127,18 @@ static void only_what_a_model_needs_is_read(void **state)
     expect_filler(with_judge, "evaluate@vae", "judge", "train-classifier");
 }
 
+/* No metrics named: labels are judged if there is a judge. */
+static void a_judge_is_needed_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    expect_filler(SHAPES "train-vae: {}\nevaluate: {}\n", "evaluate", "judge", "");
+    expect_filler("name: a\n" STAGES_HERE, "evaluate", "judge", "train-classifier");
+    expect_filler(SHAPES "train-classifier: {}\ntrain-vae: {}\nevaluate: {metrics: [mse]}\n",
+                  "evaluate", "judge", "");
+    expect_refused(SHAPES "train-vae: {}\nevaluate: {metrics: [mse, label_obedience]}\n", NULL,
+                   "e.yaml:1:1: evaluate needs a section 'train-classifier' for its input 'judge'");
+}
+
 static void redirects_are_checked(void **state)
 {
     (void)state;
@@ -246,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_model_comes_from_the_one_trainer_that_is_there),
         cmocka_unit_test(two_trainers_are_a_question),
         cmocka_unit_test(only_what_a_model_needs_is_read),
+        cmocka_unit_test(a_judge_is_needed_where_it_is_asked_for),
         cmocka_unit_test(redirects_are_checked),
         cmocka_unit_test(what_fits_no_model_is_named_with_its_section),
         cmocka_unit_test(named_variants_replace_whole_values),

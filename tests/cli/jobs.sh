@@ -32,6 +32,8 @@ CAIRN_LAB=$tmp/lab-stage
 is "--threads is in no recipe" "$(recipe_of)" "$(recipe_of --threads 3)"
 "$BUILD/train-vae" $here/small.yaml -q --threads 3 >/dev/null
 is "but it is what runs" 3 "$(threads_of)"
+"$BUILD/ablate" plan $here/small.yaml --jobs 9 >"$tmp/rest"
+is "beside what is known there is nothing to share" "2 rules " "$(targets "$tmp/rest" | wc -l) rules $(said "$tmp/rest")"
 "$BUILD/train-vae" $here/small.yaml -q --threads 3 --set backend.threads=2 >/dev/null
 is "unless the file has a number of its own" 2 "$(threads_of)"
 refused "preprocess computes on no backend" 64 \

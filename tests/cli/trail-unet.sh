@@ -28,6 +28,7 @@ is "the same again runs nothing" "" "$(ran $here/unet.yaml)"
 # ---- edits ----------------------------------------------------------------------------------------
 change 's/smooth: 1.0}/smooth: 2.0}/'
 is "another loss in one variant runs that variant alone" "evaluate 1 transfer-unet 1 " "$(ran "$tmp/changed.yaml")"
+is "and back again none" "" "$(ran $here/unet.yaml)"
 change 's/^  bce: {}/  cross: {}/'
 is "another name runs nothing" "" "$(ran "$tmp/changed.yaml")"
 is "but is what the registry calls it" "cross dice " "$(sql 'SELECT DISTINCT variant FROM cell' | tr '\n' ' ')"
