@@ -137,7 +137,8 @@ static void files_for_the_recipe(void **state)
     assert_int_equal(cifar10_sources(&names, &paths, &count, f->folder, 3, &arena, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
     assert_non_null(strstr(err.text, "cannot find 'data_batch_3.bin' in '/tmp/cifar-test-"));
-    assert_non_null(strstr(err.text, "(scripts/fetch-data cifar10 -d /tmp fetches it)"));
+    assert_non_null(
+        strstr(err.text, "(scripts/fetch-data cifar-10-batches-bin -d /tmp fetches it)"));
     arena_free(&arena);
 }
 

@@ -186,7 +186,8 @@ static void camvid_lists_that_are_wrong(void **state)
                  "'@/trainannot/c.png': the pixel in row 0, column 1 is 12, expected 0 to 11");
     unlink(path_of(f, "val.txt"));
     assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
-    expect_error(f, &err, STATUS_MISSING, "cannot find 'val.txt' in '@'");
+    expect_error(f, &err, STATUS_MISSING,
+                 "cannot find 'val.txt' in '@' (scripts/fetch-data CamVid -d /tmp fetches it)");
 }
 
 /* ---- any folder ----------------------------------------------------------------------------- */

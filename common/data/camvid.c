@@ -43,7 +43,7 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
 static int list_camvid(struct listing *out, const char *folder, struct arena *arena,
                        struct err *err)
 {
-    *out = (struct listing){.folder = folder};
+    *out = (struct listing){.folder = folder, .fetch = "CamVid"};
     struct mask_values *values = mask_values_new(arena, "0 to 11");
     for (int16_t i = 0; i < CLASSES; i++)
         values->becomes[i] = i;

@@ -29,7 +29,7 @@ int cifar10_sources(const char ***names, const char ***paths, int *count, const 
                                : arena_printf(arena, "data_batch_%d.bin", *count);
         TRY(path_join(path, folder, name, err));
         if (!file_exists(path))
-            return missing_file(name, folder, "cifar10", err);
+            return missing_file(name, folder, "cifar-10-batches-bin", err);
         (*names)[*count] = name;
         (*paths)[*count] = arena_strdup(arena, path);
     }
