@@ -74,11 +74,35 @@ static void test_an_even_picture_stays_even(void **state)
             }
 }
 
+/* Floats are what the levels are before they are rounded. */
+static void test_floats_are_resized_as_levels_are(void **state)
+{
+    (void)state;
+    enum { MOST = 13 };
+    uint8_t in[MOST * MOST * 2], out[MOST * MOST * 2];
+    float from[MOST * MOST * 2], to[MOST * MOST * 2];
+    for (int i = 0; i < MOST * MOST * 2; i++)
+        from[i] = in[i] = (uint8_t)(i * 97 % 256);
+    for (int h = 1; h <= MOST; h += 3)
+        for (int w = 1; w <= MOST; w += 2) {
+            image_resize(out, h, w, in, MOST + 1 - h, MOST + 1 - w, 2, RESIZE_BILINEAR);
+            image_resize_floats(to, h, w, from, MOST + 1 - h, MOST + 1 - w, 2);
+            for (int i = 0; i < h * w * 2; i++)
+                if (!(to[i] >= out[i] - 0.50001f && to[i] <= out[i] + 0.50001f))
+                    fail_msg("%d x %d: value %d is %g, not %d", w, h, i, to[i], out[i]);
+        }
+    const float half[2] = {0, 1};
+    image_resize_floats(to, 1, 4, half, 1, 2, 1);
+    for (int i = 0; i < 4; i++) /* centres at 0.25, 0.75 ... of the two pixels */
+        assert_true(to[i] == (i == 0 ? 0.0f : i == 1 ? 0.25f : i == 2 ? 0.75f : 1.0f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resizing_is_that_of_pillow),
         cmocka_unit_test(test_an_even_picture_stays_even),
+        cmocka_unit_test(test_floats_are_resized_as_levels_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
