@@ -205,7 +205,7 @@ static inline int evaluate(struct id *out, struct lab *lab, struct run *run,
 
 static inline char *text_of(struct lab *lab, const struct id *id, const char *name)
 {
-    char path[PATH_BYTES], *text;
+    char path[PATH_BYTES], *text = NULL;
     size_t length;
     struct err err;
     OK(artifact_path(path, lab->store, id, name, &err));
