@@ -131,6 +131,9 @@ refused "also under another name" 64 "evaluate: '$one' would be overwritten by '
 is "it was not" "$before" "$(sha256sum <"$one")"
 is "none of these made anything" no "$([ -e "$tmp/none" ] && echo yes || echo no)"
 refused "a file where the folder should be" 74 "evaluate: '$tmp/link.png' is not a folder" predict "$model" "$one" -o "$tmp/link.png"
+refused "more threads than there are" 1 \
+    "evaluate: cpu: 2 threads wanted, 1 given (OMP_THREAD_LIMIT, a limit on processes?)" \
+    env OMP_THREAD_LIMIT=1 "$BUILD/evaluate" predict "$model" "$one" -o "$tmp/none" --threads 2
 usage="evaluate: usage: evaluate predict MODEL FILE ... -o DIR [OPTION ...]"
 refused "no folder" 64 "$usage" predict "$model" "$one"
 refused "no file" 64 "$usage" predict "$model" -o "$tmp/none"
