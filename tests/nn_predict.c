@@ -361,7 +361,7 @@ static void what_cannot_be_predicted(void **state)
           "the model is of volumes with 1 channels; grey or colour images expected");
     predictor_close(&p);
 
-    float values[] = {0.5f, 0.49f, NAN};
+    float values[4] = {0.5f, 0.49f, NAN};
     uint8_t mask[3];
     OK(predictor_decide(mask, values, 2, 1, &err));
     assert_int_equal(mask[0], 1);
