@@ -1,8 +1,8 @@
 /*
  * Any bytes as what names the cases of a data set: the first byte chooses the format (p: pets, c:
- * CamVid, f: a folder with lists, n: CIFAR-10's classes, else its records), form feeds part what
- * follows into files. Whatever is accepted names files that are there, in the folder and nowhere
- * else, or has the cases that its length says.
+ * CamVid, f: a folder with lists, n: CIFAR-10's classes, l: the start of a record of it, else its
+ * records), form feeds part what follows into files. Whatever is accepted names files that are
+ * there, in the folder and nowhere else, or has the cases that its length says.
  */
 #include "data/data.h"
 
@@ -128,18 +128,24 @@ static void cifar10(const char *folder, uint8_t format, struct input rest)
     static const char names[] = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n";
     static const uint8_t record[RECORD];
     bool classes = format == 'n';
+    uint8_t start[RECORD] = {0};
     struct collection c;
     struct err err = {0};
     put(folder, "batches.meta.txt", classes ? (const char *)rest.data : names,
         classes ? rest.size : sizeof names - 1);
-    put(folder, "data_batch_1.bin", classes ? record : rest.data, classes ? RECORD : rest.size);
+    if (classes || format == 'l') {
+        if (!classes)
+            memcpy(start, rest.data, rest.size < RECORD ? rest.size : RECORD);
+        rest = (struct input){start, RECORD};
+    }
+    put(folder, "data_batch_1.bin", rest.data, rest.size);
     put(folder, "test_batch.bin", record, RECORD);
     if (cifar10_read(&c, folder, BATCHES, &err)) {
         if (err.status != STATUS_BAD_DATA)
             bug("status %d: %s", err.status, err.text);
         return;
     }
-    if (c.class_count != CLASSES || c.count != 1 + (classes ? 1 : rest.size / RECORD))
+    if (c.class_count != CLASSES || c.count != 1 + rest.size / RECORD)
         bug("%u classes, %u cases", c.class_count, c.count);
     for (uint32_t i = 0; i < c.class_count; i++)
         if (!*c.classes[i])
