@@ -112,6 +112,7 @@ file - $(sum_of md5 www/plain/pack.tar) deep pack/pictures $base/plain/pack.tar
 check $one deep/1
 set flat
 file - $(sum_of md5 www/plain/pack.zip) flat . $base/plain/pack.zip
+check - flat/1
 list flat/train.txt a b
 list flat/test.txt c
 list flatter/test.txt d
@@ -236,6 +237,11 @@ refused() { # NAME, text, sentence
 }
 refused damaged "'$base/wrong/pack.tar.gz' is damaged; thrown away" "but it must be whole"
 refused unlike "wrong sha256 sum of 'unlike/1' in 'pack.tar.gz'" "its files must be right"
+echo two >"$dir/two"
+fresh
+run 0 -d d deep && cp "$dir/two" "$dir/d/deep/1" && run 65 -d d deep &&
+    said "wrong sha256 sum of 'deep/1' in 'd/deep'" && said "'d/deep' is there, but not whole; move it away"
+ok $? "what is there with a wrong file is named and left alone"
 refused lacking "'pack.tar.gz' has no 'lacking/2'" "its files must be there"
 refused elsewhere "'pack.tar.gz' has no folder 'photographs'" "its folder must be there"
 fresh
@@ -266,7 +272,7 @@ awk '
     $1 == "set" { set = $2; sets++; next }
     $1 == "home" || $1 == "licence" { if (NF < 2) exit bad = 1; said[set]++; next }
     $1 == "list" { if (index($2, set "/") != 1 || NF < 3) exit bad = 1; next }
-    $1 == "check" { if ($2 !~ /^sha256:[0-9a-f]*$/ || length($2) != 71 || index($3, set "/") != 1) exit bad = 1; next }
+    $1 == "check" { if ($2 !~ /^(sha256:[0-9a-f]+|md5:[0-9a-f]+|-)$/ || index($3, set "/") != 1) exit bad = 1; next }
     $1 != "file" || NF < 6 || $2 !~ /^([0-9]+|-)$/ { exit bad = 1 }
     $3 !~ /^(sha256:[0-9a-f]+|md5:[0-9a-f]+|-)$/ { exit bad = 1 }
     $3 ~ /^sha256/ && length($3) != 71 || $3 ~ /^md5/ && length($3) != 36 { exit bad = 1 }
