@@ -3,7 +3,8 @@
  * loader turns a dataset's split into batches.
  *
  * A dataset artifact holds
- *   dataset.safetensors  images u8 [N,h,w,c] (or [N,d,h,w,c]), labels i32 [N] (if there are any),
+ *   dataset.safetensors  images u8 [N,h,w,c] (or [N,d,h,w,c]; of volumes f32, at the intensities that
+ *                        preprocess gave them), labels i32 [N] (if there are any),
  *                        masks u8 (as images, without c; if there are any): class indices, or
  *                        MASK_IGNORE where a pixel has no class and counts nowhere
  *   cases.json           one record a case, in the same order: id, split, label, source (SHA-256 of
@@ -30,6 +31,8 @@
 enum split { SPLIT_TRAIN, SPLIT_VAL, SPLIT_TEST, SPLITS };
 extern const char *const split_names[SPLITS + 1]; /* "train", "val", "test", NULL */
 enum { MASK_IGNORE = 255 };                       /* in a mask: no class */
+/* U8: 0 to 255 for 0 to 1; F32: as they are */
+enum pixel { PIXEL_U8, PIXEL_F32 };
 
 /* ---- collections: decoded cases on their way into an artifact ------------------------------- */
 struct raw_case {
@@ -39,7 +42,7 @@ struct raw_case {
     const struct id *source; /* NULL: made, or a file of its own (the recipe has its hash) */
     const struct id *pixels; /* image_hash of the image before any resize */
     int32_t size[3];         /* d, h, w before any resize; zeros: as the collection */
-    const uint8_t *image;    /* d*h*w*c */
+    const void *image;       /* d*h*w*c of the collection's pixel */
     const uint8_t *mask;     /* d*h*w class indices or MASK_IGNORE, or NULL */
 };
 struct skipped_case {
@@ -48,6 +51,8 @@ struct skipped_case {
 struct collection {
     struct arena arena;
     int32_t d, h, w, c;
+    enum pixel pixel;
+    double spacing[3]; /* d, h, w in mm; zeros: not known, as of pictures */
     uint32_t count;
     struct raw_case *cases;
     uint32_t skipped_count;
@@ -170,10 +175,12 @@ int collection_write(const struct collection *collection, const struct draft *dr
 struct dataset {
     int32_t d, h, w, c;
     uint32_t begin[SPLITS], count[SPLITS]; /* cases of a split: [begin, begin + count) */
-    const uint8_t *images;                 /* resident: the start of one metered block of `bytes` */
-    const int32_t *labels;                 /* NULL: none */
-    const uint8_t *masks;                  /* NULL: none */
-    const char **ids;                      /* of all cases */
+    enum pixel pixel;
+    double spacing[3];     /* d, h, w in mm; zeros: not known */
+    const void *images;    /* resident: the start of one metered block of `bytes` */
+    const int32_t *labels; /* NULL: none */
+    const uint8_t *masks;  /* NULL: none */
+    const char **ids;      /* of all cases */
     uint32_t class_count, mask_class_count;
     const char **classes, **mask_classes;
     size_t bytes;
@@ -190,7 +197,15 @@ void dataset_close(struct dataset *dataset);
  * batches are always full, across epoch boundaries; `start` batches are passed over at no cost.
  * Otherwise: the split once, in order; the last batch is padded with repeats of weight 0.
  * A thread of its own fills the next batch (u8 to float, x / 255) while this one is used.
+ *
+ * patch: with shuffle only, every case of a batch is a window of this size, its place a function of
+ * (seed, epoch, case id): anywhere, or, for the share `foreground` of the draws, about a voxel of a
+ * class above 0 (drawn evenly among those; anywhere where there is none).
  */
+struct patch {
+    int32_t size[3]; /* d, h, w; 0 0 0: whole cases */
+    double foreground;
+};
 struct loader_spec {
     enum split split;
     uint32_t batch;
@@ -198,9 +213,10 @@ struct loader_spec {
     uint64_t seed;
     uint64_t start;
     const struct augment *augment; /* NULL: none; with shuffle only */
+    struct patch patch;            /* with shuffle only */
 };
 struct batch {
-    const float *image;    /* [batch,d,h,w,c] in [0, 1] */
+    const float *image;    /* [batch,d,h,w,c], of u8 in [0, 1] */
     const int32_t *label;  /* [batch]; zeros if the dataset has none */
     const int32_t *mask;   /* [batch,d,h,w] class indices or MASK_IGNORE, or NULL */
     const float *weight;   /* [batch]: 1, or 0 for padding */

@@ -143,8 +143,8 @@ static struct chosen choose(struct evaluator *e, uint32_t most)
         uint32_t i = chosen.cases[k];
         memcpy(chosen.z + k * latent, e->z_mean + i * latent, latent * sizeof *chosen.z);
         chosen.label[k] = label_of(e, i);
-        memcpy(chosen.sources + k * pixels, e->what->dataset->images + (e->begin + i) * pixels,
-               pixels);
+        memcpy(chosen.sources + k * pixels,
+               (const uint8_t *)e->what->dataset->images + (e->begin + i) * pixels, pixels);
     }
     return chosen;
 }
