@@ -325,7 +325,7 @@ static int write_shown(struct segmentation *s, const struct ranked *shown, const
     }
     const struct tensor items[] = {
         tensor_of("segmentation_images", TENSOR_U8, dim, 4,
-                  gather(s, data->images + s->begin * image, image, shown, count)),
+                  gather(s, (const uint8_t *)data->images + s->begin * image, image, shown, count)),
         tensor_of("segmentation_truth", TENSOR_U8, dim, 3,
                   gather(s, case_truth(s, 0), size, shown, count)),
         tensor_of("segmentation_prediction", TENSOR_U8, dim, 3,
