@@ -1,0 +1,10 @@
+/* evaluate predict MODEL FILE ... -o DIR: new pictures with a trained UNet. */
+#ifndef CAIRN_PIPELINE_PREDICT_COMMAND_H
+#define CAIRN_PIPELINE_PREDICT_COMMAND_H
+
+#include "base/err.h"
+
+/* argv[1] is "predict". The exit status is that of err. */
+int predict_command(int argc, char **argv, struct err *err);
+
+#endif
