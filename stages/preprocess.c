@@ -19,8 +19,14 @@ static void say(const struct collection *collection)
     uint32_t count[SPLITS] = {0};
     for (uint32_t i = 0; i < collection->count; i++)
         count[collection->cases[i].split]++;
-    fprintf(stderr, "preprocess: %u train, %u val, %u test cases of %dx%dx%d", count[SPLIT_TRAIN],
-            count[SPLIT_VAL], count[SPLIT_TEST], collection->h, collection->w, collection->c);
+    fprintf(stderr, "preprocess: %u train, %u val, %u test cases of ", count[SPLIT_TRAIN],
+            count[SPLIT_VAL], count[SPLIT_TEST]);
+    if (collection->spacing[0] > 0)
+        fprintf(stderr, "%dx%dx%d voxels of %.4gx%.4gx%.4g mm", collection->d, collection->h,
+                collection->w, collection->spacing[0], collection->spacing[1],
+                collection->spacing[2]);
+    else
+        fprintf(stderr, "%dx%dx%d", collection->h, collection->w, collection->c);
     if (collection->class_count)
         fprintf(stderr, ", %u classes", collection->class_count);
     if (collection->mask_class_count)
@@ -35,11 +41,13 @@ static void say(const struct collection *collection)
 static int run(struct context *context, struct err *err)
 {
     const struct preprocess_config *config = context->config;
+    uint64_t seed = (uint64_t)config->split.seed;
     struct collection collection;
     TRY(preprocess_read(&collection, config, context->options->data, err));
-    int status =
-        collection_hold_out(&collection, config->split.val, (uint64_t)config->split.seed, err) ||
-        check_leaks(&collection, config, err) || collection_write(&collection, context->draft, err);
+    int status = collection_hold_out(&collection, SPLIT_TEST, config->split.test, seed, err) ||
+                 collection_hold_out(&collection, SPLIT_VAL, config->split.val, seed, err) ||
+                 check_leaks(&collection, config, err) ||
+                 collection_write(&collection, context->draft, err);
     if (!status && !context->options->quiet)
         say(&collection);
     collection_free(&collection);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "store/tensors.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -65,7 +66,7 @@ static void what_is_written_is_read(void **state)
     struct err err;
     struct meter meter = {0};
     must(shapes_make(&c, 28, 10, 100, 30, 1, &err), &err);
-    must(collection_hold_out(&c, 20, 1, &err), &err);
+    must(collection_hold_out(&c, SPLIT_VAL, 20, 1, &err), &err);
     struct id id = write_collection(f, &c);
     must(dataset_open(&d, f->store, &id, &meter, &err), &err);
     static const uint32_t begin[] = {0, 80, 100}, count[] = {80, 20, 30};
@@ -84,7 +85,7 @@ static void what_is_written_is_read(void **state)
         uint32_t at = next[c.cases[i].split]++;
         assert_string_equal(d.ids[at], c.cases[i].id);
         assert_int_equal(d.labels[at], c.cases[i].label);
-        assert_memory_equal(d.images + at * 784, c.cases[i].image, 784);
+        assert_memory_equal((const uint8_t *)d.images + at * 784, c.cases[i].image, 784);
         assert_memory_equal(d.masks + at * 784, c.cases[i].mask, 784);
     }
     assert_int_equal(meter.now, d.bytes);
@@ -233,12 +234,15 @@ static void tensors_that_do_not_fit(void **state)
     const struct fixture *f = *state;
     static const int32_t wild[] = {0, 2};
     static const uint8_t ones[] = {0, 0, 0, 0, 0, 0, 0, 1};
+    static const float endless[8] = {0, 1e30f, -1e30f, INFINITY};
     const struct {
         struct tensor items[2];
         const char *piece;
     } bad[] = {
         {{LABELS, {"mask", TENSOR_U8, 1, {1}, zeros, 1}}, "images"},
-        {{{"images", TENSOR_F32, 4, {2, 2, 2, 1}, zeros, 32}, LABELS}, "images"},
+        {{{"images", TENSOR_F64, 4, {2, 2, 2, 1}, zeros, 64}, LABELS}, "images"},
+        {{{"images", TENSOR_F32, 4, {2, 2, 2, 1}, endless, 32}, LABELS},
+         "value 3 of 'images' is inf"},
         {{{"images", TENSOR_U8, 3, {2, 2, 2}, zeros, 8}, LABELS}, "'images' has 3 dimensions"},
         {{{"images", TENSOR_U8, 4, {2, 0, 2, 1}, zeros, 0}, LABELS},
          "dimension 1 of 'images' is 0"},
@@ -300,14 +304,14 @@ static void real_mnist(void **state)
     struct collection c;
     struct dataset d;
     must(idx_read(&c, folder, &err), &err);
-    must(collection_hold_out(&c, 5000, 1, &err), &err);
+    must(collection_hold_out(&c, SPLIT_VAL, 5000, 1, &err), &err);
     struct id id = write_collection(f, &c);
     must(dataset_open(&d, f->store, &id, NULL, &err), &err);
     assert_int_equal(d.count[SPLIT_TRAIN], 55000);
     assert_int_equal(d.count[SPLIT_VAL], 5000);
     assert_int_equal(d.count[SPLIT_TEST], 10000);
     assert_string_equal(d.ids[60000], "test-00000");
-    assert_memory_equal(d.images + 60000 * 784, c.cases[60000].image, 784);
+    assert_memory_equal((const uint8_t *)d.images + 60000 * 784, c.cases[60000].image, 784);
     int val[10] = {0};
     for (uint32_t i = 55000; i < 60000; i++)
         val[d.labels[i]]++;

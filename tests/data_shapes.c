@@ -187,7 +187,7 @@ static void hold_out_takes_the_same_share_of_each_label(void **state)
     struct err err;
     int val[KINDS], train[KINDS], test[KINDS];
     make(&c, SIZE, 205, 40, 1); /* labels 0 to 4 have 21 cases, the others 20 */
-    assert_int_equal(collection_hold_out(&c, 53, 9, &err), 0);
+    assert_int_equal(collection_hold_out(&c, SPLIT_VAL, 53, 9, &err), 0);
     count_labels(&c, SPLIT_VAL, val);
     count_labels(&c, SPLIT_TRAIN, train);
     count_labels(&c, SPLIT_TEST, test);
@@ -210,9 +210,9 @@ static void hold_out_is_drawn_by_seed(void **state)
     make(&a, SIZE, 200, 0, 1);
     make(&b, SIZE, 200, 0, 1);
     make(&other, SIZE, 200, 0, 1);
-    assert_int_equal(collection_hold_out(&a, 50, 9, &err), 0);
-    assert_int_equal(collection_hold_out(&b, 50, 9, &err), 0);
-    assert_int_equal(collection_hold_out(&other, 50, 10, &err), 0);
+    assert_int_equal(collection_hold_out(&a, SPLIT_VAL, 50, 9, &err), 0);
+    assert_int_equal(collection_hold_out(&b, SPLIT_VAL, 50, 9, &err), 0);
+    assert_int_equal(collection_hold_out(&other, SPLIT_VAL, 50, 10, &err), 0);
     int same = 0;
     for (int i = 0; i < 200; i++) {
         assert_int_equal(a.cases[i].split, b.cases[i].split);
@@ -231,15 +231,15 @@ static void hold_out_limits(void **state)
     struct err err;
     int val[KINDS];
     make(&c, SIZE, 30, 10, 1);
-    assert_int_equal(collection_hold_out(&c, 31, 1, &err), -1);
+    assert_int_equal(collection_hold_out(&c, SPLIT_VAL, 31, 1, &err), -1);
     assert_int_equal(err.status, STATUS_CONFIG);
     assert_string_equal(err.text,
                         "cannot hold out 31 cases for validation: the train split has 30");
-    assert_int_equal(collection_hold_out(&c, -1, 1, &err), -1);
-    assert_int_equal(collection_hold_out(&c, 0, 1, &err), 0);
+    assert_int_equal(collection_hold_out(&c, SPLIT_VAL, -1, 1, &err), -1);
+    assert_int_equal(collection_hold_out(&c, SPLIT_VAL, 0, 1, &err), 0);
     count_labels(&c, SPLIT_VAL, val);
     assert_int_equal(val[0] + val[9], 0);
-    assert_int_equal(collection_hold_out(&c, 30, 1, &err), 0);
+    assert_int_equal(collection_hold_out(&c, SPLIT_VAL, 30, 1, &err), 0);
     count_labels(&c, SPLIT_VAL, val);
     for (int i = 0; i < KINDS; i++)
         assert_int_equal(val[i], 3);

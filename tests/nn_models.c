@@ -176,7 +176,7 @@ static void draw_shapes(struct trained *t)
     struct id id;
     struct err err;
     OK(shapes_make(&collection, 12, 4, 400, 40, 1, &err));
-    OK(collection_hold_out(&collection, 80, 2, &err));
+    OK(collection_hold_out(&collection, SPLIT_VAL, 80, 2, &err));
     OK(draft_open(&draft, t->lab->store, &err));
     OK(collection_write(&collection, draft, &err));
     OK(draft_seal(draft, &id, &err));

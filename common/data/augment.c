@@ -97,32 +97,43 @@ static inline int64_t reflect(int64_t i, int32_t size)
     return i < size ? i : period - 1 - i;
 }
 
+/* Of u8 or f32: `floats` is a constant where the loops below are called, so that each is compiled
+ * for both. */
 struct plane {
-    const uint8_t *image, *mask;
+    const void *image;
+    const uint8_t *mask;
     int32_t h, w, c;
 };
+#define FOR_BOTH static inline __attribute__((always_inline))
 
-static inline void sample_image(float *out, const struct plane *from, int64_t y, int64_t x)
+FOR_BOTH float value_at(const struct plane *from, bool floats, int64_t i)
+{
+    return floats ? ((const float *)from->image)[i] : (float)((const uint8_t *)from->image)[i];
+}
+
+FOR_BOTH void sample_image(float *out, const struct plane *from, bool floats, int64_t y, int64_t x)
 {
     float v = (float)(y & (ONE - 1)) / ONE, u = (float)(x & (ONE - 1)) / ONE;
     int64_t row = y >> FRACTION, column = x >> FRACTION;
     int64_t y0 = reflect(row, from->h) * from->w, y1 = reflect(row + 1, from->h) * from->w;
     int64_t x0 = reflect(column, from->w), x1 = reflect(column + 1, from->w);
-    const uint8_t *a = from->image + (y0 + x0) * from->c, *b = from->image + (y0 + x1) * from->c;
-    const uint8_t *c = from->image + (y1 + x0) * from->c, *d = from->image + (y1 + x1) * from->c;
     for (int32_t k = 0; k < from->c; k++) {
-        float upper = (float)a[k] + u * (float)(b[k] - a[k]);
-        float lower = (float)c[k] + u * (float)(d[k] - c[k]);
-        out[k] = (upper + v * (lower - upper)) / 255.0f;
+        float a = value_at(from, floats, (y0 + x0) * from->c + k);
+        float b = value_at(from, floats, (y0 + x1) * from->c + k);
+        float c = value_at(from, floats, (y1 + x0) * from->c + k);
+        float d = value_at(from, floats, (y1 + x1) * from->c + k);
+        float upper = a + u * (b - a), lower = c + u * (d - c), value = upper + v * (lower - upper);
+        out[k] = floats ? value : value / 255.0f;
     }
 }
 
-static void warp(float *image, int32_t *mask, const struct plane *from, const struct map *map)
+FOR_BOTH void warp(float *image, int32_t *mask, const struct plane *from, bool floats,
+                   const struct map *map)
 {
     for (int32_t i = 0; i < from->h; i++) {
         int64_t y = map->at_y + i * map->y_y, x = map->at_x + i * map->x_y;
         for (int32_t j = 0; j < from->w; j++, y += map->y_x, x += map->x_x) {
-            sample_image(image, from, y, x);
+            sample_image(image, from, floats, y, x);
             image += from->c;
             if (!mask)
                 continue;
@@ -133,14 +144,17 @@ static void warp(float *image, int32_t *mask, const struct plane *from, const st
 }
 
 /* Without turning or scaling every pixel is one pixel of the image. */
-static void copy(float *image, int32_t *mask, const struct plane *from, const struct drawn *drawn)
+FOR_BOTH void copy(float *image, int32_t *mask, const struct plane *from, bool floats,
+                   const struct drawn *drawn)
 {
     for (int32_t i = 0; i < from->h; i++)
         for (int32_t j = 0; j < from->w; j++) {
             int32_t row = drawn->flip_vertical ? from->h - 1 - i : i;
             int64_t at = (int64_t)row * from->w + (drawn->flip ? from->w - 1 - j : j);
-            for (int32_t k = 0; k < from->c; k++)
-                *image++ = (float)from->image[at * from->c + k] / 255.0f;
+            for (int32_t k = 0; k < from->c; k++) {
+                float value = value_at(from, floats, at * from->c + k);
+                *image++ = floats ? value : value / 255.0f;
+            }
             if (mask)
                 *mask++ = from->mask[at];
         }
@@ -182,17 +196,42 @@ static void saturate(float *image, int64_t pixels, float saturation)
     }
 }
 
-static void colour(float *image, const struct augment_shape *shape, const struct drawn *drawn)
+static void colour(float *image, const struct augment_shape *shape, bool floats,
+                   const struct drawn *drawn)
 {
     int64_t pixels = (int64_t)shape->d * shape->h * shape->w, count = pixels * shape->c;
     bool tone = drawn->brightness != 1 || drawn->contrast != 1;
-    bool chroma = drawn->saturation != 1 && shape->c == 3;
+    bool chroma = drawn->saturation != 1 && shape->c == 3 && !floats;
     if (tone)
         brighten_and_contrast(image, count, drawn);
     if (chroma)
         saturate(image, pixels, drawn->saturation);
-    for (int64_t i = 0; (tone || chroma) && i < count; i++)
+    for (int64_t i = 0; (tone || chroma) && !floats && i < count; i++)
         image[i] = image[i] < 0 ? 0 : image[i] > 1 ? 1 : image[i];
+}
+
+FOR_BOTH void augment_any(float *image, int32_t *mask_out, const void *from, bool floats,
+                          const uint8_t *mask, struct augment_shape shape,
+                          const struct augment *augment, const struct drawn *drawn)
+{
+    struct map map = map_of(drawn, shape.h, shape.w);
+    const bool *use = augment->use;
+    bool warps = use[AUGMENT_CROP] || use[AUGMENT_ROTATE] || use[AUGMENT_SCALE];
+    int64_t pixels = (int64_t)shape.h * shape.w;
+    for (int32_t i = 0; i < shape.d; i++) {
+        int64_t slice = drawn->flip_depth ? shape.d - 1 - i : i;
+        int64_t first = slice * pixels * shape.c;
+        const void *at = floats ? (const void *)((const float *)from + first)
+                                : (const void *)((const uint8_t *)from + first);
+        struct plane plane = {at, mask ? mask + slice * pixels : NULL, shape.h, shape.w, shape.c};
+        float *to = image + i * pixels * shape.c;
+        int32_t *mask_to = mask ? mask_out + i * pixels : NULL;
+        if (warps)
+            warp(to, mask_to, &plane, floats, &map);
+        else
+            copy(to, mask_to, &plane, floats, drawn);
+    }
+    colour(image, &shape, floats, drawn);
 }
 
 void augment_case(float *image, int32_t *mask_out, const uint8_t *from, const uint8_t *mask,
@@ -200,20 +239,13 @@ void augment_case(float *image, int32_t *mask_out, const uint8_t *from, const ui
                   uint64_t epoch, const char *id)
 {
     struct drawn drawn = draw(augment, seed, epoch, id);
-    struct map map = map_of(&drawn, shape.h, shape.w);
-    const bool *use = augment->use;
-    bool warps = use[AUGMENT_CROP] || use[AUGMENT_ROTATE] || use[AUGMENT_SCALE];
-    int64_t pixels = (int64_t)shape.h * shape.w;
-    for (int32_t i = 0; i < shape.d; i++) {
-        int64_t slice = drawn.flip_depth ? shape.d - 1 - i : i;
-        struct plane plane = {from + slice * pixels * shape.c, mask ? mask + slice * pixels : NULL,
-                              shape.h, shape.w, shape.c};
-        float *to = image + i * pixels * shape.c;
-        int32_t *mask_to = mask ? mask_out + i * pixels : NULL;
-        if (warps)
-            warp(to, mask_to, &plane, &map);
-        else
-            copy(to, mask_to, &plane, &drawn);
-    }
-    colour(image, &shape, &drawn);
+    augment_any(image, mask_out, from, false, mask, shape, augment, &drawn);
+}
+
+void augment_volume(float *image, int32_t *mask_out, const float *from, const uint8_t *mask,
+                    struct augment_shape shape, const struct augment *augment, uint64_t seed,
+                    uint64_t epoch, const char *id)
+{
+    struct drawn drawn = draw(augment, seed, epoch, id);
+    augment_any(image, mask_out, from, true, mask, shape, augment, &drawn);
 }

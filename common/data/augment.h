@@ -3,8 +3,9 @@
  * id) alone, so resuming, batch size, order and threads change nothing.
  *
  * All geometry is one affine map about the centre, sampled once: the image linearly, the mask
- * nearest; beyond the edge both are reflected. Then colour, clamped to [0, 1]. Volumes are cropped,
- * turned and scaled in the h-w plane. What draws nothing changes nothing: x / 255, bit for bit.
+ * nearest; beyond the edge both are reflected. Then colour, of u8 clamped to [0, 1], of f32 not, and
+ * without saturation. Volumes are cropped, turned and scaled in the h-w plane. What draws nothing
+ * changes nothing: x / 255, or x, bit for bit.
  */
 #ifndef CAIRN_DATA_AUGMENT_H
 #define CAIRN_DATA_AUGMENT_H
@@ -41,5 +42,9 @@ struct augment_shape {
 void augment_case(float *image, int32_t *mask_out, const uint8_t *from, const uint8_t *mask,
                   struct augment_shape shape, const struct augment *augment, uint64_t seed,
                   uint64_t epoch, const char *id);
+/* The same of f32. */
+void augment_volume(float *image, int32_t *mask_out, const float *from, const uint8_t *mask,
+                    struct augment_shape shape, const struct augment *augment, uint64_t seed,
+                    uint64_t epoch, const char *id);
 
 #endif

@@ -18,14 +18,31 @@ void collection_free(struct collection *collection)
     *collection = (struct collection){0};
 }
 
+size_t pixel_size(enum pixel pixel)
+{
+    return pixel == PIXEL_F32 ? sizeof(float) : 1;
+}
+
+static struct id hash_of(const char *shape, const void *bytes, size_t length)
+{
+    struct sha256 *sha = sha256_new();
+    sha256_add(sha, shape, strlen(shape));
+    sha256_add(sha, bytes, length);
+    return sha256_end(sha);
+}
+
 struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image)
 {
     char shape[64];
-    int length = snprintf(shape, sizeof shape, "%d %d %d %d\n", d, h, w, c);
-    struct sha256 *sha = sha256_new();
-    sha256_add(sha, shape, (size_t)length);
-    sha256_add(sha, image, (size_t)d * (size_t)h * (size_t)w * (size_t)c);
-    return sha256_end(sha);
+    snprintf(shape, sizeof shape, "%d %d %d %d\n", d, h, w, c);
+    return hash_of(shape, image, (size_t)d * (size_t)h * (size_t)w * (size_t)c);
+}
+
+struct id volume_hash(int32_t d, int32_t h, int32_t w, const float *voxels)
+{
+    char shape[64];
+    snprintf(shape, sizeof shape, "%d %d %d f32\n", d, h, w);
+    return hash_of(shape, voxels, (size_t)d * (size_t)h * (size_t)w * sizeof *voxels);
 }
 
 /* ---- hold out ------------------------------------------------------------------------------- */
@@ -57,9 +74,22 @@ static void set_quotas(struct stratum *strata, uint32_t groups, uint32_t count, 
     }
 }
 
-int collection_hold_out(struct collection *collection, int64_t count, uint64_t seed,
+static int check_free(const struct collection *collection, enum split to, int64_t count,
+                      struct err *err)
+{
+    for (uint32_t i = 0; to == SPLIT_TEST && count && i < collection->count; i++)
+        if (collection->cases[i].split == SPLIT_TEST)
+            return fail_as(err, STATUS_CONFIG,
+                           "cannot hold out %lld cases for the test: the data have a test split, "
+                           "from '%s' on",
+                           (long long)count, collection->cases[i].id);
+    return 0;
+}
+
+int collection_hold_out(struct collection *collection, enum split to, int64_t count, uint64_t seed,
                         struct err *err)
 {
+    TRY(check_free(collection, to, count, err));
     uint32_t groups = collection->class_count + 1, total = 0; /* group 0: no label */
     struct stratum *strata = xcalloc(groups, sizeof *strata);
     uint32_t *cases = xcalloc(collection->count, sizeof *cases);
@@ -70,8 +100,8 @@ int collection_hold_out(struct collection *collection, int64_t count, uint64_t s
         free(strata);
         free(cases);
         return fail_as(err, STATUS_CONFIG,
-                       "cannot hold out %lld cases for validation: the train split has %u",
-                       (long long)count, total);
+                       "cannot hold out %lld cases for %s: the train split has %u",
+                       (long long)count, to == SPLIT_TEST ? "the test" : "validation", total);
     }
     for (uint32_t g = 0, begin = 0; g < groups; g++) {
         strata[g].cases = cases + begin;
@@ -85,11 +115,12 @@ int collection_hold_out(struct collection *collection, int64_t count, uint64_t s
     }
     if (count)
         set_quotas(strata, groups, (uint32_t)count, total);
-    struct stream stream = stream_new(seed, "data/hold-out");
+    struct stream stream =
+        stream_new(seed, to == SPLIT_TEST ? "data/hold-out/test" : "data/hold-out");
     for (uint32_t g = 0; g < groups; g++) {
         stream_shuffle(&stream, strata[g].cases, strata[g].count);
         for (uint32_t i = 0; i < strata[g].quota; i++)
-            collection->cases[strata[g].cases[i]].split = SPLIT_VAL;
+            collection->cases[strata[g].cases[i]].split = to;
     }
     free(strata);
     free(cases);
@@ -121,6 +152,14 @@ static void put_names(struct text *text, const char *key, const char **names, ui
     text_puts(text, "],\n");
 }
 
+static void put_spacing(struct text *text, const double spacing[3])
+{
+    char number[3][NUMBER_TEXT];
+    if (spacing[0] > 0)
+        text_printf(text, "\"spacing\":[%s,%s,%s],\n", number_text(number[0], spacing[0]),
+                    number_text(number[1], spacing[1]), number_text(number[2], spacing[2]));
+}
+
 static void put_case(struct text *text, const struct raw_case *one, bool last)
 {
     text_puts(text, "{\"id\":");
@@ -141,6 +180,7 @@ static int write_cases(const struct collection *collection, const struct raw_cas
     text_puts(&text, "{");
     put_names(&text, "classes", collection->classes, collection->class_count);
     put_names(&text, "mask_classes", collection->mask_classes, collection->mask_class_count);
+    put_spacing(&text, collection->spacing);
     text_puts(&text, "\"cases\":[\n");
     for (uint32_t i = 0; i < collection->count; i++)
         put_case(&text, order[i], i + 1 == collection->count);
@@ -151,9 +191,10 @@ static int write_cases(const struct collection *collection, const struct raw_cas
 }
 
 /* [n,h,w] or [n,d,h,w], then c if there is one. */
-static struct tensor shaped(const struct collection *collection, const char *name, int32_t c)
+static struct tensor shaped(const struct collection *collection, const char *name,
+                            enum tensor_type type, int32_t c)
 {
-    struct tensor tensor = {.name = name, .type = TENSOR_U8};
+    struct tensor tensor = {.name = name, .type = type};
     tensor.dim[tensor.dims++] = collection->count;
     if (collection->d > 1)
         tensor.dim[tensor.dims++] = collection->d;
@@ -161,7 +202,7 @@ static struct tensor shaped(const struct collection *collection, const char *nam
     tensor.dim[tensor.dims++] = collection->w;
     if (c)
         tensor.dim[tensor.dims++] = c;
-    tensor.bytes = 1;
+    tensor.bytes = tensor_size(type);
     for (int i = 0; i < tensor.dims; i++)
         tensor.bytes *= (size_t)tensor.dim[i];
     return tensor;
@@ -172,8 +213,10 @@ static int write_tensors(const struct collection *collection, const struct raw_c
 {
     uint32_t count = collection->count;
     bool labelled = false, masked = count && order[0]->mask;
-    struct tensor images = shaped(collection, "images", collection->c);
-    struct tensor masks = shaped(collection, "masks", 0);
+    bool floats = collection->pixel == PIXEL_F32;
+    struct tensor images =
+        shaped(collection, "images", floats ? TENSOR_F32 : TENSOR_U8, collection->c);
+    struct tensor masks = shaped(collection, "masks", TENSOR_U8, 0);
     struct tensor labels = {"labels", TENSOR_I32, 1, {count}, NULL, count * sizeof(int32_t)};
     size_t image_size = count ? images.bytes / count : 0,
            mask_size = count ? masks.bytes / count : 0;

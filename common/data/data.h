@@ -9,7 +9,8 @@
  *                        MASK_IGNORE where a pixel has no class and counts nowhere
  *   cases.json           one record a case, in the same order: id, split, label, source (SHA-256 of
  *                        the file it came from, unpacked, where that file holds many cases), pixels
- *                        (SHA-256 of the decoded image before any resize), plus the class names
+ *                        (SHA-256 of the decoded image before any resize), plus the class names and, of
+ *                        volumes, the spacing (d, h, w in mm)
  *   integrity.json       what is in it (integrity.h)
  * Cases are sorted by split (train, val, test), inside a split in source order. Nothing in it
  * depends on how an image file was encoded: the same pixels in another file give the same bytes.
@@ -63,6 +64,9 @@ struct collection {
 void collection_free(struct collection *collection);
 /* SHA-256 of the text "D H W C\n" followed by the image's bytes. */
 struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image);
+/* Of one channel of F32: "D H W f32\n", then the bytes. */
+struct id volume_hash(int32_t d, int32_t h, int32_t w, const float *voxels);
+size_t pixel_size(enum pixel pixel);
 
 /*
  * IDX (MNIST: http://yann.lecun.com/exdb/mnist/):
@@ -163,9 +167,10 @@ int cifar10_sources(const char ***names, const char ***paths, int *count, const 
                     int batches, struct arena *arena, struct err *err);
 int cifar10_read(struct collection *out, const char *folder, int batches, struct err *err);
 
-/* Moves `count` cases of the train split to val, drawn by seed, the same share of each label (as
- * far as integers allow). More than there are is STATUS_CONFIG. */
-int collection_hold_out(struct collection *collection, int64_t count, uint64_t seed,
+/* Moves `count` cases of the train split to val or test, drawn by seed, the same share of each label
+ * (as far as integers allow). More than there are is STATUS_CONFIG, and so is any for a test split
+ * that has cases already. */
+int collection_hold_out(struct collection *collection, enum split to, int64_t count, uint64_t seed,
                         struct err *err);
 /* Writes the artifact's files. */
 int collection_write(const struct collection *collection, const struct draft *draft,
@@ -196,11 +201,13 @@ void dataset_close(struct dataset *dataset);
  * shuffle: an endless stream of epochs, each a permutation that is a function of (seed, epoch);
  * batches are always full, across epoch boundaries; `start` batches are passed over at no cost.
  * Otherwise: the split once, in order; the last batch is padded with repeats of weight 0.
- * A thread of its own fills the next batch (u8 to float, x / 255) while this one is used.
+ * A thread of its own fills the next batch (u8 to float, x / 255; f32 as it is) while this one is
+ * used.
  *
  * patch: with shuffle only, every case of a batch is a window of this size, its place a function of
  * (seed, epoch, case id): anywhere, or, for the share `foreground` of the draws, about a voxel of a
- * class above 0 (drawn evenly among those; anywhere where there is none).
+ * class above 0 (drawn evenly among those; anywhere where there is none). It is augmented as if it
+ * were all there is of the case.
  */
 struct patch {
     int32_t size[3]; /* d, h, w; 0 0 0: whole cases */
@@ -216,7 +223,7 @@ struct loader_spec {
     struct patch patch;            /* with shuffle only */
 };
 struct batch {
-    const float *image;    /* [batch,d,h,w,c], of u8 in [0, 1] */
+    const float *image;    /* [batch,d,h,w,c] (of patches: theirs), of u8 in [0, 1] */
     const int32_t *label;  /* [batch]; zeros if the dataset has none */
     const int32_t *mask;   /* [batch,d,h,w] class indices or MASK_IGNORE, or NULL */
     const float *weight;   /* [batch]: 1, or 0 for padding */

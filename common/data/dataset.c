@@ -5,6 +5,7 @@
 #include "store/tensors.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,12 +85,35 @@ static int make_resident(struct dataset *out, const struct tensor *images,
     return 0;
 }
 
+/* Padding and intensities make finite numbers only; others would spoil a training late. */
+static int check_finite(const struct tensor *images, struct err *err)
+{
+    const float *value = images->data;
+    size_t count = images->bytes / sizeof *value;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(value[i]))
+            return fail_as(err, STATUS_BAD_DATA, "value %zu of 'images' is %g; a number expected",
+                           i, (double)value[i]);
+    return 0;
+}
+
+/* u8 or f32 */
+static int need_images(const struct tensor **images, struct dataset *out,
+                       const struct tensors *tensors, struct err *err)
+{
+    const struct tensor *any = tensors_find(tensors, "images");
+    out->pixel = any && any->type == TENSOR_F32 ? PIXEL_F32 : PIXEL_U8;
+    TRY(tensors_need(images, tensors, "images", out->pixel == PIXEL_F32 ? TENSOR_F32 : TENSOR_U8,
+                     -1, err));
+    TRY(check_images(out, *images, err));
+    return out->pixel == PIXEL_F32 ? check_finite(*images, err) : 0;
+}
+
 static int read_tensors(struct dataset *out, uint32_t *cases, const struct tensors *tensors,
                         struct err *err)
 {
     const struct tensor *images, *labels = NULL, *masks = NULL;
-    TRY(tensors_need(&images, tensors, "images", TENSOR_U8, -1, err));
-    TRY(check_images(out, images, err));
+    TRY(need_images(&images, out, tensors, err));
     if (tensors_find(tensors, "labels")) {
         TRY(tensors_need(&labels, tensors, "labels", TENSOR_I32, 1, err));
         TRY(check_labels(out, images, labels, err));
@@ -154,6 +178,17 @@ static int read_case(struct dataset *out, uint32_t index, const json_t *one, str
     return 0;
 }
 
+static int read_spacing(struct dataset *out, const json_t *root, struct err *err)
+{
+    const json_t *list = json_object_get(root, "spacing");
+    bool good = !list || json_array_size(list) == 3;
+    for (size_t i = 0; list && good && i < 3; i++) {
+        out->spacing[i] = json_number_value(json_array_get(list, i));
+        good = isfinite(out->spacing[i]) && out->spacing[i] > 0;
+    }
+    return good ? 0 : fail_as(err, STATUS_BAD_DATA, "'spacing' is not three lengths in mm");
+}
+
 static int read_cases(struct dataset *out, uint32_t cases, const json_t *root, struct err *err)
 {
     const json_t *list = json_object_get(root, "cases");
@@ -189,6 +224,7 @@ static int read_both(struct dataset *out, const struct tensors *tensors, const j
     TRY(read_names(&out->classes, &out->class_count, &out->arena, root, "classes", err));
     TRY(read_names(&out->mask_classes, &out->mask_class_count, &out->arena, root, "mask_classes",
                    err));
+    TRY(read_spacing(out, root, err));
     if (out->mask_class_count > MASK_IGNORE)
         return fail_as(err, STATUS_BAD_DATA, "%u mask classes, there can be %d",
                        out->mask_class_count, MASK_IGNORE);

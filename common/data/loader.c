@@ -19,12 +19,15 @@ struct loader {
     const struct dataset *dataset;
     struct loader_spec spec;
     uint32_t begin, count; /* cases of the split */
-    size_t pixels;         /* d*h*w */
+    int32_t size[3];       /* d, h, w of what a batch holds of a case */
+    size_t pixels;         /* d*h*w of that */
     float unit[256];       /* x / 255 */
     struct meter *meter;
     void *block;
     size_t bytes;
     struct batch slots[SLOTS];
+    void *patch; /* cut out of a case, as it is there; patches only */
+    uint8_t *patch_mask;
     uint32_t *order; /* the permutation of order_epoch; shuffling only */
     uint64_t order_epoch;
     uint64_t first, end; /* batch numbers: where this loader starts, one past its last */
@@ -46,29 +49,45 @@ static void *take(uint8_t *base, size_t *used, size_t bytes)
     return p;
 }
 
-/* Lays everything out from base on; slots may be NULL. Returns the bytes needed. */
-static size_t lay_out(struct batch slots[SLOTS], uint32_t **order, uint8_t *base,
-                      const struct dataset *dataset, const struct loader_spec *spec)
+static void measure(struct loader *loader, const struct dataset *dataset,
+                    const struct loader_spec *spec)
 {
-    size_t used = 0, cases = spec->batch;
-    size_t pixels = (size_t)dataset->d * (size_t)dataset->h * (size_t)dataset->w;
+    const int32_t whole[3] = {dataset->d, dataset->h, dataset->w};
+    loader->dataset = dataset;
+    loader->spec = *spec;
+    memcpy(loader->size, spec->patch.size[0] ? spec->patch.size : whole, sizeof loader->size);
+    loader->pixels = (size_t)loader->size[0] * (size_t)loader->size[1] * (size_t)loader->size[2];
+}
+
+/* Lays everything out from base on, which may be NULL. Returns the bytes needed. */
+static size_t lay_out(struct loader *loader, uint8_t *base)
+{
+    const struct dataset *dataset = loader->dataset;
+    const struct loader_spec *spec = &loader->spec;
+    struct batch *slots = loader->slots;
+    size_t used = 0, cases = spec->batch, pixels = loader->pixels;
+    size_t values = pixels * (size_t)dataset->c;
     for (int i = 0; i < SLOTS; i++) {
-        slots[i].image = take(base, &used, cases * pixels * (size_t)dataset->c * sizeof(float));
+        slots[i].image = take(base, &used, cases * values * sizeof(float));
         slots[i].label = take(base, &used, cases * sizeof(int32_t));
         slots[i].mask = dataset->masks ? take(base, &used, cases * pixels * sizeof(int32_t)) : NULL;
         slots[i].weight = take(base, &used, cases * sizeof(float));
         slots[i].index = take(base, &used, cases * sizeof(uint32_t));
     }
     if (spec->shuffle)
-        *order = take(base, &used, dataset->count[spec->split] * sizeof(uint32_t));
+        loader->order = take(base, &used, dataset->count[spec->split] * sizeof(uint32_t));
+    if (spec->patch.size[0]) {
+        loader->patch = take(base, &used, values * pixel_size(dataset->pixel));
+        loader->patch_mask = take(base, &used, dataset->masks ? pixels : 0);
+    }
     return used;
 }
 
 size_t loader_bytes(const struct dataset *dataset, const struct loader_spec *spec)
 {
-    struct batch slots[SLOTS];
-    uint32_t *order;
-    return lay_out(slots, &order, NULL, dataset, spec);
+    struct loader loader = {0};
+    measure(&loader, dataset, spec);
+    return lay_out(&loader, NULL);
 }
 
 /* ---- filling -------------------------------------------------------------------------------- */
@@ -95,23 +114,115 @@ static uint32_t case_at(struct loader *loader, uint64_t position)
     return loader->begin + loader->order[position % loader->count];
 }
 
+/* A case, or the patch of it, as it stands in the dataset. */
+struct pixels {
+    const void *image;
+    const uint8_t *mask; /* or NULL */
+};
+
+static bool is_foreground(uint8_t class)
+{
+    return class != 0 && class != MASK_IGNORE;
+}
+
+/* One of the foreground's voxels, drawn evenly; -1: there is none. */
+static int64_t draw_foreground(struct stream *stream, const uint8_t *mask, size_t pixels)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < pixels; i++)
+        count += is_foreground(mask[i]);
+    if (!count)
+        return -1;
+    uint32_t left = stream_below(stream, count);
+    for (size_t i = 0;; i++)
+        if (is_foreground(mask[i]) && !left--)
+            return (int64_t)i;
+}
+
+/* Where the patch of a case begins, in d, h, w. */
+static void draw_place(int32_t place[3], const struct loader *loader, const uint8_t *mask,
+                       uint64_t epoch, const char *id)
+{
+    const struct dataset *dataset = loader->dataset;
+    const int32_t whole[3] = {dataset->d, dataset->h, dataset->w}, *size = loader->size;
+    char name[4096]; /* any path; of a longer id the beginning counts */
+    snprintf(name, sizeof name, "data/patch/%llu/%s", (unsigned long long)epoch, id);
+    struct stream stream = stream_new(loader->spec.seed, name);
+    bool about = stream_uniform(&stream) < loader->spec.patch.foreground;
+    for (int i = 0; i < 3; i++)
+        place[i] = (int32_t)stream_below(&stream, (uint32_t)(whole[i] - size[i] + 1));
+    size_t pixels = (size_t)whole[0] * (size_t)whole[1] * (size_t)whole[2];
+    int64_t at = about && mask ? draw_foreground(&stream, mask, pixels) : -1;
+    for (int i = 2; at >= 0 && i >= 0; i--) {
+        int32_t first = (int32_t)(at % whole[i]) - size[i] / 2, last = whole[i] - size[i];
+        place[i] = first < 0 ? 0 : first > last ? last : first;
+        at = i ? at / whole[i] : -1;
+    }
+}
+
+/* Rows of `bytes` a voxel, from a whole case to a patch. */
+static void cut(void *to, const struct loader *loader, const void *from, const int32_t place[3],
+                size_t bytes)
+{
+    const struct dataset *dataset = loader->dataset;
+    size_t h = (size_t)dataset->h, w = (size_t)dataset->w, row = (size_t)loader->size[2] * bytes;
+    uint8_t *out = to;
+    for (int32_t z = 0; z < loader->size[0]; z++)
+        for (int32_t y = 0; y < loader->size[1]; y++, out += row) {
+            size_t line = (size_t)(place[0] + z) * h + (size_t)(place[1] + y);
+            memcpy(out, (const uint8_t *)from + (line * w + (size_t)place[2]) * bytes, row);
+        }
+}
+
+static struct pixels pixels_of(const struct loader *loader, uint32_t index, uint64_t epoch)
+{
+    const struct dataset *dataset = loader->dataset;
+    size_t pixels = (size_t)dataset->d * (size_t)dataset->h * (size_t)dataset->w;
+    size_t pixel = (size_t)dataset->c * pixel_size(dataset->pixel);
+    const uint8_t *image = (const uint8_t *)dataset->images + index * pixels * pixel;
+    const uint8_t *mask = dataset->masks ? dataset->masks + index * pixels : NULL;
+    if (!loader->spec.patch.size[0])
+        return (struct pixels){image, mask};
+    int32_t place[3];
+    draw_place(place, loader, mask, epoch, dataset->ids[index]);
+    cut(loader->patch, loader, image, place, pixel);
+    if (mask)
+        cut(loader->patch_mask, loader, mask, place, 1);
+    return (struct pixels){loader->patch, mask ? loader->patch_mask : NULL};
+}
+
+static void augment_pixels(const struct loader *loader, float *image, int32_t *mask,
+                           struct pixels from, uint64_t epoch, const char *id)
+{
+    const struct loader_spec *spec = &loader->spec;
+    const int32_t *size = loader->size;
+    struct augment_shape shape = {size[0], size[1], size[2], loader->dataset->c};
+    if (loader->dataset->pixel == PIXEL_F32)
+        augment_volume(image, mask, from.image, from.mask, shape, spec->augment, spec->seed, epoch,
+                       id);
+    else
+        augment_case(image, mask, from.image, from.mask, shape, spec->augment, spec->seed, epoch,
+                     id);
+}
+
 static void fill_pixels(const struct loader *loader, float *image, int32_t *mask, uint32_t index,
                         uint64_t epoch)
 {
     const struct dataset *dataset = loader->dataset;
+    struct pixels from = pixels_of(loader, index, epoch);
     size_t size = loader->pixels * (size_t)dataset->c;
-    const uint8_t *from = dataset->images + index * size;
-    const uint8_t *class = dataset->masks ? dataset->masks + index * loader->pixels : NULL;
     if (loader->spec.augment) {
-        struct augment_shape shape = {dataset->d, dataset->h, dataset->w, dataset->c};
-        augment_case(image, mask, from, class, shape, loader->spec.augment, loader->spec.seed,
-                     epoch, dataset->ids[index]);
+        augment_pixels(loader, image, mask, from, epoch, dataset->ids[index]);
         return;
     }
-    for (size_t i = 0; i < size; i++)
-        image[i] = loader->unit[from[i]];
-    for (size_t i = 0; class && i < loader->pixels; i++)
-        mask[i] = class[i];
+    const uint8_t *level = from.image;
+    if (dataset->pixel == PIXEL_F32)
+        memcpy(image, from.image, size * sizeof *image);
+    else
+        for (size_t i = 0; i < size; i++)
+            image[i] = loader->unit[level[i]];
+    for (size_t i = 0; from.mask && i < loader->pixels; i++)
+        mask[i] = from.mask[i];
 }
 
 static void fill_case(const struct loader *loader, const struct batch *batch, uint32_t slot,
@@ -168,8 +279,8 @@ static int check_spec(const struct dataset *dataset, const struct loader_spec *s
                       struct err *err)
 {
     uint64_t position;
-    if (spec->augment && !spec->shuffle)
-        bug("augmentation of the %s split without shuffling", split_names[spec->split]);
+    if ((spec->augment || spec->patch.size[0]) && !spec->shuffle)
+        bug("augmentation or patches of the %s split without shuffling", split_names[spec->split]);
     if (!dataset->count[spec->split])
         return fail_as(err, STATUS_CONFIG, "the %s split is empty", split_names[spec->split]);
     if (!spec->batch || spec->batch > MAX_BATCH)
@@ -178,6 +289,22 @@ static int check_spec(const struct dataset *dataset, const struct loader_spec *s
     if (__builtin_mul_overflow(spec->start, spec->batch, &position))
         return fail_as(err, STATUS_BAD_DATA, "cannot start at batch %llu",
                        (unsigned long long)spec->start);
+    return 0;
+}
+
+/* What patches and augmentation cannot be of. */
+static int check_pixels(const struct dataset *dataset, const struct loader_spec *spec,
+                        struct err *err)
+{
+    const int32_t *size = spec->patch.size, whole[3] = {dataset->d, dataset->h, dataset->w};
+    if (spec->augment && spec->augment->use[AUGMENT_SATURATION] && dataset->pixel == PIXEL_F32)
+        return fail_as(err, STATUS_CONFIG,
+                       "augment: 'saturation' of volumes, which have no colour");
+    for (int i = 0; size[0] && i < 3; i++)
+        if (size[i] < 1 || size[i] > whole[i])
+            return fail_as(err, STATUS_CONFIG,
+                           "patch: %dx%dx%d (d, h, w) does not fit into the cases of %dx%dx%d",
+                           size[0], size[1], size[2], whole[0], whole[1], whole[2]);
     return 0;
 }
 
@@ -196,14 +323,13 @@ int loader_open(struct loader **out, const struct dataset *dataset, const struct
                 struct meter *meter, struct err *err)
 {
     TRY(check_spec(dataset, spec, err));
+    TRY(check_pixels(dataset, spec, err));
     struct loader *loader = xcalloc(1, sizeof *loader);
-    loader->dataset = dataset;
-    loader->spec = *spec;
+    measure(loader, dataset, spec);
     loader->begin = dataset->begin[spec->split];
     loader->count = dataset->count[spec->split];
-    loader->pixels = (size_t)dataset->d * (size_t)dataset->h * (size_t)dataset->w;
     loader->meter = meter;
-    loader->bytes = loader_bytes(dataset, spec);
+    loader->bytes = lay_out(loader, NULL);
     loader->order_epoch = UINT64_MAX;
     loader->first = loader->filled = loader->taken = spec->start;
     loader->end = spec->shuffle ? UINT64_MAX : (loader->count - 1) / spec->batch + 1;
@@ -213,7 +339,7 @@ int loader_open(struct loader **out, const struct dataset *dataset, const struct
         free(loader);
         return -1;
     }
-    lay_out(loader->slots, &loader->order, loader->block, dataset, spec);
+    lay_out(loader, loader->block);
     pthread_mutex_init(&loader->mutex, NULL);
     pthread_cond_init(&loader->changed, NULL);
     int status = start_thread(loader);

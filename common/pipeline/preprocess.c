@@ -50,6 +50,8 @@ static const struct field source_fields[] = {
 static const struct field split_fields[] = {
     {"val", FIELD_INT, AT(split.val), "0", "training cases held out for validation", .min = 0,
      .max = INT32_MAX},
+    {"test", FIELD_INT, AT(split.test), "0",
+     "training cases held out for the test, of data that have none", .min = 0, .max = INT32_MAX},
     {"seed", FIELD_INT, AT(split.seed), "0", "which of them", .min = 0, .max = INT32_MAX},
     {0},
 };

@@ -31,7 +31,7 @@ struct preprocess_config {
     int filter;           /* enum resize_filter */
     int on_bad, equal;    /* enum on_bad, on_equal */
     struct {
-        int64_t val, seed;
+        int64_t val, test, seed;
     } split;
 };
 extern const struct field preprocess_fields[];
