@@ -46,11 +46,14 @@ LIBS_data := -lz -ljansson -lpng -ljpeg -lniftiio -lznz
 LIBS_view := -lpng
 LIBS_pipeline := -ljansson
 
-# The CPU's memory-bound loops are compiled once per instruction set and chosen at run time.
+# The CPU's memory-bound loops are compiled once per instruction set and chosen at run time; those that
+# have activations also for bf16, which the library does with AVX-512 alone.
 ISAS := v2 v3 v4
 LOOPS := $(wildcard common/engine/cpu_loops*.c)
+HALF_LOOPS := $(filter-out %_class.c %_loss.c %_update.c,$(LOOPS))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(LOOPS),$(wildcard common/$(1)/*.c))) \
-          $(if $(filter engine,$(1)),$(foreach isa,$(ISAS),$(LOOPS:%.c=$(BUILD)/%.$(isa).o)))
+          $(if $(filter engine,$(1)),$(foreach isa,$(ISAS),$(LOOPS:%.c=$(BUILD)/%.$(isa).o)) \
+            $(HALF_LOOPS:%.c=$(BUILD)/%.v4_half.o))
 archives = $(patsubst %,$(BUILD)/%.a,$(1) $(NEEDS_$(1)))
 libraries = $(sort $(foreach room,$(1) $(NEEDS_$(1)),$(LIBS_$(room)))) -lpthread -lm
 
@@ -74,9 +77,10 @@ $(BUILD)/%.o: %.c Makefile
 define LOOP
 $(BUILD)/common/engine/%.$(1).o: common/engine/%.c Makefile
 	@mkdir -p $$(@D)
-	@$(CC) $(CFLAGS) $(if $(SAN),,-O3) -march=x86-64-$(1) -DISA=$(1) -c -o $$@ $$<
+	@$(CC) $(CFLAGS) $(if $(SAN),,-O3) -march=x86-64-$(2) -DISA=$(1) $(3) -c -o $$@ $$<
 endef
-$(foreach isa,$(ISAS),$(eval $(call LOOP,$(isa))))
+$(foreach isa,$(ISAS),$(eval $(call LOOP,$(isa),$(isa))))
+$(eval $(call LOOP,v4_half,v4,-DLOOPS_HALF))
 
 $(PROGRAMS): $(BUILD)/%: $(BUILD)/stages/%.o $(call archives,pipeline)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)

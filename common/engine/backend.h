@@ -14,7 +14,7 @@
 
 enum { MAX_IN = 7, MAX_OUT = 3 };
 
-enum { INPLACE = 1, ALIAS = 2, EFFECT = 4, RANDOM = 8 };
+enum { INPLACE = 1, ALIAS = 2, EFFECT = 4, RANDOM = 8, HALF = 16 };
 
 struct node {
     enum op op;
@@ -96,8 +96,10 @@ struct backend_calls {
 struct backend {
     const struct backend_calls *calls;
     kernel_maker *const *make; /* OPS entries, indexed by enum op */
-    const char *name;          /* "cpu", "cuda", "reference" */
-    const char *numerics;      /* backend, device class, ISA, library versions, threads */
+    /* Likewise, of HALF ops with an activation in BF16; NULL: the device does not do that. */
+    kernel_maker *const *make_half;
+    const char *name;     /* "cpu", "cuda", "reference" */
+    const char *numerics; /* backend, device class, ISA, library versions, threads */
     int threads;
     struct meter *meter;
 };

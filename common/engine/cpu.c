@@ -1,4 +1,5 @@
 #include "engine/cpu.h"
+#include "engine/cpu_math.h"
 
 #include "base/threads.h"
 
@@ -46,26 +47,28 @@ static void cpu_free(struct backend *backend, void *block, size_t bytes)
     block_free(block, bytes, backend->meter);
 }
 
-static int cpu_copy(void *to, const void *from, int64_t count, enum dtype dtype, struct err *err)
-{
-    if (dtype == BF16)
-        return fail(err, "cpu: bf16 is not supported");
-    memcpy(to, from, (size_t)count * cpu_size_of(dtype));
-    return 0;
-}
-
 static int cpu_put(struct backend *backend, void *device, const void *host, int64_t count,
                    enum dtype dtype, struct err *err)
 {
-    (void)backend;
-    return cpu_copy(device, host, count, dtype, err);
+    (void)backend, (void)err;
+    if (dtype == BF16)
+        bug("a host that puts bf16");
+    memcpy(device, host, (size_t)count * cpu_size_of(dtype));
+    return 0;
 }
 
 static int cpu_get(struct backend *backend, void *host, const void *device, int64_t count,
                    enum dtype dtype, struct err *err)
 {
-    (void)backend;
-    return cpu_copy(host, device, count, dtype, err);
+    (void)backend, (void)err;
+    if (dtype != BF16) {
+        memcpy(host, device, (size_t)count * cpu_size_of(dtype));
+        return 0;
+    }
+    const uint16_t *from = device;
+    for (int64_t i = 0; i < count; i++)
+        ((float *)host)[i] = float_of((uint32_t)from[i] << 16);
+    return 0;
 }
 
 static int cpu_fill(struct backend *backend, void *device, int byte, size_t bytes, struct err *err)
@@ -103,16 +106,16 @@ static const struct backend_calls cpu_calls = {
 
 struct level {
     const char *name, *text;
-    kernel_maker *const *make;
+    kernel_maker *const *make, *const *make_half;
     bool supported;
 };
 
 static int choose_level(struct level *out, const char *isa, struct err *err)
 {
     const struct level levels[] = {
-        {"v4", "x86-64-v4", cpu_makers_v4, __builtin_cpu_supports("x86-64-v4")},
-        {"v3", "x86-64-v3", cpu_makers_v3, __builtin_cpu_supports("x86-64-v3")},
-        {"v2", "x86-64-v2", cpu_makers_v2, __builtin_cpu_supports("x86-64-v2")},
+        {"v4", "x86-64-v4", cpu_makers_v4, cpu_makers_v4_half, __builtin_cpu_supports("x86-64-v4")},
+        {"v3", "x86-64-v3", cpu_makers_v3, NULL, __builtin_cpu_supports("x86-64-v3")},
+        {"v2", "x86-64-v2", cpu_makers_v2, NULL, __builtin_cpu_supports("x86-64-v2")},
     };
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         if (levels[i].supported && (!isa || !strcmp(isa, levels[i].name))) {
@@ -194,6 +197,7 @@ int cpu_open_isa(struct backend **out, int threads, const char *isa, struct mete
     cpu->library = library;
     cpu->backend = (struct backend){.calls = &cpu_calls,
                                     .make = level.make,
+                                    .make_half = level.make_half,
                                     .name = "cpu",
                                     .numerics = cpu->numerics,
                                     .threads = threads,
@@ -239,17 +243,12 @@ void cpu_spread(int threads, const struct loop *loop, void *const *arg, void *sc
     }
 }
 
-struct loop *cpu_loop_make(struct kernel *out, const struct kernel_desc *desc, struct err *err)
+struct loop *cpu_loop_make(struct kernel *out, const struct kernel_desc *desc)
 {
     int64_t largest = 0;
     for (int i = 0; i < MAX_IN + MAX_OUT; i++) {
         bool used = i < MAX_IN ? desc->in_used[i] : desc->out_used[i - MAX_IN];
-        enum dtype type = i < MAX_IN ? desc->in_type[i] : desc->out_type[i - MAX_IN];
         int64_t count = shape_count(i < MAX_IN ? desc->in[i] : desc->out[i - MAX_IN]);
-        if (used && type == BF16) {
-            fail(err, "cpu: %s in bf16 is not supported", op_name(desc->op));
-            return NULL;
-        }
         if (used && count > largest)
             largest = count;
     }

@@ -21,8 +21,9 @@ struct cpu {
 };
 
 /* Kernels of every op, compiled for one level of x86-64 (the psABI's v2: SSE4.2, v3: AVX2 and FMA,
- * v4: AVX-512). */
-extern kernel_maker *const cpu_makers_v2[OPS], *const cpu_makers_v3[OPS], *const cpu_makers_v4[OPS];
+ * v4: AVX-512), and of HALF ops in BF16, for which the library wants AVX-512. */
+extern kernel_maker *const cpu_makers_v2[OPS],
+    *const cpu_makers_v3[OPS], *const cpu_makers_v4[OPS], *const cpu_makers_v4_half[OPS];
 
 /* cpu_open with a given level ("v2", "v3", "v4"; NULL: the best); an error if the processor lacks
  * it. */
@@ -56,8 +57,8 @@ struct loop {
     int64_t extent[5], stride[2][5];
 };
 
-/* Prepares a kernel without passes; NULL if desc has a type that loops do not do. */
-struct loop *cpu_loop_make(struct kernel *out, const struct kernel_desc *desc, struct err *err);
+/* Prepares a kernel without passes. */
+struct loop *cpu_loop_make(struct kernel *out, const struct kernel_desc *desc);
 void cpu_loop_pass(struct loop *loop, range_body *body, int64_t items);
 /* Runs body over all items on the given number of threads (1: right here). */
 void cpu_spread(int threads, const struct loop *loop, void *const *arg, void *scratch);
@@ -76,8 +77,10 @@ kernel_maker library_conv, library_conv_data, library_conv_filter;
 struct matrix {
     int64_t rows, columns;
     bool transposed;
+    enum dtype type;
 };
-/* c = a b; the kernel's arguments are a, b, c. */
+/* c = a b; the kernel's arguments are a, b, c. Where one of a and b is BF16 the other is rounded to
+ * that; sums are F32. */
 int library_product(struct kernel *out, struct backend *backend, struct matrix a, struct matrix b,
                     struct matrix c, struct err *err);
 

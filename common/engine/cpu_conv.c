@@ -278,29 +278,56 @@ static int64_t rows_of(struct shape shape)
     return (int64_t)shape.n * shape.d * shape.h * shape.w;
 }
 
+static dnnl_data_type_t type_of(enum dtype type)
+{
+    return type == BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
 static dnnl_memory_desc_t matrix_md(struct matrix matrix)
 {
     dnnl_memory_desc_t md;
     dnnl_dims_t dims = {matrix.rows, matrix.columns};
     dnnl_dims_t strides = {matrix.transposed ? 1 : matrix.columns,
                            matrix.transposed ? matrix.rows : 1};
-    dnnl_memory_desc_init_by_strides(&md, 2, dims, dnnl_f32, strides);
+    dnnl_memory_desc_init_by_strides(&md, 2, dims, type_of(matrix.type), strides);
     return md;
+}
+
+/* A factor at argument `arg`, as the product wants it: as it is, or rounded first. */
+static int add_factor(dnnl_memory_t *out, struct work *work, struct matrix matrix, bool half,
+                      int arg, struct err *err)
+{
+    dnnl_memory_desc_t given = matrix_md(matrix), wanted;
+    dnnl_memory_t from;
+    TRY(add_place(&from, work, &given, arg, err));
+    *out = from;
+    if (!half || matrix.type == BF16)
+        return 0;
+    matrix.type = BF16;
+    wanted = matrix_md(matrix);
+    TRY(add_place(out, work, &wanted, IN_SCRATCH, err));
+    return add_reorder(work, from, *out, err);
 }
 
 /* c = act(a b + bias); at: the arguments of a, b, c and the bias (-1: none). */
 static int make_product(struct work *work, const struct matrix abc[3], const int at[4],
                         enum act act, struct err *err)
 {
-    dnnl_memory_desc_t a = matrix_md(abc[0]), b = matrix_md(abc[1]), c = matrix_md(abc[2]);
-    dnnl_memory_desc_t bias = matrix_md((struct matrix){1, abc[2].columns, false});
+    bool half = abc[0].type == BF16 || abc[1].type == BF16;
+    struct matrix left = abc[0], right = abc[1];
+    dnnl_memory_t factor[2];
+    TRY(add_factor(&factor[0], work, left, half, at[0], err));
+    TRY(add_factor(&factor[1], work, right, half, at[1], err));
+    left.type = right.type = half ? BF16 : F32;
+    dnnl_memory_desc_t a = matrix_md(left), b = matrix_md(right), c = matrix_md(abc[2]);
+    dnnl_memory_desc_t bias = matrix_md((struct matrix){.rows = 1, .columns = abc[2].columns});
     bool biased = at[3] >= 0;
     dnnl_matmul_desc_t product;
     TRY(check(dnnl_matmul_desc_init(&product, &a, &b, biased ? &bias : NULL, &c), "product", err));
     TRY(make_pd(&work->pd, work->library, &product, act, NULL, err));
     TRY(add_step(work, err));
-    TRY(add_use_at(work, DNNL_ARG_SRC, &a, at[0], err));
-    TRY(add_use_at(work, DNNL_ARG_WEIGHTS, &b, at[1], err));
+    add_use(work, work->steps - 1, DNNL_ARG_SRC, factor[0]);
+    add_use(work, work->steps - 1, DNNL_ARG_WEIGHTS, factor[1]);
     TRY(add_use_at(work, DNNL_ARG_DST, &c, at[2], err));
     return biased ? add_use_at(work, DNNL_ARG_BIAS, &bias, at[3], err) : 0;
 }
@@ -315,31 +342,34 @@ struct geometry {
     dnnl_dims_t strides, pad, pad_end;
 };
 
-static dnnl_memory_desc_t image_md(struct shape shape, int axes)
+static dnnl_memory_desc_t image_md(struct shape shape, int axes, dnnl_data_type_t type)
 {
     dnnl_memory_desc_t md;
     dnnl_dims_t volume = {shape.n, shape.c, shape.d, shape.h, shape.w};
     dnnl_dims_t image = {shape.n, shape.c, shape.h, shape.w};
     if (axes == 3)
-        dnnl_memory_desc_init_by_tag(&md, 5, volume, dnnl_f32, dnnl_ndhwc);
+        dnnl_memory_desc_init_by_tag(&md, 5, volume, type, dnnl_ndhwc);
     else
-        dnnl_memory_desc_init_by_tag(&md, 4, image, dnnl_f32, dnnl_nhwc);
+        dnnl_memory_desc_init_by_tag(&md, 4, image, type, dnnl_nhwc);
     return md;
 }
 
+/* type: of x and y; the weights that the library wants are of that, and those that are given, like
+ * a gradient of them, F32. */
 static struct geometry geometry_of(struct shape x, struct shape w, struct shape y,
-                                   const struct window *window)
+                                   const struct window *window, enum dtype type)
 {
     bool flat = x.d == 1 && y.d == 1 && w.d == 1 && !window->pad[0] && !window->pad_end[0];
     struct geometry out = {.axes = flat ? 2 : 3};
     int skip = 3 - out.axes;
-    out.x = image_md(x, out.axes);
-    out.y = image_md(y, out.axes);
+    out.x = image_md(x, out.axes, type_of(type));
+    out.y = image_md(y, out.axes, type_of(type));
     dnnl_dims_t volume = {w.n, w.c, w.d, w.h, w.w}, image = {w.n, w.c, w.h, w.w};
     dnnl_dim_t *dims = flat ? image : volume;
     dnnl_memory_desc_init_by_tag(&out.w, out.axes + 2, dims, dnnl_f32,
                                  flat ? dnnl_acdb : dnnl_acdeb);
-    dnnl_memory_desc_init_by_tag(&out.w_any, out.axes + 2, dims, dnnl_f32, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&out.w_any, out.axes + 2, dims, type_of(type),
+                                 dnnl_format_tag_any);
     dnnl_dims_t channels = {w.n};
     dnnl_memory_desc_init_by_tag(&out.bias, 1, channels, dnnl_f32, dnnl_a);
     for (int i = skip; i < 3; i++) {
@@ -397,7 +427,7 @@ static int add_weights(dnnl_memory_t *out, struct work *work, const struct geome
 static int make_conv(struct work *work, const struct kernel_desc *desc, struct err *err)
 {
     struct geometry geometry =
-        geometry_of(desc->in[0], desc->in[1], desc->out[0], &desc->attr->window);
+        geometry_of(desc->in[0], desc->in[1], desc->out[0], &desc->attr->window, desc->in_type[0]);
     dnnl_memory_t weights;
     TRY(forward_pd(&work->pd, work->library, &geometry, desc->in_used[2], desc->attr->act, err));
     TRY(add_weights(&weights, work, &geometry, 1, err));
@@ -413,7 +443,7 @@ static int make_conv(struct work *work, const struct kernel_desc *desc, struct e
 static int make_conv_data(struct work *work, const struct kernel_desc *desc, struct err *err)
 {
     struct geometry geometry =
-        geometry_of(desc->out[0], desc->in[1], desc->in[0], &desc->attr->window);
+        geometry_of(desc->out[0], desc->in[1], desc->in[0], &desc->attr->window, desc->in_type[0]);
     dnnl_convolution_desc_t conv;
     dnnl_memory_t weights;
     TRY(check(dnnl_convolution_backward_data_desc_init(
@@ -431,11 +461,13 @@ static int make_conv_data(struct work *work, const struct kernel_desc *desc, str
 static int make_conv_filter(struct work *work, const struct kernel_desc *desc, struct err *err)
 {
     struct geometry geometry =
-        geometry_of(desc->in[0], desc->out[0], desc->in[1], &desc->attr->window);
+        geometry_of(desc->in[0], desc->out[0], desc->in[1], &desc->attr->window, desc->in_type[0]);
     dnnl_convolution_desc_t conv;
     dnnl_memory_t given, plain;
+    dnnl_memory_desc_t any = geometry.w_any;
+    any.data_type = dnnl_f32;
     TRY(check(dnnl_convolution_backward_weights_desc_init(
-                  &conv, dnnl_convolution_direct, &geometry.x, &geometry.w_any, NULL, &geometry.y,
+                  &conv, dnnl_convolution_direct, &geometry.x, &any, NULL, &geometry.y,
                   geometry.strides, geometry.pad, geometry.pad_end),
               "filter gradient", err));
     TRY(gradient_pd(work, &geometry, &conv, err));
@@ -487,8 +519,9 @@ int library_conv(struct kernel *out, const struct kernel_desc *desc, struct err 
     struct shape x = desc->in[0], w = desc->in[1], y = desc->out[0];
     if (!library_is_product(&desc->attr->window))
         return made(out, make_conv(work, desc, err));
+    enum dtype type = desc->in_type[0];
     const struct matrix abc[3] = {
-        {rows_of(x), x.c, false}, {w.c, w.n, true}, {rows_of(y), y.c, false}};
+        {rows_of(x), x.c, false, type}, {w.c, w.n, true, F32}, {rows_of(y), y.c, false, type}};
     const int at[4] = {0, 1, 3, desc->in_used[2] ? 2 : -1};
     return made(out, make_product(work, abc, at, desc->attr->act, err));
 }
@@ -499,8 +532,9 @@ int library_conv_data(struct kernel *out, const struct kernel_desc *desc, struct
     struct shape dy = desc->in[0], w = desc->in[1], dx = desc->out[0];
     if (!library_is_product(&desc->attr->window))
         return made(out, make_conv_data(work, desc, err));
+    enum dtype type = desc->in_type[0];
     const struct matrix abc[3] = {
-        {rows_of(dy), dy.c, false}, {w.n, w.c, false}, {rows_of(dx), dx.c, false}};
+        {rows_of(dy), dy.c, false, type}, {w.n, w.c, false, F32}, {rows_of(dx), dx.c, false, type}};
     const int at[4] = {0, 1, 3, desc->in_used[2] ? 2 : -1};
     return made(out, make_product(work, abc, at, desc->attr->act, err));
 }
@@ -511,7 +545,8 @@ int library_conv_filter(struct kernel *out, const struct kernel_desc *desc, stru
     struct shape x = desc->in[0], dy = desc->in[1], dw = desc->out[0];
     if (!library_is_product(&desc->attr->window))
         return made(out, make_conv_filter(work, desc, err));
+    enum dtype type = desc->in_type[0];
     const struct matrix abc[3] = {
-        {dy.c, rows_of(dy), true}, {rows_of(x), x.c, false}, {dw.n, dw.c, false}};
+        {dy.c, rows_of(dy), true, type}, {rows_of(x), x.c, false, type}, {dw.n, dw.c, false, F32}};
     return made(out, make_product(work, abc, (const int[]){1, 0, 2, -1}, ACT_NONE, err));
 }

@@ -1,24 +1,17 @@
-/* The table of makers, and the ops that are one formula per element: pointwise.def and losses.def.
- */
+/* The table of makers, and the ops that are one formula per element (pointwise.def). */
+#include "engine/cpu_formulas.h"
 #include "engine/cpu_loops.h"
 
 #include <string.h>
 
 kernel_maker *const ISA_NAME(cpu_makers)[OPS] = {
+#ifdef LOOPS_HALF
+#define OP(name, nin, nout, flags, help) [OP_##name] = (flags)&HALF ? ISA_NAME(cpu_##name) : NULL,
+#else
 #define OP(name, nin, nout, flags, help) [OP_##name] = ISA_NAME(cpu_##name),
+#endif
 #include "engine/ops.def"
 };
-
-/* What the formulas are written in. */
-typedef float real;
-#define EXP(x)     exp1(x)
-#define LOG(x)     log1(x)
-#define TANH(x)    tanh1(x)
-#define ERF(x)     erf1(x)
-#define SQRT(x)    sqrt1(x)
-#define FABS(x)    abs1(x)
-#define FMIN(x, y) min1(x, y)
-#define FMAX(x, y) max1(x, y)
 
 /* Items of a pass over contiguous memory are blocks; the last may be short. */
 static int64_t block_end(const struct loop *loop, int64_t end)
@@ -32,43 +25,41 @@ static int64_t block_end(const struct loop *loop, int64_t end)
     static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
                              int64_t begin, int64_t end)                                           \
     {                                                                                              \
-        const float *xs = arg[0];                                                                  \
-        float *ys = arg[1], p = loop->attr.p, q = loop->attr.q;                                    \
+        const element *xs = arg[0];                                                                \
+        element *ys = arg[1];                                                                      \
+        float p = loop->attr.p, q = loop->attr.q;                                                  \
         int64_t last = block_end(loop, end);                                                       \
         (void)scratch, (void)p, (void)q;                                                           \
         _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
         {                                                                                          \
-            float x = xs[i];                                                                       \
-            ys[i] = value;                                                                         \
+            float x = load(xs[i]);                                                                 \
+            ys[i] = store(value);                                                                  \
         }                                                                                          \
     }                                                                                              \
     MAKER(name)                                                                                    \
     {                                                                                              \
-        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
-        if (!loop)                                                                                 \
-            return -1;                                                                             \
+        struct loop *loop = cpu_loop_make(out, desc);                                              \
         cpu_loop_pass(loop, name##_range, blocks_of(shape_count(desc->out[0])));                   \
         return 0;                                                                                  \
     }                                                                                              \
     static void name##_grad_range(const struct loop *loop, void *const *arg, void *scratch,        \
                                   int64_t begin, int64_t end)                                      \
     {                                                                                              \
-        const float *dys = arg[0], *xs = arg[1], *ys = arg[2];                                     \
-        float *dxs = arg[3], p = loop->attr.p, q = loop->attr.q;                                   \
+        const element *dys = arg[0], *xs = arg[1], *ys = arg[2];                                   \
+        element *dxs = arg[3];                                                                     \
+        float p = loop->attr.p, q = loop->attr.q;                                                  \
         int64_t last = block_end(loop, end);                                                       \
         (void)scratch, (void)p, (void)q;                                                           \
         _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
         {                                                                                          \
-            float dy = dys[i], x = xs[i], y = ys[i];                                               \
+            float dy = load(dys[i]), x = load(xs[i]), y = load(ys[i]);                             \
             (void)x, (void)y;                                                                      \
-            dxs[i] = slope;                                                                        \
+            dxs[i] = store(slope);                                                                 \
         }                                                                                          \
     }                                                                                              \
     MAKER(name##_grad)                                                                             \
     {                                                                                              \
-        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
-        if (!loop)                                                                                 \
-            return -1;                                                                             \
+        struct loop *loop = cpu_loop_make(out, desc);                                              \
         cpu_loop_pass(loop, name##_grad_range, blocks_of(shape_count(desc->out[0])));              \
         return 0;                                                                                  \
     }
@@ -157,28 +148,28 @@ static struct row row_at(const struct loop *loop, int64_t index)
 }
 
 #define BINARY(name, value)                                                                        \
-    static inline void name##_row(const struct loop *loop, const float *as, const float *bs,       \
-                                  float *zs, int64_t count)                                        \
+    static inline void name##_row(const struct loop *loop, const element *as, const element *bs,   \
+                                  element *zs, int64_t count)                                      \
     {                                                                                              \
         if (loop->stride[0][0] && loop->stride[1][0]) {                                            \
             _Pragma("omp simd") for (int64_t i = 0; i < count; i++)                                \
             {                                                                                      \
-                float a = as[i], b = bs[i];                                                        \
-                zs[i] = value;                                                                     \
+                float a = load(as[i]), b = load(bs[i]);                                            \
+                zs[i] = store(value);                                                              \
             }                                                                                      \
         } else if (loop->stride[0][0]) {                                                           \
-            float b = bs[0];                                                                       \
+            float b = load(bs[0]);                                                                 \
             _Pragma("omp simd") for (int64_t i = 0; i < count; i++)                                \
             {                                                                                      \
-                float a = as[i];                                                                   \
-                zs[i] = value;                                                                     \
+                float a = load(as[i]);                                                             \
+                zs[i] = store(value);                                                              \
             }                                                                                      \
         } else {                                                                                   \
-            float a = as[0];                                                                       \
+            float a = load(as[0]);                                                                 \
             _Pragma("omp simd") for (int64_t i = 0; i < count; i++)                                \
             {                                                                                      \
-                float b = bs[i * loop->stride[1][0]];                                              \
-                zs[i] = value;                                                                     \
+                float b = load(bs[i * loop->stride[1][0]]);                                        \
+                zs[i] = store(value);                                                              \
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
@@ -188,8 +179,9 @@ static struct row row_at(const struct loop *loop, int64_t index)
         (void)scratch;                                                                             \
         for (int64_t item = begin, run; item < end; item += run) {                                 \
             struct row row = row_at(loop, item);                                                   \
-            const float *as = (const float *)arg[0] + row.a, *bs = (const float *)arg[1] + row.b;  \
-            float *zs = (float *)arg[2] + row.z;                                                   \
+            const element *as = (const element *)arg[0] + row.a,                                   \
+                          *bs = (const element *)arg[1] + row.b;                                   \
+            element *zs = (element *)arg[2] + row.z;                                               \
             run = run_of(loop, item, end);                                                         \
             for (int64_t k = 0; k < run; k++)                                                      \
                 name##_row(loop, as + k * loop->stride[0][1], bs + k * loop->stride[1][1],         \
@@ -198,9 +190,7 @@ static struct row row_at(const struct loop *loop, int64_t index)
     }                                                                                              \
     MAKER(name)                                                                                    \
     {                                                                                              \
-        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
-        if (!loop)                                                                                 \
-            return -1;                                                                             \
+        struct loop *loop = cpu_loop_make(out, desc);                                              \
         merge_axes(loop, desc->out[0], desc->in[0], desc->in[1]);                                  \
         prepare_rows(loop);                                                                        \
         cpu_loop_pass(loop, name##_range, loop->rows);                                             \
@@ -220,8 +210,8 @@ static void broadcast_range(const struct loop *loop, void *const *arg, void *scr
         struct row row = row_at(loop, item);
         run = run_of(loop, item, end);
         for (int64_t k = 0; k < run; k++) {
-            const float *x = (const float *)arg[0] + row.a + k * loop->stride[0][1];
-            float *y = (float *)arg[1] + row.z + k * row.count;
+            const element *x = (const element *)arg[0] + row.a + k * loop->stride[0][1];
+            element *y = (element *)arg[1] + row.z + k * row.count;
 #pragma omp simd
             for (int64_t i = 0; i < row.count; i++)
                 y[i] = x[i * stride];
@@ -231,96 +221,43 @@ static void broadcast_range(const struct loop *loop, void *const *arg, void *scr
 
 MAKER(broadcast)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     merge_axes(loop, desc->out[0], desc->in[0], desc->in[0]);
     prepare_rows(loop);
     cpu_loop_pass(loop, broadcast_range, loop->rows);
     return 0;
 }
 
-static void fill_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
+/* ---- between the two types ------------------------------------------------------------------ */
+
+static void widen_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                        int64_t end)
 {
     (void)scratch;
-    float *y = arg[0], p = loop->attr.p;
+    const element *x = arg[0];
+    float *y = arg[1];
     int64_t last = block_end(loop, end);
+#pragma omp simd
     for (int64_t i = begin * BLOCK; i < last; i++)
-        y[i] = p;
+        y[i] = load(x[i]);
 }
 
-MAKER(fill)
+static void narrow_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                         int64_t end)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
-    cpu_loop_pass(loop, fill_range, blocks_of(shape_count(desc->out[0])));
+    (void)scratch;
+    const float *x = arg[0];
+    element *y = arg[1];
+    int64_t last = block_end(loop, end);
+#pragma omp simd
+    for (int64_t i = begin * BLOCK; i < last; i++)
+        y[i] = store(x[i]);
+}
+
+MAKER(cast)
+{
+    struct loop *loop = cpu_loop_make(out, desc);
+    cpu_loop_pass(loop, desc->out_type[0] == F32 ? widen_range : narrow_range,
+                  blocks_of(shape_count(desc->out[0])));
     return 0;
 }
-
-/* ---- losses: a sum per case, and the slope in the same pass --------------------------------- */
-
-/* scratch: a double for each block of each case */
-static void case_sums_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
-{
-    float *loss = arg[2];
-    if (!loss)
-        return;
-    for (int64_t i = begin; i < end; i++) {
-        const double *part = (const double *)scratch + i * loop->chunks;
-        double sum = 0;
-        for (int64_t k = 0; k < loop->chunks; k++)
-            sum += part[k];
-        loss[i] = (float)sum;
-    }
-}
-
-/* Items are blocks of SUM_RUN elements of a case, so that single precision is enough for the sum.
- */
-enum { SUM_RUN = 1024 };
-
-#define LOSS(name, value, slope)                                                                   \
-    static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
-                             int64_t begin, int64_t end)                                           \
-    {                                                                                              \
-        for (int64_t item = begin; item < end; item++) {                                           \
-            int64_t first = item % loop->chunks * SUM_RUN;                                         \
-            int64_t at = item / loop->chunks * loop->width + first;                                \
-            int64_t count = min64(SUM_RUN, loop->width - first);                                   \
-            const float *xs = (const float *)arg[0] + at, *ts = (const float *)arg[1] + at;        \
-            float sum = 0;                                                                         \
-            if (arg[3]) {                                                                          \
-                float *slopes = (float *)arg[3] + at;                                              \
-                _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < count; i++)         \
-                {                                                                                  \
-                    float x = xs[i], t = ts[i];                                                    \
-                    sum += value;                                                                  \
-                    slopes[i] = slope;                                                             \
-                }                                                                                  \
-            } else {                                                                               \
-                _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < count; i++)         \
-                {                                                                                  \
-                    float x = xs[i], t = ts[i];                                                    \
-                    sum += value;                                                                  \
-                }                                                                                  \
-            }                                                                                      \
-            ((double *)scratch)[item] = sum;                                                       \
-        }                                                                                          \
-    }                                                                                              \
-    MAKER(name)                                                                                    \
-    {                                                                                              \
-        struct loop *loop = cpu_loop_make(out, desc, err);                                         \
-        if (!loop)                                                                                 \
-            return -1;                                                                             \
-        int64_t cases = desc->in[0].n;                                                             \
-        loop->width = shape_count(desc->in[0]) / cases;                                            \
-        loop->chunks = (loop->width + SUM_RUN - 1) / SUM_RUN;                                      \
-        out->scratch = (size_t)(cases * loop->chunks) * sizeof(double);                            \
-        cpu_loop_pass(loop, name##_range, cases * loop->chunks);                                   \
-        cpu_loop_pass(loop, case_sums_range, cases);                                               \
-        return 0;                                                                                  \
-    }
-#include "engine/losses.def"
-#undef LOSS

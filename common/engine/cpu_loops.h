@@ -1,6 +1,10 @@
 /*
- * What the files compiled once per instruction set share. ISA (v2, v3 or v4) comes from the
- * compiler's command line and becomes the ending of every external name.
+ * What the files compiled once per instruction set share. ISA (v2, v3, v4 or v4_half) comes from
+ * the compiler's command line and becomes the ending of every external name.
+ *
+ * With LOOPS_HALF the activations of HALF ops, `element`, are BF16: load widens one, and store
+ * rounds to the nearest, ties to even. All arithmetic is in single precision either way. Files
+ * without such an op are not compiled that way.
  *
  * Sums are kept in single precision over a few hundred terms at most, then in double.
  */
@@ -18,9 +22,37 @@
 #define ISA_PASTE(name, isa)  ISA_PASTE_(name, isa)
 #define ISA_NAME(name)        ISA_PASTE(name, ISA)
 
-/* The kernel maker of an op. */
+#ifdef LOOPS_HALF
+typedef uint16_t element;
+
+MATH_INLINE float load(element x)
+{
+    return float_of((uint32_t)x << 16);
+}
+
+MATH_INLINE element store(float x)
+{
+    uint32_t u = bits_of(x), rounded = u + 0x7fffu + (u >> 16 & 1u);
+    return (element)((x == x ? rounded : u | 0x400000u) >> 16);
+}
+#else
+typedef float element;
+
+MATH_INLINE float load(element x)
+{
+    return x;
+}
+
+MATH_INLINE element store(float x)
+{
+    return x;
+}
+#endif
+
+/* The kernel maker of an op; loops do not fail. */
 #define MAKER(name)                                                                                \
-    int ISA_NAME(cpu_##name)(struct kernel * out, const struct kernel_desc *desc, struct err *err)
+    int ISA_NAME(cpu_##name)(struct kernel * out, const struct kernel_desc *desc,                  \
+                             struct err *err __attribute__((unused)))
 
 #define OP(name, nin, nout, flags, help) MAKER(name);
 #include "engine/ops.def"

@@ -67,12 +67,10 @@ static void free_pair(struct kernel *kernel)
 
 /* A pair whose pass has no items yet; its product is made by the caller. */
 static struct pair *make_pair(struct kernel *out, struct loop **loop,
-                              const struct kernel_desc *desc, struct err *err)
+                              const struct kernel_desc *desc)
 {
     struct kernel pass;
-    *loop = cpu_loop_make(&pass, desc, err);
-    if (!*loop)
-        return NULL;
+    *loop = cpu_loop_make(&pass, desc);
     struct pair *pair = xcalloc(1, sizeof *pair);
     pair->pass = pass;
     *out = (struct kernel){.run = run_pair, .free = free_pair, .state = pair};
@@ -137,28 +135,69 @@ static void overlaps(struct overlap *part, const struct window *window, int64_t 
         part[tap] = overlap_of(window, tap, x_length, y_length);
 }
 
-MATH_INLINE void finish_rows(enum act act, float *y, const float *bias, int64_t rows, int64_t c)
+MATH_INLINE void finish_rows(enum act act, element *y, const float *bias, int64_t rows, int64_t c)
 {
     for (int64_t i = 0; i < rows; i++)
 #pragma omp simd
         for (int64_t j = 0; j < c; j++)
-            y[i * c + j] = act_value(act, bias ? y[i * c + j] + bias[j] : y[i * c + j]);
+            y[i * c + j] =
+                store(act_value(act, bias ? load(y[i * c + j]) + bias[j] : load(y[i * c + j])));
 }
 
-MATH_INLINE void finish_one_channel(enum act act, float *y, float bias, int64_t rows)
+MATH_INLINE void finish_one_channel(enum act act, element *y, float bias, int64_t rows)
 {
 #pragma omp simd
     for (int64_t i = 0; i < rows; i++)
-        y[i] = act_value(act, y[i] + bias);
+        y[i] = store(act_value(act, load(y[i]) + bias));
 }
 
 /* The last step for rows of a result: bias and activation. */
-static void finish(const struct loop *loop, const float *bias, float *y, int64_t rows, int64_t c)
+static void finish(const struct loop *loop, const float *bias, element *y, int64_t rows, int64_t c)
 {
     if (c == 1)
         WITH_ACT(loop->attr.act, finish_one_channel, y, bias ? *bias : 0, rows)
     else if (bias || loop->attr.act != ACT_NONE)
         WITH_ACT(loop->attr.act, finish_rows, y, bias, rows, c)
+}
+
+/* Rows of a result with few channels are summed in F32: in their place, or where that is BF16 behind
+ * the planes, from the float loop->width of the scratch on. */
+static float *row_sums(const struct loop *loop, void *y, void *scratch, int64_t item, int64_t count)
+{
+    float *sums = loop->desc.out_type[0] == F32 ? (float *)y : (float *)scratch + loop->width;
+    memset(sums + item * count, 0, (size_t)count * sizeof *sums);
+    return sums + item * count;
+}
+
+#ifdef LOOPS_HALF
+MATH_INLINE void round_rows(enum act act, const float *sums, element *y, const float *bias,
+                            int64_t rows, int64_t c)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < c; j++)
+            y[i * c + j] = store(act_value(act, sums[i * c + j] + (bias ? bias[j] : 0)));
+}
+
+static void finish_sums(const struct loop *loop, const float *bias, const float *sums, element *y,
+                        int64_t rows, int64_t c)
+{
+    WITH_ACT(loop->attr.act, round_rows, sums, y, bias, rows, c)
+}
+#else
+static void finish_sums(const struct loop *loop, const float *bias, const float *sums, element *y,
+                        int64_t rows, int64_t c)
+{
+    (void)sums;
+    finish(loop, bias, y, rows, c);
+}
+#endif
+
+/* The planes of a result with few channels, and its sums where it is BF16. */
+static size_t planes_bytes(struct loop *loop, int64_t planes)
+{
+    bool half = loop->desc.out_type[0] == BF16;
+    loop->width = planes;
+    return (size_t)(planes + (half ? shape_count(loop->desc.out[0]) : 0)) * sizeof(float);
 }
 
 /* to[i * to_step] += from[i * from_step] */
@@ -188,8 +227,7 @@ static void conv_few_range(const struct loop *loop, void *const *arg, void *scra
     overlaps(part, window, xs.w, ys.w);
     for (int64_t item = begin; item < end; item++) {
         struct line line = line_at(ys, item);
-        float *y = (float *)arg[3] + item * ys.w * ys.c;
-        memset(y, 0, (size_t)ys.w * (size_t)ys.c * sizeof *y);
+        float *y = row_sums(loop, arg[3], scratch, item, ys.w * ys.c);
         for (int64_t t = 0; t < taps; t += across) {
             int64_t d = line.d * window->stride[0] - window->pad[0] + t / across / window->size[1];
             int64_t h = line.h * window->stride[1] - window->pad[1] + t / across % window->size[1];
@@ -202,7 +240,7 @@ static void conv_few_range(const struct loop *loop, void *const *arg, void *scra
                                 from + (o * taps + t + w) * plane + part[w].first,
                                 window->stride[2], part[w].end - part[w].begin);
         }
-        finish(loop, arg[2], y, ys.w, ys.c);
+        finish_sums(loop, arg[2], y, (element *)arg[3] + item * ys.w * ys.c, ys.w, ys.c);
     }
 }
 
@@ -213,18 +251,16 @@ MAKER(conv)
     if (!is_few(y.c, x.c, window))
         return library_conv(out, desc, err);
     struct loop *loop;
-    struct pair *pair = make_pair(out, &loop, desc, err);
-    if (!pair)
-        return -1;
+    struct pair *pair = make_pair(out, &loop, desc);
     int64_t rows = rows_of(x), planes = y.c * taps_of(window);
     cpu_loop_pass(loop, conv_few_range, (int64_t)y.n * y.d * y.h);
     pair->product_first = true;
     memcpy(pair->product_arg, (const int[]){1, 0, PLANES, 0}, sizeof pair->product_arg);
-    pair->planes = (size_t)(planes * rows) * sizeof(float);
+    pair->planes = planes_bytes(loop, planes * rows);
     return finish_pair(out, library_product(&pair->product, desc->backend,
-                                            (struct matrix){planes, x.c, false},
-                                            (struct matrix){x.c, rows, true},
-                                            (struct matrix){planes, rows, false}, err));
+                                            (struct matrix){planes, x.c, false, F32},
+                                            (struct matrix){x.c, rows, true, desc->in_type[0]},
+                                            (struct matrix){planes, rows, false, F32}, err));
 }
 
 /* ---- its filter gradient -------------------------------------------------------------------- */
@@ -242,15 +278,16 @@ static void spread_range(const struct loop *loop, void *const *arg, void *scratc
         int64_t o = item / lines / taps, tap = item / lines % taps;
         struct line line = line_at(xs, item % lines);
         const struct overlap *w = &part[tap % across];
-        float *to = (float *)scratch + item * xs.w;
+        element *to = (element *)scratch + item * xs.w;
         memset(to, 0, (size_t)xs.w * sizeof *to);
         int64_t d = seen_from(window, 0, line.d, tap / across / window->size[1], ys.d);
         int64_t h = seen_from(window, 1, line.h, tap / across % window->size[1], ys.h);
         if (d < 0 || h < 0)
             continue;
         int64_t from = ((line.n * ys.d + d) * ys.h + h) * ys.w + w->begin;
-        add_strided(to + w->first, window->stride[2], (const float *)arg[1] + from * ys.c + o, ys.c,
-                    w->end - w->begin);
+        const element *dy = (const element *)arg[1] + from * ys.c + o;
+        for (int64_t i = 0; i < w->end - w->begin; i++)
+            to[w->first + i * window->stride[2]] = dy[i * ys.c];
     }
 }
 
@@ -261,17 +298,16 @@ MAKER(conv_filter)
     if (!is_few(dy.c, x.c, window))
         return library_conv_filter(out, desc, err);
     struct loop *loop;
-    struct pair *pair = make_pair(out, &loop, desc, err);
-    if (!pair)
-        return -1;
+    struct pair *pair = make_pair(out, &loop, desc);
     int64_t rows = rows_of(x), planes = dy.c * taps_of(window);
     cpu_loop_pass(loop, spread_range, planes * x.n * x.d * x.h);
     memcpy(pair->product_arg, (const int[]){PLANES, 0, 2, 0}, sizeof pair->product_arg);
-    pair->planes = (size_t)(planes * rows) * sizeof(float);
+    enum dtype type = desc->in_type[0];
+    pair->planes = (size_t)(planes * rows) * sizeof(element);
     return finish_pair(out, library_product(&pair->product, desc->backend,
-                                            (struct matrix){planes, rows, false},
-                                            (struct matrix){rows, x.c, false},
-                                            (struct matrix){planes, x.c, false}, err));
+                                            (struct matrix){planes, rows, false, type},
+                                            (struct matrix){rows, x.c, false, type},
+                                            (struct matrix){planes, x.c, false, F32}, err));
 }
 
 /* ---- transposed convolution, or the gradient by data ---------------------------------------- */
@@ -287,8 +323,7 @@ static void data_few_range(const struct loop *loop, void *const *arg, void *scra
     overlaps(part, window, xs.w, ys.w);
     for (int64_t item = begin; item < end; item++) {
         struct line line = line_at(xs, item);
-        float *dx = (float *)arg[3] + item * xs.w * xs.c;
-        memset(dx, 0, (size_t)xs.w * (size_t)xs.c * sizeof *dx);
+        float *dx = row_sums(loop, arg[3], scratch, item, xs.w * xs.c);
         for (int64_t t = 0; t < taps; t += across) {
             int64_t d = seen_from(window, 0, line.d, t / across / window->size[1], ys.d);
             int64_t h = seen_from(window, 1, line.h, t / across % window->size[1], ys.h);
@@ -302,7 +337,7 @@ static void data_few_range(const struct loop *loop, void *const *arg, void *scra
                                 from + (w * xs.c + c) * plane + part[w].begin, 1,
                                 part[w].end - part[w].begin);
         }
-        finish(loop, arg[2], dx, xs.w, xs.c);
+        finish_sums(loop, arg[2], dx, (element *)arg[3] + item * xs.w * xs.c, xs.w, xs.c);
     }
 }
 
@@ -310,18 +345,16 @@ static int make_data_few(struct kernel *out, const struct kernel_desc *desc, str
 {
     struct shape dy = desc->in[0], dx = desc->out[0];
     struct loop *loop;
-    struct pair *pair = make_pair(out, &loop, desc, err);
-    if (!pair)
-        return -1;
+    struct pair *pair = make_pair(out, &loop, desc);
     int64_t rows = rows_of(dy), planes = dx.c * taps_of(&desc->attr->window);
     cpu_loop_pass(loop, data_few_range, (int64_t)dx.n * dx.d * dx.h);
     pair->product_first = true;
     memcpy(pair->product_arg, (const int[]){1, 0, PLANES, 0}, sizeof pair->product_arg);
-    pair->planes = (size_t)(planes * rows) * sizeof(float);
+    pair->planes = planes_bytes(loop, planes * rows);
     return finish_pair(out, library_product(&pair->product, desc->backend,
-                                            (struct matrix){planes, dy.c, true},
-                                            (struct matrix){dy.c, rows, true},
-                                            (struct matrix){planes, rows, false}, err));
+                                            (struct matrix){planes, dy.c, true, F32},
+                                            (struct matrix){dy.c, rows, true, desc->in_type[0]},
+                                            (struct matrix){planes, rows, false, F32}, err));
 }
 
 /* Items are rows of the result, which has been computed without bias and activation. */
@@ -330,7 +363,7 @@ static void finish_range(const struct loop *loop, void *const *arg, void *scratc
 {
     (void)scratch;
     int64_t c = loop->desc.out[0].c;
-    finish(loop, arg[2], (float *)arg[3] + begin * c, end - begin, c);
+    finish(loop, arg[2], (element *)arg[3] + begin * c, end - begin, c);
 }
 
 MAKER(conv_data)
@@ -341,9 +374,7 @@ MAKER(conv_data)
     if (library_is_product(window) || (!desc->in_used[2] && desc->attr->act == ACT_NONE))
         return library_conv_data(out, desc, err);
     struct loop *loop;
-    struct pair *pair = make_pair(out, &loop, desc, err);
-    if (!pair)
-        return -1;
+    struct pair *pair = make_pair(out, &loop, desc);
     cpu_loop_pass(loop, finish_range, rows_of(desc->out[0]));
     pair->product_first = true;
     memcpy(pair->product_arg, (const int[]){0, 1, 2, 3}, sizeof pair->product_arg);

@@ -59,11 +59,11 @@ static void fold(float *lane, int64_t c, int64_t width)
  * the [mean, scale, shift][width] of the last pass. */
 enum { STAT_LANES = 3 };
 
-static void stat_lanes(const float *x, const float *origin, float *sum, float *squares, int64_t n)
+static void stat_lanes(const element *x, const float *origin, float *sum, float *squares, int64_t n)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        float d = x[j] - origin[j];
+        float d = load(x[j]) - origin[j];
         sum[j] += d;
         squares[j] = fma1(d, d, squares[j]);
     }
@@ -75,10 +75,11 @@ static void stat_range(const struct loop *loop, void *const *arg, void *scratch,
     int64_t c = loop->desc.in[0].c, width = loop->width;
     for (int64_t item = begin; item < end; item++) {
         struct span span = span_of(loop, item, c);
-        const float *x = (const float *)arg[0] + span.first;
+        const element *x = (const element *)arg[0] + span.first;
         float *origin = (float *)scratch + item * STAT_LANES * width;
         float *sum = origin + width, *squares = sum + width;
-        memcpy(origin, x, (size_t)c * sizeof *x);
+        for (int64_t j = 0; j < c; j++)
+            origin[j] = load(x[j]);
         repeat(origin, c, width);
         memset(sum, 0, 2 * (size_t)width * sizeof *sum);
         for (int64_t i = 0; i < span.wide; i++)
@@ -198,15 +199,15 @@ static void given_stat_range(const struct loop *loop, void *const *arg, void *sc
     }
 }
 
-MATH_INLINE void norm_lanes(enum act act, const float *x, float *y, const float *mean,
+MATH_INLINE void norm_lanes(enum act act, const element *x, element *y, const float *mean,
                             const float *scale, const float *shift, int64_t n)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        y[j] = act_value(act, fma1(x[j] - mean[j], scale[j], shift[j]));
+        y[j] = store(act_value(act, fma1(load(x[j]) - mean[j], scale[j], shift[j])));
 }
 
-MATH_INLINE void norm_span(enum act act, const struct loop *loop, const float *x, float *y,
+MATH_INLINE void norm_span(enum act act, const struct loop *loop, const element *x, element *y,
                            const float *tile, struct span span)
 {
     int64_t width = loop->width;
@@ -222,8 +223,8 @@ static void norm_range(const struct loop *loop, void *const *arg, void *scratch,
 {
     for (int64_t item = begin; item < end; item++) {
         struct span span = span_of(loop, item, loop->desc.in[0].c);
-        const float *x = (const float *)arg[0] + span.first;
-        float *y = (float *)arg[5] + span.first;
+        const element *x = (const element *)arg[0] + span.first;
+        element *y = (element *)arg[5] + span.first;
         const float *tile = tile_of(loop, scratch, item / loop->chunks);
         WITH_ACT(loop->attr.act, norm_span, loop, x, y, tile, span)
     }
@@ -231,9 +232,7 @@ static void norm_range(const struct loop *loop, void *const *arg, void *scratch,
 
 MAKER(norm)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->in[0];
     bool given = desc->in_used[3];
     int64_t groups = given ? 0 : desc->attr->groups, outer = groups ? x.n : 1;
@@ -299,21 +298,22 @@ static void grad_tile_range(const struct loop *loop, void *const *arg, void *scr
     }
 }
 
-MATH_INLINE void grad_sum_lanes(enum act act, const float *dy, const float *x, const float *tile,
-                                int64_t width, float *sum, float *product, int64_t n)
+MATH_INLINE void grad_sum_lanes(enum act act, const element *dy, const element *x,
+                                const float *tile, int64_t width, float *sum, float *product,
+                                int64_t n)
 {
     const float *mean = tile, *rstd = tile + width, *gamma = rstd + width, *beta = gamma + width;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        float xhat = (x[j] - mean[j]) * rstd[j];
-        float dpre = dy[j] * act_slope(act, fma1(xhat, gamma[j], beta[j]));
+        float xhat = (load(x[j]) - mean[j]) * rstd[j];
+        float dpre = load(dy[j]) * act_slope(act, fma1(xhat, gamma[j], beta[j]));
         sum[j] += dpre;
         product[j] = fma1(dpre, xhat, product[j]);
     }
 }
 
-MATH_INLINE void grad_sum_span(enum act act, const struct loop *loop, const float *dy,
-                               const float *x, const float *tile, float *sum, struct span span)
+MATH_INLINE void grad_sum_span(enum act act, const struct loop *loop, const element *dy,
+                               const element *x, const float *tile, float *sum, struct span span)
 {
     int64_t width = loop->width, at = span.wide * width;
     for (int64_t i = 0; i < span.wide; i++)
@@ -327,8 +327,8 @@ static void grad_sum_range(const struct loop *loop, void *const *arg, void *scra
     int64_t c = loop->desc.in[1].c, width = loop->width;
     for (int64_t item = begin; item < end; item++) {
         struct span span = span_of(loop, item, c);
-        const float *dy = (const float *)arg[0] + span.first;
-        const float *x = (const float *)arg[1] + span.first;
+        const element *dy = (const element *)arg[0] + span.first;
+        const element *x = (const element *)arg[1] + span.first;
         const float *tile = grad_tile(loop, scratch, item / loop->chunks);
         float *sum = grad_sums(loop, scratch, item);
         memset(sum, 0, SUM_LANES * (size_t)width * sizeof *sum);
@@ -399,21 +399,21 @@ static void grad_mean_range(const struct loop *loop, void *const *arg, void *scr
     }
 }
 
-MATH_INLINE void grad_lanes(enum act act, const float *dy, const float *x, float *dx,
+MATH_INLINE void grad_lanes(enum act act, const element *dy, const element *x, element *dx,
                             const float *tile, int64_t width, int64_t n)
 {
     const float *mean = tile, *rstd = tile + width, *gamma = rstd + width, *beta = gamma + width;
     const float *a = beta + width, *b = a + width;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        float xhat = (x[j] - mean[j]) * rstd[j];
-        float dpre = dy[j] * act_slope(act, fma1(xhat, gamma[j], beta[j]));
-        dx[j] = rstd[j] * (fma1(gamma[j], dpre, -a[j]) - xhat * b[j]);
+        float xhat = (load(x[j]) - mean[j]) * rstd[j];
+        float dpre = load(dy[j]) * act_slope(act, fma1(xhat, gamma[j], beta[j]));
+        dx[j] = store(rstd[j] * (fma1(gamma[j], dpre, -a[j]) - xhat * b[j]));
     }
 }
 
-MATH_INLINE void grad_span(enum act act, const struct loop *loop, const float *dy, const float *x,
-                           float *dx, const float *tile, struct span span)
+MATH_INLINE void grad_span(enum act act, const struct loop *loop, const element *dy,
+                           const element *x, element *dx, const float *tile, struct span span)
 {
     int64_t width = loop->width, at = span.wide * width;
     for (int64_t i = 0; i < span.wide; i++)
@@ -426,9 +426,9 @@ static void grad_range(const struct loop *loop, void *const *arg, void *scratch,
 {
     for (int64_t item = begin; item < end; item++) {
         struct span span = span_of(loop, item, loop->desc.in[1].c);
-        const float *dy = (const float *)arg[0] + span.first;
-        const float *x = (const float *)arg[1] + span.first;
-        float *dx = (float *)arg[6] + span.first;
+        const element *dy = (const element *)arg[0] + span.first;
+        const element *x = (const element *)arg[1] + span.first;
+        element *dx = (element *)arg[6] + span.first;
         const float *tile = grad_tile(loop, scratch, item / loop->chunks);
         WITH_ACT(loop->attr.act, grad_span, loop, dy, x, dx, tile, span)
     }
@@ -436,9 +436,7 @@ static void grad_range(const struct loop *loop, void *const *arg, void *scratch,
 
 MAKER(norm_grad)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->in[1];
     bool fixed = desc->attr->fixed, sums = !fixed || desc->out_used[1] || desc->out_used[2];
     int64_t outer = desc->attr->groups && !fixed ? x.n : 1;
@@ -480,21 +478,23 @@ MATH_INLINE float slope_from_value(enum act act, float y)
 }
 
 /* da and sum may be NULL; da may be dy. */
-MATH_INLINE void bias_lanes(enum act act, const float *dy, const float *y, float *da, float *sum,
-                            int64_t n)
+MATH_INLINE void bias_lanes(enum act act, const element *dy, const element *y, element *da,
+                            float *sum, int64_t n)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        float d = act == ACT_NONE ? dy[j] : dy[j] * slope_from_value(act, y[j]);
+        float d = load(dy[j]);
+        if (act != ACT_NONE)
+            d *= slope_from_value(act, load(y[j]));
         if (da)
-            da[j] = d;
+            da[j] = store(d);
         if (sum)
             sum[j] += d;
     }
 }
 
-MATH_INLINE void bias_span(enum act act, const struct loop *loop, const float *dy, const float *y,
-                           float *da, float *sum, struct span span)
+MATH_INLINE void bias_span(enum act act, const struct loop *loop, const element *dy,
+                           const element *y, element *da, float *sum, struct span span)
 {
     int64_t width = loop->width;
     for (int64_t i = 0; i <= span.wide; i++) {
@@ -523,9 +523,9 @@ static void bias_range(const struct loop *loop, void *const *arg, void *scratch,
     int64_t c = loop->desc.in[0].c;
     for (int64_t item = begin; item < end; item++) {
         struct span span = span_of(loop, item, c);
-        const float *dy = (const float *)arg[0] + span.first;
-        const float *y = act == ACT_NONE ? dy : (const float *)arg[1] + span.first;
-        float *da = sum_only ? NULL : (float *)arg[2] + span.first;
+        const element *dy = (const element *)arg[0] + span.first;
+        const element *y = act == ACT_NONE ? dy : (const element *)arg[1] + span.first;
+        element *da = sum_only ? NULL : (element *)arg[2] + span.first;
         float *sum = bias_sums(loop, arg) ? (float *)scratch + item * loop->width : NULL;
         if (sum)
             memset(sum, 0, (size_t)loop->width * sizeof *sum);
@@ -553,11 +553,9 @@ static void bias_join_range(const struct loop *loop, void *const *arg, void *scr
     }
 }
 
-static int make_bias(struct kernel *out, const struct kernel_desc *desc, bool sums, struct err *err)
+static int make_bias(struct kernel *out, const struct kernel_desc *desc, bool sums)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape dy = desc->in[0];
     cut_rows(loop, 1, rows_of(dy), dy.c);
     cpu_loop_pass(loop, bias_range, loop->chunks);
@@ -569,10 +567,10 @@ static int make_bias(struct kernel *out, const struct kernel_desc *desc, bool su
 
 MAKER(act_bias_grad)
 {
-    return make_bias(out, desc, desc->out_used[1], err);
+    return make_bias(out, desc, desc->out_used[1]);
 }
 
 MAKER(sum_to_channels)
 {
-    return make_bias(out, desc, true, err);
+    return make_bias(out, desc, true);
 }

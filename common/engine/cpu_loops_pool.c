@@ -76,7 +76,7 @@ static struct view view_of(const struct loop *loop, struct pixel pixel)
                            pixel.h * window->stride[1] - window->pad[1], -window->pad[2])};
 }
 
-static void max_lanes(const struct loop *loop, const float *x, const struct view *view,
+static void max_lanes(const struct loop *loop, const element *x, const struct view *view,
                       int64_t lanes, float *best, int32_t *winner)
 {
     struct shape shape = loop->desc.in[0];
@@ -85,12 +85,13 @@ static void max_lanes(const struct loop *loop, const float *x, const struct view
     for (int32_t d = view->d.begin; d < view->d.end; d++)
         for (int32_t h = view->h.begin; h < view->h.end; h++)
             for (int32_t w = view->w.begin; w < view->w.end; w++) {
-                const float *at = x + offset_of(shape, 0, d, h, w);
+                const element *at = x + offset_of(shape, 0, d, h, w);
                 int32_t position = (d * size[1] + h) * size[2] + w;
 #pragma omp simd
                 for (int64_t j = 0; j < lanes; j++) {
-                    bool better = first || at[j] > best[j];
-                    best[j] = better ? at[j] : best[j];
+                    float here = load(at[j]);
+                    bool better = first || here > best[j];
+                    best[j] = better ? here : best[j];
                     winner[j] = better ? position : winner[j];
                 }
                 first = false;
@@ -110,14 +111,14 @@ static void max_pool_range(const struct loop *loop, void *const *arg, void *scra
         struct view view = view_of(loop, pixel_of(shape, row));
         for (int32_t w = 0; w < shape.w; w++) {
             view.w = inside(window, 2, w, from.w);
-            const float *x =
-                (const float *)arg[0] + view.first + (int64_t)w * window->stride[2] * from.c;
+            const element *x =
+                (const element *)arg[0] + view.first + (int64_t)w * window->stride[2] * from.c;
             for (int64_t c = 0; c < shape.c; c += LANES) {
                 int64_t lanes = min64(LANES, shape.c - c), at = (row * shape.w + w) * shape.c + c;
-                float *y = (float *)arg[1] + at;
+                element *y = (element *)arg[1] + at;
                 max_lanes(loop, x + c, &view, lanes, best, winner);
                 for (int64_t j = 0; j < lanes; j++)
-                    y[j] = best[j];
+                    y[j] = store(best[j]);
                 for (int64_t j = 0; winners && j < lanes; j++)
                     winners[at + j] = (uint8_t)winner[j];
             }
@@ -127,24 +128,23 @@ static void max_pool_range(const struct loop *loop, void *const *arg, void *scra
 
 MAKER(max_pool)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape y = desc->out[0];
     cpu_loop_pass(loop, max_pool_range, (int64_t)y.n * y.d * y.h);
     return 0;
 }
 
-static void sum_window(const struct loop *loop, const float *x, const struct view *view, float *y)
+static void sum_window(const struct loop *loop, const element *x, const struct view *view,
+                       int64_t lanes, float *sum)
 {
     struct shape shape = loop->desc.in[0];
     for (int32_t d = view->d.begin; d < view->d.end; d++)
         for (int32_t h = view->h.begin; h < view->h.end; h++)
             for (int32_t w = view->w.begin; w < view->w.end; w++) {
-                const float *at = x + offset_of(shape, 0, d, h, w);
+                const element *at = x + offset_of(shape, 0, d, h, w);
 #pragma omp simd
-                for (int64_t j = 0; j < shape.c; j++)
-                    y[j] += at[j];
+                for (int64_t j = 0; j < lanes; j++)
+                    sum[j] += load(at[j]);
             }
 }
 
@@ -158,25 +158,25 @@ static void avg_pool_range(const struct loop *loop, void *const *arg, void *scra
         struct view view = view_of(loop, pixel_of(shape, row));
         for (int32_t w = 0; w < shape.w; w++) {
             view.w = inside(window, 2, w, from.w);
-            float *y = (float *)arg[1] + (row * shape.w + w) * shape.c;
+            const element *x =
+                (const element *)arg[0] + view.first + (int64_t)w * window->stride[2] * from.c;
+            element *y = (element *)arg[1] + (row * shape.w + w) * shape.c;
             float count = (float)(view.d.end - view.d.begin) * (float)(view.h.end - view.h.begin) *
                           (float)(view.w.end - view.w.begin);
-            memset(y, 0, (size_t)shape.c * sizeof *y);
-            sum_window(loop,
-                       (const float *)arg[0] + view.first + (int64_t)w * window->stride[2] * from.c,
-                       &view, y);
-#pragma omp simd
-            for (int64_t j = 0; j < shape.c; j++)
-                y[j] /= count;
+            for (int64_t c = 0; c < shape.c; c += LANES) {
+                int64_t lanes = min64(LANES, shape.c - c);
+                float sum[LANES] = {0};
+                sum_window(loop, x + c, &view, lanes, sum);
+                for (int64_t j = 0; j < lanes; j++)
+                    y[c + j] = store(sum[j] / count);
+            }
         }
     }
 }
 
 MAKER(avg_pool)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape y = desc->out[0];
     cpu_loop_pass(loop, avg_pool_range, (int64_t)y.n * y.d * y.h);
     return 0;
@@ -185,7 +185,8 @@ MAKER(avg_pool)
 /* ---- gradients of pooling ------------------------------------------------------------------- */
 
 /* What a pixel of dx gets of one output, of whose window it is this position. */
-static void take_won(float *dx, const float *dy, const uint8_t *winner, int32_t position, int64_t c)
+static void take_won(element *dx, const element *dy, const uint8_t *winner, int32_t position,
+                     int64_t c)
 {
 #pragma omp simd
     for (int64_t j = 0; j < c; j++) {
@@ -194,12 +195,13 @@ static void take_won(float *dx, const float *dy, const uint8_t *winner, int32_t 
     }
 }
 
-static void add_won(float *dx, const float *dy, const uint8_t *winner, int32_t position, int64_t c)
+static void add_won(float *sum, const element *dy, const uint8_t *winner, int32_t position,
+                    int64_t lanes)
 {
 #pragma omp simd
-    for (int64_t j = 0; j < c; j++) {
+    for (int64_t j = 0; j < lanes; j++) {
         int32_t won = winner[j];
-        dx[j] += won == position ? dy[j] : 0;
+        sum[j] += won == position ? load(dy[j]) : 0;
     }
 }
 
@@ -214,15 +216,39 @@ static void max_pool_tiles_range(const struct loop *loop, void *const *arg, void
     for (int64_t row = begin; row < end; row++) {
         struct pixel at = pixel_of(y, row);
         for (int32_t line = 0; line < size[0] * size[1]; line++) {
-            const float *dy = (const float *)arg[0] + row * y.w * y.c;
+            const element *dy = (const element *)arg[0] + row * y.w * y.c;
             const uint8_t *winner = (const uint8_t *)arg[1] + row * y.w * y.c;
-            float *dx = (float *)arg[2] + offset_of(x, at.n, at.d * size[0] + line / size[1],
-                                                    at.h * size[1] + line % size[1], 0);
+            element *dx = (element *)arg[2] + offset_of(x, at.n, at.d * size[0] + line / size[1],
+                                                        at.h * size[1] + line % size[1], 0);
             for (int32_t w = 0; w < y.w; w++, dy += y.c, winner += y.c)
                 for (int32_t k = 0; k < size[2]; k++, dx += x.c)
                     take_won(dx, dy, winner, line * size[2] + k, x.c);
         }
     }
+}
+
+/* The outputs that cover a pixel of dx. */
+struct cover {
+    int64_t n;
+    int32_t d, h, w; /* the pixel */
+    struct reach over[3];
+};
+
+static void sum_won(const struct loop *loop, void *const *arg, const struct cover *cover, int64_t c,
+                    int64_t lanes, float *sum)
+{
+    const struct window *window = &loop->attr.window;
+    struct shape y = loop->desc.in[0];
+    for (int32_t i = cover->over[0].begin; i < cover->over[0].end; i++)
+        for (int32_t j = cover->over[1].begin; j < cover->over[1].end; j++)
+            for (int32_t k = cover->over[2].begin; k < cover->over[2].end; k++) {
+                int64_t at = offset_of(y, cover->n, i, j, k) + c;
+                int32_t in_d = cover->d + window->pad[0] - i * window->stride[0];
+                int32_t in_h = cover->h + window->pad[1] - j * window->stride[1];
+                int32_t in_w = cover->w + window->pad[2] - k * window->stride[2];
+                add_won(sum, (const element *)arg[0] + at, (const uint8_t *)arg[1] + at,
+                        (in_d * window->size[1] + in_h) * window->size[2] + in_w, lanes);
+            }
 }
 
 /* Items are rows of dx. */
@@ -234,21 +260,19 @@ static void max_pool_grad_range(const struct loop *loop, void *const *arg, void 
     struct shape x = loop->desc.out[0], y = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
         struct pixel pixel = pixel_of(x, row);
-        struct reach d = covering(window, 0, pixel.d, y.d), h = covering(window, 1, pixel.h, y.h);
-        for (int32_t w = 0; w < x.w; w++) {
-            struct reach across = covering(window, 2, w, y.w);
-            float *dx = (float *)arg[2] + (row * x.w + w) * x.c;
-            memset(dx, 0, (size_t)x.c * sizeof *dx);
-            for (int32_t i = d.begin; i < d.end; i++)
-                for (int32_t j = h.begin; j < h.end; j++)
-                    for (int32_t k = across.begin; k < across.end; k++) {
-                        int64_t at = offset_of(y, pixel.n, i, j, k);
-                        int32_t in_d = (int32_t)pixel.d + window->pad[0] - i * window->stride[0];
-                        int32_t in_h = (int32_t)pixel.h + window->pad[1] - j * window->stride[1];
-                        int32_t in_w = w + window->pad[2] - k * window->stride[2];
-                        add_won(dx, (const float *)arg[0] + at, (const uint8_t *)arg[1] + at,
-                                (in_d * window->size[1] + in_h) * window->size[2] + in_w, x.c);
-                    }
+        struct cover cover = {.n = pixel.n, .d = (int32_t)pixel.d, .h = (int32_t)pixel.h};
+        cover.over[0] = covering(window, 0, pixel.d, y.d);
+        cover.over[1] = covering(window, 1, pixel.h, y.h);
+        for (cover.w = 0; cover.w < x.w; cover.w++) {
+            cover.over[2] = covering(window, 2, cover.w, y.w);
+            element *dx = (element *)arg[2] + (row * x.w + cover.w) * x.c;
+            for (int64_t c = 0; c < x.c; c += LANES) {
+                int64_t lanes = min64(LANES, x.c - c);
+                float sum[LANES] = {0};
+                sum_won(loop, arg, &cover, c, lanes, sum);
+                for (int64_t j = 0; j < lanes; j++)
+                    dx[c + j] = store(sum[j]);
+            }
         }
     }
 }
@@ -265,9 +289,7 @@ static bool is_tiling(const struct window *window, struct shape x, struct shape 
 
 MAKER(max_pool_grad)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->out[0], y = desc->in[0];
     if (is_tiling(&desc->attr->window, x, y))
         cpu_loop_pass(loop, max_pool_tiles_range, (int64_t)y.n * y.d * y.h);
@@ -283,6 +305,23 @@ static float part_of(const struct window *window, int axis, int64_t output, int3
     return 1 / (float)(reach.end - reach.begin);
 }
 
+static void sum_parts(const struct loop *loop, const element *dy, const struct cover *cover,
+                      int64_t c, int64_t lanes, float *sum)
+{
+    const struct window *window = &loop->attr.window;
+    struct shape x = loop->desc.out[0], y = loop->desc.in[0];
+    for (int32_t i = cover->over[0].begin; i < cover->over[0].end; i++)
+        for (int32_t j = cover->over[1].begin; j < cover->over[1].end; j++)
+            for (int32_t k = cover->over[2].begin; k < cover->over[2].end; k++) {
+                const element *from = dy + offset_of(y, cover->n, i, j, k) + c;
+                float part = part_of(window, 0, i, x.d) * part_of(window, 1, j, x.h) *
+                             part_of(window, 2, k, x.w);
+#pragma omp simd
+                for (int64_t l = 0; l < lanes; l++)
+                    sum[l] = fma1(part, load(from[l]), sum[l]);
+            }
+}
+
 static void avg_pool_grad_range(const struct loop *loop, void *const *arg, void *scratch,
                                 int64_t begin, int64_t end)
 {
@@ -291,30 +330,26 @@ static void avg_pool_grad_range(const struct loop *loop, void *const *arg, void 
     struct shape x = loop->desc.out[0], y = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
         struct pixel pixel = pixel_of(x, row);
-        struct reach d = covering(window, 0, pixel.d, y.d), h = covering(window, 1, pixel.h, y.h);
+        struct cover cover = {.n = pixel.n};
+        cover.over[0] = covering(window, 0, pixel.d, y.d);
+        cover.over[1] = covering(window, 1, pixel.h, y.h);
         for (int64_t w = 0; w < x.w; w++) {
-            struct reach across = covering(window, 2, w, y.w);
-            float *dx = (float *)arg[1] + (row * x.w + w) * x.c;
-            memset(dx, 0, (size_t)x.c * sizeof *dx);
-            for (int64_t i = d.begin; i < d.end; i++)
-                for (int64_t j = h.begin; j < h.end; j++)
-                    for (int64_t k = across.begin; k < across.end; k++) {
-                        const float *dy = (const float *)arg[0] + offset_of(y, pixel.n, i, j, k);
-                        float part = part_of(window, 0, i, x.d) * part_of(window, 1, j, x.h) *
-                                     part_of(window, 2, k, x.w);
-#pragma omp simd
-                        for (int64_t c = 0; c < x.c; c++)
-                            dx[c] = fma1(part, dy[c], dx[c]);
-                    }
+            cover.over[2] = covering(window, 2, w, y.w);
+            element *dx = (element *)arg[1] + (row * x.w + w) * x.c;
+            for (int64_t c = 0; c < x.c; c += LANES) {
+                int64_t lanes = min64(LANES, x.c - c);
+                float sum[LANES] = {0};
+                sum_parts(loop, arg[0], &cover, c, lanes, sum);
+                for (int64_t j = 0; j < lanes; j++)
+                    dx[c + j] = store(sum[j]);
+            }
         }
     }
 }
 
 MAKER(avg_pool_grad)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->out[0];
     cpu_loop_pass(loop, avg_pool_grad_range, (int64_t)x.n * x.d * x.h);
     return 0;
@@ -350,24 +385,25 @@ static void column_taps_range(const struct loop *loop, void *const *arg, void *s
 }
 
 /* from: the four rows that an output row looks at, and how much of each; y: one pixel */
-static void blend_pixel(const float *const from[4], const float weight[4], const struct tap *tap,
-                        float *y, int64_t c)
+static void blend_pixel(const element *const from[4], const float weight[4], const struct tap *tap,
+                        element *y, int64_t c)
 {
-    bool first = true;
-    for (int corner = 0; corner < 8; corner++) {
-        float part = weight[corner / 2] * tap->weight[corner % 2];
-        if (part == 0)
-            continue;
-        const float *x = from[corner / 2] + tap->at[corner % 2] * c;
-        if (first)
+    for (int64_t at = 0; at < c; at += LANES) {
+        int64_t lanes = min64(LANES, c - at);
+        float sum[LANES];
+        bool first = true;
+        for (int corner = 0; corner < 8; corner++) {
+            float part = weight[corner / 2] * tap->weight[corner % 2];
+            if (part == 0)
+                continue;
+            const element *x = from[corner / 2] + tap->at[corner % 2] * c + at;
 #pragma omp simd
-            for (int64_t j = 0; j < c; j++)
-                y[j] = part * x[j];
-        else
-#pragma omp simd
-            for (int64_t j = 0; j < c; j++)
-                y[j] = fma1(part, x[j], y[j]);
-        first = false;
+            for (int64_t j = 0; j < lanes; j++)
+                sum[j] = first ? part * load(x[j]) : fma1(part, load(x[j]), sum[j]);
+            first = false;
+        }
+        for (int64_t j = 0; j < lanes; j++)
+            y[at + j] = store(sum[j]);
     }
 }
 
@@ -381,23 +417,21 @@ static void upsample_range(const struct loop *loop, void *const *arg, void *scra
         struct pixel pixel = pixel_of(y, row);
         struct tap d = tap_of(mode, pixel.d, factor[0], x.d);
         struct tap h = tap_of(mode, pixel.h, factor[1], x.h);
-        const float *from[4];
+        const element *from[4];
         float weight[4];
         for (int i = 0; i < 4; i++) {
-            from[i] = (const float *)arg[0] + offset_of(x, pixel.n, d.at[i / 2], h.at[i % 2], 0);
+            from[i] = (const element *)arg[0] + offset_of(x, pixel.n, d.at[i / 2], h.at[i % 2], 0);
             weight[i] = d.weight[i / 2] * h.weight[i % 2];
         }
         for (int64_t w = 0; w < y.w; w++)
             blend_pixel(from, weight, (const struct tap *)scratch + w,
-                        (float *)arg[1] + (row * y.w + w) * y.c, y.c);
+                        (element *)arg[1] + (row * y.w + w) * y.c, y.c);
     }
 }
 
 MAKER(upsample)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape y = desc->out[0];
     cpu_loop_pass(loop, column_taps_range, y.w);
     cpu_loop_pass(loop, upsample_range, (int64_t)y.n * y.d * y.h);
@@ -420,70 +454,94 @@ static struct reach looking(int mode, int64_t input, int32_t factor, int32_t len
                           min32(length * factor, ((int32_t)input + 1) * factor + beyond)};
 }
 
-/* scratch: for every column of x, what it gets of each output that may look at it. */
-static void column_shares_range(const struct loop *loop, void *const *arg, void *scratch,
-                                int64_t begin, int64_t end)
+/* scratch: for every position along d, h and w in turn, what it gets of each output that may look at
+ * it: loop->stride[0][axis] floats each, from loop->stride[1][axis] on. Items are positions. */
+static void shares_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                         int64_t end)
 {
     (void)arg;
-    int mode = loop->attr.mode;
-    int32_t factor = loop->attr.window.size[2], length = loop->desc.out[0].w;
-    for (int64_t column = begin; column < end; column++) {
-        struct reach reach = looking(mode, column, factor, length);
-        float *share = (float *)scratch + column * loop->width;
+    const int32_t lengths[3] = {loop->desc.out[0].d, loop->desc.out[0].h, loop->desc.out[0].w};
+    for (int64_t item = begin; item < end; item++) {
+        int64_t at = item;
+        int axis = 0;
+        for (; at >= lengths[axis]; axis++)
+            at -= lengths[axis];
+        int32_t factor = loop->attr.window.size[axis], length = lengths[axis];
+        struct reach reach = looking(loop->attr.mode, at, factor, length);
+        float *share = (float *)scratch + loop->stride[1][axis] + at * loop->stride[0][axis];
         for (int32_t k = reach.begin; k < reach.end; k++)
-            share[k - reach.begin] = share_of(mode, k, column, factor, length);
+            share[k - reach.begin] = share_of(loop->attr.mode, k, at, factor, length);
     }
 }
 
-/* Adds what one row of dy gives to a row of dx. */
-static void gather_row(const struct loop *loop, const float *shares, float outer, const float *dy,
-                       float *dx)
+/* What a position along an axis gets, and of which outputs. */
+struct gather {
+    struct reach reach;
+    const float *share;
+};
+
+static struct gather gather_of(const struct loop *loop, const void *scratch, int axis, int64_t at,
+                               int32_t length)
 {
-    struct shape x = loop->desc.out[0];
-    for (int64_t column = 0; column < x.w; column++) {
-        struct reach w = looking(loop->attr.mode, column, loop->attr.window.size[2], x.w);
-        const float *share = shares + column * loop->width;
-        for (int32_t k = w.begin; k < w.end; k++) {
-            float weight = outer * share[k - w.begin];
+    return (struct gather){looking(loop->attr.mode, at, loop->attr.window.size[axis], length),
+                           (const float *)scratch + loop->stride[1][axis] +
+                               at * loop->stride[0][axis]};
+}
+
+static void gather_pixel(const element *dy, struct shape y, int64_t n,
+                         const struct gather gather[3], int64_t lanes, float *sum)
+{
+    const struct gather *d = &gather[0], *h = &gather[1], *w = &gather[2];
+    for (int32_t i = d->reach.begin; i < d->reach.end; i++)
+        for (int32_t j = h->reach.begin; j < h->reach.end; j++) {
+            float outer = d->share[i - d->reach.begin] * h->share[j - h->reach.begin];
+            if (outer == 0)
+                continue;
+            for (int32_t k = w->reach.begin; k < w->reach.end; k++) {
+                const element *from = dy + offset_of(y, n, i, j, k);
+                float weight = outer * w->share[k - w->reach.begin];
 #pragma omp simd
-            for (int64_t c = 0; c < x.c; c++)
-                dx[column * x.c + c] = fma1(weight, dy[k * (int64_t)x.c + c], dx[column * x.c + c]);
+                for (int64_t l = 0; l < lanes; l++)
+                    sum[l] = fma1(weight, load(from[l]), sum[l]);
+            }
         }
-    }
 }
 
 static void upsample_grad_range(const struct loop *loop, void *const *arg, void *scratch,
                                 int64_t begin, int64_t end)
 {
-    const int32_t *factor = loop->attr.window.size;
-    int mode = loop->attr.mode;
     struct shape x = loop->desc.out[0], y = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
         struct pixel pixel = pixel_of(x, row);
-        struct reach d = looking(mode, pixel.d, factor[0], x.d);
-        struct reach h = looking(mode, pixel.h, factor[1], x.h);
-        float *dx = (float *)arg[1] + row * x.w * x.c;
-        memset(dx, 0, (size_t)x.w * (size_t)x.c * sizeof *dx);
-        for (int64_t i = d.begin; i < d.end; i++)
-            for (int64_t j = h.begin; j < h.end; j++) {
-                float outer = share_of(mode, i, pixel.d, factor[0], x.d) *
-                              share_of(mode, j, pixel.h, factor[1], x.h);
-                if (outer > 0)
-                    gather_row(loop, scratch, outer,
-                               (const float *)arg[0] + offset_of(y, pixel.n, i, j, 0), dx);
+        struct gather gather[3] = {gather_of(loop, scratch, 0, pixel.d, x.d),
+                                   gather_of(loop, scratch, 1, pixel.h, x.h)};
+        for (int64_t w = 0; w < x.w; w++) {
+            gather[2] = gather_of(loop, scratch, 2, w, x.w);
+            element *dx = (element *)arg[1] + (row * x.w + w) * x.c;
+            for (int64_t c = 0; c < x.c; c += LANES) {
+                int64_t lanes = min64(LANES, x.c - c);
+                float sum[LANES] = {0};
+                gather_pixel((const element *)arg[0] + c, y, pixel.n, gather, lanes, sum);
+                for (int64_t j = 0; j < lanes; j++)
+                    dx[c + j] = store(sum[j]);
             }
+        }
     }
 }
 
 MAKER(upsample_grad)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->out[0];
-    loop->width = 2 * desc->attr->window.size[2] + 2;
-    cpu_loop_pass(loop, column_shares_range, x.w);
+    const int64_t lengths[3] = {x.d, x.h, x.w};
+    int64_t room = 0;
+    for (int axis = 0; axis < 3; axis++) {
+        loop->stride[0][axis] = 2 * desc->attr->window.size[axis] + 2;
+        loop->stride[1][axis] = room;
+        room += lengths[axis] * loop->stride[0][axis];
+    }
+    cpu_loop_pass(loop, shares_range, x.d + x.h + x.w);
     cpu_loop_pass(loop, upsample_grad_range, (int64_t)x.n * x.d * x.h);
-    out->scratch = (size_t)(x.w * loop->width) * sizeof(float);
+    out->scratch = (size_t)room * sizeof(float);
     return 0;
 }

@@ -62,9 +62,9 @@ static void normal_range(const struct loop *loop, void *const *arg, void *scratc
     uint64_t first = first_element(clock, count / loop->desc.out[0].n);
     float *y = arg[1], drawn[DRAWN];
     for (int64_t at = begin * BLOCK; at < last;) {
-        uint64_t element = first + (uint64_t)at;
-        int64_t skip = (int64_t)(element % 4), n = min64(DRAWN - skip, last - at);
-        draw_normal(drawn, clock, loop->attr.key, element / 4);
+        uint64_t number = first + (uint64_t)at;
+        int64_t skip = (int64_t)(number % 4), n = min64(DRAWN - skip, last - at);
+        draw_normal(drawn, clock, loop->attr.key, number / 4);
         memcpy(y + at, drawn + skip, (size_t)n * sizeof *y);
         at += n;
     }
@@ -72,9 +72,7 @@ static void normal_range(const struct loop *loop, void *const *arg, void *scratc
 
 MAKER(normal)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     cpu_loop_pass(loop, normal_range, blocks_of(shape_count(desc->out[0])));
     return 0;
 }
@@ -83,18 +81,19 @@ static void dropout_range(const struct loop *loop, void *const *arg, void *scrat
                           int64_t end)
 {
     (void)scratch;
-    const float *x = arg[0];
+    const element *x = arg[0];
     const int32_t *clock = arg[1];
-    float *y = arg[2], drawn[DRAWN], p = loop->attr.p, scale = 1 / (1 - p);
+    element *y = arg[2];
+    float drawn[DRAWN], p = loop->attr.p, scale = 1 / (1 - p);
     int64_t count = shape_count(loop->desc.out[0]), last = min64(count, end * BLOCK);
     uint64_t first = first_element(clock, count / loop->desc.out[0].n);
     for (int64_t at = begin * BLOCK; at < last;) {
-        uint64_t element = first + (uint64_t)at;
-        int64_t skip = (int64_t)(element % 4), n = min64(DRAWN - skip, last - at);
-        draw_uniform(drawn, clock, loop->attr.key, element / 4);
+        uint64_t number = first + (uint64_t)at;
+        int64_t skip = (int64_t)(number % 4), n = min64(DRAWN - skip, last - at);
+        draw_uniform(drawn, clock, loop->attr.key, number / 4);
 #pragma omp simd
         for (int64_t i = 0; i < n; i++)
-            y[at + i] = drawn[skip + i] >= p ? x[at + i] * scale : 0;
+            y[at + i] = store(drawn[skip + i] >= p ? load(x[at + i]) * scale : 0);
         at += n;
     }
 }
@@ -107,9 +106,9 @@ static void channel_factor_range(const struct loop *loop, void *const *arg, void
     float *factor = scratch, drawn[DRAWN], p = loop->attr.p, scale = 1 / (1 - p);
     uint64_t first = first_element(clock, loop->desc.in[0].c);
     for (int64_t at = begin; at < end;) {
-        uint64_t element = first + (uint64_t)at;
-        int64_t skip = (int64_t)(element % 4), n = min64(DRAWN - skip, end - at);
-        draw_uniform(drawn, clock, loop->attr.key, element / 4);
+        uint64_t number = first + (uint64_t)at;
+        int64_t skip = (int64_t)(number % 4), n = min64(DRAWN - skip, end - at);
+        draw_uniform(drawn, clock, loop->attr.key, number / 4);
         for (int64_t i = 0; i < n; i++)
             factor[at + i] = drawn[skip + i] >= p ? scale : 0;
         at += n;
@@ -123,20 +122,18 @@ static void dropout_channels_range(const struct loop *loop, void *const *arg, vo
     struct shape shape = loop->desc.in[0];
     int64_t c = shape.c, pixels = (int64_t)shape.d * shape.h * shape.w;
     for (int64_t row = begin; row < end; row++) {
-        const float *x = (const float *)arg[0] + row * c;
+        const element *x = (const element *)arg[0] + row * c;
         const float *factor = (const float *)scratch + row / pixels * c;
-        float *y = (float *)arg[2] + row * c;
+        element *y = (element *)arg[2] + row * c;
 #pragma omp simd
         for (int64_t j = 0; j < c; j++)
-            y[j] = factor[j] > 0 ? x[j] * factor[j] : 0;
+            y[j] = store(factor[j] > 0 ? load(x[j]) * factor[j] : 0);
     }
 }
 
 MAKER(dropout)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->in[0];
     if (!desc->attr->per_channel) {
         cpu_loop_pass(loop, dropout_range, blocks_of(shape_count(x)));

@@ -28,7 +28,7 @@ static int64_t step_of(struct shape shape, int axis)
 }
 
 /* memcpy's call is dear for a few elements. */
-static void copy(float *to, const float *from, int64_t count)
+static void copy(element *to, const element *from, int64_t count)
 {
     if (count >= 256) {
         memcpy(to, from, (size_t)count * sizeof *to);
@@ -67,9 +67,9 @@ static void concat_range(const struct loop *loop, void *const *arg, void *scratc
     int64_t split = loop->chunk, rest = loop->width - split;
     for (int64_t item = begin; item < end; item++) {
         struct part part = part_of(loop, item);
-        const float *a = (const float *)arg[0] + part.outer * split;
-        const float *b = (const float *)arg[1] + part.outer * rest;
-        float *y = (float *)arg[2] + part.outer * loop->width;
+        const element *a = (const element *)arg[0] + part.outer * split;
+        const element *b = (const element *)arg[1] + part.outer * rest;
+        element *y = (element *)arg[2] + part.outer * loop->width;
         int64_t middle = max64(part.begin, min64(part.end, split));
         copy(y + part.begin, a + part.begin, middle - part.begin);
         copy(y + middle, b + middle - split, part.end - middle);
@@ -78,9 +78,7 @@ static void concat_range(const struct loop *loop, void *const *arg, void *scratc
 
 MAKER(concat)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     set_rows(loop, desc->out[0], desc->attr->axis);
     loop->chunk = elements_after(desc->in[0], desc->attr->axis, &loop->outer);
     cpu_loop_pass(loop, concat_range, loop->outer * loop->chunks);
@@ -94,17 +92,15 @@ static void slice_range(const struct loop *loop, void *const *arg, void *scratch
     (void)scratch;
     for (int64_t item = begin; item < end; item++) {
         struct part part = part_of(loop, item);
-        const float *x = (const float *)arg[0] + part.outer * loop->rows + loop->chunk;
-        float *y = (float *)arg[1] + part.outer * loop->width;
+        const element *x = (const element *)arg[0] + part.outer * loop->rows + loop->chunk;
+        element *y = (element *)arg[1] + part.outer * loop->width;
         copy(y + part.begin, x + part.begin, part.end - part.begin);
     }
 }
 
 MAKER(slice)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     int axis = desc->attr->axis;
     loop->rows = elements_after(desc->in[0], axis, &loop->outer);
     set_rows(loop, desc->out[0], axis);
@@ -120,8 +116,8 @@ static void unslice_range(const struct loop *loop, void *const *arg, void *scrat
     int64_t first = loop->chunk, last = first + loop->rows;
     for (int64_t item = begin; item < end; item++) {
         struct part part = part_of(loop, item);
-        const float *x = (const float *)arg[0] + part.outer * loop->rows;
-        float *y = (float *)arg[1] + part.outer * loop->width;
+        const element *x = (const element *)arg[0] + part.outer * loop->rows;
+        element *y = (element *)arg[1] + part.outer * loop->width;
         int64_t from = max64(part.begin, min64(part.end, first));
         int64_t to = max64(from, min64(part.end, last));
         memset(y + part.begin, 0, (size_t)(from - part.begin) * sizeof *y);
@@ -132,9 +128,7 @@ static void unslice_range(const struct loop *loop, void *const *arg, void *scrat
 
 MAKER(unslice)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     int axis = desc->attr->axis;
     loop->rows = elements_after(desc->in[0], axis, &loop->outer);
     set_rows(loop, desc->out[0], axis);
@@ -149,15 +143,13 @@ static void reshape_range(const struct loop *loop, void *const *arg, void *scrat
     (void)scratch;
     int64_t at = begin * BLOCK, last = min64(end * BLOCK, shape_count(loop->desc.out[0]));
     if (arg[0] != arg[1])
-        memcpy((float *)arg[1] + at, (const float *)arg[0] + at,
-               (size_t)(last - at) * sizeof(float));
+        memcpy((element *)arg[1] + at, (const element *)arg[0] + at,
+               (size_t)(last - at) * sizeof(element));
 }
 
 MAKER(reshape)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     cpu_loop_pass(loop, reshape_range, blocks_of(shape_count(desc->out[0])));
     return 0;
 }

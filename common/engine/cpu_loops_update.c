@@ -18,12 +18,9 @@ static int64_t block_end(const struct loop *loop, int64_t end)
     return min64(end * BLOCK, shape_count(loop->desc.in[0]));
 }
 
-static int make_update(struct kernel *out, const struct kernel_desc *desc, range_body *body,
-                       struct err *err)
+static int make_update(struct kernel *out, const struct kernel_desc *desc, range_body *body)
 {
-    struct loop *loop = cpu_loop_make(out, desc, err);
-    if (!loop)
-        return -1;
+    struct loop *loop = cpu_loop_make(out, desc);
     cpu_loop_pass(loop, body, blocks_of(shape_count(desc->in[0])));
     return 0;
 }
@@ -57,7 +54,7 @@ static void adam_range(const struct loop *loop, void *const *arg, void *scratch,
 
 MAKER(adam)
 {
-    return make_update(out, desc, adam_range, err);
+    return make_update(out, desc, adam_range);
 }
 
 static void sgd_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
@@ -90,7 +87,7 @@ static void sgd_range(const struct loop *loop, void *const *arg, void *scratch, 
 
 MAKER(sgd)
 {
-    return make_update(out, desc, sgd_range, err);
+    return make_update(out, desc, sgd_range);
 }
 
 static void blend_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
@@ -114,5 +111,5 @@ static void blend_range(const struct loop *loop, void *const *arg, void *scratch
 
 MAKER(blend)
 {
-    return make_update(out, desc, blend_range, err);
+    return make_update(out, desc, blend_range);
 }

@@ -35,8 +35,8 @@ char *shape_text(char buf[SHAPE_TEXT], struct shape shape);
  * Returns how many. */
 int shape_dims(int64_t dims[5], struct shape shape);
 
-/* BF16 is storage only (a later precision); U8 is for pool winners; I32 for labels and the clock.
- */
+/* BF16 is how activations and their gradients may be stored: every sum, statistic, parameter and
+ * loss is F32. U8 is for pool winners; I32 for labels and the clock. */
 enum dtype { F32, BF16, I32, U8 };
 
 typedef int32_t val;
@@ -63,6 +63,7 @@ struct attr {
     int32_t mode;
     int32_t ignore; /* cross_entropy, one_hot: this label contributes nothing; -1 = none */
     enum act act;
+    enum dtype dtype; /* cast: of the result */
     bool fixed;       /* norm_grad: mean and rstd were given, not computed from x */
     bool per_channel; /* dropout: whole channels of a case */
     bool decoupled;   /* adam: AdamW */
@@ -123,6 +124,9 @@ enum mode { MODE_TRAIN, MODE_EVALUATE };
 struct graph *graph_new(struct params *params, enum mode mode, enum array weights_from);
 void graph_free(struct graph *graph);
 enum mode graph_mode(const struct graph *graph);
+/* What models cast their activations to (g_cast); F32 unless set otherwise. */
+void graph_set_precision(struct graph *graph, enum dtype precision);
+enum dtype graph_precision(const struct graph *graph);
 /* Nested names: "vae", then "encoder" gives "vae.encoder". Parameters are named by them. */
 void graph_push(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void graph_pop(struct graph *graph);
@@ -194,6 +198,7 @@ val g_embedding(struct graph *g, val table, val label);
 val g_one_hot(struct graph *g, val label, int32_t first, int32_t count, int32_t ignore);
 val g_normal(struct graph *g, struct shape shape);
 val g_dropout(struct graph *g, val x, float p, bool per_channel); /* x itself in MODE_EVALUATE */
+val g_cast(struct graph *g, val x, enum dtype dtype); /* F32 or BF16; x itself if it is that */
 val g_fill(struct graph *g, struct shape shape, float value);
 val g_act(struct graph *g, val x, enum act act);
 val g_affine(struct graph *g, val x, float scale, float shift);

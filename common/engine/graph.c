@@ -95,6 +95,16 @@ void graph_free(struct graph *graph)
     free(graph);
 }
 
+void graph_set_precision(struct graph *graph, enum dtype precision)
+{
+    graph->precision = precision;
+}
+
+enum dtype graph_precision(const struct graph *graph)
+{
+    return graph->precision;
+}
+
 enum mode graph_mode(const struct graph *graph)
 {
     return graph->mode;
@@ -394,15 +404,33 @@ int op_inputs(struct graph *graph, const struct node *node, int count)
     return 0;
 }
 
-int op_same(struct graph *graph, const struct node *node, int index, struct shape shape)
+int op_activation(struct graph *graph, const struct node *node, int index, enum dtype *type)
 {
-    TRY(op_input(graph, node, index, F32));
+    val x = node->in[index];
+    *type = x ? graph->value[x]->dtype : F32;
+    return x && *type == BF16 ? 0 : op_input(graph, node, index, F32);
+}
+
+int op_shaped(struct graph *graph, const struct node *node, int index, struct shape shape)
+{
     char have[SHAPE_TEXT], want[SHAPE_TEXT];
     struct shape given = op_shape(graph, node, index);
     if (!shape_equal(given, shape))
         return op_fail(graph, node, "input %d has the shape %s, not %s", index + 1,
                        shape_text(have, given), shape_text(want, shape));
     return 0;
+}
+
+int op_same(struct graph *graph, const struct node *node, int index, struct shape shape)
+{
+    TRY(op_input(graph, node, index, F32));
+    return op_shaped(graph, node, index, shape);
+}
+
+int op_alike(struct graph *graph, const struct node *node, int index, int other)
+{
+    TRY(op_input(graph, node, index, graph->value[node->in[other]]->dtype));
+    return op_shaped(graph, node, index, op_shape(graph, node, other));
 }
 
 int op_optional(struct graph *graph, const struct node *node, int index, struct shape shape)

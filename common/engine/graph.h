@@ -20,6 +20,7 @@ struct graph {
     struct params *params;
     enum mode mode;
     enum array weights_from;
+    enum dtype precision;
     struct node **node;
     struct value **value; /* value[0] is "none" */
     int32_t nodes, nodes_room, values, values_room;
@@ -46,10 +47,16 @@ int op_fail(struct graph *graph, const struct node *node, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The first `count` inputs are there and F32. */
 int op_inputs(struct graph *graph, const struct node *node, int count);
+/* Input `index` is there and an activation: F32 or BF16, which is what *type receives. */
+int op_activation(struct graph *graph, const struct node *node, int index, enum dtype *type);
 int op_input(struct graph *graph, const struct node *node, int index, enum dtype dtype);
 /* Input `index` is absent, or F32 of this shape. */
 int op_optional(struct graph *graph, const struct node *node, int index, struct shape shape);
 int op_same(struct graph *graph, const struct node *node, int index, struct shape shape);
+/* Input `index`, whose type has been checked, has this shape. */
+int op_shaped(struct graph *graph, const struct node *node, int index, struct shape shape);
+/* Input `index` has the type and the shape of input `other`, which has been checked. */
+int op_alike(struct graph *graph, const struct node *node, int index, int other);
 /* Declares output `index`; a shape with an axis below 1 or with too many elements is an error. */
 int op_output(struct graph *graph, struct node *node, int index, struct shape shape,
               enum dtype dtype);

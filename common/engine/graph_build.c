@@ -138,6 +138,13 @@ val g_dropout(struct graph *g, val x, float p, bool per_channel)
     return g_append(g, OP_dropout, in, &attr, NULL);
 }
 
+val g_cast(struct graph *g, val x, enum dtype dtype)
+{
+    if (!x || graph_value(g, x)->dtype == dtype)
+        return x;
+    return g_append(g, OP_cast, &x, &(struct attr){.dtype = dtype}, NULL);
+}
+
 val g_fill(struct graph *g, struct shape shape, float value)
 {
     return g_append(g, OP_fill, NULL, &(struct attr){.shape = shape, .p = value}, NULL);

@@ -47,7 +47,9 @@ static int check_act(struct graph *graph, const struct node *node)
 
 int op_conv_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 2));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    TRY(op_input(graph, node, 1, F32));
     struct shape x = op_shape(graph, node, 0), w = op_shape(graph, node, 1);
     if (w.c != x.c)
         return op_fail(graph, node, "filter and input disagree on channels (%d and %d)", w.c, x.c);
@@ -58,12 +60,14 @@ int op_conv_infer(struct graph *graph, struct node *node)
     if (!y.d || !y.h || !y.w)
         return op_fail(graph, node, "a window of %dx%dx%d does not fit into %dx%dx%d", w.d, w.h,
                        w.w, x.d, x.h, x.w);
-    return op_output(graph, node, 0, y, F32);
+    return op_output(graph, node, 0, y, type);
 }
 
 int op_conv_data_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 2));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    TRY(op_input(graph, node, 1, F32));
     struct shape dy = op_shape(graph, node, 0), w = op_shape(graph, node, 1);
     struct shape dx = node->attr.shape;
     if (w.n != dy.c || w.c != dx.c)
@@ -78,12 +82,14 @@ int op_conv_data_infer(struct graph *graph, struct node *node)
         return op_fail(graph, node, "a result of %s needs the input %s, not %s",
                        shape_text((char[SHAPE_TEXT]){0}, dx), shape_text(want, y),
                        shape_text(have, dy));
-    return op_output(graph, node, 0, dx, F32);
+    return op_output(graph, node, 0, dx, type);
 }
 
 int op_conv_filter_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 2));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    TRY(op_input(graph, node, 1, type));
     struct shape x = op_shape(graph, node, 0), dy = op_shape(graph, node, 1);
     struct shape w = node->attr.shape;
     TRY(check_filter(graph, node, w));
@@ -94,11 +100,12 @@ int op_conv_filter_infer(struct graph *graph, struct node *node)
 
 int op_act_bias_grad_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 2));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    TRY(op_alike(graph, node, 1, 0));
     TRY(check_act(graph, node));
     struct shape y = op_shape(graph, node, 0);
-    TRY(op_same(graph, node, 1, y));
-    TRY(op_output(graph, node, 0, y, F32));
+    TRY(op_output(graph, node, 0, y, type));
     return op_output(graph, node, 1, (struct shape){1, 1, 1, 1, y.c}, F32);
 }
 

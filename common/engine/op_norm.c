@@ -14,7 +14,8 @@ static int check_groups(struct graph *graph, const struct node *node, struct sha
 
 int op_norm_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 3));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     struct shape x = op_shape(graph, node, 0), channel = {1, 1, 1, 1, x.c}, statistic;
     TRY(op_same(graph, node, 1, channel));
     TRY(op_same(graph, node, 2, channel));
@@ -25,22 +26,23 @@ int op_norm_infer(struct graph *graph, struct node *node)
         return op_fail(graph, node, "given statistics are per channel, not per group");
     TRY(op_optional(graph, node, 3, channel));
     TRY(op_optional(graph, node, 4, channel));
-    TRY(op_output(graph, node, 0, x, F32));
+    TRY(op_output(graph, node, 0, x, type));
     TRY(op_output(graph, node, 1, statistic, F32));
     return op_output(graph, node, 2, statistic, F32);
 }
 
 int op_norm_grad_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 6));
+    enum dtype type;
+    TRY(op_activation(graph, node, 1, &type));
     struct shape x = op_shape(graph, node, 1), channel = {1, 1, 1, 1, x.c}, statistic;
     TRY(check_groups(graph, node, x, &statistic));
-    TRY(op_same(graph, node, 0, x));
+    TRY(op_alike(graph, node, 0, 1));
     TRY(op_same(graph, node, 2, channel));
     TRY(op_same(graph, node, 3, channel));
     TRY(op_same(graph, node, 4, statistic));
     TRY(op_same(graph, node, 5, statistic));
-    TRY(op_output(graph, node, 0, x, F32));
+    TRY(op_output(graph, node, 0, x, type));
     TRY(op_output(graph, node, 1, channel, F32));
     return op_output(graph, node, 2, channel, F32);
 }

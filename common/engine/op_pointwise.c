@@ -9,17 +9,18 @@
 
 static int infer_unary(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
-    return op_output(graph, node, 0, op_shape(graph, node, 0), F32);
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    return op_output(graph, node, 0, op_shape(graph, node, 0), type);
 }
 
 static int infer_unary_grad(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 3));
-    struct shape shape = op_shape(graph, node, 0);
-    TRY(op_same(graph, node, 1, shape));
-    TRY(op_same(graph, node, 2, shape));
-    return op_output(graph, node, 0, shape, F32);
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    TRY(op_alike(graph, node, 1, 0));
+    TRY(op_alike(graph, node, 2, 0));
+    return op_output(graph, node, 0, op_shape(graph, node, 0), type);
 }
 
 /* Does the formula use the variable of this one-letter name? */
@@ -41,6 +42,20 @@ static void unary_gradient(struct graph *graph, const struct node *node, val dy,
     din[0] = g_append(graph, op, in, &node->attr, NULL);
 }
 
+int op_cast_infer(struct graph *graph, struct node *node)
+{
+    enum dtype type, to = node->attr.dtype;
+    TRY(op_activation(graph, node, 0, &type));
+    if (to != F32 && to != BF16)
+        return op_fail(graph, node, "a value can be cast to f32 and bf16 only");
+    return op_output(graph, node, 0, op_shape(graph, node, 0), to);
+}
+
+void op_cast_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
+{
+    din[0] = g_cast(graph, dout[0], graph->value[node->in[0]]->dtype);
+}
+
 #define UNARY(name, y, dx)                                                                         \
     int op_##name##_infer(struct graph *graph, struct node *node)                                  \
     {                                                                                              \
@@ -59,7 +74,9 @@ static void unary_gradient(struct graph *graph, const struct node *node, val dy,
 
 static int infer_binary(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 2));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    TRY(op_input(graph, node, 1, type));
     struct shape a = op_shape(graph, node, 0), b = op_shape(graph, node, 1), out = a;
     char left[SHAPE_TEXT], right[SHAPE_TEXT];
     for (int axis = AXIS_N; axis <= AXIS_C; axis++) {
@@ -70,7 +87,7 @@ static int infer_binary(struct graph *graph, struct node *node)
         if (*size == 1)
             *size = other;
     }
-    return op_output(graph, node, 0, out, F32);
+    return op_output(graph, node, 0, out, type);
 }
 
 #define BINARY(name, z)                                                                            \

@@ -13,31 +13,34 @@ static int pooled(struct graph *graph, const struct node *node, struct shape x, 
 int op_max_pool_infer(struct graph *graph, struct node *node)
 {
     struct shape y;
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(pooled(graph, node, op_shape(graph, node, 0), &y));
     const int32_t *size = node->attr.window.size;
     if ((int64_t)size[0] * size[1] > 256 || (int64_t)size[0] * size[1] * size[2] > 256)
         return op_fail(graph, node, "a window of %dx%dx%d has more than 256 positions", size[0],
                        size[1], size[2]);
-    TRY(op_output(graph, node, 0, y, F32));
+    TRY(op_output(graph, node, 0, y, type));
     return op_output(graph, node, 1, y, U8);
 }
 
 int op_avg_pool_infer(struct graph *graph, struct node *node)
 {
     struct shape y;
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(pooled(graph, node, op_shape(graph, node, 0), &y));
-    return op_output(graph, node, 0, y, F32);
+    return op_output(graph, node, 0, y, type);
 }
 
 static int infer_unpooled(struct graph *graph, struct node *node)
 {
     struct shape y;
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(pooled(graph, node, node->attr.shape, &y));
-    TRY(op_same(graph, node, 0, y));
-    return op_output(graph, node, 0, node->attr.shape, F32);
+    TRY(op_shaped(graph, node, 0, y));
+    return op_output(graph, node, 0, node->attr.shape, type);
 }
 
 int op_max_pool_grad_infer(struct graph *graph, struct node *node)
@@ -84,18 +87,20 @@ static int scale(struct graph *graph, const struct node *node, bool up, struct s
 
 int op_upsample_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     struct shape shape = op_shape(graph, node, 0);
     TRY(scale(graph, node, true, &shape));
-    return op_output(graph, node, 0, shape, F32);
+    return op_output(graph, node, 0, shape, type);
 }
 
 int op_upsample_grad_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     struct shape shape = op_shape(graph, node, 0);
     TRY(scale(graph, node, false, &shape));
-    return op_output(graph, node, 0, shape, F32);
+    return op_output(graph, node, 0, shape, type);
 }
 
 void op_upsample_grad(struct graph *graph, const struct node *node, const val *dout, val *din)

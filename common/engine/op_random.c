@@ -17,11 +17,12 @@ int op_normal_infer(struct graph *graph, struct node *node)
 
 int op_dropout_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(check_clock(graph, node, 1));
     if (!(node->attr.p >= 0 && node->attr.p < 1))
         return op_fail(graph, node, "dropout %g is not in [0, 1)", (double)node->attr.p);
-    return op_output(graph, node, 0, op_shape(graph, node, 0), F32);
+    return op_output(graph, node, 0, op_shape(graph, node, 0), type);
 }
 
 /* The same draw once more: the key is that of the forward node. */

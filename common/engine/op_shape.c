@@ -9,7 +9,9 @@ static int check_axis(struct graph *graph, const struct node *node)
 
 int op_concat_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 2));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
+    TRY(op_input(graph, node, 1, type));
     TRY(check_axis(graph, node));
     struct shape a = op_shape(graph, node, 0), b = op_shape(graph, node, 1);
     struct shape joined = a, other = b;
@@ -23,7 +25,7 @@ int op_concat_infer(struct graph *graph, struct node *node)
         return op_fail(graph, node, "%s and %s cannot be joined along axis %d", shape_text(left, a),
                        shape_text(right, b), node->attr.axis);
     *size = total;
-    return op_output(graph, node, 0, joined, F32);
+    return op_output(graph, node, 0, joined, type);
 }
 
 /* part lies in whole, from attr.begin along attr.axis */
@@ -44,16 +46,18 @@ static int check_part(struct graph *graph, const struct node *node, struct shape
 
 int op_slice_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(check_part(graph, node, op_shape(graph, node, 0), node->attr.shape));
-    return op_output(graph, node, 0, node->attr.shape, F32);
+    return op_output(graph, node, 0, node->attr.shape, type);
 }
 
 int op_unslice_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(check_part(graph, node, node->attr.shape, op_shape(graph, node, 0)));
-    return op_output(graph, node, 0, node->attr.shape, F32);
+    return op_output(graph, node, 0, node->attr.shape, type);
 }
 
 void op_concat_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
@@ -84,10 +88,11 @@ void op_unslice_grad(struct graph *graph, const struct node *node, const val *do
 
 int op_reshape_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     struct shape x = op_shape(graph, node, 0);
     char left[SHAPE_TEXT], right[SHAPE_TEXT];
-    TRY(op_output(graph, node, 0, node->attr.shape, F32));
+    TRY(op_output(graph, node, 0, node->attr.shape, type));
     if (shape_count(x) != shape_count(node->attr.shape))
         return op_fail(graph, node, "%s and %s differ in elements", shape_text(left, x),
                        shape_text(right, node->attr.shape));
@@ -115,21 +120,24 @@ static int check_repeat(struct graph *graph, const struct node *node, struct sha
 
 int op_reduce_sum_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(check_repeat(graph, node, node->attr.shape, op_shape(graph, node, 0)));
     return op_output(graph, node, 0, node->attr.shape, F32);
 }
 
 int op_broadcast_infer(struct graph *graph, struct node *node)
 {
-    TRY(op_inputs(graph, node, 1));
+    enum dtype type;
+    TRY(op_activation(graph, node, 0, &type));
     TRY(check_repeat(graph, node, op_shape(graph, node, 0), node->attr.shape));
-    return op_output(graph, node, 0, node->attr.shape, F32);
+    return op_output(graph, node, 0, node->attr.shape, type);
 }
 
 void op_reduce_sum_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
-    din[0] = g_broadcast(graph, dout[0], op_shape(graph, node, 0));
+    val dx = g_cast(graph, dout[0], graph->value[node->in[0]]->dtype);
+    din[0] = g_broadcast(graph, dx, op_shape(graph, node, 0));
 }
 
 void op_broadcast_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
@@ -139,7 +147,9 @@ void op_broadcast_grad(struct graph *graph, const struct node *node, const val *
 
 val g_reduce_to(struct graph *graph, val v, struct shape shape)
 {
-    return shape_equal(g_shape(graph, v), shape) ? v : g_reduce_sum(graph, v, shape);
+    if (graph->failed || shape_equal(g_shape(graph, v), shape))
+        return v;
+    return g_cast(graph, g_reduce_sum(graph, v, shape), graph->value[v]->dtype);
 }
 
 int op_sum_squares_infer(struct graph *graph, struct node *node)

@@ -63,6 +63,20 @@ static bool runs(const struct step *step)
     return !(op_info(step->op)->flags & ALIAS);
 }
 
+static int make_kernel(struct kernel *out, const struct plan *plan, const struct kernel_desc *desc,
+                       struct err *err)
+{
+    bool half = false;
+    for (int i = 0; i < MAX_IN; i++)
+        half |= desc->in_used[i] && desc->in_type[i] == BF16;
+    for (int i = 0; i < MAX_OUT; i++)
+        half |= desc->out_used[i] && desc->out_type[i] == BF16;
+    if (half && !plan->backend->make_half)
+        return fail_as(err, STATUS_CONFIG, "%s: this processor does not do precision bf16",
+                       plan->backend->name);
+    return (half ? plan->backend->make_half : plan->backend->make)[desc->op](out, desc, err);
+}
+
 static int make_kernels(struct plan *plan, struct err *err)
 {
     size_t scratch = 0;
@@ -72,7 +86,7 @@ static int make_kernels(struct plan *plan, struct err *err)
         if (!runs(step))
             continue;
         describe(&desc, plan, step);
-        if (plan->backend->make[step->op](&step->kernel, &desc, err))
+        if (make_kernel(&step->kernel, plan, &desc, err))
             return wrap(err, "%s", step->path);
         if (step->kernel.scratch > scratch)
             scratch = step->kernel.scratch;

@@ -26,11 +26,12 @@ static int check_finite(bool *bad, struct plan *plan, val x, struct err *err)
 {
     const struct value *value = &plan->value[x].value;
     *bad = false;
-    if (!plan->value[x].used || value->dtype != F32)
+    if (!plan->value[x].used || (value->dtype != F32 && value->dtype != BF16))
         return 0;
     int64_t count = shape_count(value->shape);
     float *host = xmalloc((size_t)count * sizeof *host);
-    int rc = plan->backend->calls->get(plan->backend, host, plan_address(plan, x), count, F32, err);
+    int rc = plan->backend->calls->get(plan->backend, host, plan_address(plan, x), count,
+                                       value->dtype, err);
     for (int64_t i = 0; !rc && i < count; i++)
         *bad |= !isfinite(host[i]);
     free(host);

@@ -36,6 +36,28 @@ static val make_operand(struct case_program *program, int index, struct case_for
     return g_input(program->graph, name, type, operand->shape);
 }
 
+/* Is this input, of a HALF op, an activation? */
+static bool is_activation(enum op op, int index)
+{
+    switch (op) {
+    case OP_conv:
+    case OP_conv_data:
+    case OP_norm:
+        return index < 1;
+    case OP_norm_grad:
+        return index < 2;
+    default:
+        return true;
+    }
+}
+
+static val cast_operand(struct case_program *program, int index, val x)
+{
+    if (!x || graph_value(program->graph, x)->dtype != F32 || !is_activation(program->op, index))
+        return x;
+    return g_cast(program->graph, x, BF16);
+}
+
 void case_build(struct case_program *program, enum op op, const struct op_case *test,
                 struct case_form form)
 {
@@ -45,6 +67,8 @@ void case_build(struct case_program *program, enum op op, const struct op_case *
     val in[MAX_IN];
     for (int i = 0; i < info->nin; i++)
         in[i] = program->operand[i] = make_operand(program, i, form);
+    for (int i = 0; form.half && i < info->nin; i++)
+        in[i] = cast_operand(program, i, in[i]);
     if (form.in_place)
         in[0] = g_affine(program->graph, in[0], 1, 0);
     g_append(program->graph, op, in, &test->attr, program->out);
@@ -206,7 +230,7 @@ static int read_output(struct case_result *result, struct case_program *program,
     const struct value *value = graph_value(program->graph, x);
     int64_t count = shape_count(value->shape);
     float *data = add_result(result, count);
-    if (value->dtype == F32)
+    if (value->dtype == F32 || value->dtype == BF16)
         return plan_get(program->plan, x, data, err);
     uint8_t *bytes = xmalloc((size_t)count);
     int rc = plan_get(program->plan, x, bytes, err);

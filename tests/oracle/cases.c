@@ -216,6 +216,14 @@ static const struct op_case cases_reduce_sum[] = {
     {"to channels, large", {IN(9,1,33,31,17)}, {.shape = SHAPE(1,1,1,1,17)}},
     {"to cases, large", {IN(9,1,33,31,17)}, {.shape = SHAPE(9,1,1,1,1)}},
 };
+static const struct op_case cases_cast[] = {
+    {"to f32", {IN(2,1,3,5,7)}, {.dtype = F32}},
+    /* rounding has no derivative that differences would show */
+    {"to bf16", {OF(ANY,2,1,3,5,7)}, {.dtype = BF16}},
+    {"to bf16, many", {OF(ANY,3,1,40,50,9)}, {.dtype = BF16}},
+    {"not a number", {OF(NOT_A_NUMBER,1,1,1,2,3)}, {.dtype = BF16}},
+    {"infinite", {OF(INFINITE,1,1,1,2,3)}, {.dtype = BF16}},
+};
 static const struct op_case cases_broadcast[] = {
     {"one number", {IN(1,1,1,1,1)}, {.shape = SHAPE(3,1,2,5,3)}},
     {"channels", {IN(1,1,1,1,3)}, {.shape = SHAPE(3,1,4,5,3)}},

@@ -53,6 +53,7 @@ struct case_program {
 };
 struct case_form {
     bool trained, in_place;
+    bool half; /* activations are inputs cast to BF16 */
     size_t guard;
 };
 /* Builds the graph. The caller may append to it before case_plan. */

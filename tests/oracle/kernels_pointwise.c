@@ -110,3 +110,22 @@ double reference_act_slope(enum act act, double x)
         return 1;
     }
 }
+
+/* The nearest number of 8 significant bits, ties to even. */
+static double rounded(double x)
+{
+    int exponent;
+    if (x == 0 || !isfinite(x))
+        return x;
+    frexp(x, &exponent);
+    double unit = ldexp(1, (exponent < -125 ? -125 : exponent) - 8);
+    return rint(x / unit) * unit;
+}
+
+REFERENCE(cast)
+{
+    const double *x = arg[0];
+    double *y = arg[1];
+    for (int64_t e = 0; e < shape_count(desc->out[0]); e++)
+        y[e] = desc->out_type[0] == BF16 ? rounded(x[e]) : x[e];
+}

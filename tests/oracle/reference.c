@@ -37,9 +37,14 @@ static kernel_maker *const makers[OPS] = {
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
+static bool real(enum dtype dtype)
+{
+    return dtype == F32 || dtype == BF16;
+}
+
 static size_t size_of(enum dtype dtype)
 {
-    return dtype == F32 ? sizeof(double) : dtype == I32 ? sizeof(int32_t) : 1;
+    return real(dtype) ? sizeof(double) : dtype == I32 ? sizeof(int32_t) : 1;
 }
 
 static void reference_close(struct backend *backend)
@@ -61,9 +66,9 @@ static int reference_put(struct backend *backend, void *device, const void *host
                          enum dtype dtype, struct err *err)
 {
     (void)backend, (void)err;
-    if (dtype != F32)
+    if (!real(dtype))
         memcpy(device, host, (size_t)count * size_of(dtype));
-    for (int64_t i = 0; dtype == F32 && i < count; i++)
+    for (int64_t i = 0; real(dtype) && i < count; i++)
         ((double *)device)[i] = ((const float *)host)[i];
     return 0;
 }
@@ -72,9 +77,9 @@ static int reference_get(struct backend *backend, void *host, const void *device
                          enum dtype dtype, struct err *err)
 {
     (void)backend, (void)err;
-    if (dtype != F32)
+    if (!real(dtype))
         memcpy(host, device, (size_t)count * size_of(dtype));
-    for (int64_t i = 0; dtype == F32 && i < count; i++)
+    for (int64_t i = 0; real(dtype) && i < count; i++)
         ((float *)host)[i] = (float)((const double *)device)[i];
     return 0;
 }
@@ -142,6 +147,7 @@ int reference_open(struct backend **out, struct err *err)
     struct backend *backend = xmalloc(sizeof *backend);
     *backend = (struct backend){.calls = &calls,
                                 .make = makers,
+                                .make_half = makers,
                                 .name = "reference",
                                 .numerics = "reference f64",
                                 .threads = 1};
