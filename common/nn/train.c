@@ -374,8 +374,8 @@ static int open_programs(struct trainer *t, int threads, struct err *err)
     const struct training *where = t->where;
     TRY(cpu_open(&t->backend, threads, where->meter, err));
     t->params = params_new();
-    return programs_open(&t->programs, t->params, t->backend, t->task, where->dataset, where->meter,
-                         &t->multiply_adds, err);
+    return programs_open(&t->programs, t->params, t->backend, t->task, where, &t->multiply_adds,
+                         err);
 }
 
 static int open_snapshot(struct trainer *t, struct err *err)

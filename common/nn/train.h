@@ -83,12 +83,13 @@ struct task {
     int group_count;
 };
 
-/* Where a training runs. threads: 0 = all available. */
+/* Where a training runs, and in what. threads: 0 = all available. */
 struct training {
     struct run *run; /* events, metrics, and the working folder for checkpoints */
     const struct dataset *dataset;
     struct meter *meter;
     int threads;
+    enum dtype precision; /* of activations while training; validation is in F32 */
     bool quiet;
     /* Not NULL: what the training would take is appended here, and it ends before the first step.
      * There is no run then, and no draft. */

@@ -83,8 +83,8 @@ struct scalars {
 /* Graphs, then parameters, then plans. The plan for evaluation is made only if there is a val
  * split; *multiply_adds are those of one case's evaluation. */
 int programs_open(struct programs *out, struct params *params, struct backend *backend,
-                  const struct task *task, const struct dataset *dataset, struct meter *meter,
-                  double *multiply_adds, struct err *err);
+                  const struct task *task, const struct training *where, double *multiply_adds,
+                  struct err *err);
 void programs_close(struct programs *programs);
 /* Puts a batch, runs, and reads the loss and the monitors into values[]. */
 int program_run(struct program *program, const struct batch *batch, const struct scalars *scalars,

@@ -20,6 +20,7 @@ struct maker {
     struct params *params;
     const struct task *task;
     const struct dataset *dataset;
+    enum dtype precision;
 };
 
 static void declare_feed(struct program *p, const struct maker *maker)
@@ -70,6 +71,7 @@ static int make_batch_program(struct program *p, const struct maker *maker, bool
                               struct err *err)
 {
     p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
+    graph_set_precision(p->graph, maker->precision);
     declare_model(p, maker);
     graph_backward(p->graph, p->loss, maker->task->groups, maker->task->group_count, add);
     if (update)
@@ -120,17 +122,17 @@ static int count_multiply_adds(double *out, const struct programs *programs,
 }
 
 int programs_open(struct programs *out, struct params *params, struct backend *backend,
-                  const struct task *task, const struct dataset *dataset, struct meter *meter,
-                  double *multiply_adds, struct err *err)
+                  const struct task *task, const struct training *where, double *multiply_adds,
+                  struct err *err)
 {
-    struct maker maker = {.params = params, .task = task, .dataset = dataset};
+    struct maker maker = {params, task, where->dataset, where->precision};
     *out = (struct programs){0};
     TRY(make_graphs(out, &maker, err));
     TRY(params_realise(params, backend, task->seed, err));
     TRY(count_multiply_adds(multiply_adds, out, backend, task->config->batch, err));
-    struct plan_options options = {.meter = meter};
+    struct plan_options options = {.meter = where->meter};
     struct program *all[] = {&out->first, &out->more, &out->apply, &out->evaluate};
-    size_t count = dataset->count[SPLIT_VAL] ? 4 : 3;
+    size_t count = where->dataset->count[SPLIT_VAL] ? 4 : 3;
     for (size_t i = 0; i < count; i++)
         if (all[i]->graph)
             TRY(plan_make(&all[i]->plan, all[i]->graph, backend, &options, err));

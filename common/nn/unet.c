@@ -167,7 +167,7 @@ val unet_logits(struct graph *g, const struct unet_model_config *config, int32_t
                 val extra[UNET_LEVELS], int *extra_count)
 {
     struct half half = half_of(config, "decoder", g_shape(g, image));
-    val skip[UNET_LEVELS], x = encode(g, config, image, skip);
+    val skip[UNET_LEVELS], x = encode(g, config, g_cast(g, image, graph_precision(g)), skip);
     int top = (int)config->channels.count - 2;
     *extra_count = 0;
     graph_push(g, "decoder");
@@ -176,7 +176,7 @@ val unet_logits(struct graph *g, const struct unet_model_config *config, int32_t
         x = g_concat(g, skip[i], up(g, &half, x, g_shape(g, skip[i])), AXIS_C);
         x = level_block(g, &half, (size_t)i, x);
         if (config->deep_supervision && i > 0) { /* in evaluation, too: for its weights' sake */
-            val logits = pointwise(g, &half, "head", x, outputs);
+            val logits = g_cast(g, pointwise(g, &half, "head", x, outputs), F32);
             extra[i - 1] = enlarge(g, &half, logits, 1 << i, g_shape(g, image), MODE_LINEAR);
         }
         graph_pop(g);
@@ -184,5 +184,5 @@ val unet_logits(struct graph *g, const struct unet_model_config *config, int32_t
     graph_pop(g);
     if (config->deep_supervision && graph_mode(g) == MODE_TRAIN)
         *extra_count = top;
-    return pointwise(g, &half, "head", x, outputs);
+    return g_cast(g, pointwise(g, &half, "head", x, outputs), F32);
 }

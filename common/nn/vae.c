@@ -103,7 +103,7 @@ static val with_label(struct graph *g, const struct layers *layers,
         return x;
     val code = layer_embedding(g, layers, "label", label, (int32_t)data->classes,
                                (int32_t)config->label_channels);
-    return g_concat(g, x, code, AXIS_C);
+    return g_concat(g, x, g_cast(g, code, graph_precision(g)), AXIS_C);
 }
 
 static val residual_blocks(struct graph *g, const struct layers *layers,
@@ -136,10 +136,13 @@ val vae_encode(struct graph *g, const struct vae_model_config *config,
     struct layers layers = layers_of(config, "encoder");
     int32_t latent = (int32_t)config->latent_channels;
     graph_push(g, "encoder");
-    val x = config->kind == VAE_CONV ? encoder_levels(g, &layers, config, image) : image;
+    val x = g_cast(g, image, graph_precision(g));
+    if (config->kind == VAE_CONV)
+        x = encoder_levels(g, &layers, config, x);
     x = with_label(g, &layers, config, data, layer_flatten(g, x), label);
     if (config->hidden)
         x = layer_dense(g, &layers, "hidden", x, (int32_t)config->hidden, layers.act);
+    x = g_cast(g, x, F32);
     val z_mean = layer_dense(g, &layers, "z_mean", x, latent, ACT_NONE);
     *z_logvar = g_clamp(g, layer_dense(g, &layers, "z_logvar", x, latent, ACT_NONE),
                         (float)config->logvar_min, (float)config->logvar_max);
@@ -184,7 +187,7 @@ val vae_decode(struct graph *g, const struct vae_model_config *config,
     struct shape image = {g_shape(g, z).n, (int32_t)data->d, (int32_t)data->h, (int32_t)data->w,
                           (int32_t)data->c};
     graph_push(g, "decoder");
-    val x = with_label(g, &layers, config, data, z, label);
+    val x = with_label(g, &layers, config, data, g_cast(g, z, graph_precision(g)), label);
     if (config->hidden)
         x = layer_dense(g, &layers, "hidden", x, (int32_t)config->hidden, layers.act);
     if (config->kind == VAE_CONV) {
@@ -194,7 +197,7 @@ val vae_decode(struct graph *g, const struct vae_model_config *config,
         x = g_reshape(g, layer_dense(g, &layers, "logits", x, (int32_t)pixels, ACT_NONE), image);
     }
     graph_pop(g);
-    return x;
+    return g_cast(g, x, F32);
 }
 
 val vae_sample(struct graph *g, val z_mean, val z_logvar, val noise)

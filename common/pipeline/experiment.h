@@ -5,13 +5,15 @@
 #ifndef CAIRN_PIPELINE_EXPERIMENT_H
 #define CAIRN_PIPELINE_EXPERIMENT_H
 
+#include "engine/engine.h"
 #include "pipeline/stage.h"
 
 enum device { DEVICE_AUTO, DEVICE_CPU };
 struct backend_config {
-    int device, precision;
-    int64_t threads; /* -1: auto */
+    int device, precision; /* precision: enum dtype */
+    int64_t threads;       /* -1: auto */
 };
+extern const char *const precision_names[]; /* by enum dtype, NULL-terminated */
 
 struct redirect {
     const char *port;

@@ -83,6 +83,7 @@ int context_train(struct context *context,
                              .dataset = &dataset,
                              .meter = &context->meter,
                              .threads = context->threads,
+                             .precision = context->precision,
                              .quiet = context->options->quiet,
                              .explain = context->explain};
     int status = fit(context, &where, err);
@@ -190,13 +191,15 @@ static void print_result(const struct options *options, const struct place *plac
 static struct context context_of(const struct options *options, const struct experiment *experiment,
                                  struct store *store, const struct place *place)
 {
-    int64_t threads = experiment->variants[place->variant].backend.threads;
+    const struct backend_config *backend = &experiment->variants[place->variant].backend;
+    int64_t threads = backend->threads;
     return (struct context){.options = options,
                             .place = place,
                             .store = store,
                             .config = place->section->config,
                             .seed = place->seed,
-                            .threads = (int)(threads > 0 ? threads : options->threads)};
+                            .threads = (int)(threads > 0 ? threads : options->threads),
+                            .precision = (enum dtype)backend->precision};
 }
 
 static void explain_recipe(FILE *file, const struct place *place)

@@ -45,6 +45,7 @@ struct context {
     const void *config;        /* the section, bound */
     uint64_t seed;
     int threads;          /* 0: auto */
+    enum dtype precision;
     struct text *explain; /* see struct training; NULL: run */
     struct meter meter;
 };

@@ -41,7 +41,7 @@ static void write_recipe(struct text *text, const struct experiment *experiment,
     if (stage->seeded)
         text_printf(text, "seed=%llu\n", (unsigned long long)place->seed);
     if (stage->compute) {
-        text_puts(text, "backend.precision=f32\n");
+        text_printf(text, "backend.precision=%s\n", precision_names[backend->precision]);
         if (backend->device == DEVICE_CPU)
             text_puts(text, "backend.device=cpu\n");
         if (backend->threads > 0)
