@@ -184,6 +184,14 @@ static void text_escapes_what_it_must(void **state)
     text_html(&text, "<a href='x'>&\"");
     assert_string_equal(text.data, "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
     text_free(&text);
+    text_csv(&text, "it's plain");
+    text_add(&text, ",", 1);
+    text_csv(&text, "a,b");
+    text_csv(&text, "c\"");
+    text_csv(&text, "d\n");
+    text_csv(&text, "\r");
+    assert_string_equal(text.data, "it's plain,\"a,b\"\"c\"\"\"\"d\n\"\"\r\"");
+    text_free(&text);
     char *empty = text_take(&text);
     assert_string_equal(empty, "");
     free(empty);

@@ -13,6 +13,7 @@ static const uint8_t levels[CLASSES] = {51, 128, 204};
 static const double z_mean = 0.75,
                     z_logvar = 0.5; /* wider than the prior: weights of finite variance */
 enum { SPECK = 51 }; /* one pixel of each real image is that much brighter than its level */
+static const double speck_feature = SPECK / 255.0 / 4; /* in the judge's mean of four maxima */
 
 static double level_of(int label)
 {
@@ -39,7 +40,7 @@ static void make_data(struct data *data)
         data->labels[i] = label;
         memset(data->images + i * PIXELS, i < TEST_BEGIN ? 255 : levels[label], PIXELS);
         data->images[i * PIXELS + i % PIXELS] = (uint8_t)(levels[label] + SPECK);
-        snprintf(data->names[i], sizeof data->names[i], "test-%02d", i);
+        snprintf(data->names[i], sizeof data->names[i], i == 3 ? "\"test\",%02d" : "test-%02d", i);
         data->ids[i] = data->names[i];
     }
     data->set = (struct dataset){.d = 1,
@@ -153,23 +154,22 @@ static struct id level_judge(struct lab *lab, int64_t side)
 }
 
 /* ---- evaluating ----------------------------------------------------------------------------- */
-static int64_t all_metrics[] = {METRIC_NEGATIVE_ELBO, METRIC_MSE, METRIC_PSNR, METRIC_SSIM,
-                                METRIC_LABEL_OBEDIENCE};
+static int64_t all_metrics[] = {METRIC_NEGATIVE_ELBO,   METRIC_MSE,     METRIC_PSNR, METRIC_SSIM,
+                                METRIC_LABEL_OBEDIENCE, METRIC_FD_JUDGE};
 static const struct evaluate_config usual = {.split = SPLIT_TEST,
-                                             .metrics = {5, all_metrics},
+                                             .metrics = {6, all_metrics},
                                              .batch = 4,
                                              .noise_seed = 7,
                                              .importance_samples = 3,
                                              .samples = 10};
 
-static int evaluate(struct id *out, struct lab *lab, struct run *run, const struct id *model,
-                    const struct id *judge, const struct evaluate_config *config, struct err *err)
+static int evaluate_set(struct id *out, struct lab *lab, struct run *run, const struct dataset *set,
+                        const struct id *model, const struct id *judge,
+                        const struct evaluate_config *config, struct err *err)
 {
-    struct data data;
-    make_data(&data);
     struct evaluation what = {.run = run,
                               .store = lab->store,
-                              .dataset = &data.set,
+                              .dataset = set,
                               .model = model,
                               .judge = judge,
                               .threads = 1,
@@ -181,6 +181,14 @@ static int evaluate(struct id *out, struct lab *lab, struct run *run, const stru
         return -1;
     }
     return draft_seal(draft, out, err);
+}
+
+static int evaluate(struct id *out, struct lab *lab, struct run *run, const struct id *model,
+                    const struct id *judge, const struct evaluate_config *config, struct err *err)
+{
+    struct data data;
+    make_data(&data);
+    return evaluate_set(out, lab, run, &data.set, model, judge, config, err);
 }
 
 static char *text_of(struct lab *lab, const struct id *id, const char *name)
@@ -238,6 +246,34 @@ static void numbers(void **state)
     near(metric_of(json, "judge_accuracy"), 1, 0);
     near(metric_of(json, "label_obedience/wrong_label"), 1, 0);
     near(metric_of(json, "label_obedience/prior"), 1, 0);
+    /* the speck makes each real feature that much greater; as many samples as images, labels alike */
+    near(metric_of(json, "fd_judge/reconstruction"), speck_feature * speck_feature, 1e-7);
+    near(metric_of(json, "fd_judge/prior"), speck_feature * speck_feature, 1e-7);
+    free(json);
+}
+
+/* Each of the two that are judged can be asked for alone; the number of samples is label obedience's. */
+static void judged_apart(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), judge = level_judge(lab, SIDE), result;
+    struct evaluate_config config = usual;
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_FD_JUDGE}};
+    config.samples = 4;
+    config.importance_samples = 0;
+    OK(evaluate(&result, lab, NULL, &model, &judge, &config, &err));
+    char *json = text_of(lab, &result, "metrics.json");
+    near(metric_of(json, "fd_judge/prior"), speck_feature * speck_feature, 1e-7);
+    near(metric_of(json, "judge_accuracy"), 1, 0);
+    assert_null(strstr(json, "label_obedience"));
+    free(json);
+    config.metrics.items = (int64_t[]){METRIC_LABEL_OBEDIENCE};
+    config.samples = 13; /* more than there are cases */
+    OK(evaluate(&result, lab, NULL, &model, &judge, &config, &err));
+    json = text_of(lab, &result, "metrics.json");
+    near(metric_of(json, "label_obedience/prior"), 1, 0);
+    assert_null(strstr(json, "fd_judge"));
     free(json);
 }
 
@@ -269,6 +305,17 @@ static void unconditional(void **state)
     char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "reconstruction"), PIXELS * log(2), 1e-5);
     assert_null(strstr(json, "label_obedience"));
+    near(metric_of(json, "judge_accuracy"), 1, 0);
+    double mean = 0, square = 0; /* of real features; all that is decoded has 0.5 */
+    for (int i = 0; i < TEST; i++) {
+        double feature = level_of(i * 2 % CLASSES) + speck_feature;
+        mean += feature / TEST;
+        square += feature * feature / TEST;
+    }
+    double variance = (square - mean * mean) * TEST / (TEST - 1);
+    double expected = (mean - 0.5) * (mean - 0.5) + variance;
+    near(metric_of(json, "fd_judge/reconstruction"), expected, 1e-7);
+    near(metric_of(json, "fd_judge/prior"), expected, 1e-7);
     free(json);
 }
 
@@ -319,14 +366,51 @@ static void cases(void **state)
     assert_true(starts_with(csv, "case_id,label,test/negative_elbo,test/reconstruction,test/kl,"
                                  "test/negative_iw_bound,test/mse,test/psnr,test/ssim\n"
                                  "test-02,dark,"));
+    assert_non_null(strstr(csv, "\n\"\"\"test\"\",03\",light,"));
     double sum = 0;
     int rows = 0;
-    for (const char *line = strchr(csv, '\n') + 1; *line; line = strchr(line, '\n') + 1, rows++)
-        sum += strtod(strchr(strchr(line, ',') + 1, ',') + 1, NULL);
+    for (const char *line = strchr(csv, '\n') + 1; *line; line = strchr(line, '\n') + 1, rows++) {
+        const char *label = *line == '"' ? strstr(line, "03\",") + 4 : strchr(line, ',') + 1;
+        sum += strtod(strchr(label, ',') + 1, NULL);
+    }
     assert_int_equal(rows, TEST);
     near(sum / TEST, metric_of(json, "negative_elbo"), 1e-9);
     free(csv);
     free(json);
+}
+
+/* Found before anything is measured. */
+static void too_many_features(void **state)
+{
+    enum { HIDDEN = 1025 };
+    static const float zeros[HIDDEN * PIXELS];
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), result;
+    struct classifier_description is = {.data = {1, SIDE, SIDE, 1, CLASSES}};
+    is.model = (struct classifier_model_config){
+        .channels = {1, (int64_t[]){1}}, .hidden = HIDDEN, .activation = ACT_RELU};
+    const struct {
+        const char *name;
+        int dims;
+        int64_t dim[4];
+    } shapes[] = {{"0.conv.weight", 4, {1, 3, 3, 1}},         {"0.conv.bias", 1, {1}},
+                  {"hidden.weight", 2, {HIDDEN, PIXELS / 4}}, {"hidden.bias", 1, {HIDDEN}},
+                  {"logits.weight", 2, {CLASSES, HIDDEN}},    {"logits.bias", 1, {CLASSES}}};
+    struct weights w = {.count = sizeof shapes / sizeof *shapes};
+    for (size_t i = 0; i < w.count; i++) {
+        struct tensor *t = &w.items[i];
+        *t = (struct tensor){shapes[i].name, TENSOR_F32, shapes[i].dims, .data = zeros};
+        t->bytes = sizeof(float);
+        for (int k = 0; k < t->dims; k++)
+            t->bytes *= (size_t)(t->dim[k] = shapes[i].dim[k]);
+    }
+    struct id judge = artifact(lab, &is, classifier_description_fields, &w);
+    FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_CONFIG,
+          "'fd_judge' takes a judge of at most 1024 hidden units, this one has 1025");
+    struct evaluate_config config = usual;
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_LABEL_OBEDIENCE}};
+    OK(evaluate(&result, lab, NULL, &model, &judge, &config, &err));
 }
 
 /* ---- pictures ------------------------------------------------------------------------------- */
@@ -399,6 +483,36 @@ static int count_row(void *user, const struct metric_row *row, struct err *err)
     return 0;
 }
 
+/* Images of f32 are the same images. */
+static void floats(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), judge = level_judge(lab, SIDE), results[2];
+    struct data data;
+    float images[CASES * PIXELS];
+    make_data(&data);
+    for (int i = 0; i < CASES * PIXELS; i++)
+        images[i] = (float)data.images[i] / 255.0f;
+    OK(evaluate_set(&results[0], lab, NULL, &data.set, &model, &judge, &usual, &err));
+    data.set.pixel = PIXEL_F32;
+    data.set.images = images;
+    OK(evaluate_set(&results[1], lab, NULL, &data.set, &model, &judge, &usual, &err));
+    assert_string_equal(results[0].hex, results[1].hex);
+
+    images[(TEST_BEGIN + 0) * PIXELS] = 1.5f; /* shown as white and black */
+    images[(TEST_BEGIN + 0) * PIXELS + 1] = -2;
+    OK(evaluate_set(&results[1], lab, NULL, &data.set, &model, NULL, &usual, &err));
+    char path[PATH_BYTES];
+    struct tensors file;
+    OK(artifact_path(path, lab->store, &results[1], "pictures.safetensors", &err));
+    OK(tensors_open(&file, path, &err));
+    const uint8_t *shown = picture(&file, "originals", TENSOR_U8, TEST);
+    assert_int_equal(shown[0], 255);
+    assert_int_equal(shown[1], 0);
+    tensors_close(&file);
+}
+
 static void on_the_run(void **state)
 {
     struct lab *lab = *state;
@@ -443,8 +557,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAB_TEST(numbers),       LAB_TEST(importance_weights),
+        LAB_TEST(judged_apart),  LAB_TEST(too_many_features),
         LAB_TEST(unconditional), LAB_TEST(judge_is_asked),
         LAB_TEST(cases),         LAB_TEST(pictures),
+        LAB_TEST(floats),
+
         LAB_TEST(on_the_run),    LAB_TEST(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,7 +262,7 @@ static void classifier(void **state)
     int right = 0;
     for (const struct batch *b; (b = loader_next(loader));) {
         int32_t predicted[16];
-        OK(trained_classifier_predict(&judge, b->image, predicted, &err));
+        OK(trained_classifier_predict(&judge, b->image, predicted, NULL, &err));
         for (uint32_t i = 0; i < b->real; i++)
             right += predicted[i] == b->label[i];
     }

@@ -62,6 +62,21 @@ void text_json(struct text *text, const char *string)
     text_add(text, "\"", 1);
 }
 
+void text_csv(struct text *text, const char *string)
+{
+    if (!strpbrk(string, ",\"\r\n")) {
+        text_puts(text, string);
+        return;
+    }
+    text_add(text, "\"", 1);
+    for (const char *p = string; *p; p++) {
+        text_add(text, p, 1);
+        if (*p == '"')
+            text_add(text, p, 1);
+    }
+    text_add(text, "\"", 1);
+}
+
 void text_html(struct text *text, const char *string)
 {
     for (const char *p = string; *p; p++) {

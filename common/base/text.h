@@ -16,6 +16,8 @@ void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Adds string as a JSON string with its quotes. */
 void text_json(struct text *text, const char *string);
+/* Adds string as a field of a CSV file (RFC 4180), in quotes where it needs them. */
+void text_csv(struct text *text, const char *string);
 /* Adds string with & < > " ' escaped for HTML. */
 void text_html(struct text *text, const char *string);
 char *text_take(struct text *text); /* never NULL */

@@ -57,12 +57,16 @@ const struct field classifier_description_fields[] = {
 };
 
 /* ---- model ---------------------------------------------------------------------------------- */
-val classifier_logits(struct graph *g, const struct classifier_model_config *config,
-                      int32_t classes, val image)
+static struct layers layers_of(const struct classifier_model_config *config)
 {
-    struct layers layers = {group, (enum norm)config->norm, NORM_GROUPS,
-                            (enum act)config->activation};
-    val x = image;
+    return (struct layers){group, (enum norm)config->norm, NORM_GROUPS,
+                           (enum act)config->activation};
+}
+
+val classifier_features(struct graph *g, const struct classifier_model_config *config, val image)
+{
+    struct layers layers = layers_of(config);
+    val x = g_cast(g, image, graph_precision(g));
     for (size_t i = 0; i < config->channels.count; i++) {
         graph_push(g, "%zu", i);
         x = layer_conv_norm(g, &layers, x, (int32_t)config->channels.items[i],
@@ -71,8 +75,21 @@ val classifier_logits(struct graph *g, const struct classifier_model_config *con
         x = g_max_pool(g, x, window_same(g_shape(g, x), 2, 2));
     }
     x = layer_dense(g, &layers, "hidden", layer_flatten(g, x), (int32_t)config->hidden, layers.act);
-    x = g_dropout(g, x, (float)config->dropout, false);
+    return g_cast(g, x, F32);
+}
+
+val classifier_head(struct graph *g, const struct classifier_model_config *config, int32_t classes,
+                    val features)
+{
+    struct layers layers = layers_of(config);
+    val x = g_dropout(g, features, (float)config->dropout, false);
     return layer_dense(g, &layers, "logits", x, classes, ACT_NONE);
+}
+
+val classifier_logits(struct graph *g, const struct classifier_model_config *config,
+                      int32_t classes, val image)
+{
+    return classifier_head(g, config, classes, classifier_features(g, config, image));
 }
 
 /* ---- training ------------------------------------------------------------------------------- */

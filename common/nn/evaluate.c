@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AUTO_BATCH = 200 };
+/* The Frechet distance's time grows with the third power of the features: 1024 take minutes. */
+enum { AUTO_BATCH = 200, MAX_FEATURES = 1024 };
 
 /* Nothing of an evaluation is kept before its end. */
 int obey_stop(struct err *err)
@@ -240,6 +241,22 @@ static int measure_cases(struct evaluator *e, struct err *err)
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
+static int open_judge(struct evaluator *e, const struct image_data *data, int32_t batch,
+                      struct err *err)
+{
+    const struct evaluation *what = e->what;
+    const struct classifier_description *is = &e->judge.description;
+    TRY(trained_classifier_open(&e->judge, what->store, what->judge, e->backend, batch, what->meter,
+                                err));
+    TRY(image_data_match(&is->data, data, "the judge", err));
+    if (is->model.hidden > MAX_FEATURES && evaluate_wants(e->config, METRIC_FD_JUDGE))
+        return fail_as(err, STATUS_CONFIG,
+                       "metrics: 'fd_judge' takes a judge of at most %d hidden units, this one has "
+                       "%lld; name the metrics without it",
+                       MAX_FEATURES, (long long)is->model.hidden);
+    return 0;
+}
+
 static int open_models(struct evaluator *e, struct err *err)
 {
     const struct evaluation *what = e->what;
@@ -252,12 +269,9 @@ static int open_models(struct evaluator *e, struct err *err)
     TRY(image_data_match(&e->vae.description.data, &data, "the model", err));
     if (e->vae.description.model.label_channels)
         e->classes = data.classes;
-    if (!what->judge || !e->classes || !evaluate_wants(e->config, METRIC_LABEL_OBEDIENCE))
-        return 0;
-    e->judged = true;
-    TRY(trained_classifier_open(&e->judge, what->store, what->judge, e->backend, batch, what->meter,
-                                err));
-    return image_data_match(&e->judge.description.data, &data, "the judge", err);
+    bool obedience = e->classes && evaluate_wants(e->config, METRIC_LABEL_OBEDIENCE);
+    e->judged = what->judge && (obedience || evaluate_wants(e->config, METRIC_FD_JUDGE));
+    return e->judged ? open_judge(e, &data, batch, err) : 0;
 }
 
 static int evaluate(struct evaluator *e, const struct draft *draft, struct err *err)
@@ -270,7 +284,7 @@ static int evaluate(struct evaluator *e, const struct draft *draft, struct err *
     TRY(measure_cases(e, err));
     take_means(e);
     if (e->judged)
-        TRY(judge_labels(e, err));
+        TRY(judge_images(e, err));
     TRY(write_metrics(e->metrics.items, e->metrics.count, draft, err));
     TRY(write_cases(e, draft, err));
     TRY(write_pictures(e, draft, err));

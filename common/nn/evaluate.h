@@ -11,6 +11,10 @@
  *   label_obedience/wrong_label  share of the cases whose z_mean, decoded with a wrong label drawn
  *                   uniformly, is recognised by the judge as that label
  *   label_obedience/prior  the same for z from N(0, I), labels in turn
+ *   fd_judge/reconstruction, fd_judge/prior  Frechet distance (frechet.h) between the split's
+ *                   images and those decoded from their z_mean, or from as many z from N(0, I) with
+ *                   labels in turn, in the judge's features: what its hidden layer, the one before
+ *                   the logits, says after its activation. Comparable under one judge alone
  *   judge_accuracy  the judge's own accuracy on the real images of the split
  * Of a UNet (overlap.h; the prediction is the most probable class, with one logit foreground from
  * 0.5 on):
@@ -21,11 +25,11 @@
  *                   of each class but the first
  *   hd95_undefined, surface_distance_undefined /CLASS     cases where one of the two has the class
  *
- * Files: metrics.json (metric -> value), cases.csv (case_id, label, the values of the case; empty:
- * undefined), pictures.safetensors (pictures.c, segment_results.c); of a UNet confusion.csv (pixels
- * of each truth class by predicted class) and, as `save` says, prediction-CASE.png (class indices;
- * what a file's name cannot have is _XX, behind a second '-') or predictions.safetensors for volumes,
- * and probabilities.safetensors.
+ * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
+ * the case; empty: undefined), pictures.safetensors (pictures.c, segment_results.c); of a UNet
+ * confusion.csv (pixels of each truth class by predicted class) and, as `save` says,
+ * prediction-CASE.png (class indices; what a file's name cannot have is _XX, behind a second '-') or
+ * predictions.safetensors for volumes, and probabilities.safetensors.
  */
 #ifndef CAIRN_NN_EVALUATE_H
 #define CAIRN_NN_EVALUATE_H
@@ -38,7 +42,8 @@ enum metric {
     METRIC_MSE,
     METRIC_PSNR,
     METRIC_SSIM,
-    METRIC_LABEL_OBEDIENCE, /* with the judge's accuracy */
+    METRIC_LABEL_OBEDIENCE,
+    METRIC_FD_JUDGE, /* both with the judge's accuracy */
     METRIC_PIXEL_ACCURACY,
     METRIC_IOU, /* with the mean over classes */
     METRIC_DICE,
@@ -56,7 +61,7 @@ struct evaluate_config {
     struct int_list metrics;    /* enum metric; empty: all that are usual for the model */
     int64_t batch, noise_seed;  /* batch -1: auto */
     int64_t importance_samples; /* 0: no importance-weighted bound */
-    int64_t samples;            /* prior samples judged */
+    int64_t samples;            /* prior samples of label obedience */
     double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least 1 */
     struct int_list save;       /* enum saved */
 };
@@ -69,7 +74,7 @@ struct evaluation {
     struct run *run; /* final and per-case metrics go here; may be NULL */
     const struct store *store;
     const struct dataset *dataset;
-    const struct id *model, *judge; /* artifacts; judge NULL: no label obedience */
+    const struct id *model, *judge; /* artifacts; judge NULL: nothing is judged */
     struct meter *meter;
     int threads;
     bool quiet;

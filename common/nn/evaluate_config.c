@@ -7,6 +7,7 @@ static const char *const metric_names[] = {"negative_elbo",
                                            "psnr",
                                            "ssim",
                                            "label_obedience",
+                                           "fd_judge",
                                            "pixel_accuracy",
                                            "iou",
                                            "dice",
@@ -24,8 +25,9 @@ const struct field evaluate_fields[] = {
     {FIELD(split), .type = FIELD_CHOICE, .fallback = "test", .choices = split_names,
      .help = "which cases"},
     {FIELD(metrics), .type = FIELD_CHOICES, .fallback = "[]", .choices = metric_names,
-     .help = "what is measured; []: all that is usual for the model (label_obedience if there is a "
-             "judge; of distances boundary_f alone)"},
+     .help =
+         "what is measured; []: all that is usual for the model (label_obedience and fd_judge if "
+         "there is a judge; of distances boundary_f alone)"},
     {FIELD(batch), .type = FIELD_AUTO_INT, .fallback = "auto", .min = 1, .max = MAX_BATCH,
      .help = "cases at a time"},
     {FIELD(noise_seed), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 9007199254740992.0,
@@ -33,7 +35,7 @@ const struct field evaluate_fields[] = {
     {FIELD(importance_samples), .type = FIELD_INT, .fallback = "0", .min = 0, .max = MAX_SAMPLES,
      .help = "VAE: samples a case of the importance-weighted bound; 0: no such bound"},
     {FIELD(samples), .type = FIELD_INT, .fallback = "5000", .min = 0, .max = MAX_SAMPLES,
-     .help = "VAE: prior samples that the judge sees"},
+     .help = "VAE: prior samples of label_obedience"},
     {FIELD(tolerance), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e6,
      .help = "UNet: how far a boundary may be off in boundary_f and surface_dice, in pixels; 0: "
              "0.75 % of the diagonal, at least 1"},
@@ -45,7 +47,7 @@ const struct field evaluate_fields[] = {
 
 static bool is_of_vae(int64_t metric)
 {
-    return metric <= METRIC_LABEL_OBEDIENCE;
+    return metric <= METRIC_FD_JUDGE;
 }
 
 int evaluate_check(const struct evaluate_config *config, enum model_family family, struct err *err)

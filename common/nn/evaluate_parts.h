@@ -58,7 +58,7 @@ int write_metrics(struct named_value *items, size_t count, const struct draft *d
                   struct err *err);
 int write_cases(const struct evaluator *e, const struct draft *draft, struct err *err);
 void keep_metrics(struct evaluator *e); /* on the run */
-int judge_labels(struct evaluator *e, struct err *err);
+int judge_images(struct evaluator *e, struct err *err);
 int write_pictures(struct evaluator *e, const struct draft *draft, struct err *err);
 
 #endif

@@ -61,10 +61,10 @@ int write_cases(const struct evaluator *e, const struct draft *draft, struct err
         text_printf(&text, ",%s/%s", split, column[k].name);
     text_puts(&text, "\n");
     for (uint32_t i = 0; i < e->count; i++) {
-        text_puts(&text, e->what->dataset->ids[e->begin + i]);
+        text_csv(&text, e->what->dataset->ids[e->begin + i]);
         text_puts(&text, ",");
         if (e->what->dataset->labels)
-            text_puts(&text, e->what->dataset->classes[label_of(e, i)]);
+            text_csv(&text, e->what->dataset->classes[label_of(e, i)]);
         for (size_t k = 0; k < n; k++) {
             char number[NUMBER_TEXT];
             text_printf(&text, ",%s", number_text(number, value_of(&e->cases[i], &column[k])));

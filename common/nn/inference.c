@@ -123,7 +123,9 @@ int trained_classifier_open(struct trained_classifier *out, const struct store *
     out->params = params_new();
     struct graph *g = out->graph = graph_new(out->params, MODE_EVALUATE, ARRAY_PARAM);
     out->image = g_input(g, "image", F32, image_shape(&is->data, batch));
-    out->logits = g_output(g, "logits", classifier_logits(g, &is->model, classes, out->image));
+    val features = classifier_features(g, &is->model, out->image);
+    out->features = g_output(g, "features", features);
+    out->logits = g_output(g, "logits", classifier_head(g, &is->model, classes, features));
     TRY(graph_check(g, err));
     TRY(params_realise(out->params, backend, 0, err));
     TRY(weights_load(out->params, store, artifact, err));
@@ -139,11 +141,13 @@ void trained_classifier_close(struct trained_classifier *classifier)
 }
 
 int trained_classifier_predict(struct trained_classifier *classifier, const float *image,
-                               int32_t *predicted, struct err *err)
+                               int32_t *predicted, float *features, struct err *err)
 {
     TRY(plan_put(classifier->plan, classifier->image, image, err));
     TRY(plan_run(classifier->plan, err));
     TRY(plan_get(classifier->plan, classifier->logits, classifier->scores, err));
+    if (features)
+        TRY(plan_get(classifier->plan, classifier->features, features, err));
     int64_t classes = classifier->description.data.classes;
     for (int32_t i = 0; i < classifier->batch; i++) {
         const float *score = classifier->scores + i * classes;

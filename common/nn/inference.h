@@ -44,15 +44,16 @@ struct trained_classifier {
     struct params *params;
     struct graph *graph;
     struct plan *plan;
-    val image, logits;
+    val image, features, logits;
     float *scores; /* [batch, classes] */
 };
 int trained_classifier_open(struct trained_classifier *out, const struct store *store,
                             const struct id *artifact, struct backend *backend, int32_t batch,
                             struct meter *meter, struct err *err);
 void trained_classifier_close(struct trained_classifier *classifier);
-/* image [batch,d,h,w,c] -> the most probable class of each, the first of equals */
+/* image [batch,d,h,w,c] -> the most probable class of each, the first of equals, and features
+ * [batch,hidden], unless they are NULL */
 int trained_classifier_predict(struct trained_classifier *classifier, const float *image,
-                               int32_t *predicted, struct err *err);
+                               int32_t *predicted, float *features, struct err *err);
 
 #endif

@@ -62,7 +62,16 @@ static void add_labels(struct pictures *p, const char *name, uint32_t count, con
     add(p, name, TENSOR_I32, 1, &dim, labels);
 }
 
-/* ---- decoding to bytes ---------------------------------------------------------------------- */
+/* ---- bytes ---------------------------------------------------------------------------------- */
+/* What cannot be shown, as volumes may have it, is as dark or light as can be. */
+static void to_bytes(uint8_t *out, const float *image, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float level = image[i] * 255.0f + 0.5f;
+        out[i] = level > 255.0f ? 255 : level > 0 ? (uint8_t)level : 0;
+    }
+}
+
 struct bytes {
     uint8_t *out;
     size_t pixels;
@@ -71,10 +80,8 @@ struct bytes {
 static int keep_bytes(void *user, const float *image, uint32_t first, uint32_t n, struct err *err)
 {
     const struct bytes *bytes = user;
-    uint8_t *out = bytes->out + first * bytes->pixels;
     (void)err;
-    for (size_t i = 0; i < n * bytes->pixels; i++)
-        out[i] = (uint8_t)(image[i] * 255.0f + 0.5f);
+    to_bytes(bytes->out + first * bytes->pixels, image, n * bytes->pixels);
     return 0;
 }
 
@@ -131,6 +138,14 @@ struct chosen {
     uint8_t *sources; /* [count] images of the data set */
 };
 
+static void copy_source(uint8_t *out, const struct dataset *dataset, uint32_t i, size_t pixels)
+{
+    if (dataset->pixel == PIXEL_F32)
+        to_bytes(out, (const float *)dataset->images + i * pixels, pixels);
+    else
+        memcpy(out, (const uint8_t *)dataset->images + i * pixels, pixels);
+}
+
 static struct chosen choose(struct evaluator *e, uint32_t most)
 {
     struct chosen chosen = {0};
@@ -143,8 +158,7 @@ static struct chosen choose(struct evaluator *e, uint32_t most)
         uint32_t i = chosen.cases[k];
         memcpy(chosen.z + k * latent, e->z_mean + i * latent, latent * sizeof *chosen.z);
         chosen.label[k] = label_of(e, i);
-        memcpy(chosen.sources + k * pixels,
-               (const uint8_t *)e->what->dataset->images + (e->begin + i) * pixels, pixels);
+        copy_source(chosen.sources + k * pixels, e->what->dataset, e->begin + i, pixels);
     }
     return chosen;
 }

@@ -236,6 +236,7 @@ static const struct {
     {"mse", -1},
     {"psnr", 1},
     {"ssim", 1},
+    {"fd_judge", -1},
     {"label_obedience", 1},
     {"judge_accuracy", 0},
 };

@@ -12,7 +12,7 @@
 
 enum { PORT_MODEL }; /* the first of evaluate */
 
-/* No metrics named means all that suit the model: labels are judged if there is a judge. */
+/* No metrics named means all that suit the model: images are judged if there is a judge. */
 static enum port_use judged(const void *config, const enum stage_kind *fillers)
 {
     const struct evaluate_config *evaluate = config;
@@ -21,7 +21,8 @@ static enum port_use judged(const void *config, const enum stage_kind *fillers)
     if (!evaluate->metrics.count)
         return PORT_IF_MADE;
     for (size_t i = 0; i < evaluate->metrics.count; i++)
-        if (evaluate->metrics.items[i] == METRIC_LABEL_OBEDIENCE)
+        if (evaluate->metrics.items[i] == METRIC_LABEL_OBEDIENCE ||
+            evaluate->metrics.items[i] == METRIC_FD_JUDGE)
             return PORT_USED;
     return PORT_UNUSED;
 }
@@ -88,7 +89,7 @@ const struct stage_info stage_table[STAGES] = {
                   .help = "measure a trained model on a split",
                   .also = "evaluate predict MODEL FILE ... -o DIR: segment pictures with a trained "
                           "UNet (evaluate predict --help)",
-                  .version = 2,
+                  .version = 3,
                   .compute = true,
                   .fields = evaluate_fields,
                   .config_size = sizeof(struct evaluate_config),
