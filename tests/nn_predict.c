@@ -37,7 +37,12 @@ static int answer(void *user, const float *image, float *probability, struct err
 
 static struct asked asked_of(int32_t h, int32_t w, int32_t c, int32_t outputs, int32_t batch)
 {
-    return (struct asked){.sliding = {h, w, c, outputs, batch, answer, NULL}};
+    return (struct asked){.sliding = {1, h, w, c, outputs, batch, answer, NULL}};
+}
+
+static struct raster raster_of(const struct image *image)
+{
+    return (struct raster){1, image->h, image->w, image->c, PIXEL_U8, image->pixels};
 }
 
 static struct image noise_image(int32_t h, int32_t w, int32_t c)
@@ -57,7 +62,8 @@ static float *slide(struct asked *asked, const struct image *image)
     assert_non_null(out);
     memset(out, 0xff, count * sizeof *out); /* NaN: what is not written shows */
     asked->sliding.user = asked;
-    OK(sliding_predict(out, &asked->sliding, image, &err));
+    const struct raster raster = raster_of(image);
+    OK(sliding_predict(out, &asked->sliding, &raster, &err));
     return out;
 }
 
@@ -161,10 +167,11 @@ static void weights_are_a_gaussian(void **state)
     (void)state;
     uint8_t pixels[6] = {0, 1, 2, 3, 4, 5};
     struct image image = {1, 6, 1, pixels};
-    struct sliding sliding = {1, 4, 1, 1, 1, tell_apart, NULL};
+    struct sliding sliding = {1, 1, 4, 1, 1, 1, tell_apart, NULL};
     struct err err;
     float out[6];
-    OK(sliding_predict(out, &sliding, &image, &err));
+    const struct raster raster = raster_of(&image);
+    OK(sliding_predict(out, &sliding, &raster, &err));
     double inner = exp(-0.5), outer = exp(-4.5), all = inner + outer;
     double want[6] = {0.2, 0.2, (0.2 * inner + outer) / all, (0.2 * outer + inner) / all, 1, 1};
     for (int i = 0; i < 6; i++)
@@ -201,15 +208,16 @@ static void a_failure_ends_it(void **state)
 {
     (void)state;
     struct image image = noise_image(6, 6, 1);
-    struct sliding sliding = {4, 4, 1, 1, 2, refuse, NULL};
+    struct sliding sliding = {1, 4, 4, 1, 1, 2, refuse, NULL};
     struct err err;
     float out[36];
-    FAILS(sliding_predict(out, &sliding, &image, &err), STATUS_FAILED, "no");
+    const struct raster raster = raster_of(&image);
+    FAILS(sliding_predict(out, &sliding, &raster, &err), STATUS_FAILED, "no");
     image_free(&image);
 }
 
 /* ---- predictor ------------------------------------------------------------------------------ */
-static const struct fit as_it_is = {0};
+static const struct treatment as_it_is = {0};
 
 /* A picture of classes, drawn as rows of digits. */
 static struct image drawn(const char *rows)
@@ -231,7 +239,7 @@ static void expect_mask(struct predictor *p, const char *rows, const char *want)
     uint8_t *mask = malloc((size_t)pixels + 1);
     assert_true(probability && mask);
     mask[pixels] = 77;
-    OK(predictor_run(p, probability, &image, &err));
+    OK(predictor_picture(p, probability, &image, &err));
     OK(predictor_decide(mask, probability, pixels, outputs, &err));
     for (int at = 0; at < pixels; at++)
         if (mask[at] != want[at / image.w * (image.w + 1) + at % image.w] - '0')
@@ -275,16 +283,16 @@ static void a_frame_is_cut_off(void **state)
     struct err err;
     struct predictor p;
     struct id model = one_logit(lab);
-    const struct fit keep = {SIDE, SIDE, RESIZE_AREA, true, false},
-                     stretch = {SIDE, SIDE, RESIZE_AREA, false, false};
+    const struct treatment keep = {.fit = {SIDE, SIDE, RESIZE_AREA, true, false}},
+                           stretch = {.fit = {SIDE, SIDE, RESIZE_AREA, false, false}};
     OK(predictor_open(&p, lab->store, &model, &keep, 1, NULL, &err));
     expect_mask(&p, "11 11 11 11 11 11 11 11", "11 11 11 11 11 11 11 11");
     expect_mask(&p, "1111111 1111111", "1111111 1111111");
     expect_mask(&p, "11 11 11 11 00 00 00 00", "11 11 11 11 00 00 00 00");
     expect_mask(&p, "11110000 11110000", "11110000 11110000");
     expect_mask(&p, "1001 0110 1100 0011", "1001 0110 1100 0011");
-    assert_int_equal(p.h, SIDE);
-    assert_int_equal(p.w, SIDE);
+    assert_int_equal(p.windows.size[1], SIDE);
+    assert_int_equal(p.windows.size[2], SIDE);
     predictor_close(&p);
     OK(predictor_open(&p, lab->store, &model, &stretch, 1, NULL, &err));
     expect_mask(&p, "11 11 11 11 00 00 00 00", "11 11 11 11 00 00 00 00");
@@ -299,13 +307,13 @@ static void probabilities_come_back_between(void **state)
     struct err err;
     struct predictor p;
     struct id model = nearest_level(lab);
-    const struct fit fit = {SIDE, SIDE, RESIZE_AREA, false, false};
+    const struct treatment fit = {.fit = {SIDE, SIDE, RESIZE_AREA, false, false}};
     struct image image = drawn("11110000 11110000 11110000 11110000"),
                  small = drawn("1100 1100 1100 1100");
     float wide[4 * 8 * CLASSES], own[4 * 4 * CLASSES];
     OK(predictor_open(&p, lab->store, &model, &fit, 1, NULL, &err));
-    OK(predictor_run(&p, wide, &image, &err));
-    OK(predictor_run(&p, own, &small, &err));
+    OK(predictor_picture(&p, wide, &image, &err));
+    OK(predictor_picture(&p, own, &small, &err));
     static const double share[8] = {1, 1, 1, 0.75, 0.25, 0, 0, 0};
     for (int x = 0; x < 8; x++)
         for (int k = 0; k < CLASSES; k++) {
@@ -333,10 +341,10 @@ static void what_is_large_goes_in_windows(void **state)
         image.pixels[at] = levels[(at / W / 3 + at % W / 5) % 2];
     OK(predictor_open(&p, lab->store, &model, &as_it_is, 1, NULL, &err));
     for (; image.h <= W + 1; image.h++) {
-        OK(predictor_run(&p, probability, &image, &err));
-        assert_int_equal(p.h, image.h == W ? W : SIDE);
-        assert_int_equal(p.w, image.h == W ? W : SIDE);
-        assert_int_equal(p.batch, image.h == W ? 1 : 64);
+        OK(predictor_picture(&p, probability, &image, &err));
+        assert_int_equal(p.windows.size[1], image.h == W ? W : SIDE);
+        assert_int_equal(p.windows.size[2], image.h == W ? W : SIDE);
+        assert_int_equal(p.windows.batch, image.h == W ? 1 : 64);
         for (int at = 0; at < image.h * W; at++)
             if ((probability[at] >= 0.5f) != (image.pixels[at] == levels[1]))
                 fail_msg("pixel %d of %d rows is %g", at, image.h, probability[at]);
@@ -351,14 +359,9 @@ static void what_cannot_be_predicted(void **state)
     struct err err;
     struct predictor p;
     struct id none, model;
-    const float slope = 10, offset = -5;
     OK(artifact_of(&none, lab->store, "weights.bin", "1", &err));
     FAILS(predictor_open(&p, lab->store, &none, &as_it_is, 1, NULL, &err), STATUS_MISSING,
           "model.txt");
-    predictor_close(&p);
-    model = painter(lab, &(struct head){1, &slope, &offset}, 2, 3);
-    FAILS(predictor_open(&p, lab->store, &model, &as_it_is, 1, NULL, &err), STATUS_BAD_DATA,
-          "the model is of volumes with 1 channels; grey or colour images expected");
     predictor_close(&p);
 
     float values[4] = {0.5f, 0.49f, NAN};
@@ -373,7 +376,7 @@ static void what_cannot_be_predicted(void **state)
     model = one_logit(lab);
     OK(predictor_open(&p, lab->store, &model, &as_it_is, 1, NULL, &err));
     raise(SIGTERM);
-    FAILS(predictor_run(&p, values, &image, &err), STATUS_STOPPED, "stopped");
+    FAILS(predictor_picture(&p, values, &image, &err), STATUS_STOPPED, "stopped");
     stop_unwatch(stop);
     predictor_close(&p);
     image_free(&image);

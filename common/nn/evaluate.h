@@ -24,6 +24,7 @@
  *   surface_dice_per_case /CLASS                          means over the cases that have a value,
  *                   of each class but the first
  *   hd95_undefined, surface_distance_undefined /CLASS     cases where one of the two has the class
+ * Distances and the tolerance are in mm where the data set knows its spacing, else in pixels.
  *
  * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
  * the case; empty: undefined), pictures.safetensors (pictures.c, segment_results.c); of a UNet
@@ -62,7 +63,7 @@ struct evaluate_config {
     int64_t batch, noise_seed;  /* batch -1: auto */
     int64_t importance_samples; /* 0: no importance-weighted bound */
     int64_t samples;            /* prior samples of label obedience */
-    double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least 1 */
+    double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least a pixel */
     struct int_list save;       /* enum saved */
 };
 extern const struct field evaluate_fields[];

@@ -70,6 +70,15 @@ static int add_line(struct yaml **tree, const char *what, struct arena *arena, c
     return yaml_replace(tree, arena, *tree, path, value, err);
 }
 
+/* "path=given" before the lines of what is given, which say as much. */
+static bool is_option(const char *line, size_t length, const char *next)
+{
+    static const char given[] = "=given";
+    size_t path = length - strlen(given);
+    return length > strlen(given) && memcmp(line + path, given, strlen(given)) == 0 &&
+           strncmp(next, line, path) == 0 && next[path] == '.';
+}
+
 int model_text_bind(void *into, const struct field *fields, const char *text, const char *what,
                     struct arena *arena, struct err *err)
 {
@@ -77,8 +86,10 @@ int model_text_bind(void *into, const struct field *fields, const char *text, co
     TRY(yaml_parse(&tree, arena, what, "{}", 2, err));
     for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\n");
-        TRY(add_line(&tree, what, arena, line, n, err));
-        line += n + (line[n] == '\n');
+        const char *next = line + n + (line[n] == '\n');
+        if (!is_option(line, n, next))
+            TRY(add_line(&tree, what, arena, line, n, err));
+        line = next;
     }
     return config_bind(into, fields, tree, "", arena, err);
 }

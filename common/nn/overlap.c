@@ -130,18 +130,18 @@ static void distance_transform(double *squared, const int32_t size[3], const dou
 }
 
 /* ---- surfaces ------------------------------------------------------------------------------- */
-struct volume {
+struct region {
     const uint8_t *truth, *mask; /* of mask, the class's voxels whose truth is not ignored */
     int32_t class;
     const int32_t *size;
 };
 
-static bool inside(const struct volume *v, int64_t at)
+static bool inside(const struct region *v, int64_t at)
 {
     return v->mask[at] == v->class && v->truth[at] != MASK_IGNORE;
 }
 
-static bool on_surface(const struct volume *v, int64_t at, const int32_t where[3])
+static bool on_surface(const struct region *v, int64_t at, const int32_t where[3])
 {
     int64_t stride = 1;
     for (int axis = 2; axis >= 0; stride *= v->size[axis--]) {
@@ -155,7 +155,7 @@ static bool on_surface(const struct volume *v, int64_t at, const int32_t where[3
 }
 
 /* The surface's voxels into `at` (room for all); returns how many. */
-static int64_t find_surface(int64_t *at, const struct volume *v)
+static int64_t find_surface(int64_t *at, const struct region *v)
 {
     int64_t count = 0, i = 0;
     int32_t where[3];
@@ -239,7 +239,7 @@ struct surface surface_compare(const uint8_t *truth, const uint8_t *prediction, 
                                const int32_t size[3], const double spacing[3], double tolerance)
 {
     size_t total = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
-    struct volume of_truth = {truth, truth, class, size},
+    struct region of_truth = {truth, truth, class, size},
                   of_prediction = {truth, prediction, class, size};
     int64_t *a = xcalloc(total, sizeof *a), *b = xcalloc(total, sizeof *b);
     int64_t a_count = find_surface(a, &of_truth), b_count = find_surface(b, &of_prediction);

@@ -22,11 +22,21 @@ extern const struct field unet_fields[]; /* init, model, loss, train */
 int unet_config_check(const struct unet_config *config, struct err *err);
 
 /* What model.txt holds. */
+struct unet_patch {
+    bool present;
+    int64_t d, h, w;
+};
+struct unet_spacing {
+    bool present;
+    double d, h, w; /* in mm */
+};
 struct unet_description {
     struct unet_model_config model;
     struct image_data data;
-    int64_t mask_classes; /* of the data set */
-    int64_t outputs;      /* logits: 1 (sigmoid) or mask_classes (softmax) */
+    int64_t mask_classes;        /* of the data set */
+    int64_t outputs;             /* logits: 1 (sigmoid) or mask_classes (softmax) */
+    struct unet_patch patch;     /* absent: it saw whole images */
+    struct unet_spacing spacing; /* absent: the data set's is not known */
 };
 extern const struct field unet_description_fields[];
 

@@ -59,7 +59,7 @@ static int predict_batches(struct segmentation *s, struct loader *loader, float 
     return status ? -1 : 0;
 }
 
-static int predict(struct segmentation *s, struct err *err)
+static int predict_whole(struct segmentation *s, struct err *err)
 {
     struct loader_spec spec = {.split = (enum split)s->config->split,
                                .batch = (uint32_t)s->unet.batch};
@@ -71,6 +71,42 @@ static int predict(struct segmentation *s, struct err *err)
     free(probability);
     loader_close(loader);
     return status;
+}
+
+static int predict_window(void *user, const float *image, float *probability, struct err *err)
+{
+    struct segmentation *s = user;
+    TRY(obey_stop(err));
+    return trained_unet_predict(&s->unet, image, probability, err);
+}
+
+static int predict_in_windows(struct segmentation *s, struct err *err)
+{
+    const struct dataset *data = s->what->dataset;
+    const int32_t *side = s->windows.size;
+    const struct sliding sliding = {side[0],    side[1],          side[2],        data->c,
+                                    s->outputs, s->windows.batch, predict_window, s};
+    size_t pixel = (size_t)data->c * (data->pixel == PIXEL_F32 ? sizeof(float) : 1);
+    size_t image = (size_t)s->pixels * pixel;
+    const char *images = (const char *)data->images + s->begin * image;
+    float *probability = xcalloc((size_t)s->pixels * (size_t)s->outputs, sizeof *probability);
+    struct progress progress;
+    int status = 0;
+    progress_start(&progress, "evaluate", 0, s->count, s->what->quiet);
+    for (uint32_t i = 0; !status && i < s->count; i++) {
+        const struct raster raster = {.d = data->d,
+                                      .h = data->h,
+                                      .w = data->w,
+                                      .c = data->c,
+                                      .pixel = data->pixel,
+                                      .values = images + i * image};
+        status = sliding_predict(probability, &sliding, &raster, err) ||
+                 keep_case(s, i, probability, err);
+        progress_step(&progress, i + 1, 1, "cases", "");
+    }
+    progress_end(&progress);
+    free(probability);
+    return status ? -1 : 0;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------ */
@@ -85,9 +121,8 @@ static void measure_surfaces(const struct segmentation *s, uint32_t i, int32_t c
 {
     const struct dataset *data = s->what->dataset;
     const int32_t size[3] = {data->d, data->h, data->w};
-    static const double spacing[3] = {1, 1, 1};
     struct surface surface = surface_compare(case_truth(s, i), s->predicted + i * s->pixels, class,
-                                             size, spacing, s->tolerance);
+                                             size, s->spacing, s->tolerance);
     double *out = case_measures(s, i, class);
     out[CASE_BOUNDARY_F] = surface.f;
     out[CASE_HD95] = surface.hd95;
@@ -129,44 +164,79 @@ static void measure_cases(struct segmentation *s)
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
-static int32_t choose_batch(const struct segmentation *s)
+static bool is_whole(const struct segmentation *s)
 {
-    if (s->config->batch > 0)
-        return (int32_t)s->config->batch;
-    int32_t batch = AUTO_MOST;
-    while (batch > 1 && batch * s->pixels > AUTO_PIXELS)
-        batch /= 2;
-    return batch;
+    const struct dataset *data = s->what->dataset;
+    const int32_t *side = s->windows.size;
+    return side[0] == data->d && side[1] == data->h && side[2] == data->w;
+}
+
+static void choose_windows(struct segmentation *s, const struct unet_description *unet)
+{
+    const struct dataset *data = s->what->dataset;
+    const int32_t size[3] = {data->d, data->h, data->w};
+    s->windows = windows_for(unet, size);
+    if (s->config->batch > 0) {
+        s->windows.batch = (int32_t)s->config->batch;
+    } else if (is_whole(s)) {
+        s->windows.batch = AUTO_MOST;
+        while (s->windows.batch > 1 && s->windows.batch * s->pixels > AUTO_PIXELS)
+            s->windows.batch /= 2;
+    }
+}
+
+/* Pixels are 1 apart where the data set does not say. */
+static void take_spacing(struct segmentation *s)
+{
+    const double *spacing = s->what->dataset->spacing;
+    for (int k = 0; k < 3; k++)
+        s->spacing[k] = spacing[k] > 0 ? spacing[k] : 1;
 }
 
 static double choose_tolerance(const struct segmentation *s)
 {
     const struct dataset *data = s->what->dataset;
+    const int32_t size[3] = {data->d, data->h, data->w};
+    double least = INFINITY, squared = 0;
     if (s->config->tolerance > 0)
         return s->config->tolerance;
-    double d = data->d > 1 ? data->d : 0, h = data->h, w = data->w;
-    return fmax(1, 0.0075 * sqrt(d * d + h * h + w * w));
+    for (int k = data->d == 1; k < 3; k++) {
+        double side = size[k] * s->spacing[k];
+        squared += side * side;
+        least = fmin(least, s->spacing[k]);
+    }
+    return fmax(least, 0.0075 * sqrt(squared));
 }
 
-static int open_model(struct segmentation *s, struct err *err)
+static int check_model(struct unet_description *unet, struct segmentation *s, struct err *err)
 {
     const struct evaluation *what = s->what;
     struct image_data data = image_data_of(what->dataset);
-    TRY(cpu_open(&s->backend, what->threads, what->meter, err));
-    if (what->run)
-        run_numerics(what->run, backend_numerics(s->backend));
-    TRY(trained_unet_open(&s->unet, what->store, what->model, s->backend, choose_batch(s),
-                          (struct shape){0}, what->meter, err));
-    const struct unet_description *unet = &s->unet.description;
+    TRY(model_text_read(unet, unet_description_fields, what->store, what->model, &s->arena, err));
     data.classes = unet->data.classes; /* labels of whole images are nothing to it */
     TRY(image_data_match(&unet->data, &data, "the model", err));
     if (unet->mask_classes != what->dataset->mask_class_count)
         return fail_as(err, STATUS_BAD_DATA,
                        "the model was trained on masks of %lld classes, the data set has %u",
                        (long long)unet->mask_classes, what->dataset->mask_class_count);
-    s->classes = (int32_t)unet->mask_classes;
-    s->outputs = (int32_t)unet->outputs;
     return 0;
+}
+
+static int open_model(struct segmentation *s, struct err *err)
+{
+    const struct evaluation *what = s->what;
+    struct unet_description unet;
+    TRY(cpu_open(&s->backend, what->threads, what->meter, err));
+    if (what->run)
+        run_numerics(what->run, backend_numerics(s->backend));
+    TRY(check_model(&unet, s, err));
+    choose_windows(s, &unet);
+    s->classes = (int32_t)unet.mask_classes;
+    s->outputs = (int32_t)unet.outputs;
+    const int32_t *side = s->windows.size;
+    return trained_unet_open(&s->unet, what->store, what->model, s->backend, s->windows.batch,
+                             (struct shape){s->windows.batch, side[0], side[1], side[2], 0},
+                             what->meter, err);
 }
 
 static bool saves(const struct evaluate_config *config, enum saved what)
@@ -190,6 +260,7 @@ static void make_room(struct segmentation *s)
     for (size_t i = 0; i < s->count * classes * CASE_MEASURES; i++)
         s->measures[i] = NAN;
     s->score = arena_alloc(&s->arena, s->count * sizeof *s->score);
+    take_spacing(s);
     s->tolerance = choose_tolerance(s);
 }
 
@@ -197,7 +268,7 @@ static int evaluate(struct segmentation *s, const struct draft *draft, struct er
 {
     TRY(open_model(s, err));
     make_room(s);
-    TRY(predict(s, err));
+    TRY(is_whole(s) ? predict_whole(s, err) : predict_in_windows(s, err));
     measure_cases(s);
     TRY(obey_stop(err));
     return segment_results(s, draft, err);

@@ -4,7 +4,7 @@
 
 #include "nn/evaluate_parts.h"
 #include "nn/overlap.h"
-#include "nn/segment.h"
+#include "nn/predict.h"
 
 /* Of one class in one case; NaN: it has no value there. */
 enum case_measure {
@@ -22,9 +22,11 @@ struct segmentation {
     const struct evaluate_config *config;
     uint32_t begin, count; /* the split's cases in the dataset */
     int32_t classes, outputs;
-    int64_t pixels; /* d*h*w */
+    int64_t pixels;    /* d*h*w */
+    double spacing[3]; /* d, h, w in mm; ones: in pixels */
     double tolerance;
     struct backend *backend;
+    struct windows windows;
     struct trained_unet unet;
     struct arena arena;
     uint8_t *predicted, *confidence; /* [count,pixels]: class; 255 times its probability */

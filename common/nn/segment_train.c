@@ -15,6 +15,21 @@ const struct field unet_fields[] = {
 };
 #undef CONFIG
 
+#define SIZE(member)                                                                               \
+    {                                                                                              \
+        .key = #member, .type = FIELD_INT, .offset = offsetof(struct unet_patch, member),          \
+        .min = 1, .max = 1 << 20, .help = "voxels along " #member                                  \
+    }
+static const struct field patch_fields[] = {SIZE(d), SIZE(h), SIZE(w), {0}};
+#undef SIZE
+#define STEP(member)                                                                               \
+    {                                                                                              \
+        .key = #member, .type = FIELD_REAL, .offset = offsetof(struct unet_spacing, member),       \
+        .min = 1e-6, .max = 1e6, .help = "mm along " #member                                       \
+    }
+static const struct field spacing_fields[] = {STEP(d), STEP(h), STEP(w), {0}};
+#undef STEP
+
 #define DESCRIPTION(member) .key = #member, .offset = offsetof(struct unet_description, member)
 const struct field unet_description_fields[] = {
     {DESCRIPTION(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
@@ -24,6 +39,10 @@ const struct field unet_description_fields[] = {
      .help = "classes of a pixel"},
     {DESCRIPTION(outputs), .type = FIELD_INT, .min = 1, .max = MASK_CLASSES,
      .help = "logits of a pixel: 1 (sigmoid) or one a class (softmax)"},
+    {DESCRIPTION(patch), .type = FIELD_OPTION, .sub = patch_fields,
+     .help = "what it saw of its images at a time"},
+    {DESCRIPTION(spacing), .type = FIELD_OPTION, .sub = spacing_fields,
+     .help = "of its images' voxels"},
     {0},
 };
 #undef DESCRIPTION
@@ -131,6 +150,12 @@ static int count_pixels(struct class_counts *out, const struct dataset *dataset,
     return 0;
 }
 
+static struct unet_spacing spacing_of(const struct dataset *dataset)
+{
+    const double *spacing = dataset->spacing;
+    return (struct unet_spacing){spacing[0] > 0, spacing[0], spacing[1], spacing[2]};
+}
+
 static int describe(struct user *out, const struct unet_config *config,
                     const struct dataset *dataset, struct err *err)
 {
@@ -139,8 +164,11 @@ static int describe(struct user *out, const struct unet_config *config,
         return fail_as(err, STATUS_CONFIG, "transfer-unet needs masks, and the data set has none");
     TRY(unet_config_check(config, err));
     TRY(segment_loss_outputs(&outputs, &config->loss, dataset->mask_class_count, err));
-    out->unet = (struct unet_description){config->model, image_data_of(dataset),
-                                          dataset->mask_class_count, outputs};
+    out->unet = (struct unet_description){.model = config->model,
+                                          .data = image_data_of(dataset),
+                                          .mask_classes = dataset->mask_class_count,
+                                          .outputs = outputs,
+                                          .spacing = spacing_of(dataset)};
     out->loss = &config->loss;
     TRY(check_norm(&out->unet, config->train.batch, err));
     return count_pixels(&out->counts, dataset, err);

@@ -158,7 +158,7 @@ static int predict_file(struct work *work, const struct file *file, struct err *
     size_t bytes = (size_t)image.h * (size_t)image.w * (size_t)outputs * sizeof(float);
     int status = block_alloc(&probability, bytes, &work->meter, err);
     if (!status) {
-        status = predictor_run(&work->predictor, probability, &image, err) ||
+        status = predictor_picture(&work->predictor, probability, &image, err) ||
                  write_results(file, &image, probability, outputs, err);
         block_free(probability, bytes, &work->meter);
     }
@@ -193,9 +193,9 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
     TRY(model_run_find(&model, &run, store, TRANSFER_UNET, "a UNet", options->arguments[1],
                        &work->arena, err));
     TRY(model_run_preprocess(&preprocess, store, run, &work->arena, err));
-    const struct fit fit = preprocess_fit(&preprocess);
-    TRY(predictor_open(&work->predictor, store, &model, &fit, (int)options->threads, &work->meter,
-                       err));
+    const struct treatment treatment = {.fit = preprocess_fit(&preprocess)};
+    TRY(predictor_open(&work->predictor, store, &model, &treatment, (int)options->threads,
+                       &work->meter, err));
     TRY(check_files(work, err));
     TRY(folder_make(options->output, err));
     return predict_files(work, err);
