@@ -106,7 +106,8 @@ static void records(void **state)
         assert_int_equal(c.cases[i].label, cases[i].label);
         for (int p = 0; p < PLANE; p++)
             for (int k = 0; k < 3; k++)
-                assert_int_equal(c.cases[i].image[3 * p + k], (cases[i].first + k + p) % 256);
+                assert_int_equal(((const uint8_t *)c.cases[i].image)[3 * p + k],
+                                 (cases[i].first + k + p) % 256);
         assert_string_equal(c.cases[i].pixels->hex, image_hash(1, 32, 32, 3, c.cases[i].image).hex);
         assert_null(c.cases[i].mask);
     }
@@ -196,7 +197,7 @@ static void real_cifar10(void **state)
     for (uint32_t i = 0; i < c.count; i++) {
         count[c.cases[i].split][c.cases[i].label]++;
         for (int p = 0; p < PLANE; p++)
-            green += c.cases[i].image[3 * p + 1];
+            green += ((const uint8_t *)c.cases[i].image)[3 * p + 1];
     }
     assert_memory_equal(count[SPLIT_TRAIN], labels, sizeof labels);
     for (int i = 0; i < 10; i++)

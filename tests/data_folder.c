@@ -90,8 +90,9 @@ static void expect_case(const struct raw_case *one, const char *id, enum split s
     assert_string_equal(one->id, id);
     assert_int_equal(one->split, split);
     assert_int_equal(one->label, -1);
-    assert_int_equal(one->image[0], image);
-    assert_int_equal(one->image[H * W * 3 - 1], image + H * W * 3 - 1);
+    const uint8_t *pixels = one->image;
+    assert_int_equal(pixels[0], image);
+    assert_int_equal(pixels[H * W * 3 - 1], image + H * W * 3 - 1);
     assert_int_equal(one->mask[0], first);
     for (int i = 1; i < H * W; i++)
         assert_int_equal(one->mask[i], value);

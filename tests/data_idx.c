@@ -140,8 +140,8 @@ static void check_fixture(const struct collection *c)
         assert_int_equal(c->cases[i].split, i < 3 ? SPLIT_TRAIN : SPLIT_TEST);
         assert_null(c->cases[i].mask);
     }
-    assert_int_equal(c->cases[2].image[5], 17);
-    assert_int_equal(c->cases[4].image[0], 106);
+    assert_int_equal(((const uint8_t *)c->cases[2].image)[5], 17);
+    assert_int_equal(((const uint8_t *)c->cases[4].image)[0], 106);
     /* python: hashlib.sha256(b'1 2 3 1\n' + bytes(range(6))) */
     assert_string_equal(c->cases[0].pixels->hex,
                         "25b13625614347b0cb2e6f49c2b531383e3a59b6cb7d73598c5a83ab93a9f0c9");
@@ -341,7 +341,7 @@ static void real_mnist(void **state)
     int ones = 0;
     for (uint32_t i = 0; i < c.count; i++) {
         for (int p = 0; p < 784; p++)
-            sum[c.cases[i].split] += c.cases[i].image[p];
+            sum[c.cases[i].split] += ((const uint8_t *)c.cases[i].image)[p];
         ones += c.cases[i].label == 1;
     }
     assert_int_equal(sum[SPLIT_TRAIN], 1567298545);

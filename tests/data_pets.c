@@ -286,12 +286,13 @@ static void check_window(const struct raw_case *one, int top, int bottom, int le
                          const uint8_t *inner)
 {
     enum { SIDE = 9 };
+    const uint8_t *image = one->image;
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
             bool inside = y >= top && y < bottom && x >= left && x < right;
             assert_int_equal(one->mask[y * SIDE + x] == MASK_IGNORE, !inside);
             for (int k = 0; k < 3; k++)
-                assert_int_equal(one->image[(y * SIDE + x) * 3 + k], inside ? *inner++ : 0);
+                assert_int_equal(image[(y * SIDE + x) * 3 + k], inside ? *inner++ : 0);
         }
 }
 
@@ -353,10 +354,11 @@ static void decoded_collections_are_fitted_too(void **state)
     assert_int_equal(c.w, 14);
     for (uint32_t i = 0; i < c.count; i++) {
         uint8_t small[100];
+        const uint8_t *image = c.cases[i].image;
         image_resize(small, 10, 10, whole.cases[i].image, 28, 28, 1, RESIZE_AREA);
         for (int y = 0; y < 10; y++) {
-            assert_memory_equal(c.cases[i].image + 14 * y + 2, small + 10 * y, 10);
-            assert_int_equal(c.cases[i].image[14 * y + 1], 0);
+            assert_memory_equal(image + 14 * y + 2, small + 10 * y, 10);
+            assert_int_equal(image[14 * y + 1], 0);
             assert_int_equal(c.cases[i].mask[14 * y + 1], MASK_IGNORE);
             assert_int_equal(c.cases[i].mask[14 * y + 12], MASK_IGNORE);
             assert_true(c.cases[i].mask[14 * y + 11] < 2);

@@ -23,6 +23,7 @@
 #include "base/sha256.h"
 #include "data/augment.h"
 #include "data/image.h"
+#include "data/volumes.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -166,6 +167,22 @@ enum { CIFAR10_BATCHES = 5 };
 int cifar10_sources(const char ***names, const char ***paths, int *count, const char *folder,
                     int batches, struct arena *arena, struct err *err);
 int cifar10_read(struct collection *out, const char *folder, int batches, struct err *err);
+
+/*
+ * A folder of NIfTI-1 volumes (nifti.h), f32 [d,h,w,1]: those that FOLDER/dataset.json lists as the
+ * Medical Segmentation Decathlon does (http://medicaldecathlon.com/), with masks: "labels" {"0":
+ * "background", ...}, "training" [{"image": "./imagesTr/X.nii.gz", "label": ...}, ...] (its "test"
+ * has no masks and is left out); or all that lie in FOLDER, without masks. A case is called as its
+ * image, less the folder and the ending. FOLDER/train.txt (and val.txt, test.txt) of such names, with
+ * or without the ending, say the splits, and what they do not name is left out; else all is train.
+ *
+ * A mask has the voxels of its image and comes to spacing and size with it: nearest, and 0 where
+ * there was nothing. Without a spacing the files must agree to 1e-3 mm, without a size exactly.
+ */
+int volumes_sources(const char ***names, const char ***paths, int *count, const char *folder,
+                    struct arena *arena, struct err *err);
+int volumes_read(struct collection *out, const char *folder, const struct volume_spec *spec,
+                 bool skip_bad, struct err *err);
 
 /* Moves `count` cases of the train split to val or test, drawn by seed, the same share of each label
  * (as far as integers allow). More than there are is STATUS_CONFIG, and so is any for a test split

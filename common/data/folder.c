@@ -26,18 +26,17 @@ static bool is_path(const char *text)
     return *text;
 }
 
-static int check_classes(const struct folder_spec *spec, struct err *err)
+int class_names_check(const char *const *names, size_t count, enum status status, struct err *err)
 {
-    if (spec->class_count < 2 || spec->class_count > MASK_IGNORE)
-        return fail_as(err, STATUS_CONFIG, "%zu classes in the masks, expected 2 to %d",
-                       spec->class_count, MASK_IGNORE);
-    for (size_t i = 0; i < spec->class_count; i++) {
-        if (!is_path(spec->classes[i]) || strpbrk(spec->classes[i], "/,\"") ||
-            strcmp(spec->classes[i], "ignore") == 0)
-            return fail_as(err, STATUS_CONFIG, "class '%s' cannot be called so", spec->classes[i]);
+    if (count < 2 || count > MASK_IGNORE)
+        return fail_as(err, status, "%zu classes in the masks, expected 2 to %d", count,
+                       MASK_IGNORE);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_path(names[i]) || strpbrk(names[i], "/,\"") || strcmp(names[i], "ignore") == 0)
+            return fail_as(err, status, "class '%s' cannot be called so", names[i]);
         for (size_t j = 0; j < i; j++)
-            if (strcmp(spec->classes[i], spec->classes[j]) == 0)
-                return fail_as(err, STATUS_CONFIG, "two classes are called '%s'", spec->classes[i]);
+            if (strcmp(names[i], names[j]) == 0)
+                return fail_as(err, status, "two classes are called '%s'", names[i]);
     }
     return 0;
 }
@@ -49,7 +48,7 @@ static int check_spec(const struct folder_spec *spec, struct err *err)
                        is_path(spec->images) ? spec->masks : spec->images);
     if (*spec->mask_suffix && !is_path(spec->mask_suffix))
         return fail_as(err, STATUS_CONFIG, "'%s' is no end of a file's name", spec->mask_suffix);
-    return check_classes(spec, err);
+    return class_names_check(spec->classes, spec->class_count, STATUS_CONFIG, err);
 }
 
 static const struct mask_values *values_of(const struct folder_spec *spec, struct arena *arena)

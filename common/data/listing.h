@@ -60,12 +60,39 @@ const char *picture_stem(const char *path, struct arena *arena);
 /* A file of a data set is not there: says how to fetch it, where that is known (fetch not NULL). */
 int missing_file(const char *name, const char *folder, const char *fetch, struct err *err);
 
+/* Names of the classes of masks: at least two, all different, and such that metrics can bear them.
+ * The error has `status`. */
+int class_names_check(const char *const *names, size_t count, enum status status, struct err *err);
+
 /* As pets_sources and pets_read, of a listing that was checked. listing_read appends to *out, whose
  * class names are there already; it does not free it. */
 int listing_sources(const char ***names, const char ***paths, int *count,
                     const struct listing *listing, struct arena *arena, struct err *err);
 int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
                  struct err *err);
+
+/* What became of a case. */
+struct outcome {
+    bool failed, hard; /* hard: not the file's fault, nothing that could be skipped */
+    enum status status;
+    const char *file; /* of the listing: image or mask; NULL: the text says it all */
+    char *text;       /* listing_decode's */
+    struct id pixels;
+    int32_t size[3]; /* d, h, w as read */
+};
+struct decoding {
+    bool skip_bad;
+    /* Reads one case to its place; fills in `hard` and `file` before it fails, else pixels and size.
+     * Called by several threads. */
+    int (*decode)(struct outcome *outcome, uint32_t index, const void *user, struct err *err);
+    const void *user;
+    const void *images;   /* of all cases in the listing's order, in the collection's shape */
+    const uint8_t *masks; /* or NULL */
+};
+/* Decodes all, in parallel, and appends them to *out, whose shape and pixel are there already; does
+ * not free it. */
+int listing_decode(struct collection *out, const struct listing *listing,
+                   const struct decoding *how, struct err *err);
 
 /* What an h x w picture takes of the frame that is fit, at least a pixel each way, and where it
  * begins. */

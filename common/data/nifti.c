@@ -90,22 +90,19 @@ static double value_of(const uint8_t *p, const struct nifti_layout *layout)
     }
 }
 
-/* How far one step along each of the file's axes goes in the volume, and where its first voxel is. */
-struct walk {
-    int64_t start, step[3];
-};
-
-static struct walk walk_of(const struct volume *volume, const struct nifti_layout *layout)
+struct nifti_walk nifti_walk(const struct nifti_layout *layout)
 {
-    const int64_t stride[3] = {1, volume->w, (int64_t)volume->w * volume->h};
-    struct walk walk = {0};
-    for (int i = 0; i < 3; i++) {
-        walk.step[i] = stride[layout->axis[i]];
-        if (layout->turned[i]) {
-            walk.start += (layout->size[i] - 1) * walk.step[i];
-            walk.step[i] = -walk.step[i];
+    struct nifti_walk walk = {0};
+    int64_t stride = 1;
+    for (int axis = 0; axis < 3; axis++)
+        for (int i = 0; i < 3; i++) {
+            if (layout->axis[i] != axis)
+                continue;
+            walk.start += layout->turned[i] ? (layout->size[i] - 1) * stride : 0;
+            walk.step[i] = layout->turned[i] ? -stride : stride;
+            stride *= layout->size[i];
+            break;
         }
-    }
     return walk;
 }
 
@@ -127,7 +124,7 @@ static int read_voxels(const struct volume *volume, const struct input *in,
                        const struct nifti_layout *layout, struct err *err)
 {
     const int32_t *size = layout->size;
-    struct walk walk = walk_of(volume, layout);
+    struct nifti_walk walk = nifti_walk(layout);
     unsigned length = (unsigned)size[0] * (unsigned)layout->bytes;
     uint8_t *row = xmalloc(length);
     int status = 0;
@@ -222,42 +219,58 @@ static bool exchange(char out[PATH_BYTES], const char *path, const char *from, c
     return true;
 }
 
-static int read_pair(struct volume *out, const char *path, const struct nifti_layout *layout,
-                     struct err *err)
+static int read_pair(struct volume *out, enum nifti_file *at, const char *path,
+                     const struct nifti_layout *layout, struct err *err)
 {
     char voxels[PATH_BYTES];
     struct input in;
     if (!exchange(voxels, path, ".hdr", ".img"))
         return fail_as(err, STATUS_BAD_DATA,
-                       "'%s': its voxels are in another file (ni1); the name must end in .hdr",
-                       path);
+                       "its voxels are in another file (ni1); the name must end in .hdr");
+    *at = NIFTI_UNOPENED;
     TRY(input_open(&in, voxels, err));
+    *at = NIFTI_SECOND;
     int status = read_body(out, &in, layout, err);
     gzclose(in.file);
-    return status ? wrap(err, "'%s'", voxels) : 0;
+    return status;
 }
 
-int volume_read(struct volume *out, const char *path, struct err *err)
+static int read_files(struct volume *out, enum nifti_file *at, const char *path, struct err *err)
 {
-    char header[PATH_BYTES];
     uint8_t bytes[NIFTI_HEADER];
     struct nifti_layout layout;
     struct input in;
-    *out = (struct volume){0};
-    const char *first = exchange(header, path, ".img", ".hdr") ? header : path;
-    TRY(input_open(&in, first, err));
+    *at = NIFTI_UNOPENED;
+    TRY(input_open(&in, path, err));
+    *at = NIFTI_FIRST;
     int status = take(&in, bytes, NIFTI_HEADER, err) || nifti_header_parse(&layout, bytes, err);
+    if (!status)
+        memcpy(out->header, bytes, NIFTI_HEADER);
     bool pair = !status && layout.pair;
     if (!status && !pair)
         status = check_extensions(&in, &layout, err) || read_body(out, &in, &layout, err);
     gzclose(in.file);
-    if (status)
-        wrap(err, "'%s'", first);
-    else if (pair)
-        status = read_pair(out, first, &layout, err);
-    if (status)
-        volume_free(out);
-    return status ? -1 : 0;
+    return pair ? read_pair(out, at, path, &layout, err) : status;
+}
+
+int nifti_read(struct volume *out, enum nifti_file *at, const char *path, struct err *err)
+{
+    *out = (struct volume){0};
+    if (!read_files(out, at, path, err))
+        return 0;
+    volume_free(out);
+    return -1;
+}
+
+int volume_read(struct volume *out, const char *path, struct err *err)
+{
+    char header[PATH_BYTES], voxels[PATH_BYTES];
+    enum nifti_file at;
+    const char *first = exchange(header, path, ".img", ".hdr") ? header : path;
+    if (!nifti_read(out, &at, first, err))
+        return 0;
+    bool second = at == NIFTI_SECOND && exchange(voxels, first, ".hdr", ".img");
+    return at == NIFTI_UNOPENED ? -1 : wrap(err, "'%s'", second ? voxels : first);
 }
 
 void volume_free(struct volume *volume)

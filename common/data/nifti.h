@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+enum { VOLUME_HEADER = 348 };
 struct volume {
     /* w runs from left to right, h from posterior to anterior, d from inferior to superior */
     int32_t d, h, w;
@@ -20,10 +21,24 @@ struct volume {
     double spacing[3]; /* in mm, from one to the next along d, h and w */
     /* mm to the right, anterior and superior of voxel (w, h, d): sform, else qform, else pixdim */
     double to_world[3][4];
+    uint8_t header[VOLUME_HEADER]; /* of the file, as it stands there */
 };
 enum { VOLUME_VOXELS = 1 << 29 };
 
 int volume_read(struct volume *out, const char *path, struct err *err);
 void volume_free(struct volume *volume);
+/* The same of a .nii or .hdr file, but messages do not name the file: *at says which it is. */
+enum nifti_file {
+    NIFTI_UNOPENED, /* none: the message says it */
+    NIFTI_FIRST,
+    NIFTI_SECOND /* the .img of a pair */
+};
+int nifti_read(struct volume *out, enum nifti_file *at, const char *path, struct err *err);
+
+/* Class indices [d,h,w], in the order of volume_read, as a .nii or .nii.gz file of bytes (uint8) with
+ * the geometry of the file that `header` is of: its sizes, the order and directions of its axes, its
+ * sform and qform, their codes and units. Atomic; equal masks give equal bytes. */
+int volume_write_mask(const char *path, const uint8_t *mask, const uint8_t header[VOLUME_HEADER],
+                      struct err *err);
 
 #endif

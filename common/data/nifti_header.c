@@ -169,6 +169,7 @@ int nifti_header_parse(struct nifti_layout *out, const uint8_t bytes[NIFTI_HEADE
     struct nifti_1_header header;
     *out = (struct nifti_layout){0};
     TRY(parse_kind(&header, out, bytes, err));
+    memcpy(out->header, &header, sizeof header);
     TRY(parse_size(out, &header, err));
     TRY(parse_voxels(out, &header, err));
     return parse_world(out, &header, err);

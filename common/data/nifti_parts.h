@@ -2,16 +2,17 @@
 #ifndef CAIRN_DATA_NIFTI_PARTS_H
 #define CAIRN_DATA_NIFTI_PARTS_H
 
-#include "base/err.h"
+#include "data/nifti.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NIFTI_HEADER = 348, NIFTI_EXTENDER = 4 };
+enum { NIFTI_HEADER = VOLUME_HEADER, NIFTI_EXTENDER = 4 };
 
 struct nifti_layout {
-    int32_t size[3]; /* in the file's order, the first runs fastest */
-    int type, bytes; /* DT_... of nifti1.h; of one voxel */
+    uint8_t header[NIFTI_HEADER]; /* in this machine's byte order */
+    int32_t size[3];              /* in the file's order, the first runs fastest */
+    int type, bytes;              /* DT_... of nifti1.h; of one voxel */
     bool big_endian, pair;
     int64_t offset; /* of the voxels in their file */
     double slope, inter;
@@ -20,6 +21,13 @@ struct nifti_layout {
         [3]; /* which of right, anterior, superior (0, 1, 2) each of the file's axes is nearest */
     bool turned[3]; /* and whether it runs the other way */
 };
+
+/* How far one step along each of the file's axes goes in the volume [d,h,w], and where the file's
+ * first voxel is. */
+struct nifti_walk {
+    int64_t start, step[3];
+};
+struct nifti_walk nifti_walk(const struct nifti_layout *layout);
 
 int nifti_header_parse(struct nifti_layout *out, const uint8_t bytes[NIFTI_HEADER],
                        struct err *err);

@@ -36,21 +36,22 @@ int volume_normalise(struct volume *volume, enum intensity kind, double low, dou
                      struct err *err);
 
 /* Voxels [size] and, of probabilities, c values each; sizes and spacings are d, h, w. */
-struct grid {
+struct voxel_grid {
     int32_t size[3];
     double spacing[3];
 };
 /* Of the volume as it is. */
-struct grid volume_grid(const struct volume *volume);
-/* The same extent at another spacing, to the nearest voxel; at least one. STATUS_BAD_DATA: more
- * than VOLUME_VOXELS. */
-int grid_respace(struct grid *out, const struct grid *from, const double spacing[3],
+struct voxel_grid volume_grid(const struct volume *volume);
+/* The same extent at another spacing, to the nearest voxel; at least one. An axis whose spacing is
+ * the same but for a part in ten thousand stays as it is. STATUS_BAD_DATA: more than VOLUME_VOXELS. */
+int grid_respace(struct voxel_grid *out, const struct voxel_grid *from, const double spacing[3],
                  struct err *err);
 /* Linear between the eight voxels around a place; beyond the outermost centres, the nearest. */
-void grid_linear(float *out, const struct grid *to, const float *in, const struct grid *from,
-                 int32_t c);
+void grid_linear(float *out, const struct voxel_grid *to, const float *in,
+                 const struct voxel_grid *from, int32_t c);
 /* The voxel whose centre is nearest, of two the later. */
-void grid_nearest(uint8_t *out, const struct grid *to, const uint8_t *in, const struct grid *from);
+void grid_nearest(uint8_t *out, const struct voxel_grid *to, const uint8_t *in,
+                  const struct voxel_grid *from);
 /* Centred: cut off on both sides, or filled up with `bytes` bytes of fill; of an odd difference the
  * larger part is at the end. */
 void grid_place(void *out, const int32_t to[3], const void *in, const int32_t from[3],

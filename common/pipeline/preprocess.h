@@ -11,7 +11,8 @@ enum source_format {
     SOURCE_PETS,
     SOURCE_CAMVID,
     SOURCE_FOLDER,
-    SOURCE_CIFAR10
+    SOURCE_CIFAR10,
+    SOURCE_NIFTI
 };
 enum on_bad { ON_BAD_ERROR, ON_BAD_SKIP };
 enum on_equal { ON_EQUAL_ERROR, ON_EQUAL_ALLOW };
@@ -26,10 +27,15 @@ struct preprocess_config {
         const char *images, *masks, *mask_suffix; /* folder */
         struct text_list class_names;
     } source;
-    struct int_list size; /* none: as in the files; else h, w */
-    int aspect;           /* 1: keep */
-    int filter;           /* enum resize_filter */
-    int on_bad, equal;    /* enum on_bad, on_equal */
+    struct int_list size;     /* none: as in the files; else h, w, or of volumes d, h, w */
+    struct real_list spacing; /* of volumes: none: as in the files; else d, h, w in mm */
+    struct {
+        int kind; /* enum intensity */
+        double low, high;
+    } intensity;       /* of volumes */
+    int aspect;        /* 1: keep */
+    int filter;        /* enum resize_filter */
+    int on_bad, equal; /* enum on_bad, on_equal */
     struct {
         int64_t val, test, seed;
     } split;
@@ -43,6 +49,8 @@ int preprocess_sources(const void *config, const char *data, struct arena *arena
                        const struct source **out, int *count, struct err *err);
 /* How pictures come to the size that the section asks for. */
 struct fit preprocess_fit(const struct preprocess_config *config);
+/* What is done to volumes. */
+struct volume_spec preprocess_volumes(const struct preprocess_config *config);
 /* Reads the raw files below `data`, at the size that the section asks for. */
 int preprocess_read(struct collection *out, const struct preprocess_config *config,
                     const char *data, struct err *err);
