@@ -254,6 +254,8 @@ int loader_open(struct loader **out, const struct dataset *dataset, const struct
 /* NULL after the last batch (never when shuffling). Valid until the next call. */
 const struct batch *loader_next(struct loader *loader);
 void loader_close(struct loader *loader); /* NULL is fine */
+/* What loader_open would refuse: STATUS_CONFIG. */
+int loader_check(const struct dataset *dataset, const struct loader_spec *spec, struct err *err);
 /* Bytes a loader of this spec will take of the meter. */
 size_t loader_bytes(const struct dataset *dataset, const struct loader_spec *spec);
 

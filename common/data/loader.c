@@ -275,8 +275,8 @@ static void *work(void *argument)
 
 /* ---- the caller's side ---------------------------------------------------------------------- */
 
-static int check_spec(const struct dataset *dataset, const struct loader_spec *spec,
-                      struct err *err)
+static int check_batch(const struct dataset *dataset, const struct loader_spec *spec,
+                       struct err *err)
 {
     uint64_t position;
     if ((spec->augment || spec->patch.size[0]) && !spec->shuffle)
@@ -308,6 +308,12 @@ static int check_pixels(const struct dataset *dataset, const struct loader_spec 
     return 0;
 }
 
+int loader_check(const struct dataset *dataset, const struct loader_spec *spec, struct err *err)
+{
+    TRY(check_batch(dataset, spec, err));
+    return check_pixels(dataset, spec, err);
+}
+
 /* Signals are for the thread that started us: its handlers must find it, not this one. */
 static int start_thread(struct loader *loader)
 {
@@ -322,8 +328,7 @@ static int start_thread(struct loader *loader)
 int loader_open(struct loader **out, const struct dataset *dataset, const struct loader_spec *spec,
                 struct meter *meter, struct err *err)
 {
-    TRY(check_spec(dataset, spec, err));
-    TRY(check_pixels(dataset, spec, err));
+    TRY(loader_check(dataset, spec, err));
     struct loader *loader = xcalloc(1, sizeof *loader);
     measure(loader, dataset, spec);
     loader->begin = dataset->begin[spec->split];

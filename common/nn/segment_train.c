@@ -50,7 +50,8 @@ const struct field unet_description_fields[] = {
 int unet_config_check(const struct unet_config *config, struct err *err)
 {
     TRY(unet_model_check(&config->model, err));
-    return segment_loss_check(&config->loss, err);
+    TRY(segment_loss_check(&config->loss, err));
+    return train_config_check(&config->train, err);
 }
 
 /* ---- loss ----------------------------------------------------------------------------------- */
@@ -117,8 +118,11 @@ static int check_norm(const struct unet_description *unet, int64_t batch, struct
 {
     const struct unet_model_config *model = &unet->model;
     const struct image_data *data = &unet->data;
+    struct unet_patch seen = unet->patch;
+    if (!seen.present)
+        seen = (struct unet_patch){true, data->d, data->h, data->w};
     for (size_t i = 0; model->norm != NORM_NONE && i < model->channels.count; i++) {
-        int64_t values = halved(data->d, i) * halved(data->h, i) * halved(data->w, i);
+        int64_t values = halved(seen.d, i) * halved(seen.h, i) * halved(seen.w, i);
         if (model->norm == NORM_BATCH)
             values *= batch;
         if (model->norm == NORM_GROUP)
@@ -127,8 +131,8 @@ static int check_norm(const struct unet_description *unet, int64_t batch, struct
             return fail_as(err, STATUS_CONFIG,
                            "model.norm: '%s' has one value to normalise at level %zu, where images "
                            "of %lldx%lldx%lld are one pixel; fewer levels or another norm",
-                           norm_names[model->norm], i, (long long)data->d, (long long)data->h,
-                           (long long)data->w);
+                           norm_names[model->norm], i, (long long)seen.d, (long long)seen.h,
+                           (long long)seen.w);
     }
     return 0;
 }
@@ -156,6 +160,13 @@ static struct unet_spacing spacing_of(const struct dataset *dataset)
     return (struct unet_spacing){spacing[0] > 0, spacing[0], spacing[1], spacing[2]};
 }
 
+static struct unet_patch patch_of(const struct train_config *config)
+{
+    struct patch patch = train_patch(config);
+    const int32_t *size = patch.size;
+    return (struct unet_patch){size[0] > 0, size[0], size[1], size[2]};
+}
+
 static int describe(struct user *out, const struct unet_config *config,
                     const struct dataset *dataset, struct err *err)
 {
@@ -168,6 +179,7 @@ static int describe(struct user *out, const struct unet_config *config,
                                           .data = image_data_of(dataset),
                                           .mask_classes = dataset->mask_class_count,
                                           .outputs = outputs,
+                                          .patch = patch_of(&config->train),
                                           .spacing = spacing_of(dataset)};
     out->loss = &config->loss;
     TRY(check_norm(&out->unet, config->train.batch, err));
@@ -186,7 +198,8 @@ int unet_train(const struct training *where, const struct unet_config *config, u
                         .loss = loss,
                         .user = &user,
                         .groups = groups,
-                        .group_count = 2};
+                        .group_count = 2,
+                        .any_size = true};
     if (!where->explain)
         TRY(model_text_write(&user.unet, unet_description_fields, draft, err));
     return train(where, &task, draft, err);

@@ -124,7 +124,7 @@ static int timed_step(struct trainer *t, struct err *err)
 static int validate(struct trainer *t, double *means, struct err *err)
 {
     const struct dataset *dataset = t->where->dataset;
-    struct loader_spec spec = {.split = SPLIT_VAL, .batch = (uint32_t)t->config->batch};
+    struct loader_spec spec = {.split = SPLIT_VAL, .batch = (uint32_t)validation_batch(t->config)};
     struct loader *loader;
     TRY(loader_open(&loader, dataset, &spec, t->where->meter, err));
     struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed, .factor = 1};
@@ -263,13 +263,29 @@ static int run_steps(struct trainer *t, struct err *err)
 
 /* ---- before and after ----------------------------------------------------------------------- */
 
+static struct loader_spec train_spec(const struct trainer *t)
+{
+    return (struct loader_spec){.split = SPLIT_TRAIN,
+                                .batch = (uint32_t)t->config->batch,
+                                .shuffle = true,
+                                .seed = t->task->seed,
+                                .start = (uint64_t)(t->at.step * t->config->accumulate),
+                                .augment = t->config->augment.count ? &t->augment : NULL,
+                                .patch = train_patch(t->config)};
+}
+
 static int check_config(const struct trainer *t, struct err *err)
 {
     if (!t->where->dataset->count[SPLIT_TRAIN])
         return fail_as(err, STATUS_BAD_DATA, "the train split is empty");
     if (t->config->early_stopping.present && !validates(t))
         return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, and it is empty");
-    return 0;
+    if (t->config->patch.size.count && !t->task->any_size)
+        return fail_as(err, STATUS_CONFIG,
+                       "train.patch: the model is of one size, that of the whole images");
+    TRY(train_config_check(t->config, err));
+    struct loader_spec spec = train_spec(t);
+    return loader_check(t->where->dataset, &spec, err);
 }
 
 /* Numerics are fixed at the first step: a resumed run keeps its threads, and another backend or
@@ -316,20 +332,11 @@ static struct augment augment_of(const struct train_config *config)
     return out;
 }
 
-static struct loader_spec train_spec(const struct trainer *t)
-{
-    return (struct loader_spec){.split = SPLIT_TRAIN,
-                                .batch = (uint32_t)t->config->batch,
-                                .shuffle = true,
-                                .seed = t->task->seed,
-                                .start = (uint64_t)(t->at.step * t->config->accumulate),
-                                .augment = t->config->augment.count ? &t->augment : NULL};
-}
-
 static size_t loaders_bytes(const struct trainer *t)
 {
     struct loader_spec training = train_spec(t),
-                       validation = {.split = SPLIT_VAL, .batch = training.batch};
+                       validation = {.split = SPLIT_VAL,
+                                     .batch = (uint32_t)validation_batch(t->config)};
     return loader_bytes(t->where->dataset, &training) +
            (validates(t) ? loader_bytes(t->where->dataset, &validation) : 0);
 }

@@ -34,6 +34,10 @@ struct train_config {
     struct int_list augment; /* enum augmentation */
     struct augment_limits augment_limits;
     struct {
+        struct int_list size; /* d, h, w; none: whole cases */
+        double foreground;
+    } patch;
+    struct {
         bool present;
         int64_t patience; /* epochs without an improvement of val/loss by more than min_delta */
         double min_delta;
@@ -44,11 +48,16 @@ struct train_config {
     } checkpoint;
 };
 extern const struct field train_fields[];
+/* What no single field can say: STATUS_CONFIG. */
+int train_config_check(const struct train_config *config, struct err *err);
+/* What a training sees of its cases: all (zeros), or patches. */
+struct patch train_patch(const struct train_config *config);
 
 /* The learning rate at update `step` (0-based) of `total`: a pure function (tests call it). */
 double schedule_lr(const struct train_config *config, int64_t step, int64_t total);
 
-/* What a loss function gets: the batch on the device. mask is 0 if the data set has none. */
+/* What a loss function gets: the batch on the device. mask is 0 if the data set has none. With
+ * patches the training's d, h, w are theirs, and validation is of whole cases, one at a time. */
 struct feed {
     val image;  /* F32 [batch,d,h,w,c] in [0, 1] */
     val label;  /* I32 [batch,1,1,1,1] */
@@ -81,6 +90,7 @@ struct task {
     const void *user;
     const char *const *groups; /* parameter groups that are trained */
     int group_count;
+    bool any_size; /* the model takes images of any size, so it can learn from patches */
 };
 
 /* Where a training runs, and in what. threads: 0 = all available. */

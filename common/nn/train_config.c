@@ -92,6 +92,25 @@ static const struct field augment_limits_fields[] = {
 };
 #undef LIMIT
 
+static const struct field patch_fields[] = {
+    {.key = "size",
+     .type = FIELD_INTS,
+     .offset = WITHIN(patch, size),
+     .fallback = "[]",
+     .help = "depth, height and width of what is cut out of each training case; []: all of it",
+     .min = 1,
+     .max = 4096,
+     .max_count = 3},
+    {.key = "foreground",
+     .type = FIELD_REAL,
+     .offset = WITHIN(patch, foreground),
+     .fallback = "0.33",
+     .help = "the share of patches that lie about a voxel with a class above 0; others: anywhere",
+     .min = 0,
+     .max = 1},
+    {.key = NULL},
+};
+
 const struct field train_fields[] = {
     {.key = "optimizer",
      .type = FIELD_CHOICE,
@@ -204,6 +223,11 @@ const struct field train_fields[] = {
      .offset = AT(augment_limits),
      .help = "how far each augmentation goes",
      .sub = augment_limits_fields},
+    {.key = "patch",
+     .type = FIELD_SECTION,
+     .offset = AT(patch),
+     .help = "training on parts of cases",
+     .sub = patch_fields},
     {.key = "early_stopping",
      .type = FIELD_OPTION,
      .offset = AT(early_stopping),
@@ -216,3 +240,22 @@ const struct field train_fields[] = {
      .sub = checkpoint_fields},
     {.key = NULL},
 };
+
+int train_config_check(const struct train_config *config, struct err *err)
+{
+    size_t count = config->patch.size.count;
+    if (count && count != 3)
+        return fail_as(err, STATUS_CONFIG,
+                       "train.patch.size: %zu item%s given; 3 (depth, height and width) or none "
+                       "expected",
+                       count, count == 1 ? "" : "s");
+    return 0;
+}
+
+struct patch train_patch(const struct train_config *config)
+{
+    struct patch patch = {.foreground = config->patch.foreground};
+    for (size_t i = 0; i < config->patch.size.count; i++)
+        patch.size[i] = (int32_t)config->patch.size.items[i];
+    return patch;
+}

@@ -86,6 +86,8 @@ int programs_open(struct programs *out, struct params *params, struct backend *b
                   const struct task *task, const struct training *where, double *multiply_adds,
                   struct err *err);
 void programs_close(struct programs *programs);
+/* Cases in a batch of validation: with patches 1, as whole cases may be large. */
+int64_t validation_batch(const struct train_config *config);
 /* Puts a batch, runs, and reads the loss and the monitors into values[]. */
 int program_run(struct program *program, const struct batch *batch, const struct scalars *scalars,
                 float values[MEASURES], struct err *err);

@@ -23,25 +23,44 @@ struct maker {
     enum dtype precision;
 };
 
-static void declare_feed(struct program *p, const struct maker *maker)
+int64_t validation_batch(const struct train_config *config)
+{
+    return config->patch.size.count ? 1 : config->batch;
+}
+
+/* Of training or of evaluation: n cases, or parts of them. */
+static struct shape feed_shape(const struct maker *maker, bool trains)
 {
     const struct dataset *data = maker->dataset;
+    const struct train_config *config = maker->task->config;
+    struct patch patch = train_patch(config);
+    if (trains && patch.size[0])
+        return (struct shape){(int32_t)config->batch, patch.size[0], patch.size[1], patch.size[2],
+                              data->c};
+    int64_t n = trains ? config->batch : validation_batch(config);
+    return (struct shape){(int32_t)n, data->d, data->h, data->w, data->c};
+}
+
+static void declare_feed(struct program *p, const struct maker *maker, bool trains)
+{
     struct graph *g = p->graph;
-    int32_t n = (int32_t)maker->task->config->batch;
-    p->feed.image = g_input(g, "image", F32, (struct shape){n, data->d, data->h, data->w, data->c});
+    struct shape image = feed_shape(maker, trains), mask = image;
+    int32_t n = image.n;
+    mask.c = 1;
+    p->feed.image = g_input(g, "image", F32, image);
     p->feed.label = g_input(g, "label", I32, (struct shape){n, 1, 1, 1, 1});
-    if (data->masks)
-        p->feed.mask = g_input(g, "mask", I32, (struct shape){n, data->d, data->h, data->w, 1});
+    if (maker->dataset->masks)
+        p->feed.mask = g_input(g, "mask", I32, mask);
     p->feed.weight = g_input(g, "weight", F32, (struct shape){n, 1, 1, 1, 1});
     p->feed.factor = g_input(g, "factor", F32, (struct shape){1, 1, 1, 1, 1});
     p->clock = g_clock(g);
 }
 
 /* Inputs, model, loss and monitors. */
-static void declare_model(struct program *p, const struct maker *maker)
+static void declare_model(struct program *p, const struct maker *maker, bool trains)
 {
     struct graph *g = p->graph;
-    declare_feed(p, maker);
+    declare_feed(p, maker, trains);
     p->loss = maker->task->loss(g, &p->feed, maker->task->user, &p->monitors);
     for (int i = 0; i <= p->monitors.count; i++) {
         val value = i ? p->monitors.items[i - 1].value : p->loss;
@@ -72,7 +91,7 @@ static int make_batch_program(struct program *p, const struct maker *maker, bool
 {
     p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
     graph_set_precision(p->graph, maker->precision);
-    declare_model(p, maker);
+    declare_model(p, maker, true);
     graph_backward(p->graph, p->loss, maker->task->groups, maker->task->group_count, add);
     if (update)
         declare_update(p, maker, p->loss);
@@ -91,7 +110,7 @@ static int make_evaluate_program(struct program *p, const struct maker *maker, s
 {
     enum array weights = maker->task->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM;
     p->graph = graph_new(maker->params, MODE_EVALUATE, weights);
-    declare_model(p, maker);
+    declare_model(p, maker, false);
     return graph_check(p->graph, err);
 }
 
@@ -129,7 +148,7 @@ int programs_open(struct programs *out, struct params *params, struct backend *b
     *out = (struct programs){0};
     TRY(make_graphs(out, &maker, err));
     TRY(params_realise(params, backend, task->seed, err));
-    TRY(count_multiply_adds(multiply_adds, out, backend, task->config->batch, err));
+    TRY(count_multiply_adds(multiply_adds, out, backend, validation_batch(task->config), err));
     struct plan_options options = {.meter = where->meter};
     struct program *all[] = {&out->first, &out->more, &out->apply, &out->evaluate};
     size_t count = where->dataset->count[SPLIT_VAL] ? 4 : 3;
