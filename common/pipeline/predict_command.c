@@ -1,9 +1,11 @@
-/* evaluate predict: segments pictures of any size with a trained UNet. */
+/* evaluate predict: segments pictures and volumes of any size with a trained UNet. */
 #include "pipeline/predict_command.h"
 
 #include "base/progress.h"
 #include "base/stop.h"
+#include "base/text.h"
 #include "data/listing.h"
+#include "data/nifti.h"
 #include "nn/predict.h"
 #include "pipeline/model_run.h"
 #include "pipeline/pipeline.h"
@@ -16,15 +18,22 @@
 
 static const char usage[] = "predict MODEL FILE ... -o DIR [OPTION ...]";
 static const char help[] =
-    "Segments PNG and JPEG pictures of any size with a trained UNet: DIR/NAME.png holds the class\n"
-    "of each pixel; NAME.safetensors, if asked for, `probabilities` f32 [h,w,classes] (one "
-    "channel,\n"
-    "the foreground's, where the model has one logit). On stdout: MODEL FILE DIR/NAME.png.\n\n"
+    "Segments new images of any size with a trained UNet: PNG and JPEG pictures or, if it was\n"
+    "trained on volumes, NIfTI files (.nii, .hdr, .img, also packed: .gz). DIR/NAME.png or\n"
+    "DIR/NAME.nii.gz holds the class of each pixel; NAME.safetensors, if asked for, "
+    "`probabilities`\n"
+    "f32 [h,w,classes] (one channel, the foreground's, where the model has one logit), of volumes\n"
+    "[d,h,w,classes] from left to right, posterior to anterior, inferior to superior. On stdout:\n"
+    "MODEL FILE MASK.\n\n"
     "Pictures come to the model as its training images did (preprocess: size, aspect, filter), "
     "and\n"
-    "the probabilities back to the picture's size. Without a size pictures of more than 2^20 "
-    "pixels\n"
-    "are predicted in sliding windows of the training images' size.\n\n"
+    "the probabilities back to the picture's size. Volumes come to the training volumes' "
+    "intensities\n"
+    "and spacing, and are filled up to their size; the probabilities come back to the file's own\n"
+    "voxels, and the mask has its geometry (sizes, axes, sform, qform).\n"
+    "Pictures without a size, and volumes, of more than 2^20 pixels are predicted in sliding "
+    "windows\n"
+    "of the size that the model was trained on.\n\n"
     "MODEL is a run of transfer-unet: its number, or the beginning of its recipe's or its model's "
     "id\n";
 
@@ -76,16 +85,32 @@ static int check_names(const struct work *work, struct err *err)
     return status;
 }
 
+static const char *stem_of(struct work *work, const char *path)
+{
+    static const char *const endings[] = {".nii", ".hdr", ".img"};
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (!predictor_takes_volumes(&work->predictor))
+        return picture_stem(path, &work->arena);
+    size_t length = strlen(name) - (ends_with(name, ".gz") ? strlen(".gz") : 0);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t ending = strlen(endings[i]);
+        if (length > ending && memcmp(name + length - ending, endings[i], ending) == 0)
+            return arena_strndup(&work->arena, name, length - ending);
+    }
+    return name;
+}
+
 static int name_files(struct work *work, struct err *err)
 {
     const struct options *options = work->options;
+    const char *ending = predictor_takes_volumes(&work->predictor) ? ".nii.gz" : ".png";
     work->count = options->argument_count - 2;
     work->files = arena_alloc(&work->arena, (size_t)work->count * sizeof *work->files);
     for (int i = 0; i < work->count; i++) {
         struct file *file = &work->files[i];
         file->in = options->arguments[2 + i];
-        const char *stem = picture_stem(file->in, &work->arena);
-        TRY(!(file->mask = output_path(work, stem, ".png", err)));
+        const char *stem = stem_of(work, file->in);
+        TRY(!(file->mask = output_path(work, stem, ending, err)));
         if (options->probabilities)
             TRY(!(file->probability = output_path(work, stem, ".safetensors", err)));
     }
@@ -105,15 +130,27 @@ static int check_output(const struct work *work, const char *path, struct err *e
     return 0;
 }
 
+static int try_to_read(const struct work *work, const char *path, struct err *err)
+{
+    struct image image;
+    struct volume volume;
+    if (predictor_takes_volumes(&work->predictor)) {
+        TRY(volume_read(&volume, path, err));
+        volume_free(&volume);
+    } else {
+        TRY(image_read(&image, predictor_form(&work->predictor), path, err));
+        image_free(&image);
+    }
+    return 0;
+}
+
 /* All of them are read, so that nothing is predicted where one is bad. */
 static int check_files(struct work *work, struct err *err)
 {
     for (int i = 0; i < work->count; i++) {
         struct file *file = &work->files[i];
-        struct image image;
         struct stat st;
-        TRY(image_read(&image, predictor_form(&work->predictor), file->in, err));
-        image_free(&image);
+        TRY(try_to_read(work, file->in, err));
         if (stat(file->in, &st))
             return fail_errno(err, "cannot stat '%s'", file->in);
         file->device = st.st_dev;
@@ -127,42 +164,87 @@ static int check_files(struct work *work, struct err *err)
 
 /* ---- predict -------------------------------------------------------------------------------- */
 
-static int write_results(const struct file *file, const struct image *image,
-                         const float *probability, int32_t outputs, struct err *err)
+/* What was predicted of one file, at its own pixels. */
+struct result {
+    int32_t d, h, w, outputs;
+    float *probability;    /* [d,h,w,outputs] */
+    const uint8_t *header; /* of a volume's file; NULL: a picture */
+};
+
+static int64_t pixels_of(const struct result *result)
 {
-    int64_t pixels = (int64_t)image->h * image->w;
-    const struct tensor tensor = {.name = "probabilities",
-                                  .type = TENSOR_F32,
-                                  .dims = 3,
-                                  .dim = {image->h, image->w, outputs},
-                                  .data = probability,
-                                  .bytes = (size_t)(pixels * outputs) * sizeof *probability};
+    return (int64_t)result->d * result->h * result->w;
+}
+
+static int write_probabilities(const struct result *result, const char *path, struct err *err)
+{
+    int64_t values = pixels_of(result) * result->outputs;
+    const struct tensor of_picture = {.name = "probabilities",
+                                      .type = TENSOR_F32,
+                                      .dims = 3,
+                                      .dim = {result->h, result->w, result->outputs},
+                                      .data = result->probability,
+                                      .bytes = (size_t)values * sizeof *result->probability};
+    struct tensor of_volume = of_picture;
+    of_volume.dims = 4;
+    of_volume.dim[0] = result->d;
+    memcpy(of_volume.dim + 1, of_picture.dim, 3 * sizeof *of_picture.dim);
+    return tensors_write(path, result->header ? &of_volume : &of_picture, 1, NULL, 0, err);
+}
+
+static int write_results(const struct file *file, const struct result *result, struct err *err)
+{
+    int64_t pixels = pixels_of(result);
     uint8_t *mask = xcalloc((size_t)pixels, 1);
-    int status = predictor_decide(mask, probability, pixels, outputs, err);
+    int status = predictor_decide(mask, result->probability, pixels, result->outputs, err);
     if (status)
         wrap(err, "'%s'", file->in);
     if (!status && file->probability)
-        status = tensors_write(file->probability, &tensor, 1, NULL, 0, err);
+        status = write_probabilities(result, file->probability, err);
     if (!status)
-        status = image_write_mask(file->mask, mask, image->h, image->w, err);
+        status = result->header ? volume_write_mask(file->mask, mask, result->header, err)
+                                : image_write_mask(file->mask, mask, result->h, result->w, err);
     free(mask);
+    return status;
+}
+
+/* image or volume: the other is NULL. */
+static int predict_one(struct work *work, const struct file *file, const struct image *image,
+                       struct volume *volume, struct err *err)
+{
+    struct result result = {.d = volume ? volume->d : 1,
+                            .h = volume ? volume->h : image->h,
+                            .w = volume ? volume->w : image->w,
+                            .outputs = (int32_t)work->predictor.description.outputs,
+                            .header = volume ? volume->header : NULL};
+    void *block;
+    size_t bytes = (size_t)(pixels_of(&result) * result.outputs) * sizeof *result.probability;
+    TRY(block_alloc(&block, bytes, &work->meter, err));
+    result.probability = block;
+    int status = volume ? predictor_volume(&work->predictor, block, volume, err)
+                        : predictor_picture(&work->predictor, block, image, err);
+    if (status && err->status == STATUS_BAD_DATA)
+        wrap(err, "'%s'", file->in);
+    if (!status)
+        status = write_results(file, &result, err);
+    block_free(block, bytes, &work->meter);
     return status;
 }
 
 static int predict_file(struct work *work, const struct file *file, struct err *err)
 {
     struct image image;
-    void *probability;
-    TRY(image_read(&image, predictor_form(&work->predictor), file->in, err));
-    int32_t outputs = (int32_t)work->predictor.description.outputs;
-    size_t bytes = (size_t)image.h * (size_t)image.w * (size_t)outputs * sizeof(float);
-    int status = block_alloc(&probability, bytes, &work->meter, err);
-    if (!status) {
-        status = predictor_picture(&work->predictor, probability, &image, err) ||
-                 write_results(file, &image, probability, outputs, err);
-        block_free(probability, bytes, &work->meter);
+    struct volume volume;
+    int status;
+    if (predictor_takes_volumes(&work->predictor)) {
+        TRY(volume_read(&volume, file->in, err));
+        status = predict_one(work, file, NULL, &volume, err);
+        volume_free(&volume);
+    } else {
+        TRY(image_read(&image, predictor_form(&work->predictor), file->in, err));
+        status = predict_one(work, file, &image, NULL, err);
+        image_free(&image);
     }
-    image_free(&image);
     return status ? -1 : 0;
 }
 
@@ -177,7 +259,7 @@ static int predict_files(struct work *work, struct err *err)
         if (!status)
             printf("%s %s %s\n", work->predictor.model.hex, work->files[i].in, work->files[i].mask);
         fflush(stdout); /* a line says that its files are there */
-        progress_step(&progress, i + 1, 1, "pictures", "");
+        progress_step(&progress, i + 1, 1, "files", "");
     }
     progress_end(&progress);
     stop_unwatch(stop);
@@ -193,9 +275,11 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
     TRY(model_run_find(&model, &run, store, TRANSFER_UNET, "a UNet", options->arguments[1],
                        &work->arena, err));
     TRY(model_run_preprocess(&preprocess, store, run, &work->arena, err));
-    const struct treatment treatment = {.fit = preprocess_fit(&preprocess)};
+    const struct treatment treatment = {preprocess_fit(&preprocess),
+                                        preprocess_volumes(&preprocess)};
     TRY(predictor_open(&work->predictor, store, &model, &treatment, (int)options->threads,
                        &work->meter, err));
+    TRY(name_files(work, err));
     TRY(check_files(work, err));
     TRY(folder_make(options->output, err));
     return predict_files(work, err);
@@ -210,7 +294,7 @@ int predict_command(int argc, char **argv, struct err *err)
     TRY(options_parse(&options, argc, argv, usage, help, takes, err));
     if (options.argument_count < 3 || !options.output)
         return fail_as(err, STATUS_USAGE, "usage: evaluate %s", usage);
-    int status = name_files(&work, err) || store_open(&store, options.lab, false, err);
+    int status = store_open(&store, options.lab, false, err);
     if (!status) {
         status = predict_with(&work, store, err);
         predictor_close(&work.predictor);

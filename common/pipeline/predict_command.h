@@ -1,4 +1,4 @@
-/* evaluate predict MODEL FILE ... -o DIR: new pictures with a trained UNet. */
+/* evaluate predict MODEL FILE ... -o DIR: new pictures and volumes with a trained UNet. */
 #ifndef CAIRN_PIPELINE_PREDICT_COMMAND_H
 #define CAIRN_PIPELINE_PREDICT_COMMAND_H
 
