@@ -175,14 +175,12 @@ static int describe(struct user *out, const struct unet_config *config,
         return fail_as(err, STATUS_CONFIG, "transfer-unet needs masks, and the data set has none");
     TRY(unet_config_check(config, err));
     TRY(segment_loss_outputs(&outputs, &config->loss, dataset->mask_class_count, err));
-    const struct patch patch = train_patch(&config->train);
-    out->unet = (struct unet_description){
-        .model = config->model,
-        .data = image_data_of(dataset),
-        .mask_classes = dataset->mask_class_count,
-        .outputs = outputs,
-        .patch = {patch.size[0] > 0, patch.size[0], patch.size[1], patch.size[2]},
-        .spacing = spacing_of(dataset)};
+    out->unet = (struct unet_description){.model = config->model,
+                                          .data = image_data_of(dataset),
+                                          .mask_classes = dataset->mask_class_count,
+                                          .outputs = outputs,
+                                          .patch = patch_of(&config->train),
+                                          .spacing = spacing_of(dataset)};
     out->loss = &config->loss;
     TRY(check_norm(&out->unet, config->train.batch, err));
     return count_pixels(&out->counts, dataset, err);
