@@ -1,0 +1,743 @@
+/*
+ * What becomes of volumes: grids and intensities beside scipy and numpy (scripts/golden-volumes.py),
+ * folders of NIfTI files that the test writes itself, and each way in which those can be wrong.
+ */
+#include "data/data.h"
+
+#include "base/file.h"
+#include "store/tensors.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "data_nifti_file.h"
+
+#include <cmocka.h>
+
+struct fixture {
+    struct tensors golden;
+    char folder[64];
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    struct err err;
+    if (tensors_open(&f.golden, "tests/golden/resampled.safetensors", &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return -1;
+    }
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    tensors_close(&((struct fixture *)*state)->golden);
+    return 0;
+}
+
+/* A folder for one test. */
+static int make_folder(void **state)
+{
+    struct fixture *f = *state;
+    strcpy(f->folder, "/tmp/volumes-test-XXXXXX");
+    return mkdtemp(f->folder) ? 0 : -1;
+}
+
+static int drop_folder(void **state)
+{
+    struct err err;
+    return folder_remove(((struct fixture *)*state)->folder, &err);
+}
+
+static const struct tensor *need(const struct fixture *f, const char *name, const char *part)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s:%s", name, part);
+    const struct tensor *t = tensors_find(&f->golden, full);
+    if (!t)
+        fail_msg("the golden file has no '%s'", full);
+    return t;
+}
+
+static void must(int status, const struct err *err)
+{
+    if (status)
+        fail_msg("%s", err->text);
+}
+
+static void near(double got, double want, double most)
+{
+    if (!(fabs(got - want) <= most))
+        fail_msg("%.9g, not %.9g", got, want);
+}
+
+/* ---- grids ---------------------------------------------------------------------------------- */
+
+static void check_resampled(const struct fixture *f, const char *name)
+{
+    const struct tensor *values = need(f, name, "values"), *linear = need(f, name, "linear");
+    const struct tensor *nearest = need(f, name, "nearest");
+    const double *spacing = need(f, name, "spacing")->data;
+    struct voxel_grid from, to;
+    struct err err;
+    for (int i = 0; i < 3; i++) {
+        from.size[i] = (int32_t)values->dim[i];
+        from.spacing[i] = spacing[i];
+    }
+    must(grid_respace(&to, &from, spacing + 3, &err), &err);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(to.size[i], linear->dim[i]);
+    float *out = xmalloc(linear->bytes);
+    uint8_t *classes = xmalloc(nearest->bytes);
+    grid_linear(out, &to, values->data, &from, (int32_t)values->dim[3]);
+    for (size_t i = 0; i < linear->bytes / sizeof *out; i++)
+        near((double)out[i], (double)((const float *)linear->data)[i], 2e-4);
+    grid_nearest(classes, &to, need(f, name, "classes")->data, &from);
+    assert_memory_equal(classes, nearest->data, nearest->bytes);
+    free(out);
+    free(classes);
+}
+
+static void resampling_agrees_with_scipy(void **state)
+{
+    static const char *const names[] = {"finer",        "coarser",        "one axis",
+                                        "to one voxel", "from one voxel", "probabilities"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        check_resampled(*state, names[i]);
+}
+
+static void between_two_voxels_the_later_is_nearest(void **state)
+{
+    (void)state;
+    const struct voxel_grid from = {{1, 1, 4}, {1, 1, 1}}, to = {{1, 1, 2}, {1, 1, 2}};
+    const uint8_t in[4] = {1, 2, 3, 4};
+    uint8_t out[2];
+    grid_nearest(out, &to, in, &from);
+    assert_int_equal(out[0], 2);
+    assert_int_equal(out[1], 4);
+}
+
+static void placing_is_centred(void **state)
+{
+    (void)state;
+    const uint16_t five[5] = {1, 2, 3, 4, 5}, fill = 9;
+    uint16_t two[2], back[5], rows[6];
+    for (int axis = 0; axis < 3; axis++) {
+        int32_t small[3] = {1, 1, 1}, large[3] = {1, 1, 1};
+        small[axis] = 2;
+        large[axis] = 5;
+        grid_place(two, small, five, large, &fill, sizeof fill);
+        assert_memory_equal(two, ((const uint16_t[]){2, 3}), sizeof two);
+        grid_place(back, large, two, small, &fill, sizeof fill);
+        assert_memory_equal(back, ((const uint16_t[]){9, 2, 3, 9, 9}), sizeof back);
+    }
+    /* cut along one axis and filled up along another */
+    grid_place(rows, (const int32_t[]){1, 3, 2}, five, (const int32_t[]){1, 1, 4}, &fill,
+               sizeof fill);
+    assert_memory_equal(rows, ((const uint16_t[]){9, 9, 2, 3, 9, 9}), sizeof rows);
+}
+
+static void spacings_that_do_not_fit(void **state)
+{
+    (void)state;
+    const struct voxel_grid from = {{100, 100, 100}, {1, 1, 1}};
+    const double fine[3] = {0.1, 0.1, 0.1}, same[3] = {1.00005, 0.99995, 1},
+                 other[3] = {1.02, 1, 1};
+    struct voxel_grid to;
+    struct err err;
+    assert_int_equal(grid_respace(&to, &from, fine, &err), -1);
+    assert_int_equal(err.status, STATUS_BAD_DATA);
+    assert_non_null(strstr(err.text, "1000 x 1000 x 1000 voxels"));
+    must(grid_respace(&to, &from, same, &err), &err);
+    assert_memory_equal(to.size, from.size, sizeof to.size);
+    assert_memory_equal(to.spacing, from.spacing, sizeof to.spacing);
+    must(grid_respace(&to, &from, other, &err), &err);
+    assert_int_equal(to.size[0], 98);
+    near(to.spacing[0], 1.02, 0);
+    near(to.spacing[1], 1, 0);
+}
+
+/* ---- intensities ---------------------------------------------------------------------------- */
+
+static struct volume volume_of(const float *voxels, int32_t d, int32_t h, int32_t w)
+{
+    size_t bytes = (size_t)(d * h * w) * sizeof *voxels;
+    return (struct volume){.d = d,
+                           .h = h,
+                           .w = w,
+                           .voxels = memcpy(xmalloc(bytes), voxels, bytes),
+                           .spacing = {1, 1, 1},
+                           .to_world = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+}
+
+static void intensities_agree_with_numpy(void **state)
+{
+    static const struct {
+        const char *name;
+        enum intensity kind;
+        double low, high;
+    } kinds[] = {{"values", INTENSITY_NONE, 0, 0},
+                 {"percentile", INTENSITY_PERCENTILE, 1.5, 97},
+                 {"zscore", INTENSITY_ZSCORE, 0, 0},
+                 {"range", INTENSITY_RANGE, 50, 300}};
+    const struct tensor *values = need(*state, "intensity", "values");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const float *want = need(*state, "intensity", kinds[i].name)->data;
+        struct volume volume = volume_of(values->data, 4, 5, 6);
+        struct err err;
+        must(volume_normalise(&volume, kinds[i].kind, kinds[i].low, kinds[i].high, &err), &err);
+        for (size_t k = 0; k < 120; k++)
+            near((double)volume.voxels[k], (double)want[k], 2e-6 * fmax(1, (double)fabsf(want[k])));
+        volume_free(&volume);
+    }
+}
+
+static void percentiles_of_few_voxels(void **state)
+{
+    (void)state;
+    const float voxels[5] = {-3, 8, -7, 0, 2}; /* sorted: -7 -3 0 2 8 */
+    struct volume volume = volume_of(voxels, 1, 1, 5);
+    struct err err;
+    must(volume_normalise(&volume, INTENSITY_PERCENTILE, 0, 100, &err), &err);
+    const double want[5] = {4, 15, 0, 7, 9};
+    for (int i = 0; i < 5; i++)
+        near((double)volume.voxels[i], want[i] / 15, 1e-6);
+    volume_free(&volume);
+    volume = volume_of(voxels, 5, 1, 1);
+    must(volume_normalise(&volume, INTENSITY_PERCENTILE, 25, 75, &err), &err); /* -3 and 2 */
+    const double clipped[5] = {0, 1, 0, 0.6, 1};
+    for (int i = 0; i < 5; i++)
+        near((double)volume.voxels[i], clipped[i], 1e-6);
+    volume_free(&volume);
+}
+
+static void nothing_to_normalise_by(void **state)
+{
+    (void)state;
+    const float flat[4] = {5, 5, 5, 5}, zero[4] = {0}, one[4] = {0, -0.0f, 3, 0};
+    const float *const volumes[] = {flat, zero, one};
+    for (int i = 0; i < 3; i++) {
+        struct volume volume = volume_of(volumes[i], 1, 2, 2);
+        struct err err;
+        assert_int_equal(volume_normalise(&volume, INTENSITY_ZSCORE, 0, 0, &err), -1);
+        assert_int_equal(err.status, STATUS_BAD_DATA);
+        if (i < 2)
+            assert_int_equal(volume_normalise(&volume, INTENSITY_PERCENTILE, 1, 99, &err), -1);
+        assert_int_equal(err.status, STATUS_BAD_DATA);
+        volume_free(&volume);
+    }
+}
+
+/* ---- all three ------------------------------------------------------------------------------ */
+
+static double height_at(const struct volume *v, int32_t z, int32_t y, int32_t x)
+{
+    static const double slope[3] = {0.3, -1.1, 0.7};
+    double sum = 5;
+    for (int row = 0; row < 3; row++) {
+        const double *m = v->to_world[row];
+        sum += slope[row] * (m[0] * x + m[1] * y + m[2] * z + m[3]);
+    }
+    return sum;
+}
+
+/* Voxels that are a linear function of the place in the world are so on every grid. */
+static void the_place_in_the_world_stays(void **state)
+{
+    (void)state;
+    static const struct volume_spec specs[] = {
+        {.spacing = {1.3, 0.9, 2.1}},
+        {.size = {6, 4, 7}},
+        {.spacing = {0.8, 1.1, 1.9}, .size = {9, 5, 20}},
+        {.size = {11, 12, 14}},
+    };
+    float voxels[8 * 9 * 10] = {0};
+    for (size_t s = 0; s < sizeof specs / sizeof *specs; s++) {
+        struct volume v = volume_of(voxels, 8, 9, 10);
+        /* turned in the plane, spacings 1.5 (w), 1.2 (h) and 2 (d) */
+        const double world[3][4] = {{1.2, -0.72, 0, 7}, {0.9, 0.96, 0, -3}, {0, 0, 2, 11}};
+        const double spacing[3] = {2, 1.2, 1.5};
+        memcpy(v.to_world, world, sizeof world);
+        memcpy(v.spacing, spacing, sizeof spacing);
+        for (int32_t i = 0; i < 720; i++)
+            v.voxels[i] = (float)height_at(&v, i / 90, i / 10 % 9, i % 10);
+        struct err err;
+        must(volume_prepare(&v, &specs[s], &err), &err);
+        float least = v.voxels[0]; /* also what is filled up */
+        for (int32_t i = 0; i < v.d * v.h * v.w; i++)
+            least = fminf(least, v.voxels[i]);
+        int checked = 0;
+        for (int32_t i = 0; i < v.d * v.h * v.w; i++) {
+            int32_t z = i / (v.h * v.w), y = i / v.w % v.h, x = i % v.w;
+            bool inside = z > 0 && y > 0 && x > 0 && z < v.d - 1 && y < v.h - 1 && x < v.w - 1;
+            if (!inside || v.voxels[i] <= least)
+                continue;
+            near((double)v.voxels[i], height_at(&v, z, y, x), 1e-4);
+            checked++;
+        }
+        assert_true(checked >= 40);
+        const int32_t size[3] = {v.d, v.h, v.w};
+        for (int i = 0; i < 3; i++) {
+            double norm = 0;
+            for (int row = 0; row < 3; row++)
+                norm += v.to_world[row][2 - i] * v.to_world[row][2 - i];
+            near(v.spacing[i], sqrt(norm), 1e-9);
+            near(v.spacing[i], specs[s].spacing[0] > 0 ? specs[s].spacing[i] : spacing[i], 1e-9);
+            if (specs[s].size[0])
+                assert_int_equal(size[i], specs[s].size[i]);
+        }
+        volume_free(&v);
+    }
+}
+
+static void what_is_padded(void **state)
+{
+    (void)state;
+    const float voxels[4] = {3, 5, -2, 4};
+    const struct volume_spec specs[] = {
+        {.size = {1, 2, 4}},
+        {.intensity = INTENSITY_RANGE, .low = 2, .high = 6, .size = {1, 2, 4}},
+        {.intensity = INTENSITY_ZSCORE, .size = {1, 2, 4}},
+    };
+    const double fill[] = {-2, 0, 0};
+    for (int i = 0; i < 3; i++) {
+        struct volume v = volume_of(voxels, 1, 2, 2);
+        struct err err;
+        must(volume_prepare(&v, &specs[i], &err), &err);
+        const int outside[4] = {0, 3, 4, 7};
+        for (int k = 0; k < 4; k++)
+            near((double)v.voxels[outside[k]], fill[i], 0);
+        if (i == 1)
+            near((double)v.voxels[2], 0.75, 1e-7);
+        volume_free(&v);
+    }
+}
+
+/* ---- folders -------------------------------------------------------------------------------- */
+
+enum { W = 3, H = 4, D = 2, VOXELS = W * H * D };
+
+static void put_text(const struct fixture *f, const char *name, const char *text)
+{
+    char path[PATH_BYTES];
+    struct err err;
+    must(path_join(path, f->folder, name, &err), &err);
+    must(file_publish(path, text, strlen(text), &err), &err);
+}
+
+static void put_volume(const struct fixture *f, const char *name, const struct nifti_content *file)
+{
+    char path[PATH_BYTES];
+    struct err err;
+    must(path_join(path, f->folder, name, &err), &err);
+    write_nifti(path, file);
+}
+
+/* Voxel i of case k: 100 k + i; its mask: (i + k) mod 3. */
+static void put_case(const struct fixture *f, const char *image, const char *mask, int k)
+{
+    float voxels[VOXELS];
+    uint8_t classes[VOXELS];
+    for (int i = 0; i < VOXELS; i++) {
+        voxels[i] = (float)(100 * k + i);
+        classes[i] = (uint8_t)((i + k) % 3);
+    }
+    struct nifti_content file = {.size = {W, H, D}, .type = DT_FLOAT32, .voxels = voxels};
+    put_volume(f, image, &file);
+    file.type = DT_UINT8;
+    file.voxels = classes;
+    if (mask)
+        put_volume(f, mask, &file);
+}
+
+#define LABELS "\"labels\": {\"0\": \"background\", \"1\": \"Anterior\", \"2\": \"Posterior\"}"
+#define PAIR(name)                                                                                 \
+    "{\"image\": \"./imagesTr/" name ".nii.gz\", \"label\": \"./labelsTr/" name ".nii.gz\"}"
+
+static void put_folders(const struct fixture *f)
+{
+    char path[PATH_BYTES];
+    struct err err;
+    static const char *const names[] = {"imagesTr", "labelsTr"};
+    for (int i = 0; i < 2; i++) {
+        must(path_join(path, f->folder, names[i], &err), &err);
+        must(folder_make(path, &err), &err);
+    }
+}
+
+/* Three cases, listed in another order than that of their names. */
+static void put_decathlon(const struct fixture *f)
+{
+    put_folders(f);
+    put_case(f, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz", 0);
+    put_case(f, "imagesTr/b.nii.gz", "labelsTr/b.nii.gz", 1);
+    put_case(f, "imagesTr/c.nii.gz", "labelsTr/c.nii.gz", 2);
+    put_text(f, "dataset.json",
+             "{" LABELS ", \"training\": [" PAIR("c") ", " PAIR("a") ", " PAIR(
+                 "b") "],"
+                      "\"test\": [\"./imagesTs/x.nii.gz\"]}");
+}
+
+static const struct volume_spec as_it_is = {0};
+
+static void check_case(const struct collection *c, uint32_t at, const char *id, enum split split,
+                       int k)
+{
+    const struct raw_case *one = &c->cases[at];
+    const float *image = one->image;
+    float voxels[VOXELS];
+    assert_string_equal(one->id, id);
+    assert_int_equal(one->split, split);
+    assert_int_equal(one->label, -1);
+    assert_memory_equal(one->size, ((const int32_t[]){D, H, W}), sizeof one->size);
+    for (int i = 0; i < VOXELS; i++) {
+        voxels[i] = (float)(100 * k + i);
+        near((double)image[i], 100 * k + i, 0);
+        if (one->mask)
+            assert_int_equal(one->mask[i], (i + k) % 3);
+    }
+    assert_string_equal(one->pixels->hex, volume_hash(D, H, W, voxels).hex);
+}
+
+static void a_decathlon_folder(void **state)
+{
+    const struct fixture *f = *state;
+    put_decathlon(f);
+    struct collection c;
+    struct err err;
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 3);
+    assert_int_equal(c.pixel, PIXEL_F32);
+    assert_int_equal(c.c, 1);
+    assert_memory_equal(((const int32_t[]){c.d, c.h, c.w}), ((const int32_t[]){D, H, W}), 12);
+    for (int i = 0; i < 3; i++)
+        near(c.spacing[i], 1, 0);
+    assert_int_equal(c.mask_class_count, 3);
+    assert_string_equal(c.mask_classes[2], "Posterior");
+    check_case(&c, 0, "a", SPLIT_TRAIN, 0);
+    check_case(&c, 1, "b", SPLIT_TRAIN, 1);
+    check_case(&c, 2, "c", SPLIT_TRAIN, 2);
+    collection_free(&c);
+
+    put_text(f, "train.txt", "# names\n\nc\n");
+    put_text(f, "test.txt", "a.nii.gz\r\n");
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 2);
+    check_case(&c, 0, "c", SPLIT_TRAIN, 2);
+    check_case(&c, 1, "a", SPLIT_TEST, 0);
+    collection_free(&c);
+
+    static const char *const want[] = {
+        "dataset.json",      "train.txt",         "test.txt",         "imagesTr/c.nii.gz",
+        "labelsTr/c.nii.gz", "imagesTr/a.nii.gz", "labelsTr/a.nii.gz"};
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    must(volumes_sources(&names, &paths, &count, f->folder, &arena, &err), &err);
+    assert_int_equal(count, 7);
+    for (int i = 0; i < count; i++) {
+        assert_string_equal(names[i], want[i]);
+        assert_true(file_exists(paths[i]));
+    }
+    arena_free(&arena);
+}
+
+static void a_folder_of_volumes(void **state)
+{
+    const struct fixture *f = *state;
+    put_case(f, "two.nii.gz", NULL, 2);
+    put_case(f, "three.hdr", NULL, 3);
+    put_case(f, "one.nii", NULL, 1);
+    put_text(f, "notes.txt", "no volume");
+    struct collection c;
+    struct err err;
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 3);
+    assert_int_equal(c.mask_class_count, 0);
+    assert_null(c.cases[0].mask);
+    check_case(&c, 0, "one", SPLIT_TRAIN, 1);
+    check_case(&c, 1, "three", SPLIT_TRAIN, 3);
+    check_case(&c, 2, "two", SPLIT_TRAIN, 2);
+    collection_free(&c);
+
+    static const char *const want[] = {"one.nii", "three.hdr", "three.img", "two.nii.gz"};
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    must(volumes_sources(&names, &paths, &count, f->folder, &arena, &err), &err);
+    assert_int_equal(count, 4);
+    for (int i = 0; i < count; i++)
+        assert_string_equal(names[i], want[i]);
+    arena_free(&arena);
+}
+
+/* Turned files come to RAS+, at the spacing and size asked for, and their masks with them. */
+static void masks_follow_their_images(void **state)
+{
+    enum { SIDE = 8, ALL = SIDE * SIDE * SIDE };
+    const struct fixture *f = *state;
+    float image[ALL];
+    uint8_t mask[ALL];
+    for (int i = 0; i < ALL; i++) {
+        /* the file's i runs to the left, j to the front, k down: a block at its far end */
+        int x = i % SIDE, y = i / SIDE % SIDE, z = i / SIDE / SIDE;
+        mask[i] = x >= 4 && y >= 6 && z >= 2;
+        image[i] = mask[i] ? 7 : 1;
+    }
+    struct nifti_content file = {.size = {SIDE, SIDE, SIDE},
+                                 .type = DT_FLOAT32,
+                                 .voxels = image,
+                                 .affine = {{-1, 0, 0, 9}, {0, 2, 0, 0}, {0, 0, -1, 3}}};
+    put_folders(f);
+    put_volume(f, "imagesTr/a.nii.gz", &file);
+    file.type = DT_UINT8;
+    file.voxels = mask;
+    put_volume(f, "labelsTr/a.nii.gz", &file);
+    put_text(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("a") "]}");
+    const struct volume_spec spec = {.spacing = {2, 2, 2}, .size = {4, 10, 6}};
+    struct collection c;
+    struct err err;
+    must(volumes_read(&c, f->folder, &spec, false, &err), &err);
+    const struct raw_case *one = &c.cases[0];
+    assert_memory_equal(one->size, ((const int32_t[]){SIDE, SIDE, SIDE}), sizeof one->size);
+    near(c.spacing[0], 2, 0);
+    int inside = 0;
+    for (int i = 0; i < 4 * 10 * 6; i++) {
+        /* 4 x 8 x 4 voxels of 2 mm in the middle of 4 x 10 x 6 */
+        int x = i % 6 - 1, y = i / 6 % 10 - 1, z = i / 60;
+        bool padded = x < 0 || x > 3 || y < 0 || y > 7;
+        bool block = !padded && x < 2 && y >= 6 && z < 3;
+        assert_int_equal(one->mask[i], block);
+        near((double)((const float *)one->image)[i], block ? 7 : 1, 0);
+        inside += block;
+    }
+    assert_int_equal(inside, 2 * 2 * 3);
+    collection_free(&c);
+}
+
+/* ---- what is wrong -------------------------------------------------------------------------- */
+
+static void refused(const struct fixture *f, const struct volume_spec *spec, bool skip_bad,
+                    enum status status, const char *piece)
+{
+    struct collection c;
+    struct err err = {0};
+    if (!volumes_read(&c, f->folder, spec, skip_bad, &err))
+        fail_msg("accepted, instead of '%s'", piece);
+    if (!strstr(err.text, piece) || strchr(err.text, '\n'))
+        fail_msg("'%s' expected in: %s", piece, err.text);
+    assert_int_equal(err.status, status);
+}
+
+static void descriptions_that_are_wrong(void **state)
+{
+    const struct fixture *f = *state;
+    static const struct {
+        const char *json, *piece;
+    } bad[] = {
+        {"{", "line 1 of "},
+        {"[]", "'labels' is not a map"},
+        {"{\"labels\": [\"a\", \"b\"]}", "'labels' is not a map"},
+        {"{\"labels\": {\"0\": \"a\", \"2\": \"b\"}}", "'labels' has no name for class 1 of 2"},
+        {"{\"labels\": {\"0\": \"a\", \"1\": 3}}", "'labels' has no name for class 1 of 2"},
+        {"{\"labels\": {\"0\": \"a\"}}", "1 classes in the masks"},
+        {"{\"labels\": {\"0\": \"a\", \"1\": \"a\"}}", "two classes are called 'a'"},
+        {"{\"labels\": {\"0\": \"a\", \"1\": \"b/c\"}}", "class 'b/c' cannot be called so"},
+        {"{\"labels\": {\"0\": \"a\", \"0\": \"b\"}}", "line 1 of "},
+        {"{" LABELS "}", "'training' is not a list"},
+        {"{" LABELS ", \"training\": []}", "'training' is not a list"},
+        {"{" LABELS ", \"training\": [" PAIR("a") ", {\"image\": \"./imagesTr/b.nii.gz\"}]}",
+         "training case 1 has no 'label'"},
+        {"{" LABELS ", \"training\": [{\"label\": \"x\"}]}", "training case 0 has no 'image'"},
+        {"{" LABELS ", \"training\": [{\"image\": \"../x.nii\", \"label\": \"x\"}]}",
+         "'../x.nii' is not the path of a file in the folder"},
+        {"{" LABELS ", \"training\": [{\"image\": \"/x.nii\", \"label\": \"x\"}]}",
+         "'/x.nii' is not the path"},
+        {"{" LABELS ", \"training\": [{\"image\": \"x.nii\", \"label\": \"a//x\"}]}",
+         "'a//x' is not the path"},
+        {"{" LABELS ", \"training\": [{\"image\": \"x.nii\", \"label\": \"\"}]}",
+         "'' is not the path"},
+        {"{" LABELS ", \"training\": [" PAIR("a") ", " PAIR("a") "]}", "are both called 'a'"},
+    };
+    put_decathlon(f);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put_text(f, "dataset.json", bad[i].json);
+        refused(f, &as_it_is, true, STATUS_BAD_DATA, bad[i].piece);
+    }
+    put_text(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
+    refused(f, &as_it_is, true, STATUS_MISSING, "imagesTr/x.nii.gz");
+    struct arena arena = {0};
+    const char **names, **paths;
+    struct err err;
+    int count;
+    assert_int_equal(volumes_sources(&names, &paths, &count, f->folder, &arena, &err), -1);
+    assert_int_equal(err.status, STATUS_MISSING);
+    arena_free(&arena);
+}
+
+static void lists_that_are_wrong(void **state)
+{
+    const struct fixture *f = *state;
+    put_decathlon(f);
+    put_text(f, "train.txt", "a\nd\n");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA,
+            "'d' is no case of the data set, which has 'a' to 'c'");
+    put_text(f, "train.txt", "a\nb\n");
+    put_text(f, "val.txt", "c\na\n");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "'a' is already on line 1 of 'train.txt'");
+    put_text(f, "val.txt", "# none\n");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "val.txt' lists no case");
+}
+
+static void folders_without_volumes(void **state)
+{
+    const struct fixture *f = *state;
+    refused(f, &as_it_is, false, STATUS_MISSING, "cannot find 'dataset.json' or a volume");
+    put_text(f, "a.nii", "no volume");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "a.nii': the file ends early");
+    put_text(f, "a\tb.nii", "");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "the name is not printable ASCII");
+    struct collection c;
+    struct err err;
+    assert_int_equal(volumes_read(&c, "/nowhere", &as_it_is, false, &err), -1);
+    assert_int_equal(err.status, STATUS_MISSING);
+}
+
+/* Each spoils case b of three. */
+static void cases_that_are_wrong(void **state)
+{
+    const struct fixture *f = *state;
+    float odd[2 * VOXELS] = {0}, endless[VOXELS] = {0, 1, NAN}, half[VOXELS] = {0, 1, 1.5f};
+    uint8_t wild[VOXELS] = {0, 1, 2, 0, 3};
+    const struct {
+        const char *file;
+        struct nifti_content as;
+        bool skipped;
+        const char *piece;
+    } bad[] = {
+        {"labelsTr/b.nii.gz",
+         {{W, H, 1}, DT_UINT8, wild, {{0}}, 0},
+         true,
+         "3x4x1 voxels (w, h, d in RAS+), but its image 'imagesTr/b.nii.gz' has 3x4x2"},
+        {"labelsTr/b.nii.gz",
+         {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1, 0, 0.2f}, {0, 0, 1, 0}}, 0},
+         true,
+         "a corner lies 0.2 mm from that of its image 'imagesTr/b.nii.gz'"},
+        {"labelsTr/b.nii.gz",
+         {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, -1, 1}}, 0},
+         false,
+         NULL}, /* turned in the file, but the same voxels */
+        {"labelsTr/b.nii.gz",
+         {{W, H, D}, DT_UINT8, wild, {{0}}, 0},
+         true,
+         "voxel (1, 1, 0) (w, h, d in RAS+) is 3; a class from 0 to 2 expected"},
+        {"labelsTr/b.nii.gz", {{W, H, D}, DT_FLOAT32, half, {{0}}, 0}, true, "is 1.5; a class"},
+        {"imagesTr/b.nii.gz",
+         {{W, H, D}, DT_FLOAT32, endless, {{0}}, 0},
+         true,
+         "voxel (2, 0, 0) is nan"},
+        {"imagesTr/b.nii.gz",
+         {{W, H, D}, DT_FLOAT32, odd, {{0}}, 2},
+         true,
+         "dim[4] is 2; one volume (1) expected"},
+        {"imagesTr/b.nii.gz", {{W, H, 1}, DT_FLOAT32, odd, {{0}}, 0}, true, "but its image"},
+    };
+    put_decathlon(f);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct collection c;
+        struct err err;
+        put_case(f, "imagesTr/b.nii.gz", "labelsTr/b.nii.gz", 1);
+        put_volume(f, bad[i].file, &bad[i].as);
+        if (bad[i].piece)
+            refused(f, &as_it_is, false, STATUS_BAD_DATA, bad[i].piece);
+        must(volumes_read(&c, f->folder, &as_it_is, true, &err), &err);
+        assert_int_equal(c.count, bad[i].skipped ? 2 : 3);
+        assert_int_equal(c.skipped_count, bad[i].skipped);
+        if (bad[i].skipped) {
+            assert_string_equal(c.skipped[0].id, "b");
+            assert_non_null(strstr(c.skipped[0].reason, bad[i].piece));
+            assert_null(strstr(c.skipped[0].reason, f->folder));
+            check_case(&c, 1, "c", SPLIT_TRAIN, 2);
+        }
+        collection_free(&c);
+    }
+}
+
+static void volumes_that_differ(void **state)
+{
+    const struct fixture *f = *state;
+    const float voxels[2 * VOXELS] = {1};
+    struct nifti_content file = {{W, H, D}, DT_FLOAT32, voxels, {{0}}, 0};
+    struct collection c;
+    struct err err;
+    put_volume(f, "a.nii", &file);
+    file.size[1] = 2 * H;
+    put_volume(f, "b.nii", &file);
+    refused(f, &as_it_is, true, STATUS_BAD_DATA,
+            "b.nii': 2x8x3 voxels (d, h, w), but 'a.nii' has 2x4x3; preprocess.size brings");
+    const struct volume_spec sized = {.size = {D, H, W}};
+    must(volumes_read(&c, f->folder, &sized, false, &err), &err);
+    assert_memory_equal(c.cases[1].size, ((const int32_t[]){D, 2 * H, W}), 12);
+    collection_free(&c);
+
+    const float stretched[3][4] = {{1, 0, 0, 0}, {0, 1.002f, 0, 0}, {0, 0, 1, 0}};
+    file.size[1] = H;
+    memcpy(file.affine, stretched, sizeof stretched);
+    put_volume(f, "b.nii", &file);
+    refused(f, &sized, true, STATUS_BAD_DATA,
+            "b.nii': a spacing of 1x1.002x1 mm (d, h, w), but 'a.nii' has 1x1x1; "
+            "preprocess.spacing brings");
+    const struct volume_spec spaced = {.spacing = {1, 1, 1}};
+    must(volumes_read(&c, f->folder, &spaced, false, &err), &err);
+    collection_free(&c);
+    file.affine[1][1] = 1.0005f;
+    put_volume(f, "b.nii", &file);
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    near(c.spacing[1], 1, 0);
+    collection_free(&c);
+}
+
+static void voxels_of_a_pair_that_end_early(void **state)
+{
+    const struct fixture *f = *state;
+    put_case(f, "a.hdr", NULL, 1);
+    put_text(f, "a.img", "short");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA,
+            "a.hdr': its voxels (.img): the file is too short");
+    put_case(f, "b.nii", NULL, 2);
+    struct collection c;
+    struct err err;
+    must(volumes_read(&c, f->folder, &as_it_is, true, &err), &err);
+    check_case(&c, 0, "b", SPLIT_TRAIN, 2);
+    collection_free(&c);
+}
+
+int main(void)
+{
+#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, make_folder, drop_folder)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resampling_agrees_with_scipy),
+        cmocka_unit_test(between_two_voxels_the_later_is_nearest),
+        cmocka_unit_test(placing_is_centred),
+        cmocka_unit_test(spacings_that_do_not_fit),
+        cmocka_unit_test(intensities_agree_with_numpy),
+        cmocka_unit_test(percentiles_of_few_voxels),
+        cmocka_unit_test(nothing_to_normalise_by),
+        cmocka_unit_test(the_place_in_the_world_stays),
+        cmocka_unit_test(what_is_padded),
+        IN_FOLDER(a_decathlon_folder),
+        IN_FOLDER(a_folder_of_volumes),
+        IN_FOLDER(masks_follow_their_images),
+        IN_FOLDER(descriptions_that_are_wrong),
+        IN_FOLDER(lists_that_are_wrong),
+        IN_FOLDER(folders_without_volumes),
+        IN_FOLDER(cases_that_are_wrong),
+        IN_FOLDER(volumes_that_differ),
+        IN_FOLDER(voxels_of_a_pair_that_end_early),
+    };
+    return cmocka_run_group_tests_name("data_volumes", tests, setup, teardown);
+}
