@@ -118,6 +118,12 @@ $(foreach room,$(ROOMS),$(eval $(call ROOM_TESTS,$(room))))
 $(FUZZ:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/run/main.o $(call archives,pipeline)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)
+# Programs that are timed by scripts/bench or that time others; model.c is what they share.
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(filter-out %/model.c,$(wildcard tests/bench/*.c)))
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/model.o $(call archives,nn)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,nn)
+$(BUILD)/tests/bench/%.o: CFLAGS += -Itests
 $(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): CFLAGS += -Itests
 
 test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%)
@@ -132,7 +138,7 @@ PLAN_FLAGS = --lab $(LAB) --data $(DATA) $(foreach change,$(set),--set '$(change
 experiment: all
 	+@scripts/experiment "$(BUILD)" "$(experiment)" $(PLAN_FLAGS)
 
-bench: all
+bench: all $(BENCHES)
 	@BUILD=$(BUILD) DATA=$(DATA) scripts/bench
 
 install: all

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 VARIANTS = {  # down, up, loss
     "MP+Tr+BCE": ("maxpool", "transpose", "bce"),
@@ -24,13 +25,21 @@ VARIANTS = {  # down, up, loss
 }
 
 
+CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+CONV_TRANSPOSE = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
+LINEAR = {2: "bilinear", 3: "trilinear"}
+
+
 class Block(nn.Module):
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs, outputs, dims):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
+        self.dims = dims
+        self.conv1 = CONV[dims](inputs, outputs, 3, padding=1, bias=False)
+        self.norm1 = NORM[dims](outputs)
+        self.conv2 = CONV[dims](outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = NORM[dims](outputs)
 
     def block(self, x):
         x = F.relu(self.norm1(self.conv1(x)))
@@ -38,54 +47,62 @@ class Block(nn.Module):
 
 
 class EncoderLevel(Block):
-    def __init__(self, inputs, outputs, down):
-        super().__init__(inputs, outputs)
+    def __init__(self, inputs, outputs, down, dims):
+        super().__init__(inputs, outputs, dims)
         if down == "strided":
-            self.down = nn.Conv2d(outputs, outputs, 3, stride=2, padding=1, bias=False)
-            self.down_norm = nn.BatchNorm2d(outputs)
+            self.down = CONV[dims](outputs, outputs, 3, stride=2, padding=1, bias=False)
+            self.down_norm = NORM[dims](outputs)
 
     def lower(self, x):
         if hasattr(self, "down"):
             return F.relu(self.down_norm(self.down(x)))
-        return F.max_pool2d(x, 2)
+        return MAX_POOL[self.dims](x, 2)
 
 
 class DecoderLevel(Block):
-    def __init__(self, below, channels, up):
-        super().__init__(2 * channels, channels)
+    def __init__(self, below, channels, up, dims):
+        super().__init__(2 * channels, channels, dims)
         self.transposed = up == "transpose"
-        self.up = (nn.ConvTranspose2d(below, channels, 2, stride=2) if self.transposed
-                   else nn.Conv2d(below, channels, 1))
+        self.up = (CONV_TRANSPOSE[dims](below, channels, 2, stride=2) if self.transposed
+                   else CONV[dims](below, channels, 1))
 
     def forward(self, x, skip):
         x = self.up(x)
         if not self.transposed:
-            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = F.interpolate(x, scale_factor=2, mode=LINEAR[self.dims], align_corners=False)
         return self.block(torch.cat([skip, x], 1))
 
 
 class UNet(nn.Module):
-    """Plain blocks, batch norm, relu; sides divisible by 2^(levels - 1)."""
+    """Plain blocks, batch norm, relu; sides divisible by 2^(levels - 1). checkpointed: the activations
+    inside a level's block are computed again for its gradient."""
 
-    def __init__(self, channels, down, up, inputs=3, outputs=1):
+    def __init__(self, channels, down, up, inputs=3, outputs=1, dims=2, checkpointed=False):
         super().__init__()
+        self.checkpointed = checkpointed
         levels = len(channels)
         self.encoder = nn.ModuleList(
-            EncoderLevel(inputs if i == 0 else channels[i - 1], c, down if i + 1 < levels else None)
+            EncoderLevel(inputs if i == 0 else channels[i - 1], c,
+                         down if i + 1 < levels else None, dims)
             for i, c in enumerate(channels))
-        self.decoder = nn.ModuleList(DecoderLevel(channels[i + 1], channels[i], up)
+        self.decoder = nn.ModuleList(DecoderLevel(channels[i + 1], channels[i], up, dims)
                                      for i in range(levels - 1))
-        self.head = nn.Conv2d(channels[0], outputs, 1)
+        self.head = CONV[dims](channels[0], outputs, 1)
+
+    def part(self, function, *inputs):
+        if self.checkpointed:
+            return checkpoint(function, *inputs, use_reentrant=False)
+        return function(*inputs)
 
     def forward(self, x):
         skips = []
         for level in self.encoder[:-1]:
-            x = level.block(x)
+            x = self.part(level.block, x)
             skips.append(x)
             x = level.lower(x)
-        x = self.encoder[-1].block(x)
+        x = self.part(self.encoder[-1].block, x)
         for i in reversed(range(len(self.decoder))):
-            x = self.decoder[i](x, skips[i])
+            x = self.part(self.decoder[i], x, skips[i])
         return self.head(x)
 
 
