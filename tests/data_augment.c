@@ -409,6 +409,46 @@ static void volumes_move_slice_by_slice(void **state)
     assert_in_range(turned, 1, 19);
 }
 
+/* The same picture in floats, from 0 to 1, is the same but for rounding. */
+static void floats_move_as_bytes_do(void **state)
+{
+    (void)state;
+    enum { D = 3, H = 9, W = 12, ALL = D * H * W };
+    uint8_t image[ALL], mask[ALL];
+    float volume[ALL], out[ALL], want[ALL];
+    int32_t mask_out[ALL], mask_want[ALL];
+    struct augment augment = everything(usual);
+    noise(image, ALL, 100, 150); /* nothing reaches 0 or 1 */
+    noise(mask, ALL, 0, 3);
+    for (int i = 0; i < ALL; i++)
+        volume[i] = (float)image[i] / 255.0f;
+    for (uint64_t epoch = 0; epoch < 20; epoch++) {
+        struct augment_shape shape = {D, H, W, 1};
+        augment_case(want, mask_want, image, mask, shape, &augment, 2, epoch, "v");
+        augment_volume(out, mask_out, volume, mask, shape, &augment, 2, epoch, "v");
+        assert_memory_equal(mask_out, mask_want, sizeof mask_out);
+        for (int i = 0; i < ALL; i++)
+            assert_true(fabsf(out[i] - want[i]) < 1e-5f);
+    }
+}
+
+static void floats_are_not_clamped(void **state)
+{
+    (void)state;
+    const float volume[6] = {-300, 7, 1e6f, 2, 0.5f, -1};
+    float out[6];
+    struct augment none = {.limits = usual}, bright = only(AUGMENT_BRIGHTNESS, usual);
+    struct augment_shape shape = {1, 2, 1, 3};
+    augment_volume(out, NULL, volume, NULL, shape, &none, 1, 0, "v");
+    assert_memory_equal(out, volume, sizeof out);
+    bright.use[AUGMENT_SATURATION] = true; /* floats have no colour */
+    augment_volume(out, NULL, volume, NULL, shape, &bright, 1, 0, "v");
+    float factor = out[1] / volume[1];
+    assert_true(factor >= 0.8f && factor <= 1.2f && fabsf(factor - 1) > 1e-4f);
+    for (int i = 0; i < 6; i++)
+        assert_true(fabsf(out[i] - factor * volume[i]) <= 1e-5f * fabsf(volume[i]));
+}
+
 /* ---- colour --------------------------------------------------------------------------------- */
 enum { N = 13, VALUES = N * N * 3 };
 static const struct augment_shape small = {1, N, N, 3};
@@ -589,6 +629,8 @@ int main(void)
         cmocka_unit_test(a_mask_painted_from_the_image_stays_so),
         cmocka_unit_test(sides_of_one_pixel),
         cmocka_unit_test(volumes_move_slice_by_slice),
+        cmocka_unit_test(floats_move_as_bytes_do),
+        cmocka_unit_test(floats_are_not_clamped),
         cmocka_unit_test(brightness_and_contrast),
         cmocka_unit_test(saturation_keeps_luma),
         cmocka_unit_test(colours_are_clamped),

@@ -153,6 +153,47 @@ static void cases_are_lines_of_json(void **state)
     dataset_close(&d);
 }
 
+static void volumes_keep_their_values_and_spacing(void **state)
+{
+    const struct fixture *f = *state;
+    const struct id pixels = {"2222222222222222222222222222222222222222222222222222222222222222"};
+    const float one[4] = {-1.5f, 1e-30f, 3e30f, 0}, two[4] = {1, 2, 3, 4};
+    const uint8_t mask[4] = {0, 1, MASK_IGNORE, 1};
+    const char *names[] = {"background", "foreground"};
+    struct raw_case cases[] = {{"x", SPLIT_VAL, -1, NULL, &pixels, {5, 6, 7}, one, mask},
+                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, {0}, two, mask}};
+    struct collection c = {.d = 2,
+                           .h = 2,
+                           .w = 1,
+                           .c = 1,
+                           .pixel = PIXEL_F32,
+                           .spacing = {0.7, 1, 2.5},
+                           .count = 2,
+                           .cases = cases,
+                           .mask_class_count = 2,
+                           .mask_classes = names};
+    struct id id = write_collection(f, &c);
+    char path[PATH_BYTES], *text;
+    size_t length;
+    struct err err;
+    must(artifact_path(path, f->store, &id, "cases.json", &err), &err);
+    must(file_read(&text, &length, path, 10000, &err), &err);
+    assert_non_null(strstr(text, "\"spacing\":[0.7,1,2.5],\n\"cases\":["));
+    free(text);
+    struct dataset d;
+    struct meter meter = {0};
+    must(dataset_open(&d, f->store, &id, &meter, &err), &err);
+    assert_int_equal(d.pixel, PIXEL_F32);
+    assert_int_equal(d.d, 2);
+    assert_memory_equal(d.spacing, c.spacing, sizeof d.spacing);
+    assert_memory_equal(d.images, two, sizeof two);
+    assert_memory_equal((const float *)d.images + 4, one, sizeof one);
+    assert_memory_equal(d.masks + 4, mask, sizeof mask);
+    assert_int_equal(meter.now, d.bytes);
+    dataset_close(&d);
+    assert_int_equal(meter.now, 0);
+}
+
 /* ---- artifacts that contradict themselves --------------------------------------------------- */
 
 static const uint8_t zeros[64];
@@ -227,6 +268,19 @@ static void cases_that_do_not_fit(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect_refusal(f, bad[i][0], items, 2, bad[i][1]);
+}
+
+static void spacings_that_are_none(void **state)
+{
+    static const char *const bad[] = {"[1,1]", "[1,1,0]", "[1,\"a\",1]", "[1,-1,1]", "1", "{}"};
+    const struct fixture *f = *state;
+    const struct tensor items[] = {IMAGES, LABELS};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct text json = {0};
+        text_printf(&json, "{\"spacing\":%s,%s", bad[i], GOOD + 1);
+        expect_refusal(f, json.data, items, 2, "'spacing' is not three lengths in mm");
+        text_free(&json);
+    }
 }
 
 static void tensors_that_do_not_fit(void **state)
@@ -328,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_is_written_is_read),       CASE(the_same_cases_give_the_same_artifact),
         CASE(cases_are_lines_of_json),       CASE(cases_that_do_not_fit),
+        CASE(spacings_that_are_none),        CASE(volumes_keep_their_values_and_spacing),
         CASE(tensors_that_do_not_fit),       CASE(pixels_without_a_class),
         CASE(an_artifact_that_is_not_there), CASE(real_mnist),
     };
