@@ -1,5 +1,6 @@
-/* evaluate: measure a trained model on a split; evaluate predict: segment pictures with one. */
+/* evaluate: measure a trained model on a split; evaluate predict, encode, decode: use one. */
 #include "nn/evaluate.h"
+#include "pipeline/latents_command.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/predict_command.h"
 
@@ -27,11 +28,23 @@ static int run(struct context *context, struct err *err)
     return status;
 }
 
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv, struct err *err);
+} commands[] = {
+    {"predict", predict_command},
+    {"encode", encode_command},
+    {"decode", decode_command},
+};
+
 int main(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "predict") != 0)
-        return stage_main(argc, argv, EVALUATE, run);
-    struct err err = {0};
-    spin_briefly(argv); /* before the options, which change their order */
-    return finish("evaluate", predict_command(argc, argv, &err), &err);
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        struct err err = {0};
+        spin_briefly(argv); /* before the options, which change their order */
+        return finish("evaluate", commands[i].run(argc, argv, &err), &err);
+    }
+    return stage_main(argc, argv, EVALUATE, run);
 }

@@ -34,7 +34,9 @@ int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, 
 int image_read(struct image *out, enum image_form form, const char *path, struct err *err);
 void image_free(struct image *image);
 
-/* [h,w] class indices as an 8-bit grey PNG; atomic; equal masks give equal bytes. */
+/* As an 8-bit PNG, grey (c = 1) or RGB (c = 3); atomic; equal pixels give equal bytes. */
+int image_write(const char *path, const struct image *image, struct err *err);
+/* [h,w] class indices, likewise grey. */
 int image_write_mask(const char *path, const uint8_t *mask, int32_t h, int32_t w, struct err *err);
 
 /*

@@ -110,6 +110,14 @@ int trained_vae_decode(struct trained_vae *vae, const float *z, const int32_t *l
     return reconstruction ? plan_get(decode, vae->decoder.reconstruction, reconstruction, err) : 0;
 }
 
+void image_to_bytes(uint8_t *out, const float *image, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float level = image[i] * 255.0f + 0.5f;
+        out[i] = level > 255.0f ? 255 : level > 0 ? (uint8_t)level : 0;
+    }
+}
+
 /* ---- classifier ----------------------------------------------------------------------------- */
 int trained_classifier_open(struct trained_classifier *out, const struct store *store,
                             const struct id *artifact, struct backend *backend, int32_t batch,

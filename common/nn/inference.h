@@ -37,6 +37,9 @@ int trained_vae_encode(struct trained_vae *vae, const float *image, const int32_
 int trained_vae_decode(struct trained_vae *vae, const float *z, const int32_t *label,
                        const float *target, float *image, float *reconstruction, struct err *err);
 
+/* Values in [0, 1] to the nearest of 0 to 255; what is beyond, as volumes may have it, to the end. */
+void image_to_bytes(uint8_t *out, const float *image, size_t count);
+
 struct trained_classifier {
     struct classifier_description description;
     int32_t batch;

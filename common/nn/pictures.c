@@ -62,16 +62,7 @@ static void add_labels(struct pictures *p, const char *name, uint32_t count, con
     add(p, name, TENSOR_I32, 1, &dim, labels);
 }
 
-/* ---- bytes ---------------------------------------------------------------------------------- */
-/* What cannot be shown, as volumes may have it, is as dark or light as can be. */
-static void to_bytes(uint8_t *out, const float *image, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        float level = image[i] * 255.0f + 0.5f;
-        out[i] = level > 255.0f ? 255 : level > 0 ? (uint8_t)level : 0;
-    }
-}
-
+/* ---- decoding to bytes ---------------------------------------------------------------------- */
 struct bytes {
     uint8_t *out;
     size_t pixels;
@@ -81,7 +72,7 @@ static int keep_bytes(void *user, const float *image, uint32_t first, uint32_t n
 {
     const struct bytes *bytes = user;
     (void)err;
-    to_bytes(bytes->out + first * bytes->pixels, image, n * bytes->pixels);
+    image_to_bytes(bytes->out + first * bytes->pixels, image, n * bytes->pixels);
     return 0;
 }
 
@@ -141,7 +132,7 @@ struct chosen {
 static void copy_source(uint8_t *out, const struct dataset *dataset, uint32_t i, size_t pixels)
 {
     if (dataset->pixel == PIXEL_F32)
-        to_bytes(out, (const float *)dataset->images + i * pixels, pixels);
+        image_to_bytes(out, (const float *)dataset->images + i * pixels, pixels);
     else
         memcpy(out, (const uint8_t *)dataset->images + i * pixels, pixels);
 }

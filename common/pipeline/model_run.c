@@ -37,16 +37,27 @@ int model_run_find(struct id *model, int64_t *run_of, struct store *store, enum 
     return 0;
 }
 
+int model_run_dataset(struct id *out, struct store *store, int64_t run, struct arena *arena,
+                      struct err *err)
+{
+    struct port_list inputs;
+    TRY(registry_ports(store, run, false, arena, inputs.items, &inputs.count, err));
+    const struct id *dataset = port_find(&inputs, stage_table[PREPROCESS].output);
+    if (!dataset)
+        return fail_as(err, STATUS_MISSING, "the data set of run %lld is not known",
+                       (long long)run);
+    *out = *dataset;
+    return 0;
+}
+
 int model_run_preprocess(struct preprocess_config *out, struct store *store, int64_t run,
                          struct arena *arena, struct err *err)
 {
-    struct port_list inputs;
+    struct id dataset;
     struct run_row maker;
     int64_t number = 0;
-    TRY(registry_ports(store, run, false, arena, inputs.items, &inputs.count, err));
-    const struct id *dataset = port_find(&inputs, stage_table[PREPROCESS].output);
-    if (dataset)
-        TRY(registry_maker(store, dataset, &number, err));
+    TRY(model_run_dataset(&dataset, store, run, arena, err));
+    TRY(registry_maker(store, &dataset, &number, err));
     if (!number)
         return fail_as(err, STATUS_MISSING,
                        "no run of this lab made the data set of run %lld: how its images came to "

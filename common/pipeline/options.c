@@ -34,7 +34,10 @@ static const struct option_row rows[] = {
     {"quiet", 'q', NULL, "no progress, only errors", true, true},
     {"verbose", 'v', NULL, "say the recipe and whether it is known, too", false, true},
     {"output", 'o', "DIR", "folder for what is made", false, true},
-    {"probabilities", 'p', NULL, "write NAME.safetensors beside each NAME.png", false, false},
+    {"label", 'l', "CLASS", "name of a class, or its number from 0", false, false},
+    {"split", 'P', "SPLIT", "train, val or test of the data that the model learned from", false,
+     false},
+    {"probabilities", 'p', NULL, "write NAME.safetensors beside each mask", false, false},
     {"version", 'b', NULL, "print the build and exit", true, false},
     {"help", 'h', NULL, "print this and exit", true, true},
 };
@@ -128,6 +131,12 @@ static int take(struct options *out, const struct option_row *row, char *value, 
         return 0;
     case 'o':
         out->output = value;
+        return 0;
+    case 'l':
+        out->label = value;
+        return 0;
+    case 'P':
+        out->split = value;
         return 0;
     case 'p':
         out->probabilities = true;

@@ -18,10 +18,10 @@ struct options {
     const char *lab, *data;
     const char *changes[MAX_CHANGES]; /* --set */
     int change_count;
-    const char *variant, *section, *format, *output; /* NULL: not given */
-    int64_t cell, seed;                              /* -1: not given */
-    int64_t threads;                                 /* what auto means; 0: all that there are */
-    int64_t jobs;                                    /* programs that make runs side by side */
+    const char *variant, *section, *format, *output, *label, *split; /* NULL: not given */
+    int64_t cell, seed;                                              /* -1: not given */
+    int64_t threads; /* what auto means; 0: all that there are */
+    int64_t jobs;    /* programs that make runs side by side */
     bool quiet, verbose, json, explain, again, probabilities;
     char **arguments; /* what is left */
     int argument_count;
@@ -44,7 +44,7 @@ struct context {
     const struct draft *draft; /* files of the one output artifact */
     const void *config;        /* the section, bound */
     uint64_t seed;
-    int threads;          /* 0: auto */
+    int threads; /* 0: auto */
     enum dtype precision;
     struct text *explain; /* see struct training; NULL: run */
     struct meter meter;

@@ -87,8 +87,13 @@ const struct stage_info stage_table[STAGES] = {
                        .check = check_unet},
     [EVALUATE] = {.name = "evaluate",
                   .help = "measure a trained model on a split",
-                  .also = "evaluate predict MODEL FILE ... -o DIR: segment pictures with a trained "
-                          "UNet (evaluate predict --help)",
+                  .also =
+                      "evaluate predict MODEL FILE ... -o DIR: segment pictures with a trained "
+                      "UNet (evaluate predict --help)\n"
+                      "evaluate encode MODEL FILE ... -o DIR: latents of pictures with a trained "
+                      "VAE (evaluate encode --help)\n"
+                      "evaluate decode MODEL FILE -o DIR: pictures of latents (evaluate decode "
+                      "--help)",
                   .version = 3,
                   .compute = true,
                   .fields = evaluate_fields,
