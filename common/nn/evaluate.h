@@ -27,7 +27,7 @@
  * Distances and the tolerance are in mm where the data set knows its spacing, else in pixels.
  *
  * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
- * the case; empty: undefined), pictures.safetensors (pictures.c, segment_results.c); of a UNet
+ * the case; empty: undefined), pictures.safetensors (pictures.c, segment_pictures.c); of a UNet
  * confusion.csv (pixels of each truth class by predicted class) and, as `save` says,
  * prediction-CASE.png (class indices; what a file's name cannot have is _XX, behind a second '-') or
  * predictions.safetensors for volumes, and probabilities.safetensors.

@@ -1,10 +1,12 @@
-/* What the parts of a UNet's evaluation share: segment_evaluate.c, segment_results.c. */
+/* What the parts of a UNet's evaluation share: segment_evaluate.c, segment_results.c,
+ * segment_pictures.c. */
 #ifndef CAIRN_NN_SEGMENT_EVALUATE_H
 #define CAIRN_NN_SEGMENT_EVALUATE_H
 
 #include "nn/evaluate_parts.h"
 #include "nn/overlap.h"
 #include "nn/predict.h"
+#include "store/tensors.h"
 
 /* Of one class in one case; NaN: it has no value there. */
 enum case_measure {
@@ -43,5 +45,9 @@ const uint8_t *case_truth(const struct segmentation *s, uint32_t i);
 const char *case_name(const struct segmentation *s, uint32_t i);
 /* All files and the run's metrics. */
 int segment_results(struct segmentation *s, const struct draft *draft, struct err *err);
+int segment_pictures(struct segmentation *s, const struct draft *draft, struct err *err);
+/* A tensor without those of the dimensions that are 0. */
+struct tensor segment_tensor(const char *name, enum tensor_type type, const int64_t *dim, int dims,
+                             const void *data);
 
 #endif

@@ -1,10 +1,8 @@
-/* What a UNet's evaluation leaves: metrics.json, cases.csv, confusion.csv, predictions and the
- * pictures of a report. */
+/* What a UNet's evaluation leaves: metrics.json, cases.csv, confusion.csv and predictions. */
 #include "nn/segment_evaluate.h"
 
 #include "base/file.h"
 #include "base/text.h"
-#include "store/tensors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -204,18 +202,6 @@ static const char *file_of(struct arena *arena, const char *id)
     return name;
 }
 
-static struct tensor tensor_of(const char *name, enum tensor_type type, const int64_t *dim,
-                               int dims, const void *data)
-{
-    struct tensor t = {.name = name, .type = type, .data = data, .bytes = tensor_size(type)};
-    for (int i = 0; i < dims; i++)
-        if (dim[i] > 0) {
-            t.dim[t.dims++] = dim[i];
-            t.bytes *= (size_t)dim[i];
-        }
-    return t;
-}
-
 /* [count,d,h,w,last], without d for images and without last if it is 0 */
 static int write_whole(const struct segmentation *s, const struct draft *draft, const char *name,
                        enum tensor_type type, int64_t last, const void *data, struct err *err)
@@ -223,7 +209,7 @@ static int write_whole(const struct segmentation *s, const struct draft *draft, 
     const struct dataset *set = s->what->dataset;
     char path[PATH_BYTES], file[64];
     const int64_t dim[] = {s->count, set->d > 1 ? set->d : 0, set->h, set->w, last};
-    struct tensor tensor = tensor_of(name, type, dim, 5, data);
+    struct tensor tensor = segment_tensor(name, type, dim, 5, data);
     snprintf(file, sizeof file, "%s.safetensors", name);
     TRY(draft_path(draft, file, path, err));
     return tensors_write(path, &tensor, 1, NULL, 0, err);
@@ -247,113 +233,6 @@ static int write_predictions(struct segmentation *s, const struct draft *draft, 
     return 0;
 }
 
-/* ---- pictures ------------------------------------------------------------------------------- */
-/*
- * pictures.safetensors: cases for a report, chosen by a rule: sorted by score (the mean Dice of a
- * case's classes but the first; cases without any are left out; of equals by id), the 3 best, the 3
- * about the median and the 3 worst, none twice.
- *   segmentation_images u8 [k,h,w,c], segmentation_truth, _prediction, _confidence u8 [k,h,w],
- *   segmentation_score f32 [k]
- * Metadata: mask_classes and segmentation_ranks joined by commas, segmentation_ids by newlines.
- */
-enum { EACH = 3, SHOWN = 3 * EACH };
-
-struct ranked {
-    double score;
-    const char *id;
-    uint32_t index;
-};
-
-static int by_score(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    return strcmp(x->id, y->id);
-}
-
-/* The shown cases, best first; returns how many. */
-static uint32_t choose(struct ranked *shown, const char **rank, const struct segmentation *s)
-{
-    struct ranked *all = xcalloc(s->count, sizeof *all);
-    uint32_t count = 0, chosen = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        if (!isnan(s->score[i]))
-            all[count++] = (struct ranked){s->score[i], case_name(s, i), i};
-    qsort(all, count, sizeof *all, by_score);
-    uint32_t best = count < EACH ? count : EACH, rest = count - best;
-    uint32_t worst = rest < EACH ? rest : EACH, between = rest - worst;
-    uint32_t middle = between < EACH ? between : EACH;
-    const struct {
-        uint32_t from, count;
-        const char *name;
-    } parts[] = {{0, best, "best"},
-                 {best + (between - middle) / 2, middle, "median"},
-                 {count - worst, worst, "worst"}};
-    for (int p = 0; p < 3; p++)
-        for (uint32_t i = 0; i < parts[p].count; i++) {
-            rank[chosen] = parts[p].name;
-            shown[chosen++] = all[parts[p].from + i];
-        }
-    free(all);
-    return chosen;
-}
-
-static const void *gather(struct segmentation *s, const uint8_t *from, size_t size,
-                          const struct ranked *shown, uint32_t count)
-{
-    uint8_t *out = arena_alloc(&s->arena, count * size);
-    for (uint32_t i = 0; i < count; i++)
-        memcpy(out + i * size, from + shown[i].index * size, size);
-    return out;
-}
-
-static int write_shown(struct segmentation *s, const struct ranked *shown, const char **rank,
-                       uint32_t count, const struct draft *draft, struct err *err)
-{
-    const struct dataset *data = s->what->dataset;
-    size_t size = (size_t)s->pixels, image = size * (size_t)data->c;
-    const int64_t dim[] = {count, data->h, data->w, data->c};
-    float score[SHOWN];
-    struct text classes = {0}, ids = {0}, ranks = {0};
-    for (int32_t i = 0; i < s->classes; i++)
-        text_printf(&classes, "%s%s", i ? "," : "", data->mask_classes[i]);
-    for (uint32_t i = 0; i < count; i++) {
-        score[i] = (float)shown[i].score;
-        text_printf(&ids, "%s%s", i ? "\n" : "", shown[i].id);
-        text_printf(&ranks, "%s%s", i ? "," : "", rank[i]);
-    }
-    const struct tensor items[] = {
-        tensor_of("segmentation_images", TENSOR_U8, dim, 4,
-                  gather(s, (const uint8_t *)data->images + s->begin * image, image, shown, count)),
-        tensor_of("segmentation_truth", TENSOR_U8, dim, 3,
-                  gather(s, case_truth(s, 0), size, shown, count)),
-        tensor_of("segmentation_prediction", TENSOR_U8, dim, 3,
-                  gather(s, s->predicted, size, shown, count)),
-        tensor_of("segmentation_confidence", TENSOR_U8, dim, 3,
-                  gather(s, s->confidence, size, shown, count)),
-        tensor_of("segmentation_score", TENSOR_F32, dim, 1, score)};
-    const char *meta[] = {"mask_classes", classes.data,         "segmentation_ids",
-                          ids.data,       "segmentation_ranks", ranks.data};
-    char path[PATH_BYTES];
-    int status = draft_path(draft, "pictures.safetensors", path, err) ||
-                 tensors_write(path, items, sizeof items / sizeof *items, meta, 3, err);
-    text_free(&classes);
-    text_free(&ids);
-    text_free(&ranks);
-    return status ? -1 : 0;
-}
-
-static int write_case_pictures(struct segmentation *s, const struct draft *draft, struct err *err)
-{
-    struct ranked shown[SHOWN];
-    const char *rank[SHOWN];
-    uint32_t count = choose(shown, rank, s);
-    if (!count || s->what->dataset->d > 1)
-        return 0;
-    return write_shown(s, shown, rank, count, draft, err);
-}
-
 int segment_results(struct segmentation *s, const struct draft *draft, struct err *err)
 {
     pooled_metrics(s);
@@ -362,7 +241,7 @@ int segment_results(struct segmentation *s, const struct draft *draft, struct er
     TRY(write_case_table(s, draft, err));
     TRY(write_confusion(s, draft, err));
     TRY(write_predictions(s, draft, err));
-    TRY(write_case_pictures(s, draft, err));
+    TRY(segment_pictures(s, draft, err));
     if (s->what->run)
         keep_on_run(s);
     return 0;

@@ -234,10 +234,11 @@ static int samples(struct panels *panels, struct err *err)
 static int draw_place(struct panels *panels, const struct place *place, struct err *err)
 {
     static int (*const kinds[])(struct panels *, struct err *) = {
-        reconstructions, wrong_labels, class_grid, interpolation, samples, draw_segmentation};
+        reconstructions, wrong_labels,      class_grid, interpolation,
+        samples,         draw_segmentation, draw_slices};
     char path[PATH_BYTES];
     if (place_file(path, panels->report, place, "pictures.safetensors", err))
-        return err->status == STATUS_MISSING ? 0 : -1; /* volumes have none */
+        return err->status == STATUS_MISSING ? 0 : -1; /* some have none */
     TRY(tensors_open(&panels->tensors, path, err));
     name_classes(panels);
     int status = 0;

@@ -102,6 +102,29 @@ void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction,
     }
 }
 
+/* Is there another class no further than `reach` pixels away? The image's edge is none. */
+static bool is_outline(const uint8_t *mask, int32_t h, int32_t w, int32_t y, int32_t x,
+                       int32_t reach)
+{
+    const uint8_t *at = mask + (int64_t)y * w + x;
+    for (int32_t k = 1; k <= reach; k++)
+        if ((x >= k && at[-k] != *at) || (x + k < w && at[k] != *at) ||
+            (y >= k && at[-(int64_t)k * w] != *at) || (y + k < h && at[(int64_t)k * w] != *at))
+            return true;
+    return false;
+}
+
+void paint_contours(uint8_t *rgb, const uint8_t *mask, int32_t h, int32_t w, int32_t reach,
+                    const struct colour *ink)
+{
+    for (int32_t y = 0; y < h; y++)
+        for (int32_t x = 0; x < w; x++) {
+            int64_t at = (int64_t)y * w + x;
+            if (mask[at] && mask[at] != MASK_HATCHED && is_outline(mask, h, w, y, x, reach))
+                put(rgb + 3 * at, ink ? *ink : class_colour(mask[at]));
+        }
+}
+
 void paint_scale(uint8_t *out, const uint8_t *value, int32_t low, int32_t h, int32_t w)
 {
     for (int64_t i = 0; i < (int64_t)h * w; i++)

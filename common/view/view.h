@@ -114,6 +114,11 @@ void paint_classes(uint8_t *out, const uint8_t *image, const uint8_t *mask, int3
  * right is light grey, darker where the truth is not class 0. Hatched where the truth is. */
 void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction, int32_t classes,
                   int32_t h, int32_t w);
+/* On what is there: the outline of each class but 0, along its inside, in ink, or in the class's own
+ * colour if that is NULL: pixels that have another class within `reach` pixels of them, straight up,
+ * down, left or right. Hatched pixels have no outline. */
+void paint_contours(uint8_t *rgb, const uint8_t *mask, int32_t h, int32_t w, int32_t reach,
+                    const struct colour *ink);
 /* value: [h,w] u8; low (and what is below) is scale_colour(0), 255 is scale_colour(1). low < 255. */
 void paint_scale(uint8_t *out, const uint8_t *value, int32_t low, int32_t h, int32_t w);
 
