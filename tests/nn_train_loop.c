@@ -92,7 +92,9 @@ static double reference_val_loss(const struct toy *toy, const double *w)
     for (uint32_t i = 0; i < toy->val; i++) {
         float pixels[PIXELS];
         for (int k = 0; k < PIXELS; k++)
-            pixels[k] = (float)dataset.images[(toy->train + i) * PIXELS + (uint32_t)k] / 255.0f;
+            pixels[k] =
+                (float)((const uint8_t *)dataset.images)[(toy->train + i) * PIXELS + (uint32_t)k] /
+                255.0f;
         sum += reference_case(w, pixels, NULL);
     }
     return sum / toy->val;
