@@ -21,7 +21,7 @@ struct latents {
     const float *z_logvar; /* likewise; NULL when they were read */
     int32_t *labels;       /* [count]; NULL: none */
 };
-/* STATUS_USAGE for a name that is none of a file, or is there twice. */
+/* STATUS_USAGE for a name that cannot be a file's or is not UTF-8, or is there twice. */
 int latents_check_names(const char *const *names, uint32_t count, struct err *err);
 int latents_write(const char *path, const struct latents *latents, const struct id *model,
                   struct err *err);

@@ -102,6 +102,19 @@ holds "paths begin at the list's folder" cmp "$tmp/some/latents.safetensors" "$t
 is "--label is of those that have none" "00 00 00 00 03 00 00 00" \
     "$(tail -c "+$(($(od -An -tu4 -N4 "$tmp/some/latents.safetensors") + 9))" "$tmp/some/latents.safetensors" | od -An -tx1 -N8 | sed 's/^ //')"
 
+# More than are encoded or decoded together, and few of them.
+decode "$model" "$tmp/train/latents.safetensors" -o "$tmp/many" >/dev/null
+encode "$model" "$tmp"/many/*.png -o "$tmp/many" --label 2 >/dev/null
+few=$(find "$tmp/many" -name '*.png' | sort | tail -n 10)
+# shellcheck disable=SC2086
+encode "$model" $few -o "$tmp/few" --label 2 >/dev/null
+last() { tail -c $((10 * 4 * 4)) "$1" | od -An -v -tx1; } # z_mean of the last ten
+is "of many pictures each is itself" "360 $(last "$tmp/few/latents.safetensors")" \
+    "$(find "$tmp/many" -name '*.png' | wc -l) $(last "$tmp/many/latents.safetensors")"
+decode "$model" "$tmp/many/latents.safetensors" -o "$tmp/all" >/dev/null
+decode "$model" "$tmp/few/latents.safetensors" -o "$tmp/ten" >/dev/null
+is "and of many latents" "10" "$(for f in "$tmp"/ten/*.png; do cmp "$f" "$tmp/all/${f##*/}" && echo same; done | wc -l)"
+
 # ---- pictures as the model saw them -----------------------------------------------------------------
 # What a model of shapes predicts, 0 and 1, are pictures and masks of a data set.
 cat >"$tmp/shapes.yaml" <<'END'
@@ -176,6 +189,9 @@ refused "a label for a split" 64 "evaluate: --label: the cases of a split have l
 refused "an unknown split" 64 "evaluate: --split 'all': train, val or test expected" encode "$model" --split all -o "$tmp/none"
 refused "an empty split" 64 "evaluate: --split val: there are no cases in it" encode "$plain" --split val -o "$tmp/none"
 refused "two of one name" 64 "evaluate: two cases are named 'test-00000'" encode "$model" "$a" "$tmp/rings/test-00000.png" -o "$tmp/none" --label 0
+cp "$a" "$tmp/$(printf 'x\377')y.png"
+refused "a name that is no text" 64 "evaluate: '$(printf 'x\377')y' cannot name a case: UTF-8 without '/' and line breaks expected" \
+    encode "$model" "$tmp/$(printf 'x\377')y.png" -o "$tmp/none" --label 0
 refused "latents of another model" 65 "evaluate: '$latents': codes of model '$(echo "$model" | cut -c1-12)', not of '$(echo "$plain" | cut -c1-12)'" \
     decode "$plain" "$latents" -o "$tmp/none"
 refused "latents that are a picture" 65 "evaluate: '$a' is cut short or no safetensors file: header of 727905341920923785 bytes in a file of $(wc -c <"$a")" \
