@@ -1,10 +1,4 @@
-/*
- * One training step of the two VAEs. As a test: what a step multiplies is what arithmetic says.
- * Called as `nn_step mlp|conv STEPS THREADS` (by scripts/bench) it prints seconds a step, those of
- * the convolutions and matrix products in it, and where the rest goes.
- */
-#include "base/progress.h"
-#include "base/random.h"
+/* One training step of the two VAEs: what it multiplies is what arithmetic says. */
 #include "nn/vae.h"
 
 #include <setjmp.h>
@@ -13,7 +7,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
 enum { BATCH = 128 };
@@ -67,26 +60,6 @@ static val build(struct step *s, const struct vae_model_config *model)
     return g_affine(g, g_reduce_sum(g, per_case, (struct shape){1, 1, 1, 1, 1}), 1.0f / BATCH, 0);
 }
 
-static void put_batch(struct step *s)
-{
-    struct stream stream = stream_new(1, "nn_step");
-    float *image = calloc((size_t)BATCH * 784, sizeof *image);
-    int32_t label[BATCH];
-    struct err err;
-    for (int i = 0; i < BATCH * 784; i++)
-        image[i] = (float)stream_below(&stream, 256) / 255;
-    for (int i = 0; i < BATCH; i++)
-        label[i] = (int32_t)stream_below(&stream, 10);
-    int32_t clock[CLOCKS] = {0};
-    float rates[RATES] = {[RATE_LR] = 1e-3f,   [RATE_BIAS1] = 0.1f,   [RATE_BIAS2] = 0.001f,
-                          [RATE_BETA1] = 0.9f, [RATE_BETA2] = 0.999f, [RATE_EPS] = 1e-8f};
-    must(plan_put(s->plan, s->image, image, &err), &err);
-    must(plan_put(s->plan, s->label, label, &err), &err);
-    must(plan_put(s->plan, g_clock(s->graph), clock, &err), &err);
-    must(plan_put(s->plan, g_rates(s->graph), rates, &err), &err);
-    free(image);
-}
-
 static void step_open(struct step *s, const struct vae_model_config *model, int threads)
 {
     static const char *const groups[] = {"encoder", "decoder"};
@@ -101,7 +74,6 @@ static void step_open(struct step *s, const struct vae_model_config *model, int 
     must(graph_check(s->graph, &err), &err);
     must(params_realise(s->params, s->backend, 0, &err), &err);
     must(plan_make(&s->plan, s->graph, s->backend, &(struct plan_options){0}, &err), &err);
-    put_batch(s);
 }
 
 static void step_close(struct step *s)
@@ -133,54 +105,8 @@ static void multiply_adds(void **state)
     step_close(&s);
 }
 
-/* ---- timing --------------------------------------------------------------------------------- */
-static int by_value(const void *a, const void *b)
+int main(void)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_step(struct step *s, int steps)
-{
-    double *seconds = calloc((size_t)steps, sizeof *seconds);
-    struct err err;
-    for (int i = -3; i < steps; i++) {
-        double start = clock_seconds();
-        must(plan_run(s->plan, &err), &err);
-        if (i >= 0)
-            seconds[i] = clock_seconds() - start;
-    }
-    qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
-    double median = seconds[steps / 2];
-    free(seconds);
-    return median;
-}
-
-static int report(const char *name, int steps, int threads)
-{
-    struct step s;
-    struct err err;
-    double by_op[OPS] = {0}, all = 0, products = 0;
-    step_open(&s, strcmp(name, "conv") == 0 ? &conv : &mlp, threads);
-    double step = median_step(&s, steps);
-    for (int i = 0; i < steps; i++)
-        must(plan_profile(s.plan, by_op, &err), &err);
-    for (int op = 0; op < OPS; op++)
-        all += by_op[op];
-    products = by_op[OP_conv] + by_op[OP_conv_data] + by_op[OP_conv_filter];
-    printf("%s: %.3f ms a step, products %.3f ms (%.0f GFLOP/s)\n", name, step * 1e3,
-           products / steps * 1e3, 2e-9 * plan_multiply_adds(s.plan) * steps / products);
-    for (int op = 0; op < OPS; op++)
-        if (by_op[op] > 0.005 * all)
-            printf("  %-16s %7.3f ms\n", op_name((enum op)op), by_op[op] / steps * 1e3);
-    step_close(&s);
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (argc == 4)
-        return report(argv[1], atoi(argv[2]) > 0 ? atoi(argv[2]) : 1, atoi(argv[3]));
     const struct CMUnitTest tests[] = {cmocka_unit_test(multiply_adds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,7 @@ static void report(struct measured *m, const struct bench *b, double resident)
 {
     double whole = bench_median(m->whole, m->count), sum = 0;
     const struct plan *plan = b->programs.first.plan;
+    printf("numerics,%s\n", backend_numerics(b->backend));
     printf("steps,%d\nbatch,%lld\nseconds,%.6f\n", m->count, (long long)b->task.config->batch,
            whole);
     for (int i = 0; i < PARTS; i++) {

@@ -1,0 +1,47 @@
+# What scripts/bench makes of its measurements, and what it refuses.
+. tests/cli/lib.sh
+
+cat >"$tmp/results" <<'END'
+small,f32,ours,seconds,0.040
+small,f32,ours,seconds,0.010
+small,f32,ours,seconds,0.020
+small,f32,ours,batch,8
+small,f32,ours,forward,0.004
+small,f32,ours,forward,0.006
+small,f32,ours,peak_bytes,30000000
+small,f32,own,own,0.016
+small,f32,eager plain,seconds,0.090
+small,f32,eager plain,seconds,0.080
+small,f32,eager plain,seconds,0.020
+small,f32,compile channels-last,seconds,0.050
+small,f32,memory,allocated_bytes,40000000
+large,bf16,ours,seconds,1.5
+large,bf16,own,own,1
+side=64,f32,grow,seconds,0.003
+side=64,f32,grow,multiply_adds,1500000000
+side=64,f32,grow,plan_bytes,7000000
+startup,,10,a stage,4.04,9.96
+END
+scripts/bench-tables "$tmp/results" >"$tmp/tables"
+# row HEADING "start of a row": the row below that heading
+row() { sed -n "/^### $1/,/^### /p" "$tmp/tables" | grep "^| $2"; }
+is "medians of steps, ratio to the convolutions, PyTorch's best of its medians" \
+    "| small | f32 | 20.00 | 400.0 | 16.00 | 1.25 | 50.00 | compile channels-last | 2.50 |" \
+    "$(row "A step" small)"
+is "what was not measured is empty" "| large | bf16 | 1500 |  | 1000 | 1.50 |  |  |  |" "$(row "A step" large)"
+is "the median of two is their mean" "| small | f32 | 5.00 |" "$(row "Where" small | cut -c1-22)"
+is "memory beside PyTorch's" "0.75 |" "$(row "Memory" small | sed 's/.*| \(0.75 |\)$/\1/')"
+is "growth per multiply-add" "| side=64 | f32 | 3.00 | 1.5 | 2.00 | 7 |" "$(row "How the cost" side)"
+is "start-up" "| 10 | a stage | 4.0 | 10.0 |" "$(row "What is known" 10)"
+is "growth is no row of the steps" "" "$(row "A step" side)"
+
+sed '/eager\|compile\|memory/d' "$tmp/results" >"$tmp/alone"
+is "without PyTorch its figures are left out" 1 \
+    "$(scripts/bench-tables "$tmp/alone" | grep -c '^PyTorch is not installed here: our own figures only.$')"
+
+holds "a plot" sh -c 'command -v gnuplot >/dev/null || exit 0
+    scripts/bench-plot "$1" >"$1.svg" && grep -q "ms a step" "$1.svg"' - "$tmp/results"
+BENCH=most refused "an unknown extent" 64 "bench: BENCH is 'most'; full or quick" scripts/bench
+BUILD=$tmp refused "programs that are not built" 66 \
+    "bench: no '$tmp/bench/step' (make bench builds it)" scripts/bench
+done_testing
