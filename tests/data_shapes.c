@@ -246,6 +246,36 @@ static void hold_out_limits(void **state)
     collection_free(&c);
 }
 
+static void a_test_split_is_drawn_where_there_is_none(void **state)
+{
+    (void)state;
+    struct collection c, other;
+    struct err err;
+    make(&c, SIZE, 200, 0, 1);
+    make(&other, SIZE, 200, 0, 1);
+    assert_int_equal(collection_hold_out(&c, SPLIT_TEST, 50, 9, &err), 0);
+    assert_int_equal(collection_hold_out(&c, SPLIT_VAL, 50, 9, &err), 0);
+    assert_int_equal(collection_hold_out(&other, SPLIT_VAL, 50, 9, &err), 0);
+    int test = 0, val = 0, same = 0;
+    for (int i = 0; i < 200; i++) {
+        test += c.cases[i].split == SPLIT_TEST;
+        val += c.cases[i].split == SPLIT_VAL;
+        same += c.cases[i].split == SPLIT_TEST && other.cases[i].split == SPLIT_VAL;
+    }
+    assert_int_equal(test, 50);
+    assert_int_equal(val, 50);
+    assert_in_range(same, 1, 30); /* 12.5 expected of independent draws */
+    assert_int_equal(collection_hold_out(&c, SPLIT_TEST, 0, 9, &err), 0);
+    assert_int_equal(collection_hold_out(&c, SPLIT_TEST, 1, 9, &err), -1);
+    assert_int_equal(err.status, STATUS_CONFIG);
+    assert_non_null(strstr(err.text, "the data have a test split, from 'train-"));
+    assert_int_equal(collection_hold_out(&other, SPLIT_TEST, 151, 9, &err), -1);
+    assert_string_equal(err.text,
+                        "cannot hold out 151 cases for the test: the train split has 150");
+    collection_free(&c);
+    collection_free(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +288,7 @@ int main(void)
         cmocka_unit_test(hold_out_takes_the_same_share_of_each_label),
         cmocka_unit_test(hold_out_is_drawn_by_seed),
         cmocka_unit_test(hold_out_limits),
+        cmocka_unit_test(a_test_split_is_drawn_where_there_is_none),
     };
     return cmocka_run_group_tests_name("data_shapes", tests, NULL, NULL);
 }

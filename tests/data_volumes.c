@@ -716,6 +716,73 @@ static void voxels_of_a_pair_that_end_early(void **state)
     collection_free(&c);
 }
 
+/* ---- the data sets that this was made for; numbers by nibabel and numpy ----------------------- */
+
+static bool real_folder(char folder[PATH_BYTES], const char *name)
+{
+    const char *root = getenv("DATA");
+    struct err err;
+    return root && !path_join(folder, root, name, &err) && file_exists(folder);
+}
+
+static void real_hippocampus(void **state)
+{
+    (void)state;
+    char folder[PATH_BYTES];
+    if (!real_folder(folder, "Task04_Hippocampus"))
+        skip();
+    const struct volume_spec spec = {.intensity = INTENSITY_ZSCORE, .size = {48, 64, 48}};
+    const uint32_t want[SPLITS] = {91, 13, 26};
+    uint32_t count[SPLITS] = {0};
+    uint64_t classes[3] = {0};
+    struct collection c;
+    struct err err;
+    must(volumes_read(&c, folder, &spec, false, &err), &err);
+    for (uint32_t i = 0; i < c.count; i++) {
+        const struct raw_case *one = &c.cases[i];
+        count[one->split]++;
+        for (int k = 0; one->split == SPLIT_TEST && k < 48 * 64 * 48; k++)
+            classes[one->mask[k]]++;
+        if (strcmp(one->id, "hippocampus_033"))
+            continue;
+        assert_memory_equal(one->size, ((const int32_t[]){38, 48, 33}), sizeof one->size);
+        /* voxel (5, 6, 7) of 33 x 48 x 38 */
+        int at = ((7 + 5) * 64 + 6 + 8) * 48 + 5 + 7;
+        near((double)((const float *)one->image)[at], -1.1455696363, 1e-6);
+    }
+    assert_memory_equal(count, want, sizeof count);
+    assert_int_equal(classes[1], 44354);
+    assert_int_equal(classes[2], 38944);
+    assert_string_equal(c.mask_classes[1], "Anterior");
+    collection_free(&c);
+}
+
+static void real_brains(void **state)
+{
+    (void)state;
+    char folder[PATH_BYTES];
+    if (!real_folder(folder, "brain-t1/ds002748-2mm"))
+        skip();
+    struct collection c;
+    struct err err;
+    must(volumes_read(&c, folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 36);
+    assert_memory_equal(((const int32_t[]){c.d, c.h, c.w}), ((const int32_t[]){80, 96, 80}), 12);
+    for (int i = 0; i < 3; i++)
+        near(c.spacing[i], 2, 0);
+    const struct raw_case *one = &c.cases[30];
+    assert_string_equal(one->id, "sub-12_T1w_2mm");
+    assert_int_equal(one->split, SPLIT_TEST);
+    const float *image = one->image;
+    double sum = 0;
+    for (int i = 0; i < 80 * 96 * 80; i++)
+        sum += (double)image[i];
+    near(sum / (80 * 96 * 80), 268.8894775390625, 1e-9);
+    near((double)image[(40 * 96 + 48) * 80 + 40], 1064, 0);
+    near((double)image[(50 * 96 + 30) * 80 + 20], 1532, 0);
+    collection_free(&c);
+}
+
 int main(void)
 {
 #define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, make_folder, drop_folder)
@@ -738,6 +805,8 @@ int main(void)
         IN_FOLDER(cases_that_are_wrong),
         IN_FOLDER(volumes_that_differ),
         IN_FOLDER(voxels_of_a_pair_that_end_early),
+        cmocka_unit_test(real_hippocampus),
+        cmocka_unit_test(real_brains),
     };
     return cmocka_run_group_tests_name("data_volumes", tests, setup, teardown);
 }

@@ -447,6 +447,9 @@ static void impossible_configurations_are_refused(void **state)
     toy.config.early_stopping.patience = 3;
     expect_error(&toy, STATUS_CONFIG, "early_stopping needs a val split");
     toy = toy_new();
+    toy.config.patch.size = (struct int_list){3, (int64_t[]){1, 1, 1}};
+    expect_error(&toy, STATUS_CONFIG, "train.patch: the model is of one size");
+    toy = toy_new();
     toy.train = 0;
     expect_error(&toy, STATUS_BAD_DATA, "the train split is empty");
 }

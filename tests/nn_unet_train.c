@@ -9,6 +9,7 @@
 enum { TRAIN = 40, VAL = 12, ALL = TRAIN + VAL, H = 9, W = 7, AREA = H * W, BATCH = 8 };
 struct data {
     uint8_t images[ALL * AREA], masks[ALL * AREA];
+    const char *ids[ALL];
     struct dataset set;
 };
 
@@ -17,6 +18,8 @@ static void make_data(struct data *data, uint32_t classes)
 {
     static const char *names[] = {"background", "left", "right"};
     uint32_t random = 7;
+    for (int i = 0; i < ALL; i++)
+        data->ids[i] = i % 2 ? "odd" : "even"; /* equal ids are cut alike */
     for (int i = 0; i < ALL * AREA; i++) {
         int x = i % W, y = i / W % H, centre = i / AREA % 2 ? 1 : 5;
         bool inside = abs(x - centre) <= 1 && abs(y - 4) <= 2;
@@ -34,6 +37,7 @@ static void make_data(struct data *data, uint32_t classes)
                                  .count = {TRAIN, VAL, 0},
                                  .images = data->images,
                                  .masks = data->masks,
+                                 .ids = data->ids,
                                  .mask_class_count = classes,
                                  .mask_classes = names};
 }
@@ -107,7 +111,7 @@ static void measure(double out[2], const float *probability, int outputs, int cl
 
 /* What the artifact does on the val split, in the trainer's batches (the last has padding). */
 static void check_reported(struct lab *lab, const struct data *data, const struct id *model,
-                           int outputs)
+                           int outputs, int batch)
 {
     static float image[BATCH * AREA], probability[BATCH * AREA * 3];
     double want[2] = {0}, got[2];
@@ -116,12 +120,12 @@ static void check_reported(struct lab *lab, const struct data *data, const struc
     struct backend *backend;
     struct err err;
     OK(cpu_open(&backend, 1, NULL, &err));
-    OK(trained_unet_open(&unet, lab->store, model, backend, BATCH, (struct shape){0}, NULL, &err));
+    OK(trained_unet_open(&unet, lab->store, model, backend, batch, (struct shape){0}, NULL, &err));
     assert_int_equal(unet.description.outputs, outputs);
     assert_int_equal(unet.description.mask_classes, classes);
     assert_int_equal(unet.pixels, AREA);
-    for (int first = TRAIN; first < ALL; first += BATCH) {
-        int cases = ALL - first < BATCH ? ALL - first : BATCH;
+    for (int first = TRAIN; first < ALL; first += batch) {
+        int cases = ALL - first < batch ? ALL - first : batch;
         double part[2];
         for (int i = 0; i < cases * AREA; i++)
             image[i] = (float)data->images[first * AREA + i] / 255.0f;
@@ -147,7 +151,7 @@ static void one_logit(void **state)
                           "deep_supervision: true}, "
                           "loss: {bce: {}}, train: {epochs: 12, batch: 8, lr: 1.0e-2, "
                           "checkpoint: {keep: last}}}");
-    check_reported(*state, &data, &model, 1);
+    check_reported(*state, &data, &model, 1, BATCH);
 }
 
 static void several_logits(void **state)
@@ -158,7 +162,30 @@ static void several_logits(void **state)
                           "{model: {channels: [4, 8, 8, 8, 8], norm: group, norm_groups: 2, down: "
                           "strided, up: upsample, block: residual}, loss: {cross_entropy: {}}, "
                           "train: {epochs: 12, batch: 8, lr: 1.0e-2, checkpoint: {keep: last}}}");
-    check_reported(*state, &data, &model, 3);
+    check_reported(*state, &data, &model, 3, BATCH);
+}
+
+/* Learnt from patches, the model is of whole cases, and validated on them one by one. */
+static void patches(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    make_data(&data, 2);
+    struct id model = fit(lab, &data.set,
+                          "{model: {channels: [4, 8, 8]}, loss: {bce: {}}, train: {epochs: 16, "
+                          "batch: 8, lr: 1.0e-2, patch: {size: [1, 6, 5], foreground: 0.5}, "
+                          "augment: [flip], checkpoint: {keep: last}}}");
+    check_reported(lab, &data, &model, 1, 1);
+    struct unet_description is;
+    struct arena arena = {0};
+    struct err err;
+    OK(model_text_read(&is, unet_description_fields, lab->store, &model, &arena, &err));
+    assert_true(is.patch.present);
+    assert_int_equal(is.patch.d, 1);
+    assert_int_equal(is.patch.h, 6);
+    assert_int_equal(is.patch.w, 5);
+    assert_int_equal(is.data.h, H);
+    arena_free(&arena);
 }
 
 /* A model of images takes images of any size, and no volumes. */
@@ -213,6 +240,15 @@ static void refused(void **state)
           "at level 4, where images of 9x7x1 are one pixel");
     where.dataset = &data.set;
     bind(&config, *state,
+         "{model: {norm: instance, channels: [2, 2, 2]}, loss: {bce: {}}, "
+         "train: {patch: {size: [1, 4, 3]}}}");
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "at level 2, where images of 1x4x3 are one pixel");
+    bind(&config, *state,
+         "{model: {channels: [2, 2]}, loss: {bce: {}}, train: {patch: {size: [5, 5]}}}");
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "train.patch.size: 2 items given; 3 (depth, height and width) or none expected");
+    bind(&config, *state,
          "{model: {channels: [8, 4], norm: group, norm_groups: 3}, loss: {bce: {}}}");
     FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, "model.norm_groups: 3");
     bind(&config, *state, "{model: {channels: [2, 2]}}");
@@ -229,10 +265,8 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(one_logit),
-        LAB_TEST(several_logits),
-        LAB_TEST(other_sizes),
-        LAB_TEST(refused),
+        LAB_TEST(one_logit),   LAB_TEST(several_logits), LAB_TEST(patches),
+        LAB_TEST(other_sizes), LAB_TEST(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

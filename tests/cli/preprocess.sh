@@ -78,6 +78,16 @@ refused "one side is no size" 78 \
     "preprocess: $tmp/pets.yaml:3:3: preprocess: size: 1 item given; 2 (height and width) or none expected" \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set 'preprocess.size=[4]'
 
+refused "pictures have no spacing" 78 \
+    "preprocess: $tmp/pets.yaml:3:3: preprocess: spacing: of volumes (source.format: nifti) only" \
+    "$BUILD/preprocess" "$tmp/pets.yaml" --set 'preprocess.spacing=[1, 1, 1]'
+refused "pictures have no intensities" 78 \
+    "preprocess: $tmp/pets.yaml:3:3: preprocess: intensity: of volumes (source.format: nifti) only" \
+    "$BUILD/preprocess" "$tmp/pets.yaml" --set preprocess.intensity.kind=zscore
+refused "a test split to be drawn, and one there" 78 \
+    "preprocess: cannot hold out 1 cases for the test: the data have a test split, from 'kit' on" \
+    "$BUILD/preprocess" "$tmp/pets.yaml" --set preprocess.split.test=1
+
 image 1 kit
 refused "an image in two splits" 65 \
     "preprocess: equal: 'train/rex' and 'test/kit' are the same image; 1 image is in more than one split" \
@@ -123,4 +133,41 @@ END
 "$BUILD/preprocess" "$tmp/folder.yaml" >"$tmp/out" 2>"$tmp/said"
 holds "a folder of pictures and masks" grep -x \
     'preprocess: 2 train, 0 val, 2 test cases of 2x3x3, masks of 4 classes' "$tmp/said"
+
+# Volumes (packed NIfTI) of 4x3x2 voxels of 2, 2 and 2.5 mm, without masks or lists.
+mkdir "$tmp/data/scans"
+for rest in a:Zg2ogROwAAhFHUNHgBAAA= b:YQG4yYsAIAa6PCLngBAAA= \
+    c:aQcGM2YsYGAA5Y2+14AQAA d:ZgmoWFxYgFCwAApL1xXHgBAAA=; do
+    echo "H4sIAAAAAAACA4thZCAKMDOwADETAyMUogImBg4w3WAPJBwgWMEBwkfGG5yhagYJYMIn6UCcmAI2dQx52o${rest#*:}" | base64 -d >"$tmp/data/scans/${rest%%:*}.nii.gz"
+done
+cat >"$tmp/scans.yaml" <<END
+name: scans
+preprocess:
+  source: {format: nifti, root: scans}
+  intensity: {kind: percentile, low: 0, high: 100}
+  split: {test: 1, val: 1}
+END
+id=$("$BUILD/preprocess" "$tmp/scans.yaml" 2>"$tmp/said")
+holds "a folder of volumes, some held out" grep -x \
+    'preprocess: 2 train, 1 val, 1 test cases of 2x3x4 voxels of 2.5x2x2 mm' "$tmp/said"
+holds "their spacing is kept" sh -c "echo '$(file_of "$id" cases.json | head -c 80)' | grep -F '\"spacing\":[2.5,2,2]'"
+"$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.spacing=[1.25, 2, 2]' --set 'preprocess.size=[4, 4, 4]' \
+    >"$tmp/out" 2>"$tmp/said"
+holds "at another spacing and size" grep -x \
+    'preprocess: 2 train, 1 val, 1 test cases of 4x4x4 voxels of 1.25x2x2 mm' "$tmp/said"
+scans="preprocess: $tmp/scans.yaml:3:3: preprocess:"
+refused "a volume has three sides" 78 "$scans size: 2 items given; 3 (depth, height and width) or none expected" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.size=[4, 4]'
+refused "and three spacings" 78 "$scans spacing: 1 item given; 3 (depth, height and width) or none expected" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.spacing=[4]'
+refused "a size of too many voxels" 78 "$scans size: 68719476736 voxels; 536870912 at most" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.size=[4096, 4096, 4096]'
+refused "percentiles that are none" 78 "$scans intensity: the percentiles 0 and 101 are not from 0 to 100" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set preprocess.intensity.high=101
+refused "a range upside down" 78 "$scans intensity: high is 1; more than low, 3, expected" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.intensity={kind: range, low: 3, high: 1}'
+cp "$tmp/data/scans/a.nii.gz" "$tmp/data/scans/e.nii.gz"
+refused "a volume in two splits" 65 \
+    "preprocess: equal: 'train/e' and 'test/a' are the same image; 1 image is in more than one split" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set preprocess.split.test=2
 done_testing
