@@ -112,18 +112,17 @@ struct head {
     const float *slope, *offset; /* logit k = slope[k] * grey + offset[k] */
 };
 
-/* What the encoder's first level sees goes over the skip to the head; all else is multiplied by 0. */
-static inline struct id painter(struct lab *lab, const struct head *head, int mask_classes,
-                                int depth)
+/* What the encoder's first level sees goes over the skip to the head; all else is multiplied by 0.
+ * is: all but the network. */
+static inline struct id painter_of(struct lab *lab, const struct head *head,
+                                   struct unet_description is)
 {
-    struct unet_description is = {
-        .data = {depth, SIDE, SIDE, 1, 7}, .mask_classes = mask_classes, .outputs = head->outputs};
     is.model = (struct unet_model_config){.channels = {2, (int64_t[]){1, 1}},
                                           .norm = NORM_NONE,
                                           .norm_groups = 1,
                                           .activation = ACT_RELU};
     struct weights *w = calloc(1, sizeof *w);
-    bool deep = depth > 1;
+    bool deep = is.data.d > 1;
     int middle = deep ? 13 : 4;
 #define CONVOLUTION(name, side, from, to)                                                          \
     convolution(w, name ".weight", name ".bias", deep, side, from, to)
@@ -151,6 +150,15 @@ static inline struct id painter(struct lab *lab, const struct head *head, int ma
     OK(draft_seal(draft, &id, &err));
     free(w);
     return id;
+}
+
+static inline struct id painter(struct lab *lab, const struct head *head, int mask_classes,
+                                int depth)
+{
+    return painter_of(lab, head,
+                      (struct unet_description){.data = {depth, SIDE, SIDE, 1, 7},
+                                                .mask_classes = mask_classes,
+                                                .outputs = head->outputs});
 }
 
 /* One logit: 3 where the image is light, -3 where it is dark (or of the third class: 0.012). */

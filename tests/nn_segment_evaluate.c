@@ -91,6 +91,58 @@ static void tolerance(void **state)
     free(json);
 }
 
+/* Pixels of 2 x 5 mm: one case is off by a row, the other by a column, and the default tolerance is
+ * the shorter side. */
+static void distances_are_in_millimetres(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct data data;
+    static const struct drawing shifted[] = {
+        {"row", "0000 0000 0100 0000 0000 0100 0000 0000 "},
+        {"column", "0000 0000 0100 0010 0000 0000 0000 0000 "}};
+    draw(&data, shifted, 2, 2);
+    memcpy(data.set.spacing, (double[]){7, 2, 5}, sizeof data.set.spacing);
+    struct evaluate_config config = usual;
+    config.tolerance = 0;
+    struct id model = one_logit(lab), result;
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    char *csv = text_of(lab, &result, "cases.csv");
+    assert_non_null(strstr(csv, "\nrow,,0,0,1,2,2,1\n"));
+    assert_non_null(strstr(csv, "\ncolumn,,0,0,0,5,5,0\n"));
+    free(csv);
+    config.tolerance = 5;
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    char *json = text_of(lab, &result, "metrics.json");
+    metric_is(json, "surface_dice_per_case/foreground", 1);
+    metric_is(json, "hd95_per_case/foreground", 3.5);
+    free(json);
+}
+
+/* Of images of about 400 mm 0.75 % are 3.0 mm, and two rows are nearer or not; of small ones it is
+ * the shorter side of a pixel, and two rows are further. */
+static void the_tolerance_follows_the_diagonal(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct data data;
+    static const struct drawing shifted[] = {{"rows", "0100 0000 0000 0000 0000 0100 0000 0000 "}};
+    static const struct {
+        double h, w, f;
+    } rows[] = {{1, 100, 1}, {1.45, 100, 1}, {1.55, 100, 0}, {10, 10, 0}, {0.1, 10, 1}};
+    struct id model = one_logit(lab), result;
+    struct evaluate_config config = usual;
+    config.tolerance = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        draw(&data, shifted, 1, 2);
+        memcpy(data.set.spacing, (double[]){1, rows[i].h, rows[i].w}, sizeof data.set.spacing);
+        OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+        char *json = text_of(lab, &result, "metrics.json");
+        metric_is(json, "boundary_f_per_case/foreground", rows[i].f);
+        free(json);
+    }
+}
+
 /* Without a wish all that is usual is measured: no distances but the boundary's. */
 static void by_default(void **state)
 {
@@ -331,9 +383,20 @@ static void labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(pooled),  LAB_TEST(per_case),        LAB_TEST(tolerance),    LAB_TEST(by_default),
-        LAB_TEST(batches), LAB_TEST(several_classes), LAB_TEST(absent_class), LAB_TEST(on_the_run),
-        LAB_TEST(stopped), LAB_TEST(refusals),        LAB_TEST(not_a_number), LAB_TEST(labels),
+        LAB_TEST(pooled),
+        LAB_TEST(per_case),
+        LAB_TEST(tolerance),
+        LAB_TEST(distances_are_in_millimetres),
+        LAB_TEST(the_tolerance_follows_the_diagonal),
+        LAB_TEST(by_default),
+        LAB_TEST(batches),
+        LAB_TEST(several_classes),
+        LAB_TEST(absent_class),
+        LAB_TEST(on_the_run),
+        LAB_TEST(stopped),
+        LAB_TEST(refusals),
+        LAB_TEST(not_a_number),
+        LAB_TEST(labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static void probabilities(void **state)
     tensors_close(&file);
 }
 
-/* A volume of two slices: what is predicted stands in one file, and there are no pictures. */
+/* A volume of two slices: what is predicted stands in one file. */
 static void volumes(void **state)
 {
     struct lab *lab = *state;
@@ -130,7 +130,6 @@ static void volumes(void **state)
     for (int i = 0; i < 2 * PIXELS; i++)
         assert_int_equal(got[i], data.images[2 * PIXELS + i] == levels[1]);
     tensors_close(&file);
-    assert_false(has_file(lab, &result, "pictures.safetensors"));
     char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "dice/foreground", 16.0 / 24);
     free(json);
@@ -195,11 +194,165 @@ static void ranks(void **state)
     tensors_close(&file);
 }
 
+/* ---- slices --------------------------------------------------------------------------------- */
+enum { DEEP = 5, VOXELS = DEEP * PIXELS };
+
+/* A test case alone, a model of volumes: light is foreground. */
+static void volume_of(struct data *data, struct id *model, struct lab *lab)
+{
+    static const struct drawing nothing[] = {{"v", "0000 0000 0000 0000 0000 0000 0000 0000 "}};
+    const float slope = 10, offset = -5;
+    draw(data, nothing, 1, 2);
+    data->ids[0] = "v";
+    data->set.d = DEEP;
+    data->set.begin[SPLIT_TEST] = 0;
+    data->set.count[SPLIT_TEST] = 1;
+    *model = painter(lab, &(struct head){1, &slope, &offset}, 2, DEEP);
+}
+
+/* [d,h,w] at a place of the axis `fixed`. */
+static uint8_t voxel(const uint8_t *volume, int fixed, int place, int row, int column)
+{
+    int at[3] = {0};
+    at[fixed] = place;
+    at[fixed == 0 ? 1 : 0] = row;
+    at[fixed == 2 ? 1 : 2] = column;
+    return volume[(at[0] * SIDE + at[1]) * SIDE + at[2]];
+}
+
+static void assert_slices(const struct tensors *file, const char *part, const uint8_t *volume,
+                          const int middle[3])
+{
+    static const char *const names[] = {"axial", "coronal", "sagittal"};
+    for (int fixed = 0; fixed < 3; fixed++) {
+        char name[64];
+        snprintf(name, sizeof name, "slices_%s%s", names[fixed], part);
+        const uint8_t *got = tensor_of(file, name, TENSOR_U8, 3, 1);
+        const struct tensor *t = tensors_find(file, name);
+        assert_int_equal(t->dim[1], fixed == 0 ? SIDE : DEEP);
+        assert_int_equal(t->dim[2], SIDE);
+        for (int row = 0; row < (fixed ? DEEP : SIDE); row++)
+            for (int column = 0; column < SIDE; column++)
+                assert_int_equal(got[row * SIDE + column],
+                                 voxel(volume, fixed, middle[fixed], row, column));
+    }
+}
+
+/* Foreground at (d, h, w) = (4, 0, 3), (3, 0, 2), (4, 0, 3 and 2 of the next row): on average
+ * (3.75, 0.25, 2.5), which is rounded. */
+static void slices_go_through_the_middle(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct data data;
+    struct tensors file;
+    struct id model, result;
+    uint8_t predicted[VOXELS];
+    volume_of(&data, &model, lab);
+    static const int truth[][3] = {{4, 0, 3}, {3, 0, 2}, {4, 0, 2}, {4, 1, 3}};
+    for (int i = 0; i < VOXELS; i++)
+        data.images[i] = (uint8_t)(i * 37 % 251);
+    data.masks[0] = data.masks[1] = MASK_IGNORE;
+    for (int i = 0; i < 4; i++)
+        data.masks[(truth[i][0] * SIDE + truth[i][1]) * SIDE + truth[i][2]] = 1;
+    memcpy(data.set.spacing, (double[]){2.5, 1, 0.75}, sizeof data.set.spacing);
+    for (int i = 0; i < VOXELS; i++)
+        predicted[i] = data.images[i] > 127;
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    open_tensors(&file, lab, &result, "pictures.safetensors");
+    assert_slices(&file, "", data.images, (int[]){4, 0, 3});
+    assert_slices(&file, "_truth", data.masks, (int[]){4, 0, 3});
+    assert_slices(&file, "_prediction", predicted, (int[]){4, 0, 3});
+    assert_string_equal(tensors_meta(&file, "slices_spacing"), "2.5,1,0.75");
+    assert_string_equal(tensors_meta(&file, "segmentation_ids"), "v");
+    assert_null(tensors_find(&file, "segmentation_images"));
+    tensors_close(&file);
+    memset(data.masks, 0, VOXELS); /* the volume's own middle */
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    open_tensors(&file, lab, &result, "pictures.safetensors");
+    assert_slices(&file, "", data.images, (int[]){DEEP / 2, SIDE / 2, SIDE / 2});
+    tensors_close(&file);
+}
+
+/* 80 values from -7 in steps of 2; of 79 steps the nearest to 0.5 % is none, and to 99.5 % all but
+ * none: 0.395 and 78.6. */
+static void floats_are_shown_in_a_window(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct data data;
+    struct tensors file;
+    struct id model, result;
+    float values[VOXELS];
+    uint8_t levels_of[VOXELS];
+    volume_of(&data, &model, lab);
+    for (int i = 0; i < VOXELS; i++) {
+        int rank = i * 33 % VOXELS;
+        values[i] = -7 + 2 * (float)rank;
+        levels_of[i] = (uint8_t)(int)(255.0 * rank / (VOXELS - 1) + 0.5);
+    }
+    data.set.pixel = PIXEL_F32;
+    data.set.images = values;
+    data.masks[0] = 1;
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    open_tensors(&file, lab, &result, "pictures.safetensors");
+    assert_slices(&file, "", levels_of, (int[]){0, 0, 0});
+    assert_string_equal(tensors_meta(&file, "slices_spacing"), "1,1,1");
+    tensors_close(&file);
+}
+
+/* Floats of a single slice are an image: 16 values, of which one is far off, in 100 images of which
+ * the last is measured. */
+static void outliers_are_clipped(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct tensors file;
+    struct data data;
+    enum { W = 20, H = 20 };
+    static float values[2 * W * H];
+    static uint8_t masks[2 * W * H];
+    const char *ids[] = {"t", "v"};
+    const float slope = 10, offset = -5;
+    draw(&data, five, 1, 2);
+    data.set.h = H;
+    data.set.w = W;
+    data.set.pixel = PIXEL_F32;
+    data.set.images = values;
+    data.set.masks = masks;
+    data.set.ids = ids;
+    data.set.begin[SPLIT_TEST] = 1;
+    masks[W * H] = 1;
+    for (int i = 0; i < W * H; i++)
+        values[W * H + i] = 10 + (float)(i * 7 % (W * H)); /* 10 to 409 */
+    values[W * H] = -1e6F;                                 /* was 10 */
+    struct id model = painter_of(lab, &(struct head){1, &slope, &offset},
+                                 (struct unet_description){
+                                     .data = {1, H, W, 1, 0}, .mask_classes = 2, .outputs = 1}),
+              result;
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    open_tensors(&file, lab, &result, "pictures.safetensors");
+    const uint8_t *got = tensor_of(&file, "segmentation_images", TENSOR_U8, 4, 1);
+    /* of 399 steps 0.5 % are 2, 99.5 % are 397: the values 12 and 407 */
+    for (int i = 0; i < W * H; i++) {
+        double share = fmin(fmax(((double)values[W * H + i] - 12) / (407 - 12), 0), 1);
+        assert_int_equal(got[i], (int)(255 * share + 0.5));
+    }
+    tensors_close(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(ties),    LAB_TEST(names),    LAB_TEST(probabilities),
-        LAB_TEST(volumes), LAB_TEST(pictures), LAB_TEST(ranks),
+        LAB_TEST(ties),
+        LAB_TEST(names),
+        LAB_TEST(probabilities),
+        LAB_TEST(volumes),
+        LAB_TEST(pictures),
+        LAB_TEST(ranks),
+        LAB_TEST(slices_go_through_the_middle),
+        LAB_TEST(floats_are_shown_in_a_window),
+        LAB_TEST(outliers_are_clipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

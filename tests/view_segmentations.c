@@ -104,6 +104,52 @@ static void stripes_run_across_both_axes(void **state)
         assert_int_equal(out[3 * i], (i / 6 + i % 6) % 6 < 3 ? 255 : 185);
 }
 
+/* Drawn as rows: which pixels of the mask have been painted. */
+static void assert_outline(const uint8_t *mask, int h, int w, int reach, const char *want)
+{
+    const struct colour ink = {1, 2, 3};
+    uint8_t rgb[3 * 64];
+    for (int own = 0; own < 2; own++) {
+        memset(rgb, 90, sizeof rgb);
+        paint_contours(rgb, mask, h, w, reach, own ? NULL : &ink);
+        for (int i = 0; i < h * w; i++) {
+            struct colour expected = want[i] == '.' ? (struct colour){90, 90, 90}
+                                     : own          ? class_colour(mask[i])
+                                                    : ink;
+            if (!same(at(rgb, i), expected))
+                fail_msg("pixel %d with reach %d is %d %d %d", i, reach, rgb[3 * i], rgb[3 * i + 1],
+                         rgb[3 * i + 2]);
+        }
+        assert_is(rgb, h * w, 90, 90, 90);
+    }
+}
+
+static void outlines_run_inside_what_they_enclose(void **state)
+{
+    (void)state;
+    const uint8_t block[] = {0, 0, 0, 0, 0, 0, 0, /**/ 0, 1, 1, 1, 1, 1, 0,
+                             0, 1, 1, 1, 1, 1, 0, /**/ 0, 1, 1, 1, 1, 1, 0,
+                             0, 1, 1, 1, 1, 1, 0, /**/ 0, 1, 1, 1, 1, 1, 0};
+    assert_outline(block, 6, 7, 1,
+                   "......."
+                   ".#####."
+                   ".#...#."
+                   ".#...#."
+                   ".#...#."
+                   ".#...#.");
+    assert_outline(block, 6, 7, 2,
+                   "......."
+                   ".#####."
+                   ".#####."
+                   ".##.##."
+                   ".##.##."
+                   ".##.##.");
+    const uint8_t side[] = {1, 1, 2, 2, 2, 0, 255, 255, 1, 0, 0, 3};
+    assert_outline(side, 1, 12, 1, ".##.#...#..#");
+    assert_outline(side, 12, 1, 1, ".##.#...#..#");
+    assert_outline(side, 12, 1, 2, "#####...#..#");
+}
+
 static void scales_begin_where_they_are_told(void **state)
 {
     (void)state;
@@ -373,6 +419,7 @@ int main(void)
         cmocka_unit_test(classes_tint_a_grey_image),
         cmocka_unit_test(errors_are_told_apart),
         cmocka_unit_test(stripes_run_across_both_axes),
+        cmocka_unit_test(outlines_run_inside_what_they_enclose),
         cmocka_unit_test(scales_begin_where_they_are_told),
         cmocka_unit_test(grids_have_a_legend),
         cmocka_unit_test(row_labels_have_lines),

@@ -269,13 +269,18 @@ static int read_plane(struct slices *s, struct panels *panels, int plane, struct
     return slice_tensor(&s->prediction[plane], panels, s, plane, "_prediction", err);
 }
 
+static bool positive(double value)
+{
+    return value > 0 && isfinite(value);
+}
+
 /* Voxels as long as they are to one another; the longest side gets SLICE_SIDE pixels. */
 static int choose_sizes(struct slices *s, const struct panels *panels, struct err *err)
 {
     const char *text = tensors_meta(&panels->tensors, "slices_spacing");
     double spacing[3], longest = 0;
     if (!text || sscanf(text, "%lf,%lf,%lf", &spacing[0], &spacing[1], &spacing[2]) != 3 ||
-        !(spacing[0] > 0 && spacing[1] > 0 && spacing[2] > 0))
+        !(positive(spacing[0]) && positive(spacing[1]) && positive(spacing[2])))
         return fail_as(err, STATUS_BAD_DATA, "'slices_spacing' is '%s', not three sizes of a voxel",
                        text ? text : "");
     for (int p = 0; p < PLANES; p++)
