@@ -227,6 +227,11 @@ void graph_backward(struct graph *graph, val loss, const char *const *groups, in
  * included); 0 for any other. */
 val graph_gradient(const struct graph *graph, val x);
 
+/* Gradient checkpointing, after graph_backward: normalised, joined and pointwise values are not kept
+ * for the gradient but made again when it needs them. Less memory, a little more time, the same
+ * bits. */
+void graph_recompute(struct graph *graph);
+
 enum optimiser { OPTIMISER_ADAM, OPTIMISER_ADAMW, OPTIMISER_SGD };
 struct update {
     enum optimiser kind;

@@ -161,6 +161,8 @@ void graph_backward(struct graph *graph, val loss, const char *const *groups, in
     }
     mark_wanted(graph, group);
     int32_t nodes = graph->nodes;
+    if (!graph->forward_nodes)
+        graph->forward_nodes = nodes;
     if (g_wants_grad(graph, loss))
         graph->gradient[loss] = g_fill(graph, g_shape(graph, loss), 1);
     for (int32_t i = nodes; i-- > 0 && !graph->failed;)

@@ -135,21 +135,22 @@ static val conv_gradient(struct graph *graph, enum op op, const struct node *nod
                     NULL);
 }
 
+/* The filter's gradient comes first: x often dies there, and its gradient can have that memory. */
 void op_conv_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     val x = node->in[0], w = node->in[1], da = before_act(graph, node, dout[0], &din[2]);
-    if (g_wants_grad(graph, x))
-        din[0] = conv_gradient(graph, OP_conv_data, node, da, w, g_shape(graph, x));
     if (g_wants_grad(graph, w))
         din[1] = conv_gradient(graph, OP_conv_filter, node, x, da, g_shape(graph, w));
+    if (g_wants_grad(graph, x))
+        din[0] = conv_gradient(graph, OP_conv_data, node, da, w, g_shape(graph, x));
 }
 
 /* The adjoint of an adjoint is the convolution itself. */
 void op_conv_data_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     val x = node->in[0], w = node->in[1], da = before_act(graph, node, dout[0], &din[2]);
-    if (g_wants_grad(graph, x))
-        din[0] = conv_gradient(graph, OP_conv, node, da, w, (struct shape){0});
     if (g_wants_grad(graph, w))
         din[1] = conv_gradient(graph, OP_conv_filter, node, da, x, g_shape(graph, w));
+    if (g_wants_grad(graph, x))
+        din[0] = conv_gradient(graph, OP_conv, node, da, w, (struct shape){0});
 }

@@ -30,8 +30,9 @@ struct train_config {
         int64_t warmup_steps; /* linear from 0 */
         double final, power;  /* lr ends at final * lr; polynomial exponent */
     } schedule;
-    double clip_norm, ema;   /* 0: off */
-    struct int_list augment; /* enum augmentation */
+    double clip_norm, ema;       /* 0: off */
+    bool checkpoint_activations; /* silent: changes no result */
+    struct int_list augment;     /* enum augmentation */
     struct augment_limits augment_limits;
     struct {
         struct int_list size; /* d, h, w; none: whole cases */

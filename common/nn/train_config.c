@@ -212,6 +212,13 @@ const struct field train_fields[] = {
      .help = "decay of the averaged weights, which then are the result; 0: off",
      .min = 0,
      .max = 0.999999},
+    {.key = "checkpoint_activations",
+     .type = FIELD_BOOL,
+     .offset = AT(checkpoint_activations),
+     .fallback = "false",
+     .help = "less memory for a little more time: what is cheap to compute again is not kept for the "
+             "gradient; changes no result",
+     .silent = true},
     {.key = "augment",
      .type = FIELD_CHOICES,
      .offset = AT(augment),

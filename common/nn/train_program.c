@@ -93,6 +93,8 @@ static int make_batch_program(struct program *p, const struct maker *maker, bool
     graph_set_precision(p->graph, maker->precision);
     declare_model(p, maker, true);
     graph_backward(p->graph, p->loss, maker->task->groups, maker->task->group_count, add);
+    if (maker->task->config->checkpoint_activations)
+        graph_recompute(p->graph);
     if (update)
         declare_update(p, maker, p->loss);
     return graph_check(p->graph, err);

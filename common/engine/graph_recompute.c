@@ -1,0 +1,107 @@
+/*
+ * Gradient checkpointing as a graph transform: what a pass over memory makes again from what is kept
+ * (the results of convolutions) is not kept for the gradient, but made again where the gradient
+ * first reads it (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; which nodes are
+ * cheap is known here, so no cut has to be chosen). The same ops on the same numbers: the same bits.
+ */
+#include "engine/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct recomputing {
+    struct graph *graph;
+    int32_t forward; /* nodes of the old order that are not the gradient's */
+    struct node **node;
+    int32_t nodes, room;
+    val *again; /* by value of the old graph: its copy, or 0 */
+};
+
+/* Bound by memory, and read by gradients. */
+static bool is_cheap(enum op op)
+{
+    switch (op) {
+    case OP_norm:
+    case OP_concat:
+    case OP_dropout:
+    case OP_cast:
+#define UNARY(name, y, dx) case OP_##name:
+#define BINARY(name, z)    case OP_##name:
+#include "engine/pointwise.def"
+#undef UNARY
+#undef BINARY
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The forward node that makes v, if it is one that is run again; NULL if v is kept. What the host
+ * reads is kept anyway, and a parameter or statistic may have another value by then. */
+static const struct node *maker_of(const struct recomputing *r, val v)
+{
+    const struct graph *graph = r->graph;
+    const struct value *value = graph->value[v];
+    if (value->role != TEMP || value->node < 0 || value->node >= r->forward)
+        return NULL;
+    const struct node *node = graph->node[value->node];
+    for (int i = 0; i < MAX_IN; i++)
+        if (graph->value[node->in[i]]->role == STATE)
+            return NULL;
+    return is_cheap(node->op) && node->out[0] == v ? node : NULL;
+}
+
+static void add_node(struct recomputing *r, struct node *node)
+{
+    for (int i = 0; i < MAX_OUT; i++)
+        if (node->out[i])
+            r->graph->value[node->out[i]]->node = r->nodes;
+    r->node[r->nodes++] = node;
+}
+
+/* v, or a copy of it that is made here. */
+static val made_again(struct recomputing *r, val v)
+{
+    const struct node *maker = maker_of(r, v);
+    if (!maker)
+        return v;
+    if (r->again[v])
+        return r->again[v];
+    struct node *copy = arena_alloc(&r->graph->arena, sizeof *copy);
+    *copy = *maker;
+    for (int i = 0; i < MAX_IN; i++)
+        copy->in[i] = made_again(r, maker->in[i]);
+    if (maker->op == OP_norm && !maker->in[3] && !maker->attr.groups) {
+        copy->in[3] = maker->out[1]; /* the statistics are kept: one pass less */
+        copy->in[4] = maker->out[2];
+    }
+    for (int i = 0; i < MAX_OUT; i++)
+        if (maker->out[i])
+            copy->out[i] = graph_add_value(r->graph, *r->graph->value[maker->out[i]]);
+    add_node(r, copy);
+    return r->again[v] = copy->out[0];
+}
+
+void graph_recompute(struct graph *graph)
+{
+    if (graph->failed)
+        return;
+    struct recomputing r = {.graph = graph, .forward = graph->forward_nodes};
+    int32_t values = graph->values;
+    r.room = 2 * graph->nodes;
+    r.node = xcalloc((size_t)r.room, sizeof *r.node);
+    r.again = xcalloc((size_t)values, sizeof *r.again);
+    for (int32_t i = 0; i < r.forward; i++)
+        add_node(&r, graph->node[i]);
+    for (int32_t i = r.forward; i < graph->nodes; i++) {
+        struct node *node = graph->node[i];
+        for (int k = 0; k < MAX_IN; k++)
+            node->in[k] = made_again(&r, node->in[k]);
+        add_node(&r, node);
+    }
+    free(r.again);
+    free(graph->node);
+    graph->node = r.node;
+    graph->nodes = r.nodes;
+    graph->nodes_room = r.room;
+}
