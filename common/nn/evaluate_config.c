@@ -37,9 +37,10 @@ const struct field evaluate_fields[] = {
     {FIELD(samples), .type = FIELD_INT, .fallback = "5000", .min = 0, .max = MAX_SAMPLES,
      .help = "VAE: prior samples of label_obedience"},
     {FIELD(tolerance), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e6,
-     .help = "UNet: how far a boundary may be off in boundary_f and surface_dice, in mm where the data "
-             "set knows its spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
-             "least side"},
+     .help =
+         "UNet: how far a boundary may be off in boundary_f and surface_dice, in mm where the data "
+         "set knows its spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
+         "least side"},
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
      .help = "UNet: what is kept of each case"},
     {0},

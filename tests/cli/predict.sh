@@ -99,7 +99,7 @@ another "their aspect" aspect=keep aspect=stretch
 another "and their filter" filter=area filter=bilinear
 another "while their on_bad does not" on_bad=error on_bad=skip equal
 sql "UPDATE run SET config = config || 'colour=grey' || char(10) WHERE id = $(newest preprocess)"
-refused "a data set of another version's keys" 78 "evaluate: run $(newest preprocess) of preprocess: config:1:1: unknown key 'colour'; valid keys: source, size, aspect, filter, on_bad, equal, split" \
+refused "a data set of another version's keys" 78 "evaluate: run $(newest preprocess) of preprocess: config:1:1: unknown key 'colour'; valid keys: source, size, aspect, filter, spacing, intensity, on_bad, equal, split" \
     predict "$sized" "$set/Test/images/p30.png" -o "$tmp/none"
 
 # ---- what is refused, before anything is written ----------------------------------------------------
