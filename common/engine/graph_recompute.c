@@ -1,7 +1,7 @@
 /*
- * Gradient checkpointing as a graph transform: what a pass over memory makes again from what is kept
- * (the results of convolutions) is not kept for the gradient, but made again where the gradient
- * first reads it (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; which nodes are
+ * Gradient checkpointing as a graph transform: what little more than a pass over memory makes again
+ * from what is kept (the results of large convolutions) is not kept for the gradient, but made again
+ * where the gradient first reads it (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; which nodes are
  * cheap is known here, so no cut has to be chosen). The same ops on the same numbers: the same bits.
  */
 #include "engine/graph.h"
@@ -17,10 +17,25 @@ struct recomputing {
     val *again; /* by value of the old graph: its copy, or 0 */
 };
 
-/* Bound by memory, and read by gradients. */
-static bool is_cheap(enum op op)
+/* Multiply-adds for an element of the result below which a convolution is bound by memory, too. */
+enum { FEW_PRODUCTS = 64 };
+
+static bool is_small(const struct graph *graph, const struct node *node)
 {
-    switch (op) {
+    struct shape position = graph->value[node->op == OP_conv ? node->out[0] : node->in[0]]->shape;
+    position.c = 1;
+    double products =
+        (double)shape_count(position) * (double)shape_count(graph->value[node->in[1]]->shape);
+    return products <= FEW_PRODUCTS * (double)shape_count(graph->value[node->out[0]]->shape);
+}
+
+/* Bound by memory, and read by gradients. */
+static bool is_cheap(const struct graph *graph, const struct node *node)
+{
+    switch (node->op) {
+    case OP_conv:
+    case OP_conv_data:
+        return is_small(graph, node);
     case OP_norm:
     case OP_concat:
     case OP_dropout:
@@ -48,7 +63,7 @@ static const struct node *maker_of(const struct recomputing *r, val v)
     for (int i = 0; i < MAX_IN; i++)
         if (graph->value[node->in[i]]->role == STATE)
             return NULL;
-    return is_cheap(node->op) && node->out[0] == v ? node : NULL;
+    return is_cheap(graph, node) && node->out[0] == v ? node : NULL;
 }
 
 static void add_node(struct recomputing *r, struct node *node)

@@ -135,12 +135,38 @@ static val conv_gradient(struct graph *graph, enum op op, const struct node *nod
                     NULL);
 }
 
+/* What x was joined from along the channels, where its filter is a window: the filter's gradient is
+ * then taken from each part, which libraries do faster with fewer channels, and the joined array need
+ * not be kept (nor, recomputing, be made again). NULL: not joined. */
+static const struct node *joined(const struct graph *graph, const struct node *node)
+{
+    const struct value *x = graph->value[node->in[0]];
+    const struct node *maker = x->node >= 0 ? graph->node[x->node] : NULL;
+    const int32_t *size = node->attr.window.size;
+    bool window = size[0] > 1 || size[1] > 1 || size[2] > 1;
+    return maker && window && maker->op == OP_concat && maker->attr.axis == AXIS_C ? maker : NULL;
+}
+
+static val filter_gradient(struct graph *graph, const struct node *node, val da)
+{
+    const struct node *parts = joined(graph, node);
+    struct shape w = op_shape(graph, node, 1);
+    if (!parts)
+        return conv_gradient(graph, OP_conv_filter, node, node->in[0], da, w);
+    val part[2];
+    for (int i = 0; i < 2; i++) {
+        w.c = op_shape(graph, parts, i).c;
+        part[i] = conv_gradient(graph, OP_conv_filter, node, parts->in[i], da, w);
+    }
+    return g_concat(graph, part[0], part[1], AXIS_C);
+}
+
 /* The filter's gradient comes first: x often dies there, and its gradient can have that memory. */
 void op_conv_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     val x = node->in[0], w = node->in[1], da = before_act(graph, node, dout[0], &din[2]);
     if (g_wants_grad(graph, w))
-        din[1] = conv_gradient(graph, OP_conv_filter, node, x, da, g_shape(graph, w));
+        din[1] = filter_gradient(graph, node, da);
     if (g_wants_grad(graph, x))
         din[0] = conv_gradient(graph, OP_conv_data, node, da, w, g_shape(graph, x));
 }

@@ -159,6 +159,7 @@ static int32_t best_fit(const struct plan *plan, struct planned *block,
     return at;
 }
 
+/* In which order blocks are placed; none is best for every graph. */
 static int larger_first(const void *a, const void *b)
 {
     const struct planned *left = *(struct planned *const *)a, *right = *(struct planned *const *)b;
@@ -167,8 +168,42 @@ static int larger_first(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+static int longer_first(const void *a, const void *b)
+{
+    const struct planned *left = *(struct planned *const *)a, *right = *(struct planned *const *)b;
+    int32_t of_left = left->reserved ? INT32_MAX : left->death - left->birth;
+    int32_t of_right = right->reserved ? INT32_MAX : right->death - right->birth;
+    return of_left == of_right ? larger_first(a, b) : of_left < of_right ? 1 : -1;
+}
+
+static int earlier_first(const void *a, const void *b)
+{
+    const struct planned *left = *(struct planned *const *)a, *right = *(struct planned *const *)b;
+    return left->birth == right->birth ? larger_first(a, b) : left->birth < right->birth ? -1 : 1;
+}
+
+/* Places the blocks in their order; returns the bytes that takes. */
+static size_t place_blocks(const struct plan *plan, struct planned *const *block, int32_t blocks,
+                           struct planned **placed)
+{
+    size_t bytes = 0;
+    for (int32_t i = 0; i < blocks; i++) {
+        int32_t at = best_fit(plan, block[i], placed, i);
+        memmove(placed + at + 1, placed + at, (size_t)(i - at) * sizeof(struct planned *));
+        placed[at] = block[i];
+        block[i]->placed = true;
+        size_t end = block[i]->offset + block_size(plan, block[i]);
+        if (end > bytes)
+            bytes = end;
+    }
+    return bytes;
+}
+
 void plan_pack(struct plan *plan)
 {
+    static int (*const orders[])(const void *, const void *) = {larger_first, longer_first,
+                                                                earlier_first};
+    enum { ORDERS = sizeof orders / sizeof *orders };
     struct planned **block = xcalloc((size_t)plan->values, sizeof(struct planned *));
     struct planned **placed = xcalloc((size_t)plan->values, sizeof(struct planned *));
     int32_t blocks = 0;
@@ -178,16 +213,15 @@ void plan_pack(struct plan *plan)
             (planned->birth >= 0 || planned->value.role == INPUT))
             block[blocks++] = planned;
     }
-    qsort(block, (size_t)blocks, sizeof(struct planned *), larger_first);
-    for (int32_t i = 0; i < blocks; i++) {
-        int32_t at = best_fit(plan, block[i], placed, i);
-        memmove(placed + at + 1, placed + at, (size_t)(i - at) * sizeof(struct planned *));
-        placed[at] = block[i];
-        block[i]->placed = true;
-        size_t end = block[i]->offset + block_size(plan, block[i]);
-        if (end > plan->values_bytes)
-            plan->values_bytes = end;
+    size_t bytes[ORDERS];
+    int best = 0;
+    for (int i = 0; i < ORDERS; i++) {
+        qsort(block, (size_t)blocks, sizeof(struct planned *), orders[i]);
+        bytes[i] = place_blocks(plan, block, blocks, placed);
+        best = bytes[i] < bytes[best] ? i : best;
     }
+    qsort(block, (size_t)blocks, sizeof(struct planned *), orders[best]);
+    plan->values_bytes = place_blocks(plan, block, blocks, placed);
     free(block);
     free(placed);
 }

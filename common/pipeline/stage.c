@@ -76,7 +76,7 @@ const struct stage_info stage_table[STAGES] = {
                    .ports = {{"dataset", 1, {PREPROCESS}, NULL}}},
     [TRANSFER_UNET] = {.name = "transfer-unet",
                        .help = "fit a UNet to images and masks",
-                       .version = 1,
+                       .version = 2,
                        .seeded = true,
                        .compute = true,
                        .trains = true,
