@@ -5,10 +5,12 @@
 #include "store/tensors.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -211,6 +213,8 @@ static void test_long_files(void **state)
     read_volume(&volume, f, "in.nii", tensors_find(&f->golden, "extended:file"));
     uint16_t dim[4] = {3, W, H, D};
     memcpy(volume.header + 40, dim, sizeof dim);
+    volume.header[39] = 57; /* which axis was encoded how */
+    volume.header[123] = 3; /* micrometres */
     for (uint32_t i = 0, x = 1; i < sizeof mask; i++, x = x * 1664525 + 1013904223)
         mask[i] = (uint8_t)(x >> 24);
     for (int packed = 0; packed < 2; packed++) {
@@ -222,6 +226,7 @@ static void test_long_files(void **state)
         assert_int_equal(gzread(file, got, sizeof got), OFFSET + W * H * D);
         assert_int_equal(gzclose(file), Z_OK);
         assert_memory_equal(got + OFFSET, mask, sizeof mask);
+        assert_true(got[39] == 57 && got[123] == 3);
     }
     volume_free(&volume);
 }
@@ -269,6 +274,31 @@ static void test_what_cannot_be_written(void **state)
     volume_free(&volume);
 }
 
+/* A disk that takes no more than 4000 bytes. */
+static void test_a_full_disk(void **state)
+{
+    const struct fixture *f = *state;
+    struct rlimit before, least;
+    static const uint8_t mask[30 * 30 * 30];
+    const uint16_t dim[4] = {3, 30, 30, 30};
+    struct err err = {0};
+    struct volume volume;
+    read_volume(&volume, f, "in.nii", tensors_find(&f->golden, "extended:file"));
+    memcpy(volume.header + 40, dim, sizeof dim);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    least = before;
+    least.rlim_cur = 4000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &least), 0);
+    int status = volume_write_mask(path_of(f, "full.nii"), mask, volume.header, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(status, -1);
+    assert_int_equal(err.status, STATUS_IO);
+    assert_false(file_exists(path_of(f, "full.nii.part")));
+    assert_false(file_exists(path_of(f, "full.nii")));
+    volume_free(&volume);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_long_files),
         cmocka_unit_test(test_equal_masks_give_equal_bytes),
         cmocka_unit_test(test_what_cannot_be_written),
+        cmocka_unit_test(test_a_full_disk),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -271,6 +271,14 @@ static void the_model_knows_its_spacing(void **state)
     OK(predictor_volume(&p, out, &other, &err));
     expect_windows(&p, 12, 12, 8);
     volume_free(&other);
+    for (int k = 0; k < 3; k++) { /* one side alone is another one */
+        other = volume_of(4, 4, 4, 1);
+        memcpy(other.spacing, (double[]){1, 1.5, 3}, sizeof other.spacing);
+        other.spacing[k] *= 2;
+        OK(predictor_volume(&p, out, &other, &err));
+        expect_windows(&p, k == 0 ? 8 : 4, k == 1 ? 8 : 4, k == 2 ? 8 : 4);
+        volume_free(&other);
+    }
     predictor_close(&p);
     open_as(&p, lab, &is, &(struct volume_spec){.spacing = {1, 1, 1}}); /* a wish comes first */
     other = volume_of(2, 2, 2, 2);

@@ -148,6 +148,11 @@ static void outlines_run_inside_what_they_enclose(void **state)
     assert_outline(side, 1, 12, 1, ".##.#...#..#");
     assert_outline(side, 12, 1, 1, ".##.#...#..#");
     assert_outline(side, 12, 1, 2, "#####...#..#");
+    const uint8_t last[] = {0, 1, 1, 1, 0};
+    assert_outline(last + 2, 3, 1, 1, ".#.");
+    assert_outline(last + 2, 1, 3, 1, ".#.");
+    assert_outline(last, 3, 1, 1, ".#.");
+    assert_outline(last, 1, 3, 1, ".#.");
 }
 
 static void scales_begin_where_they_are_told(void **state)
