@@ -96,6 +96,8 @@ def serve(args):
     for line in sys.stdin:
         mode, layout, seconds = line.split()
         try:
+            if mode not in ("eager", "compile"):
+                raise ValueError("neither eager nor compile")
             if (mode, layout) not in trainings:
                 trainings[mode, layout] = Training(args.model, args.precision == "bf16", mode, layout)
                 trainings[mode, layout].step()

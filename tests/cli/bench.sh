@@ -42,6 +42,7 @@ is "without PyTorch its figures are left out" 1 \
 holds "a plot" sh -c 'command -v gnuplot >/dev/null || exit 0
     scripts/bench-plot "$1" >"$1.svg" && grep -q "ms a step" "$1.svg"' - "$tmp/results"
 BENCH=most refused "an unknown extent" 64 "bench: BENCH is 'most'; full or quick" scripts/bench
+PYTHON=false refused "a Python without PyTorch" 66 "bench: no PyTorch for 'false'" scripts/bench
 BUILD=$tmp refused "programs that are not built" 66 \
     "bench: no '$tmp/bench/step' (make bench builds it)" scripts/bench
 done_testing
