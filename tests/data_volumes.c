@@ -627,6 +627,10 @@ static void cases_that_are_wrong(void **state)
          {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1, 0, 0.2f}, {0, 0, 1, 0}}, 0},
          true,
          "a corner lies 0.2 mm from that of its image 'imagesTr/b.nii.gz'"},
+        {"labelsTr/b.nii.gz", /* at the same place, but larger */
+         {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1.1f, 0, 0}, {0, 0, 1, 0}}, 0},
+         true,
+         "a corner lies 0.3 mm from that of its image 'imagesTr/b.nii.gz'"},
         {"labelsTr/b.nii.gz",
          {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, -1, 1}}, 0},
          false,
