@@ -230,30 +230,38 @@ static int name_pictures(struct work *work, struct err *err)
     return latents_check_names(latents->names, latents->count, err);
 }
 
-static int read_picture(float *out, const struct work *work, const char *path, struct err *err)
+/* As the training images came to their size. */
+static int fit_picture(uint8_t *pixels, const struct work *work, const struct image *image,
+                       struct err *err)
 {
     const struct image_data *data = &work->coder.vae.description.data;
-    const struct fit *fit = &work->fit;
-    struct image image;
-    uint8_t *pixels = xcalloc((size_t)work->coder.vae.pixels, 1);
-    int status = image_read(&image, data->c == 1 ? IMAGE_GREY : IMAGE_RGB, path, err);
-    if (!status && fit->h)
-        fit_case(pixels, NULL, fit, image.pixels, NULL, image.h, image.w, image.c);
-    else if (!status && (image.h != data->h || image.w != data->w))
-        status = fail_as(err, STATUS_BAD_DATA,
-                         "'%s' is %dx%d, and the model's images of %lldx%lld were not resized",
-                         path, (int)image.h, (int)image.w, (long long)data->h, (long long)data->w);
-    else if (!status)
-        memcpy(pixels, image.pixels, (size_t)work->coder.vae.pixels);
-    if (!status)
-        image_free(&image);
-    for (int64_t i = 0; i < work->coder.vae.pixels && !status; i++)
-        out[i] = (float)pixels[i] / 255.0f;
-    free(pixels);
-    return status;
+    if (work->fit.h)
+        fit_case(pixels, NULL, &work->fit, image->pixels, NULL, image->h, image->w, image->c);
+    else if (image->h != data->h || image->w != data->w)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "%dx%d pixels, and the model's images of %lldx%lld were not resized",
+                       (int)image->h, (int)image->w, (long long)data->h, (long long)data->w);
+    else
+        memcpy(pixels, image->pixels, (size_t)work->coder.vae.pixels);
+    return 0;
 }
 
-/* Row `first` of what is encoded. */
+static int read_picture(float *out, const struct work *work, const char *path, struct err *err)
+{
+    size_t count = (size_t)work->coder.vae.pixels;
+    enum image_form form = work->coder.vae.description.data.c == 1 ? IMAGE_GREY : IMAGE_RGB;
+    struct image image;
+    TRY(image_read(&image, form, path, err));
+    uint8_t *pixels = xcalloc(count, 1);
+    int status = fit_picture(pixels, work, &image, err);
+    image_free(&image);
+    for (size_t i = 0; i < count && !status; i++)
+        out[i] = (float)pixels[i] / 255.0f;
+    free(pixels);
+    return status ? wrap(err, "'%s'", path) : 0;
+}
+
+/* What is encoded, [count,latent] each. */
 struct rows {
     float *z_mean, *z_logvar;
 };

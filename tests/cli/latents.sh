@@ -183,7 +183,7 @@ refused "a missing picture" 66 "evaluate: cannot open '$tmp/no.png': No such fil
     encode "$model" "$a" "$tmp/no.png" -o "$tmp/none" --label 0
 refused "a file that is no picture" 65 "evaluate: '$latents': not an image; PNG or JPEG expected" \
     encode "$model" "$a" "$latents" -o "$tmp/none" --label 0
-refused "a picture of another size" 65 "evaluate: '$set/Test/images/p30.png' is 20x20, and the model's images of 16x16 were not resized" \
+refused "a picture of another size" 65 "evaluate: '$set/Test/images/p30.png': 20x20 pixels, and the model's images of 16x16 were not resized" \
     encode "$model" "$set/Test/images/p30.png" -o "$tmp/none" --label 0
 refused "an unknown class" 64 "evaluate: no class 'cat'; valid: disc, ring, square, cross, or their numbers from 0" \
     encode "$model" "$a" -o "$tmp/none" --label cat
