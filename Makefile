@@ -126,7 +126,7 @@ $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/mode
 $(BUILD)/tests/bench/%.o: CFLAGS += -Itests
 $(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): CFLAGS += -Itests
 
-test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%)
+test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%) $(BENCHES)
 	@BUILD=$(BUILD) DATA=$(DATA) tests/run
 
 # ---- experiments: plan first (one process resolves all that is known), then make runs the rest ------
