@@ -20,7 +20,7 @@ sed 's/^name.*/&\nbackend: {threads: 1}/' tests/cli/small.yaml >"$tmp/small.yaml
 run "$tmp/small.yaml" preprocess train-classifier train-vae evaluate
 model=$(output_of train-vae) number=$(newest train-vae)
 runs=$(sql "SELECT count(*) FROM run")
-encode "$(echo "$model" | cut -c1-12)" --split test -o "$tmp/new/test" >"$tmp/said" 2>"$tmp/err"
+encode "$(echo "$model" | cut -c1-12)" --split test -o "$tmp/new/test" -q >"$tmp/said" 2>"$tmp/err"
 is "a split is encoded, with nothing to say but what was made" "0 $model $tmp/new/test/latents.safetensors" \
     "$? $(cat "$tmp/said" "$tmp/err")"
 latents=$tmp/new/test/latents.safetensors
@@ -34,7 +34,7 @@ holds "the same again gives the same bytes" cmp "$latents" "$tmp/again/latents.s
 encode "$number" --split train -o "$tmp/train" >/dev/null
 is "another split is another" different "$(cmp -s "$latents" "$tmp/train/latents.safetensors" || echo different)"
 
-decode "$model" "$latents" -o "$tmp/images" >"$tmp/said" 2>"$tmp/err"
+decode "$model" "$latents" -o "$tmp/images" -q >"$tmp/said" 2>"$tmp/err"
 is "latents are decoded to a picture each" "0 100 $model test-00042 $tmp/images/test-00042.png" \
     "$? $(find "$tmp/images" -name '*.png' | wc -l) $(sed -n 43p "$tmp/said")"
 is "no run is made" "$runs" "$(sql "SELECT count(*) FROM run")"
