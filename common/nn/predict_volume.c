@@ -1,9 +1,9 @@
-/* A new volume: to what the training volumes were made, and the probabilities back to its voxels. */
+/* A new volume becomes what the training volumes became; then its probabilities come back to it. */
 #include "nn/predict.h"
 
 #include <math.h>
 
-/* Files whose spacings differ by less count as equal, as in a data set that keeps its files' own. */
+/* Spacings that differ by less count as equal, as in a data set that keeps its files' own. */
 #define SPACING_TOLERANCE 1e-3
 
 static bool has_spacing(const double spacing[3], const struct unet_spacing *training)
