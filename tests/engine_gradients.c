@@ -4,7 +4,7 @@
  * operand the adjoint identity <A x, r> = <x, A' r>, exact to rounding.
  */
 #include "base/random.h"
-#include "engine/graph.h"
+#include "engine/plan.h"
 #include "oracle/cases.h"
 #include "oracle/reference.h"
 
@@ -192,9 +192,64 @@ static void adjoints(void **state)
     }
 }
 
+/* ---- a skip: what is pooled is read again later --------------------------------------------- */
+
+static int steps_of(const struct check *check, enum op op)
+{
+    int count = 0;
+    for (int32_t i = 0; i < check->program.plan->steps; i++)
+        count += check->program.plan->step[i].op == op;
+    return count;
+}
+
+/* sum(pool(x)^2) + sum(z^2), z being x squared (axis -1) or joined behind (or before) a constant. */
+static void begin_skip(struct check *check, const struct op_case *test, int32_t axis, bool behind)
+{
+    struct err err = {0};
+    struct shape one = {1, 1, 1, 1, 1};
+    *check = (struct check){0};
+    assert_int_equal(reference_open(&check->backend, &err), 0);
+    case_build(&check->program, OP_max_pool, test, form);
+    struct graph *g = check->program.graph;
+    val x = check->program.operand[0], z = g_unary(g, OP_square, x);
+    if (axis >= 0) {
+        val other = g_fill(g, g_shape(g, x), 3);
+        z = g_concat(g, behind ? other : x, behind ? x : other, axis);
+    }
+    val sum = g_reduce_sum(g, g_unary(g, OP_square, check->program.out[0]), one);
+    sum = g_binary(g, OP_add, sum, g_reduce_sum(g, g_unary(g, OP_square, z), one));
+    check->loss = g_output(g, "loss", sum);
+    graph_backward(g, check->loss, groups, 1, false);
+    if (case_plan(&check->program, check->backend, form, &err))
+        fail_msg("%s", err.text);
+}
+
+static void skips(void **state)
+{
+    (void)state;
+    int cases, checked = 0;
+    const struct op_case *test = op_cases(OP_max_pool, &cases);
+    for (int i = 0; i < cases; i++)
+        for (int32_t axis = -1; axis <= AXIS_C; axis++) {
+            struct check check;
+            begin_skip(&check, &test[i], axis, i % 2);
+            if (trained_elements(&check) <= LARGE) {
+                double error = operand_error(&check, 0);
+                if (!(error < TOLERANCE))
+                    fail_msg("%s, axis %d: off by %g", test[i].name, axis, error);
+                /* one addition is the loss's own; channels are not cut out */
+                assert_int_equal(steps_of(&check, OP_add), 1);
+                assert_int_equal(steps_of(&check, OP_slice), axis >= 0 && axis != AXIS_C);
+                checked++;
+            }
+            end(&check);
+        }
+    assert_true(checked >= 24);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[OPS + 1];
+    struct CMUnitTest tests[OPS + 2];
     size_t count = 0;
     for (enum op op = OP_none + 1; op < OPS; op++)
         if (op_info(op)->grad)
@@ -202,5 +257,6 @@ int main(void)
                                                  .test_func = differences,
                                                  .initial_state = (void *)(uintptr_t)op_info(op)};
     tests[count++] = (struct CMUnitTest){.name = "adjoint identity", .test_func = adjoints};
+    tests[count++] = (struct CMUnitTest){.name = "a pooled skip", .test_func = skips};
     return _cmocka_run_group_tests("engine_gradients", tests, count, NULL, NULL);
 }

@@ -2,7 +2,7 @@
  * Pooling and upsampling, and their gradients. Gradients gather (each element of dx has one
  * writer), so that rows can be shared out without atomics. Items are rows (n, d, h) of the result.
  */
-#include "engine/cpu_loops.h"
+#include "engine/cpu_lanes.h"
 
 #include <string.h>
 
@@ -98,6 +98,30 @@ static void max_lanes(const struct loop *loop, const element *x, const struct vi
             }
 }
 
+static void max_sixteen(const struct loop *loop, const element *x, const struct view *view,
+                        element *y, uint8_t *winners)
+{
+    struct shape shape = loop->desc.in[0];
+    const int32_t *size = loop->attr.window.size;
+    float_lanes best, here;
+    lanes_load(&best, x + offset_of(shape, 0, view->d.begin, view->h.begin, view->w.begin));
+    word_lanes winner =
+        (word_lanes){0} +
+        (uint32_t)((view->d.begin * size[1] + view->h.begin) * size[2] + view->w.begin);
+    for (int32_t d = view->d.begin; d < view->d.end; d++)
+        for (int32_t h = view->h.begin; h < view->h.end; h++)
+            for (int32_t w = view->w.begin; w < view->w.end; w++) {
+                lanes_load(&here, x + offset_of(shape, 0, d, h, w));
+                word_lanes better = (word_lanes)(here > best);
+                word_lanes position = (word_lanes){0} + (uint32_t)((d * size[1] + h) * size[2] + w);
+                lanes_choose((word_lanes *)&best, (const word_lanes *)&here, &better);
+                lanes_choose(&winner, &position, &better);
+            }
+    lanes_store(y, &best);
+    if (winners)
+        lanes_store_bytes(winners, &winner);
+}
+
 static void max_pool_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
                            int64_t end)
 {
@@ -105,16 +129,20 @@ static void max_pool_range(const struct loop *loop, void *const *arg, void *scra
     const struct window *window = &loop->attr.window;
     struct shape from = loop->desc.in[0], shape = loop->desc.out[0];
     uint8_t *winners = arg[2];
-    float best[LANES] = {0};
-    int32_t winner[LANES] = {0};
+    float best[SIXTEEN] = {0};
+    int32_t winner[SIXTEEN] = {0};
     for (int64_t row = begin; row < end; row++) {
         struct view view = view_of(loop, pixel_of(shape, row));
         for (int32_t w = 0; w < shape.w; w++) {
             view.w = inside(window, 2, w, from.w);
             const element *x =
                 (const element *)arg[0] + view.first + (int64_t)w * window->stride[2] * from.c;
-            for (int64_t c = 0; c < shape.c; c += LANES) {
-                int64_t lanes = min64(LANES, shape.c - c), at = (row * shape.w + w) * shape.c + c;
+            int64_t pixel = (row * shape.w + w) * shape.c, c = 0;
+            for (; c + SIXTEEN <= shape.c; c += SIXTEEN)
+                max_sixteen(loop, x + c, &view, (element *)arg[1] + pixel + c,
+                            winners ? winners + pixel + c : NULL);
+            if (c < shape.c) {
+                int64_t lanes = shape.c - c, at = pixel + c;
                 element *y = (element *)arg[1] + at;
                 max_lanes(loop, x + c, &view, lanes, best, winner);
                 for (int64_t j = 0; j < lanes; j++)
@@ -184,15 +212,45 @@ MAKER(avg_pool)
 
 /* ---- gradients of pooling ------------------------------------------------------------------- */
 
-/* What a pixel of dx gets of one output, of whose window it is this position. */
-static void take_won(element *dx, const element *dy, const uint8_t *winner, int32_t position,
-                     int64_t c)
+/* What sixteen channels of a pixel of dx get of one output, of whose window it is this position. */
+MATH_INLINE void take_sixteen(element *dx, const element *dy, const uint8_t *winner,
+                              const element *more, int32_t position)
 {
-#pragma omp simd
-    for (int64_t j = 0; j < c; j++) {
-        int32_t won = winner[j];
-        dx[j] = won == position ? dy[j] : 0;
+    float_lanes d, sum;
+    word_lanes won;
+    lanes_load(&d, dy);
+    lanes_load_bytes(&won, winner);
+    d = (float_lanes)((word_lanes)d & (word_lanes)(won == (uint32_t)position));
+    if (more) {
+        lanes_load(&sum, more);
+        d = sum + d;
     }
+    lanes_store(dx, &d);
+}
+
+/* more: another gradient that is added, or NULL. */
+static void take_won(element *dx, const element *dy, const uint8_t *winner, const element *more,
+                     int32_t position, int64_t c)
+{
+    int64_t j = 0;
+    if (more)
+        for (; j + SIXTEEN <= c; j += SIXTEEN)
+            take_sixteen(dx + j, dy + j, winner + j, more + j, position);
+    else
+        for (; j + SIXTEEN <= c; j += SIXTEEN)
+            take_sixteen(dx + j, dy + j, winner + j, NULL, position);
+    for (; j < c; j++) {
+        float d = winner[j] == position ? load(dy[j]) : 0;
+        dx[j] = store(more ? load(more[j]) + d : d);
+    }
+}
+
+/* The other gradient of pixel (n, d, h, 0), if one is added. */
+static const element *more_at(const struct loop *loop, void *const *arg, struct pixel at)
+{
+    return arg[2] ? (const element *)arg[2] + offset_of(loop->desc.in[2], at.n, at.d, at.h, 0) +
+                        loop->attr.begin
+                  : NULL;
 }
 
 static void add_won(float *sum, const element *dy, const uint8_t *winner, int32_t position,
@@ -218,11 +276,15 @@ static void max_pool_tiles_range(const struct loop *loop, void *const *arg, void
         for (int32_t line = 0; line < size[0] * size[1]; line++) {
             const element *dy = (const element *)arg[0] + row * y.w * y.c;
             const uint8_t *winner = (const uint8_t *)arg[1] + row * y.w * y.c;
-            element *dx = (element *)arg[2] + offset_of(x, at.n, at.d * size[0] + line / size[1],
-                                                        at.h * size[1] + line % size[1], 0);
+            struct pixel to = {at.n, at.d * size[0] + line / size[1],
+                               at.h * size[1] + line % size[1]};
+            element *dx = (element *)arg[3] + offset_of(x, to.n, to.d, to.h, 0);
+            const element *more = more_at(loop, arg, to);
             for (int32_t w = 0; w < y.w; w++, dy += y.c, winner += y.c)
-                for (int32_t k = 0; k < size[2]; k++, dx += x.c)
-                    take_won(dx, dy, winner, line * size[2] + k, x.c);
+                for (int32_t k = 0; k < size[2]; k++, dx += x.c) {
+                    take_won(dx, dy, winner, more, line * size[2] + k, x.c);
+                    more = more ? more + loop->desc.in[2].c : NULL;
+                }
         }
     }
 }
@@ -263,12 +325,15 @@ static void max_pool_grad_range(const struct loop *loop, void *const *arg, void 
         struct cover cover = {.n = pixel.n, .d = (int32_t)pixel.d, .h = (int32_t)pixel.h};
         cover.over[0] = covering(window, 0, pixel.d, y.d);
         cover.over[1] = covering(window, 1, pixel.h, y.h);
+        const element *more = more_at(loop, arg, pixel);
         for (cover.w = 0; cover.w < x.w; cover.w++) {
             cover.over[2] = covering(window, 2, cover.w, y.w);
-            element *dx = (element *)arg[2] + (row * x.w + cover.w) * x.c;
+            element *dx = (element *)arg[3] + (row * x.w + cover.w) * x.c;
             for (int64_t c = 0; c < x.c; c += LANES) {
                 int64_t lanes = min64(LANES, x.c - c);
                 float sum[LANES] = {0};
+                for (int64_t j = 0; more && j < lanes; j++)
+                    sum[j] = load(more[cover.w * loop->desc.in[2].c + c + j]);
                 sum_won(loop, arg, &cover, c, lanes, sum);
                 for (int64_t j = 0; j < lanes; j++)
                     dx[c + j] = store(sum[j]);

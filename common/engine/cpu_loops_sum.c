@@ -123,14 +123,35 @@ static void sum_rows_range(const struct loop *loop, void *const *arg, void *scra
     }
 }
 
+/* Rows of so few that a register holds several: side by side, each from its first to its last. */
+MATH_INLINE void add_few(const element *x, float *y, int64_t rows, int64_t c)
+{
+#pragma omp simd
+    for (int64_t o = 0; o < rows; o++) {
+        float sum = 0;
+        for (int64_t j = 0; j < c; j++)
+            sum += load(x[o * c + j]);
+        y[o] = sum;
+    }
+}
+
 /* Each output is the sum of a row of its own: short rows are many, and this is all they need. */
 static void sum_row_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
                           int64_t end)
 {
     (void)scratch;
     int64_t c = loop->extent[0];
-    for (int64_t o = begin; o < end; o++)
-        ((float *)arg[1])[o] = (float)sum_run((const element *)arg[0] + o * c, c);
+    const element *x = (const element *)arg[0] + begin * c;
+    float *y = (float *)arg[1] + begin;
+    if (c == 2)
+        add_few(x, y, end - begin, 2);
+    else if (c == 3)
+        add_few(x, y, end - begin, 3);
+    else if (c == 4)
+        add_few(x, y, end - begin, 4);
+    else
+        for (int64_t o = 0; o < end - begin; o++)
+            y[o] = (float)sum_run(x + o * c, c);
 }
 
 /* scratch: doubles [output][chunk] */

@@ -64,6 +64,8 @@ int op_output(struct graph *graph, struct node *node, int index, struct shape sh
 struct shape op_shape(const struct graph *graph, const struct node *node, int index);
 /* For grad: an error if input `index` depends on a trained parameter, because it has no rule. */
 void op_constant(struct graph *graph, const struct node *node, int index);
+/* For grad: what has reached input `index` so far, 0 if nothing; din[index] then has to contain it. */
+val op_take_gradient(struct graph *graph, const struct node *node, int index);
 /* Sizes, strides and padding make sense; the padding is smaller than the window if `proper`. */
 int op_window(struct graph *graph, const struct node *node, bool proper);
 /* The output of a window over `in`, with `channels`; d, h or w is 0 where the window does not fit.

@@ -24,6 +24,16 @@ val graph_gradient(const struct graph *graph, val x)
     return x < graph->backward_values ? graph->gradient[x] : 0;
 }
 
+val op_take_gradient(struct graph *graph, const struct node *node, int index)
+{
+    val x = node->in[index];
+    if (!g_wants_grad(graph, x))
+        return 0;
+    val sum = graph->gradient[x];
+    graph->gradient[x] = 0;
+    return sum;
+}
+
 static bool trained(const struct graph *graph, const struct value *value, const bool *group)
 {
     return value->role == PARAM && value->entry >= 0 && value->node < 0 &&

@@ -43,13 +43,27 @@ static int infer_unpooled(struct graph *graph, struct node *node)
     return op_output(graph, node, 0, node->attr.shape, type);
 }
 
+/* What is added has the type of the gradient and its shape, but for channels that are left out. */
+static int check_more(struct graph *graph, const struct node *node)
+{
+    struct shape dx = node->attr.shape, more = op_shape(graph, node, 2), rest = more;
+    int32_t begin = node->attr.begin;
+    char left[SHAPE_TEXT], right[SHAPE_TEXT];
+    TRY(op_input(graph, node, 2, graph->value[node->in[0]]->dtype));
+    rest.c = dx.c;
+    if (begin < 0 || begin > more.c - dx.c || !shape_equal(rest, dx))
+        return op_fail(graph, node, "%s has no %s from channel %d on", shape_text(left, more),
+                       shape_text(right, dx), begin);
+    return 0;
+}
+
 int op_max_pool_grad_infer(struct graph *graph, struct node *node)
 {
     TRY(op_input(graph, node, 1, U8));
     TRY(infer_unpooled(graph, node));
     if (!shape_equal(op_shape(graph, node, 0), op_shape(graph, node, 1)))
         return op_fail(graph, node, "gradient and winner have different shapes");
-    return 0;
+    return node->in[2] ? check_more(graph, node) : 0;
 }
 
 int op_avg_pool_grad_infer(struct graph *graph, struct node *node)
@@ -57,10 +71,24 @@ int op_avg_pool_grad_infer(struct graph *graph, struct node *node)
     return infer_unpooled(graph, node);
 }
 
+/* Of a slice along the channels, what it is of, with its beginning; of any other value itself. */
+static val before_slice(const struct graph *graph, val x, int32_t *begin)
+{
+    int32_t maker = graph->value[x]->node;
+    const struct node *slice = maker >= 0 ? graph->node[maker] : NULL;
+    if (!slice || slice->op != OP_slice || slice->attr.axis != AXIS_C)
+        return x;
+    *begin = slice->attr.begin;
+    return slice->in[0];
+}
+
+/* What else has reached x so far is added in the same pass: as a rule x is a skip, and that is a
+ * slice of a concatenation's gradient, which then need not be cut out. */
 void op_max_pool_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
-    const val in[] = {dout[0], node->out[1]};
     struct attr attr = {.window = node->attr.window, .shape = op_shape(graph, node, 0)};
+    val more = op_take_gradient(graph, node, 0);
+    const val in[] = {dout[0], node->out[1], more ? before_slice(graph, more, &attr.begin) : 0};
     din[0] = g_append(graph, OP_max_pool_grad, in, &attr, NULL);
 }
 

@@ -135,6 +135,7 @@ static const struct op_case cases_max_pool[] = {
     {"2x2", {IN(2,1,4,6,3)}, {HALF_2x2}},
     {"2x2 with a rest", {IN(1,1,5,7,2)}, {HALF_2x2}},
     {"3x3 overlapping, padded", {IN(2,1,5,6,3)}, {OVERLAP}},
+    {"3x3 overlapping, padded, many channels", {IN(1,1,5,4,35)}, {OVERLAP}},
     {"2x2x2", {IN(1,4,2,6,2)}, {HALF_2x2x2}},
     {"3d overlapping, uneven", {IN(2,3,4,5,2)}, {OVERLAP_3D}},
     {"without winner, large", {IN(8,1,32,32,17)}, {HALF_2x2}, .unread = 2},
@@ -145,6 +146,11 @@ static const struct op_case cases_max_pool_grad[] = {
     {"3x3 overlapping, padded", {IN(2,1,3,3,3), OF(WINNER,2,1,3,3,3)}, {OVERLAP, .shape = SHAPE(2,1,5,6,3)}},
     {"2x2x2", {IN(1,2,1,3,2), OF(WINNER,1,2,1,3,2)}, {HALF_2x2x2, .shape = SHAPE(1,4,2,6,2)}},
     {"large", {IN(8,1,16,16,17), OF(WINNER,8,1,16,16,17)}, {HALF_2x2, .shape = SHAPE(8,1,32,32,17)}},
+    {"2x2 added to another", {IN(2,1,3,2,5), OF(WINNER,2,1,3,2,5), IN(2,1,6,4,5)}, {HALF_2x2, .shape = SHAPE(2,1,6,4,5)}},
+    {"2x2x2 added to the last channels", {IN(2,1,2,3,35), OF(WINNER,2,1,2,3,35), IN(2,2,4,6,38)}, {HALF_2x2x2, .shape = SHAPE(2,2,4,6,35), .begin = 3}},
+    {"2x2 with a rest, added to the middle", {IN(2,1,2,3,2), OF(WINNER,2,1,2,3,2), IN(2,1,5,7,4)}, {HALF_2x2, .shape = SHAPE(2,1,5,7,2), .begin = 1}},
+    {"3x3 overlapping, added to many channels", {IN(2,1,3,3,70), OF(WINNER,2,1,3,3,70), IN(2,1,5,6,72)}, {OVERLAP, .shape = SHAPE(2,1,5,6,70), .begin = 2}},
+    {"large, added to the first channels", {IN(8,1,16,16,16), OF(WINNER,8,1,16,16,16), IN(8,1,32,32,32)}, {HALF_2x2, .shape = SHAPE(8,1,32,32,16)}},
 };
 static const struct op_case cases_avg_pool[] = {
     {"2x2", {IN(2,1,4,6,3)}, {HALF_2x2}},
@@ -186,11 +192,16 @@ static const struct op_case cases_concat[] = {
     {"height", {IN(2,2,3,2,2), IN(2,2,1,2,2)}, {.axis = AXIS_H}},
     {"depth", {IN(2,2,1,2,2), IN(2,1,1,2,2)}, {.axis = AXIS_D}},
     {"channels, large", {IN(8,1,16,16,24), IN(8,1,16,16,8)}, {.axis = AXIS_C}},
+    {"many channels", {IN(1,1,2,3,300), IN(1,1,2,3,37)}, {.axis = AXIS_C}},
+    {"long rows", {IN(2,1,30,40,3), IN(2,1,23,40,3)}, {.axis = AXIS_H}},
 };
 static const struct op_case cases_slice[] = {
     {"channels", {IN(2,1,3,4,7)}, {.axis = AXIS_C, .begin = 2, .shape = SHAPE(2,1,3,4,3)}},
     {"cases", {IN(5,1,3,2,3)}, {.axis = AXIS_N, .begin = 4, .shape = SHAPE(1,1,3,2,3)}},
     {"height", {IN(2,2,4,2,3)}, {.axis = AXIS_H, .begin = 1, .shape = SHAPE(2,2,2,2,3)}},
+    {"one channel", {IN(2,1,3,4,3)}, {.axis = AXIS_C, .begin = 1, .shape = SHAPE(2,1,3,4,1)}},
+    {"one channel, large", {IN(4,1,67,65,2)}, {.axis = AXIS_C, .begin = 1, .shape = SHAPE(4,1,67,65,1)}},
+    {"long rows", {IN(2,1,60,40,3)}, {.axis = AXIS_H, .begin = 7, .shape = SHAPE(2,1,50,40,3)}},
     {"all", {IN(2,1,1,1,3)}, {.axis = AXIS_C, .begin = 0, .shape = SHAPE(2,1,1,1,3)}},
     {"channels, large", {IN(8,1,16,16,40)}, {.axis = AXIS_C, .begin = 20, .shape = SHAPE(8,1,16,16,20)}},
 };
@@ -211,6 +222,9 @@ static const struct op_case cases_reduce_sum[] = {
     {"over channels", {IN(3,1,4,5,7)}, {.shape = SHAPE(3,1,4,5,1)}},
     {"over space", {IN(3,2,4,5,3)}, {.shape = SHAPE(3,1,1,1,3)}},
     {"over cases and width", {IN(3,2,4,5,3)}, {.shape = SHAPE(1,2,4,1,3)}},
+    {"over two channels", {IN(3,2,4,5,2)}, {.shape = SHAPE(3,2,4,5,1)}},
+    {"over three channels", {IN(3,2,4,5,3)}, {.shape = SHAPE(3,2,4,5,1)}},
+    {"over four channels, large", {IN(5,1,33,31,4)}, {.shape = SHAPE(5,1,33,31,1)}},
     {"over nothing", {IN(2,1,3,2,3)}, {.shape = SHAPE(2,1,3,2,3)}},
     {"to one number, large", {IN(9,1,33,31,17)}, {.shape = SHAPE(1,1,1,1,1)}},
     {"to channels, large", {IN(9,1,33,31,17)}, {.shape = SHAPE(1,1,1,1,17)}},
@@ -282,6 +296,9 @@ static const struct op_case cases_one_hot[] = {
     {"the foreground alone", {LABELS(2,2,3,5,1)}, {.shape = SHAPE(2,2,3,5,1), .begin = 1, .ignore = 255}, .classes = 2},
     {"one class ignored", {LABELS(3,1,5,4,1)}, {.shape = SHAPE(3,1,5,4,3), .ignore = 1}, .classes = 3},
     {"a label out of range", {OF(BAD_LABEL,5,1,1,1,1)}, {.shape = SHAPE(5,1,1,1,2), .begin = 1, .ignore = 255}, .classes = 3},
+    {"two classes, large", {LABELS(3,1,67,65,1)}, {.shape = SHAPE(3,1,67,65,2), .ignore = 255}, .classes = 2},
+    {"the last of many", {LABELS(3,1,7,6,1)}, {.shape = SHAPE(3,1,7,6,4), .begin = 3, .ignore = 2}, .classes = 7},
+    {"four, and a label out of range", {OF(BAD_LABEL,5,1,1,1,1)}, {.shape = SHAPE(5,1,1,1,4), .ignore = 255}, .classes = 4},
     {"all but the first, large", {LABELS(4,1,67,65,1)}, {.shape = SHAPE(4,1,67,65,3), .begin = 1, .ignore = -1}, .classes = 4},
 };
 

@@ -7,6 +7,13 @@ static void zero(double *out, struct shape shape)
     memset(out, 0, (size_t)shape_count(shape) * sizeof *out);
 }
 
+static struct index shifted(struct index i, int32_t axis, int32_t by)
+{
+    int32_t *const place[] = {&i.n, &i.d, &i.h, &i.w, &i.c};
+    *place[axis] += by;
+    return i;
+}
+
 /* ---- pooling -------------------------------------------------------------------------------- */
 
 static int positions(const struct window *w)
@@ -47,8 +54,11 @@ REFERENCE(max_pool_grad)
 {
     const double *dy = arg[0];
     const uint8_t *winner = arg[1];
-    double *dx = arg[2];
+    double *dx = arg[3];
     zero(dx, desc->out[0]);
+    for (int64_t e = 0; arg[2] && e < shape_count(desc->out[0]); e++)
+        dx[e] = ((const double *)arg[2])[at(
+            desc->in[2], shifted(index_of(desc->out[0], e), AXIS_C, desc->attr->begin))];
     for (int64_t e = 0; e < shape_count(desc->in[0]); e++)
         dx[at(desc->out[0], position(&desc->attr->window, index_of(desc->in[0], e), winner[e]))] +=
             dy[e];
@@ -140,13 +150,6 @@ REFERENCE(upsample_grad)
 }
 
 /* ---- joining and cutting -------------------------------------------------------------------- */
-
-static struct index shifted(struct index i, int32_t axis, int32_t by)
-{
-    int32_t *const place[] = {&i.n, &i.d, &i.h, &i.w, &i.c};
-    *place[axis] += by;
-    return i;
-}
 
 /* Copies between part and whole, of which part lies at `begin` along axis. */
 static void copy_part(double *whole, struct shape ws, double *part, struct shape ps, int32_t axis,
