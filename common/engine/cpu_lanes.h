@@ -10,6 +10,8 @@
 
 #include "engine/cpu_loops.h"
 
+#include <string.h>
+
 enum { SIXTEEN = 16 };
 
 typedef float float_lanes __attribute__((vector_size(SIXTEEN * sizeof(float))));

@@ -1,56 +1,17 @@
 /*
- * Normalisation over a batch, groups or instances, its gradient, and the gradient of bias and
- * activation: sums over the rows of [outer, rows, c] per channel, then one more pass.
- *
- * Each outer is cut into chunks of rows; a chunk's sums are taken in single precision about the
- * chunk's first row (so that a mean far from zero costs no digits), chunks are joined in double.
+ * Normalisation over a batch, groups or instances, and its gradient: sums over the rows of [outer,
+ * rows, c] per channel (cpu_rows.h), then one more pass. Sums are taken about the chunk's first row,
+ * so that a mean far from zero costs no digits.
  */
-#include "engine/cpu_loops.h"
+#include "engine/cpu_rows.h"
 
 #include <string.h>
-
-/* Chunks long enough that their sums are few, short enough that single precision holds. */
-static void cut_rows(struct loop *loop, int64_t outer, int64_t rows, int64_t c)
-{
-    loop->outer = outer;
-    loop->rows = rows;
-    loop->chunk = max64(64, 8192 / c);
-    loop->chunks = (rows + loop->chunk - 1) / loop->chunk;
-    loop->width = fold_of(c) * c;
-}
-
-static int64_t chunk_rows(const struct loop *loop, int64_t k)
-{
-    return min64(loop->chunk, loop->rows - k * loop->chunk);
-}
-
-/* A range of rows, seen as `wide` folded rows and a rest of less than one. */
-struct span {
-    int64_t first, wide, rest; /* in elements, folded rows, elements */
-};
-
-static struct span span_of(const struct loop *loop, int64_t item, int64_t c)
-{
-    int64_t k = item % loop->chunks, o = item / loop->chunks;
-    int64_t elements = chunk_rows(loop, k) * c;
-    return (struct span){(o * loop->rows + k * loop->chunk) * c, elements / loop->width,
-                         elements % loop->width};
-}
 
 /* Repeats the first c of `lane` along the width. */
 static void repeat(float *lane, int64_t c, int64_t width)
 {
     for (int64_t i = c; i < width; i++)
         lane[i] = lane[i - c];
-}
-
-/* Adds the lanes of a channel into the first c. */
-static void fold(float *lane, int64_t c, int64_t width)
-{
-    for (int64_t i = c; i < width; i += c)
-#pragma omp simd
-        for (int64_t j = 0; j < c; j++)
-            lane[j] += lane[i + j];
 }
 
 /* ---- statistics ----------------------------------------------------------------------------- */
@@ -89,9 +50,6 @@ static void stat_range(const struct loop *loop, void *const *arg, void *scratch,
         fold(squares, c, width);
     }
 }
-
-/* Channels are joined this many at a time. */
-enum { LANES = 64 };
 
 /* Mean and sum of squared deviations of channels begin .. begin+n-1 over the chunks of outer o
  * (Chan, Golub, LeVeque 1979). */
@@ -278,6 +236,20 @@ static double *grad_totals(const struct loop *loop, void *scratch, int64_t o)
     return (double *)end + o * SUM_LANES * loop->desc.in[1].c;
 }
 
+/* Are the sums over dpre needed? */
+static bool needs_sums(const struct kernel_desc *desc)
+{
+    return !desc->attr->fixed || desc->out_used[1] || desc->out_used[2];
+}
+
+/* Where the slope costs more than a pass over memory, the sums leave dpre in dx for the last pass. */
+static bool keeps_dpre(const struct kernel_desc *desc)
+{
+    enum act act = desc->attr->act;
+    bool dear = act == ACT_SILU || act == ACT_GELU || act == ACT_SIGMOID || act == ACT_TANH;
+    return dear && needs_sums(desc) && desc->out_used[0];
+}
+
 /* Items are outers. */
 static void grad_tile_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
                             int64_t end)
@@ -298,27 +270,35 @@ static void grad_tile_range(const struct loop *loop, void *const *arg, void *scr
     }
 }
 
-MATH_INLINE void grad_sum_lanes(enum act act, const element *dy, const element *x,
-                                const float *tile, int64_t width, float *sum, float *product,
-                                int64_t n)
+/* kept: dpre, or NULL */
+MATH_INLINE void grad_sum_lanes(enum act act, const element *dy, const element *x, element *kept,
+                                const float *tile, int64_t width, float *sum, int64_t n)
 {
+    float *product = sum + width;
     const float *mean = tile, *rstd = tile + width, *gamma = rstd + width, *beta = gamma + width;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
         float xhat = (load(x[j]) - mean[j]) * rstd[j];
         float dpre = load(dy[j]) * act_slope(act, fma1(xhat, gamma[j], beta[j]));
+        if (kept)
+            kept[j] = store(dpre);
         sum[j] += dpre;
         product[j] = fma1(dpre, xhat, product[j]);
     }
 }
 
 MATH_INLINE void grad_sum_span(enum act act, const struct loop *loop, const element *dy,
-                               const element *x, const float *tile, float *sum, struct span span)
+                               const element *x, element *kept, const float *tile, float *sum,
+                               struct span span)
 {
-    int64_t width = loop->width, at = span.wide * width;
-    for (int64_t i = 0; i < span.wide; i++)
-        grad_sum_lanes(act, dy + i * width, x + i * width, tile, width, sum, sum + width, width);
-    grad_sum_lanes(act, dy + at, x + at, tile, width, sum, sum + width, span.rest);
+    int64_t width = loop->width;
+    for (int64_t i = 0; i <= span.wide; i++) {
+        int64_t at = i * width, n = i < span.wide ? width : span.rest;
+        if (kept)
+            grad_sum_lanes(act, dy + at, x + at, kept + at, tile, width, sum, n);
+        else
+            grad_sum_lanes(act, dy + at, x + at, NULL, tile, width, sum, n);
+    }
 }
 
 static void grad_sum_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
@@ -329,10 +309,11 @@ static void grad_sum_range(const struct loop *loop, void *const *arg, void *scra
         struct span span = span_of(loop, item, c);
         const element *dy = (const element *)arg[0] + span.first;
         const element *x = (const element *)arg[1] + span.first;
+        element *kept = keeps_dpre(&loop->desc) ? (element *)arg[6] + span.first : NULL;
         const float *tile = grad_tile(loop, scratch, item / loop->chunks);
         float *sum = grad_sums(loop, scratch, item);
         memset(sum, 0, SUM_LANES * (size_t)width * sizeof *sum);
-        WITH_ACT(loop->attr.act, grad_sum_span, loop, dy, x, tile, sum, span)
+        WITH_ACT(loop->attr.act, grad_sum_span, loop, dy, x, kept, tile, sum, span)
         fold(sum, c, width);
         fold(sum + width, c, width);
     }
@@ -399,6 +380,7 @@ static void grad_mean_range(const struct loop *loop, void *const *arg, void *scr
     }
 }
 
+/* dx may be dy. */
 MATH_INLINE void grad_lanes(enum act act, const element *dy, const element *x, element *dx,
                             const float *tile, int64_t width, int64_t n)
 {
@@ -424,13 +406,14 @@ MATH_INLINE void grad_span(enum act act, const struct loop *loop, const element 
 static void grad_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
                        int64_t end)
 {
+    bool kept = keeps_dpre(&loop->desc);
     for (int64_t item = begin; item < end; item++) {
         struct span span = span_of(loop, item, loop->desc.in[1].c);
-        const element *dy = (const element *)arg[0] + span.first;
+        const element *dy = (const element *)arg[kept ? 6 : 0] + span.first;
         const element *x = (const element *)arg[1] + span.first;
         element *dx = (element *)arg[6] + span.first;
         const float *tile = grad_tile(loop, scratch, item / loop->chunks);
-        WITH_ACT(loop->attr.act, grad_span, loop, dy, x, dx, tile, span)
+        WITH_ACT(kept ? ACT_NONE : loop->attr.act, grad_span, loop, dy, x, dx, tile, span)
     }
 }
 
@@ -438,12 +421,12 @@ MAKER(norm_grad)
 {
     struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->in[1];
-    bool fixed = desc->attr->fixed, sums = !fixed || desc->out_used[1] || desc->out_used[2];
+    bool fixed = desc->attr->fixed;
     int64_t outer = desc->attr->groups && !fixed ? x.n : 1;
     cut_rows(loop, outer, rows_of(x) / outer, x.c);
     int64_t items = outer * loop->chunks;
     cpu_loop_pass(loop, grad_tile_range, outer);
-    if (sums) {
+    if (needs_sums(desc)) {
         cpu_loop_pass(loop, grad_sum_range, items);
         cpu_loop_pass(loop, grad_join_range, (x.c + LANES - 1) / LANES);
     }
@@ -456,121 +439,4 @@ MAKER(norm_grad)
         (size_t)((outer * TILE_LANES + items * SUM_LANES) * loop->width) * sizeof(float) +
         (size_t)(outer * SUM_LANES * x.c) * sizeof(double) + sizeof(double);
     return 0;
-}
-
-/* ---- bias and activation -------------------------------------------------------------------- */
-
-/* d act / d pre from y = act(pre) alone */
-MATH_INLINE float slope_from_value(enum act act, float y)
-{
-    switch (act) {
-    case ACT_RELU:
-        return y > 0 ? 1 : 0;
-    case ACT_LEAKY_RELU:
-        return y > 0 ? 1 : LEAKY_SLOPE_PERCENT * 0.01f;
-    case ACT_SIGMOID:
-        return y * (1 - y);
-    case ACT_TANH:
-        return 1 - y * y;
-    default:
-        return 1;
-    }
-}
-
-/* da and sum may be NULL; da may be dy. */
-MATH_INLINE void bias_lanes(enum act act, const element *dy, const element *y, element *da,
-                            float *sum, int64_t n)
-{
-#pragma omp simd
-    for (int64_t j = 0; j < n; j++) {
-        float d = load(dy[j]);
-        if (act != ACT_NONE)
-            d *= slope_from_value(act, load(y[j]));
-        if (da)
-            da[j] = store(d);
-        if (sum)
-            sum[j] += d;
-    }
-}
-
-MATH_INLINE void bias_span(enum act act, const struct loop *loop, const element *dy,
-                           const element *y, element *da, float *sum, struct span span)
-{
-    int64_t width = loop->width;
-    for (int64_t i = 0; i <= span.wide; i++) {
-        int64_t at = i * width, n = i < span.wide ? width : span.rest;
-        if (da && sum)
-            bias_lanes(act, dy + at, y + at, da + at, sum, n);
-        else if (da)
-            bias_lanes(act, dy + at, y + at, da + at, NULL, n);
-        else
-            bias_lanes(act, dy + at, y + at, NULL, sum, n);
-    }
-}
-
-/* reduce_sum over all axes but the channels is the same without an activation. */
-static float *bias_sums(const struct loop *loop, void *const *arg)
-{
-    return loop->desc.op == OP_reduce_sum ? arg[1] : arg[3];
-}
-
-/* scratch: for each chunk sums [width] */
-static void bias_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
-{
-    bool sum_only = loop->desc.op == OP_reduce_sum || !arg[2];
-    enum act act = loop->desc.op == OP_reduce_sum ? ACT_NONE : loop->attr.act;
-    int64_t c = loop->desc.in[0].c;
-    for (int64_t item = begin; item < end; item++) {
-        struct span span = span_of(loop, item, c);
-        const element *dy = (const element *)arg[0] + span.first;
-        const element *y = act == ACT_NONE ? dy : (const element *)arg[1] + span.first;
-        element *da = sum_only ? NULL : (element *)arg[2] + span.first;
-        float *sum = bias_sums(loop, arg) ? (float *)scratch + item * loop->width : NULL;
-        if (sum)
-            memset(sum, 0, (size_t)loop->width * sizeof *sum);
-        WITH_ACT(act, bias_span, loop, dy, y, da, sum, span)
-        if (sum)
-            fold(sum, c, loop->width);
-    }
-}
-
-static void bias_join_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
-{
-    float *dbias = bias_sums(loop, arg);
-    for (int64_t item = begin; item < end; item++) {
-        int64_t first = item * LANES, n = min64(LANES, loop->desc.in[0].c - first);
-        double total[LANES] = {0};
-        for (int64_t k = 0; k < loop->chunks; k++) {
-            const float *sum = (const float *)scratch + k * loop->width + first;
-#pragma omp simd
-            for (int64_t j = 0; j < n; j++)
-                total[j] += sum[j];
-        }
-        for (int64_t j = 0; j < n; j++)
-            dbias[first + j] = (float)total[j];
-    }
-}
-
-static int make_bias(struct kernel *out, const struct kernel_desc *desc, bool sums)
-{
-    struct loop *loop = cpu_loop_make(out, desc);
-    struct shape dy = desc->in[0];
-    cut_rows(loop, 1, rows_of(dy), dy.c);
-    cpu_loop_pass(loop, bias_range, loop->chunks);
-    if (sums)
-        cpu_loop_pass(loop, bias_join_range, (dy.c + LANES - 1) / LANES);
-    out->scratch = (size_t)(loop->chunks * loop->width) * sizeof(float);
-    return 0;
-}
-
-MAKER(act_bias_grad)
-{
-    return make_bias(out, desc, desc->out_used[1]);
-}
-
-MAKER(sum_to_channels)
-{
-    return make_bias(out, desc, true);
 }
