@@ -135,29 +135,43 @@ static void overlaps(struct overlap *part, const struct window *window, int64_t 
         part[tap] = overlap_of(window, tap, x_length, y_length);
 }
 
-MATH_INLINE void finish_rows(enum act act, element *y, const float *bias, int64_t rows, int64_t c)
+MATH_INLINE void finish_lanes(enum act act, element *y, const float *bias, int64_t n)
 {
-    for (int64_t i = 0; i < rows; i++)
 #pragma omp simd
-        for (int64_t j = 0; j < c; j++)
-            y[i * c + j] =
-                store(act_value(act, bias ? load(y[i * c + j]) + bias[j] : load(y[i * c + j])));
+    for (int64_t j = 0; j < n; j++)
+        y[j] = store(act_value(act, load(y[j]) + bias[j]));
 }
 
-MATH_INLINE void finish_one_channel(enum act act, element *y, float bias, int64_t rows)
+MATH_INLINE void finish_plain(enum act act, element *y, int64_t n)
 {
 #pragma omp simd
-    for (int64_t i = 0; i < rows; i++)
-        y[i] = store(act_value(act, load(y[i]) + bias));
+    for (int64_t j = 0; j < n; j++)
+        y[j] = store(act_value(act, load(y[j])));
+}
+
+/* Folded rows (fold_of) of at most WIDTH lanes; of more channels a row is long enough. */
+enum { WIDTH = 512 };
+
+MATH_INLINE void finish_rows(enum act act, element *y, const float *bias, int64_t rows, int64_t c)
+{
+    float lane[WIDTH];
+    int64_t width = fold_of(c) * c, count = rows * c;
+    if (width <= WIDTH) {
+        for (int64_t j = 0; j < min64(width, count); j++)
+            lane[j] = j < c ? bias[j] : lane[j - c];
+        bias = lane;
+    }
+    for (int64_t at = 0; at < count; at += width)
+        finish_lanes(act, y + at, bias, min64(width, count - at));
 }
 
 /* The last step for rows of a result: bias and activation. */
 static void finish(const struct loop *loop, const float *bias, element *y, int64_t rows, int64_t c)
 {
-    if (c == 1)
-        WITH_ACT(loop->attr.act, finish_one_channel, y, bias ? *bias : 0, rows)
-    else if (bias || loop->attr.act != ACT_NONE)
+    if (bias)
         WITH_ACT(loop->attr.act, finish_rows, y, bias, rows, c)
+    else if (loop->attr.act != ACT_NONE)
+        WITH_ACT(loop->attr.act, finish_plain, y, rows * c)
 }
 
 /* Rows of a result with few channels are summed in F32: in their place, or where that is BF16 behind
