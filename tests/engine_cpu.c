@@ -435,6 +435,50 @@ static void functions_are_right_at_the_ends(void **state)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* Sums of BF16: ties go to even, up and down; what is no number stays none. Sixteen channels are
+ * taken side by side and the last alone. */
+static void channels_side_by_side_round_as_one(void **state)
+{
+    (void)state;
+    enum { CASES = 5, CHANNELS = 17 };
+    static const float a[CASES] = {1, 1.0078125f, NAN, 3.3895314e38f, 1.0078125f};
+    static const float b[CASES] = {0.00390625f, 0.00390625f, 1, 3.3895314e38f, 0.0009765625f};
+    static const float want[CASES] = {1, 1.015625f, NAN, INFINITY, 1.0078125f};
+    struct shape shape = {CASES, 1, 1, 1, CHANNELS};
+    struct backend *cpu = open_cpu(1, NULL);
+    if (!cpu->make_half) {
+        backend_close(cpu);
+        skip();
+    }
+    struct params *params = params_new();
+    struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
+    val dy = g_input(g, "dy", F32, shape), winner = g_input(g, "winner", U8, shape);
+    val more = g_input(g, "more", F32, shape);
+    const val in[] = {g_cast(g, dy, BF16), winner, g_cast(g, more, BF16)};
+    struct attr attr = {.window = window_make(false, 1, 1, 0), .shape = shape};
+    val dx = g_output(g, "dx", g_append(g, OP_max_pool_grad, in, &attr, NULL));
+    float as[CASES * CHANNELS], bs[CASES * CHANNELS], got[CASES * CHANNELS];
+    static const uint8_t first[CASES * CHANNELS];
+    for (int i = 0; i < CASES * CHANNELS; i++) {
+        as[i] = a[i / CHANNELS];
+        bs[i] = b[i / CHANNELS];
+    }
+    struct plan *plan;
+    struct err err;
+    assert_int_equal(plan_make(&plan, g, cpu, &(struct plan_options){0}, &err), 0);
+    assert_int_equal(plan_put(plan, dy, as, &err), 0);
+    assert_int_equal(plan_put(plan, winner, first, &err), 0);
+    assert_int_equal(plan_put(plan, more, bs, &err), 0);
+    assert_int_equal(plan_run(plan, &err), 0);
+    assert_int_equal(plan_get(plan, dx, got, &err), 0);
+    for (int i = 0; i < CASES * CHANNELS; i++)
+        assert_true(got[i] == want[i / CHANNELS] || (isnan(got[i]) && isnan(want[i / CHANNELS])));
+    plan_free(plan);
+    graph_free(g);
+    params_free(params);
+    backend_close(cpu);
+}
+
 static void says_what_it_is(void **state)
 {
     (void)state;
@@ -492,6 +536,7 @@ int main(void)
         cmocka_unit_test(agrees_on_every_instruction_set),
         cmocka_unit_test(few_channels_agree_with_the_oracle),
         cmocka_unit_test(gives_the_same_bits),
+        cmocka_unit_test(channels_side_by_side_round_as_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

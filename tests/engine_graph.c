@@ -151,6 +151,18 @@ static void errors_of_the_gradient(void **state)
     p = g_param(f.graph, "all", "p", ONE, NORMAL);
     graph_backward(f.graph, g_loss(f.graph, OP_bce, g_fill(f.graph, ONE, 1), p), all, 1, false);
     expect_error(&f, "bce: has no derivative by its input 2");
+
+    for (int32_t begin = -1; begin <= 2; begin += 3) {
+        struct shape y = {1, 1, 1, 1, 3}, x = {1, 1, 1, 1, 4};
+        f = fixture_new();
+        const val in[] = {g_fill(f.graph, y, 1), g_input(f.graph, "winner", U8, y),
+                          g_fill(f.graph, x, 1)};
+        struct attr attr = {.window = window_make(false, 1, 1, 0), .shape = y, .begin = begin};
+        g_append(f.graph, OP_max_pool_grad, in, &attr, NULL);
+        expect_error(&f, begin < 0
+                             ? "max_pool_grad: [1,1,1,1,4] has no [1,1,1,1,3] from channel -1 on"
+                             : "max_pool_grad: [1,1,1,1,4] has no [1,1,1,1,3] from channel 2 on");
+    }
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */
