@@ -239,6 +239,8 @@ static const struct change changes[] = {
     {SCL_INTER, 'f', NAN, "scl_inter is nan; a number expected"},
     {SROW_X + 8, 'f', NAN, "not made of numbers"},
     {SROW_X, 'f', 0, "has no three directions"},
+    {SROW_X + 20, 'f', 0, "has no three directions"},
+    {SROW_X + 40, 'f', 0, "has no three directions"},
     {SFORM_CODE, 'h', 0, NULL},
     {PIXDIM + 8, 'f', 0, "pixdim[2] is 0; more than 0 expected"},
     {SFORM_CODE, 'h', 0, NULL},

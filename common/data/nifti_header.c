@@ -155,9 +155,13 @@ static int parse_world(struct nifti_layout *out, const struct nifti_1_header *he
     int code[3], seen = 0; /* 1, 2: right, left; 3, 4: anterior, posterior; 5, 6: superior, ... */
     nifti_mat44_to_orientation(matrix, &code[0], &code[1], &code[2]);
     for (int i = 0; i < 3; i++) {
+        /* a column of zeros has a code, too, if it can be made up from the others */
+        bool moves = false;
+        for (int row = 0; row < 3; row++)
+            moves |= out->to_world[row][i] < 0 || out->to_world[row][i] > 0;
         out->axis[i] = (code[i] - 1) / 2;
         out->turned[i] = code[i] % 2 == 0;
-        seen |= code[i] > 0 ? 1 << out->axis[i] : 0;
+        seen |= code[i] > 0 && moves ? 1 << out->axis[i] : 0;
     }
     if (seen != 7)
         return refuse(err, "the orientation (sform or qform) has no three directions");

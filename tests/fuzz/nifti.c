@@ -50,7 +50,7 @@ static void check_volume(const struct volume *v)
 
 static void read_volume(const char *folder, const char *name)
 {
-    const double smallest = 0.25, spacing[3] = {3, 1, 2};
+    const double spacing[3] = {3, 1, 2};
     struct volume_spec spec = {INTENSITY_PERCENTILE, 1, 99, {0}, {3, 4, 5}};
     char path[PATH_BYTES];
     struct volume v;
@@ -66,7 +66,7 @@ static void read_volume(const char *folder, const char *name)
     bool moderate =
         true; /* finer grids are allowed; only they would take the time of many inputs */
     for (int i = 0; i < 3; i++)
-        moderate &= v.spacing[i] > smallest && v.spacing[i] < 20;
+        moderate &= v.spacing[i] < 5;
     if (moderate && (int64_t)v.d * v.h * v.w < 10000)
         memcpy(spec.spacing, spacing, sizeof spacing);
     if (!volume_prepare(&v, &spec, &err)) {
