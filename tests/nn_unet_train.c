@@ -171,12 +171,15 @@ static void patches(void **state)
     static struct data data;
     struct lab *lab = *state;
     make_data(&data, 2);
+    for (int i = 0; i < AREA / 2; i++) /* what is half there is found worse, and not as the others */
+        data.masks[TRAIN * AREA + i] = 0;
     struct id model = fit(lab, &data.set,
                           "{model: {channels: [4, 8, 8]}, loss: {bce: {}}, train: {epochs: 16, "
                           "batch: 8, lr: 1.0e-2, patch: {size: [1, 6, 5], foreground: 0.5}, "
                           "augment: [flip], checkpoint: {keep: last}}}");
     check_reported(lab, &data, &model, 1, 1);
     struct unet_description is;
+    struct unet_config config;
     struct arena arena = {0};
     struct err err;
     OK(model_text_read(&is, unet_description_fields, lab->store, &model, &arena, &err));
@@ -186,6 +189,12 @@ static void patches(void **state)
     assert_int_equal(is.patch.w, 5);
     assert_int_equal(is.data.h, H);
     arena_free(&arena);
+    bind(&config, lab, "{loss: {bce: {}}, train: {patch: {size: [2, 3, 4], foreground: 0.6}}}");
+    struct patch patch = train_patch(&config.train);
+    assert_memory_equal(patch.size, ((const int32_t[]){2, 3, 4}), sizeof patch.size);
+    assert_float_equal(patch.foreground, 0.6, 0);
+    bind(&config, lab, "{loss: {bce: {}}}");
+    assert_int_equal(train_patch(&config.train).size[0], 0);
 }
 
 /* A model of images takes images of any size, and no volumes. */
