@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/golden/resampled.safetensors: random volumes at other spacings by scipy.ndimage, and at other
-intensities by numpy. tests/data_volumes.c reads it. Run it from the repository's root."""
+intensities by numpy. tests/data_resample.c reads it. Run it from the repository's root."""
 import numpy as np
 from safetensors.numpy import save_file
 from scipy.ndimage import map_coordinates

@@ -171,7 +171,7 @@ static void patches(void **state)
     static struct data data;
     struct lab *lab = *state;
     make_data(&data, 2);
-    for (int i = 0; i < AREA / 2; i++) /* what is half there is found worse, and not as the others */
+    for (int i = 0; i < AREA / 2; i++) /* half of it is gone: found worse */
         data.masks[TRAIN * AREA + i] = 0;
     struct id model = fit(lab, &data.set,
                           "{model: {channels: [4, 8, 8]}, loss: {bce: {}}, train: {epochs: 16, "
