@@ -216,8 +216,9 @@ const struct field train_fields[] = {
      .type = FIELD_BOOL,
      .offset = AT(checkpoint_activations),
      .fallback = "false",
-     .help = "less memory for a little more time: what is cheap to compute again is not kept for the "
-             "gradient; changes no result",
+     .help =
+         "less memory for a little more time: what is cheap to compute again is not kept for the "
+         "gradient; changes no result",
      .silent = true},
     {.key = "augment",
      .type = FIELD_CHOICES,
