@@ -331,6 +331,42 @@ static void no_labels(void **state)
     FAILS(classifier_train(&where, &judge, 0, NULL, &err), STATUS_CONFIG, "needs labels");
 }
 
+/* A sigmoid's images: the values of volumes have to be brought there. */
+static void values(void **state)
+{
+    struct trained t = {.lab = *state};
+    draw_shapes(&t);
+    size_t count = 400 * 12 * 12, last = (400 + 40) * 12 * 12 - 1;
+    float *images = xcalloc(last + 1, sizeof *images);
+    const uint8_t *grey = t.dataset.images;
+    for (size_t i = 0; i <= last; i++)
+        images[i] = (float)grey[i] / 255.0f;
+    images[0] = 0, images[last] = 1;
+    t.dataset.pixel = PIXEL_F32;
+    t.dataset.images = images;
+    static const float bad[] = {-0.001f, 1.001f, NAN};
+    for (int i = 0; i < 3; i++) {
+        struct training where = {.dataset = &t.dataset};
+        struct vae_config config = {.model = small, .loss = {.reconstruction = i}};
+        size_t at = i == 0 ? 0 : i == 1 ? count : last;
+        float good = images[at];
+        struct err err;
+        char want[100];
+        images[at] = bad[i];
+        snprintf(want, sizeof want,
+                 "case '%s' has the value %g, but a VAE's images are from 0 to 1",
+                 t.dataset.ids[at / (12 * 12)], (double)bad[i]);
+        FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, want);
+        images[at] = good;
+    }
+    fit(&t, "{model: {kind: mlp, latent_channels: 3, hidden: 8}, train: {epochs: 1, batch: 100}}",
+        true);
+    t.dataset.pixel = PIXEL_U8;
+    t.dataset.images = grey;
+    free(images);
+    dataset_close(&t.dataset);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +378,7 @@ int main(void)
         LAB_TEST(classifier),
         LAB_TEST(vae),
         cmocka_unit_test(no_labels),
+        LAB_TEST(values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
