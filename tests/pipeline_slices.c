@@ -220,12 +220,80 @@ static void bad_slices_are_errors(void **state)
     }
 }
 
+/* ---- of a VAE ------------------------------------------------------------------------------- */
+static const char vae_cell[] = "name: t\n"
+                               "preprocess: {source: {format: shapes}}\n"
+                               "train-vae: {}\n"
+                               "evaluate: {}\n";
+
+/* As volumes whose other slices are white, or (labels) as the pictures that are to be seen. */
+static void leave_decoded(const struct draft *draft, const struct place *place, size_t seed,
+                          const struct trouble *trouble)
+{
+    static uint8_t data[CASES][D][H][W];
+    (void)seed;
+    if (place->section->stage != &stage_table[EVALUATE]) {
+        leave(draft, "history.csv", "epoch,step,lr,train/loss\n1,1,0.1,0.5\n2,2,0.1,0.4\n");
+        return;
+    }
+    bool flat = trouble->labels;
+    uint8_t(*slices)[H][W] = data[0];
+    memset(data, 255, sizeof data);
+    for (int k = 0; k < CASES; k++)
+        for (int row = 0; row < H; row++)
+            for (int column = 0; column < W; column++)
+                slices[flat ? k : k * D + D / 2][flat ? H - 1 - row : row][column] =
+                    grey_of(k, row, column);
+    struct tensor item = {.name = "originals",
+                          .type = TENSOR_U8,
+                          .dims = 5,
+                          .dim = {CASES, D, H, W, 1},
+                          .data = data};
+    struct tensor flat_item = {
+        .name = "originals", .type = TENSOR_U8, .dims = 4, .dim = {CASES, H, W, 1}, .data = data};
+    struct tensor items[2] = {flat ? flat_item : item, flat ? flat_item : item};
+    for (int i = 0; i < 2; i++)
+        items[i].bytes = flat ? CASES * H * W : sizeof data;
+    items[1].name = "reconstructions";
+    char path[PATH_BYTES];
+    struct err err;
+    leave(draft, "metrics.json", "{\"test/mse\": 0.5}");
+    OK(draft_path(draft, "pictures.safetensors", path, &err));
+    OK(tensors_write(path, items, 2, NULL, 0, &err));
+}
+
+static void decoded_volumes_show_their_middle(void **state)
+{
+    uint8_t *bytes[2];
+    size_t length[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        void *own = NULL;
+        struct told told;
+        struct err err;
+        char path[PATH_BYTES];
+        assert_int_equal(lab_setup(&own), 0);
+        struct lab *lab = own;
+        tell(&told, lab, leave_decoded, vae_cell, &(struct trouble){.labels = i});
+        OK(write_told(&told, lab, &err));
+        OK(file_read((char **)&bytes[i], &length[i], report_path(path, lab, "reconstructions.png"),
+                     1 << 24, &err));
+        forget(&told);
+        assert_int_equal(lab_teardown(&own), 0);
+    }
+    assert_int_equal(length[0], length[1]);
+    assert_memory_equal(bytes[0], bytes[1], length[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAB_TEST(slices_are_upright_and_in_proportion),
         LAB_TEST(outlines_lie_on_the_slices),
         cmocka_unit_test(bad_slices_are_errors),
+        cmocka_unit_test(decoded_volumes_show_their_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

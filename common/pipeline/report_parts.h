@@ -79,7 +79,8 @@ struct panels {
     const char **classes; /* names of the labels */
     size_t class_count;
 };
-/* Images [k,h,w,c] of this name, as one row of a grid; 0 if there are none, 1 if there are. */
+/* Images [k,h,w,c] of this name, or the middle axial slices of volumes [k,d,h,w,c], as one row of a
+ * grid; 0 if there are none, 1 if there are. */
 int panel_images(struct grid *out, const struct panels *panels, const char *name, struct err *err);
 int panel_publish(struct panels *panels, const struct grid *grid, const char *name,
                   const char *caption, struct err *err);

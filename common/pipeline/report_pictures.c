@@ -40,22 +40,39 @@ static const char *class_name(const struct panels *panels, int32_t label)
     return arena_printf(panels->arena, "%d", label);
 }
 
+/* The middle slices of volumes, seen from above: anterior, the last row, on top. */
+static const uint8_t *middle_slices(const struct tensor *tensor, struct arena *arena)
+{
+    const int64_t *dim = tensor->dim;
+    size_t row = (size_t)(dim[3] * dim[4]), slice = (size_t)dim[2] * row;
+    uint8_t *out = arena_alloc(arena, (size_t)dim[0] * slice), *to = out;
+    for (int64_t i = 0; i < dim[0]; i++) {
+        const uint8_t *from =
+            (const uint8_t *)tensor->data + (size_t)(i * dim[1] + dim[1] / 2) * slice;
+        for (int64_t y = dim[2] - 1; y >= 0; y--, to += row)
+            memcpy(to, from + (size_t)y * row, row);
+    }
+    return out;
+}
+
 int panel_images(struct grid *out, const struct panels *panels, const char *name, struct err *err)
 {
-    const struct tensor *tensor;
-    if (!tensors_find(&panels->tensors, name))
+    const struct tensor *tensor = tensors_find(&panels->tensors, name);
+    if (!tensor)
         return 0;
-    TRY(tensors_need(&tensor, &panels->tensors, name, TENSOR_U8, 4, err));
-    for (int i = 0; i < 4; i++)
-        if (tensor->dim[i] < 1 || tensor->dim[i] > CANVAS_LARGEST)
+    bool volumes = tensor->dims == 5;
+    TRY(tensors_need(&tensor, &panels->tensors, name, TENSOR_U8, volumes ? 5 : 4, err));
+    const int64_t *dim = tensor->dim;
+    for (int i = 0; i < tensor->dims; i++)
+        if (dim[i] < 1 || dim[i] > CANVAS_LARGEST)
             return fail_as(err, STATUS_BAD_DATA, "'%s': dimension %d is %lld", name, i,
-                           (long long)tensor->dim[i]);
-    *out = (struct grid){.columns = (int32_t)tensor->dim[0],
+                           (long long)dim[i]);
+    *out = (struct grid){.columns = (int32_t)dim[0],
                          .rows = 1,
-                         .h = (int32_t)tensor->dim[1],
-                         .w = (int32_t)tensor->dim[2],
-                         .c = (int32_t)tensor->dim[3],
-                         .images = tensor->data};
+                         .h = (int32_t)dim[volumes ? 2 : 1],
+                         .w = (int32_t)dim[volumes ? 3 : 2],
+                         .c = (int32_t)dim[volumes ? 4 : 3],
+                         .images = volumes ? middle_slices(tensor, panels->arena) : tensor->data};
     return 1;
 }
 
