@@ -334,6 +334,12 @@ static void folders_without_volumes(void **state)
     struct err err;
     assert_int_equal(volumes_read(&c, "/nowhere", &as_it_is, false, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
+    assert_string_equal(
+        err.text, "cannot find 'dataset.json' or a volume (.nii, .nii.gz, .hdr) in '/nowhere'");
+    assert_int_equal(volumes_read(&c, "/no/Task04_Hippocampus", &as_it_is, false, &err), -1);
+    assert_int_equal(err.status, STATUS_MISSING);
+    assert_string_equal(err.text, "cannot find 'dataset.json' in '/no/Task04_Hippocampus' "
+                                  "(scripts/fetch-data Task04_Hippocampus -d /no fetches it)");
 }
 
 /* Each spoils case b of three. */

@@ -119,15 +119,22 @@ static int read_description(struct listing *out, struct collection *classes, str
     return status ? wrap(err, "'%s'", path) : 0;
 }
 
+/* What scripts/fetch-data calls the folder; NULL: it does not know it. */
+static const char *fetched_as(const char *folder)
+{
+    const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+    return strcmp(name, "Task04_Hippocampus") == 0 ? name : NULL;
+}
+
 /* ---- all that lie in a folder --------------------------------------------------------------- */
 
 static int read_folder(struct listing *out, struct arena *arena, struct err *err)
 {
     DIR *open = opendir(out->folder);
-    if (!open)
-        return missing_file("", out->folder, NULL, err);
     int status = 0;
-    for (struct dirent *entry; !status && (entry = readdir(open));) {
+    if (!open && out->fetch)
+        return missing_file("dataset.json", out->folder, out->fetch, err);
+    for (struct dirent *entry; open && !status && (entry = readdir(open));) {
         const char *name = arena_strdup(arena, entry->d_name), *stem = volume_stem(name, arena);
         struct listed one = {.split = SPLIT_TRAIN, .label = -1, .image = name, .id = stem};
         if (strcmp(stem, name) == 0 || *name == '.')
@@ -137,7 +144,8 @@ static int read_folder(struct listing *out, struct arena *arena, struct err *err
                              out->folder, name);
         listing_add(out, &one, arena);
     }
-    closedir(open);
+    if (open)
+        closedir(open);
     if (!status && !out->count)
         return fail_as(err, STATUS_MISSING,
                        "cannot find 'dataset.json' or a volume (.nii, .nii.gz, .hdr) in '%s'",
@@ -180,7 +188,7 @@ static int split_by_lists(struct listing *listing, struct arena *arena, struct e
     const struct listing all = *listing;
     if (!there(all.folder, lists[SPLIT_TRAIN]))
         return 0;
-    *listing = (struct listing){.folder = all.folder};
+    *listing = (struct listing){.folder = all.folder, .fetch = all.fetch};
     for (int split = 0; split < SPLITS; split++)
         if (there(all.folder, lists[split]))
             TRY(listing_split(listing, split, lists[split], add_line, &all, arena, err));
@@ -192,7 +200,7 @@ static int list_volumes(struct listing *out, struct collection *classes, const c
                         struct err *err)
 {
     struct arena *arena = &classes->arena;
-    *out = (struct listing){.folder = folder};
+    *out = (struct listing){.folder = folder, .fetch = fetched_as(folder)};
     if (there(folder, "dataset.json"))
         TRY(read_description(out, classes, arena, err));
     else
@@ -217,7 +225,7 @@ static int add_file(struct files *files, const char *name, struct err *err)
     char path[PATH_BYTES];
     TRY(path_join(path, files->folder, name, err));
     if (!file_exists(path))
-        return missing_file(name, files->folder, NULL, err);
+        return missing_file(name, files->folder, fetched_as(files->folder), err);
     files->names[files->count] = arena_strdup(files->arena, name);
     files->paths[files->count++] = arena_strdup(files->arena, path);
     return 0;
