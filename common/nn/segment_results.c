@@ -115,27 +115,14 @@ static int publish(struct text *text, const struct draft *draft, const char *nam
     return status ? -1 : 0;
 }
 
-/* A field of a CSV file (RFC 4180). */
-static void add_field(struct text *text, const char *field)
-{
-    if (!strpbrk(field, ",\"\r\n")) {
-        text_puts(text, field);
-        return;
-    }
-    text_puts(text, "\"");
-    for (const char *p = field; *p; p++)
-        text_printf(text, *p == '"' ? "\"\"" : "%c", *p);
-    text_puts(text, "\"");
-}
-
 static void add_case(struct text *text, const struct segmentation *s, uint32_t i)
 {
     const struct dataset *data = s->what->dataset;
     char number[NUMBER_TEXT];
-    add_field(text, case_name(s, i));
+    text_csv(text, case_name(s, i));
     text_puts(text, ",");
     if (data->labels)
-        add_field(text, data->classes[data->labels[s->begin + i]]);
+        text_csv(text, data->classes[data->labels[s->begin + i]]);
     for (int32_t class = 1; class < s->classes; class ++)
         for (int k = 0; k < CASE_MEASURES; k++) {
             double value = case_measures(s, i, class)[k];
@@ -153,7 +140,7 @@ static int write_case_table(struct segmentation *s, const struct draft *draft, s
         for (int k = 0; k < CASE_MEASURES; k++)
             if (evaluate_wants(s->config, measures[k].asked)) {
                 text_puts(&text, ",");
-                add_field(&text, metric_name(s, measures[k].name, class));
+                text_csv(&text, metric_name(s, measures[k].name, class));
             }
     text_puts(&text, "\n");
     for (uint32_t i = 0; i < s->count; i++)
@@ -168,11 +155,11 @@ static int write_confusion(const struct segmentation *s, const struct draft *dra
     text_puts(&text, "truth");
     for (int32_t j = 0; j < s->classes; j++) {
         text_puts(&text, ",");
-        add_field(&text, names[j]);
+        text_csv(&text, names[j]);
     }
     text_puts(&text, "\n");
     for (int32_t i = 0; i < s->classes; i++) {
-        add_field(&text, names[i]);
+        text_csv(&text, names[i]);
         for (int32_t j = 0; j < s->classes; j++)
             text_printf(&text, ",%lld", (long long)s->confusion[i * s->classes + j]);
         text_puts(&text, "\n");
