@@ -216,11 +216,13 @@ static int name_pictures(struct work *work, struct err *err)
 {
     struct latents *latents = &work->latents;
     latents->names = arena_alloc(&work->arena, work->count * sizeof *latents->names);
+    int32_t label = 0;
     if (conditional(work))
         latents->labels = arena_alloc(&work->arena, work->count * sizeof *latents->labels);
+    if (conditional(work) && work->options.label) /* also where every line has its own */
+        TRY(find_class(&label, work, work->options.label, err));
     for (size_t i = 0; i < work->count; i++) {
         const struct picture *picture = &work->pictures[i];
-        int32_t label = 0;
         latents->names[i] = picture_stem(picture->path, &work->arena);
         if (conditional(work) || picture->label || work->options.label)
             TRY(label_picture(&label, work, picture, err));

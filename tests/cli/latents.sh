@@ -187,6 +187,8 @@ refused "a picture of another size" 65 "evaluate: '$set/Test/images/p30.png': 20
     encode "$model" "$set/Test/images/p30.png" -o "$tmp/none" --label 0
 refused "an unknown class" 64 "evaluate: no class 'cat'; valid: disc, ring, square, cross, or their numbers from 0" \
     encode "$model" "$a" -o "$tmp/none" --label cat
+refused "also where every line of a list has its own" 64 "evaluate: no class 'cat'; valid: disc, ring, square, cross, or their numbers from 0" \
+    encode "$model" "$tmp/images/list.txt" -o "$tmp/none" --label cat
 refused "a number beyond the classes" 64 "evaluate: no class '4'; valid: disc, ring, square, cross, or their numbers from 0" \
     encode "$model" "$a" -o "$tmp/none" --label 4
 refused "one below them" 64 "evaluate: no class '-1'; valid: disc, ring, square, cross, or their numbers from 0" \
