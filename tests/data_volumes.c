@@ -305,6 +305,13 @@ static void descriptions_that_are_wrong(void **state)
     int count;
     assert_int_equal(volumes_sources(&names, &paths, &count, f->folder, &arena, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
+
+    char known[PATH_BYTES];
+    must(path_join(known, f->folder, "Task04_Hippocampus", &err), &err);
+    must(folder_make(known, &err), &err);
+    put_text(f, "Task04_Hippocampus/dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
+    assert_int_equal(volumes_sources(&names, &paths, &count, known, &arena, &err), -1);
+    assert_non_null(strstr(err.text, "(scripts/fetch-data Task04_Hippocampus -d "));
     arena_free(&arena);
 }
 

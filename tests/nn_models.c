@@ -359,6 +359,15 @@ static void values(void **state)
         FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, want);
         images[at] = good;
     }
+    static int64_t tone[] = {AUGMENT_FLIP, AUGMENT_CONTRAST};
+    struct training where = {.dataset = &t.dataset};
+    struct vae_config config = {.model = small, .train.augment = {2, tone}};
+    struct err err;
+    FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "train.augment: 'contrast' of volumes leads beyond 0 and 1");
+    tone[1] = AUGMENT_BRIGHTNESS;
+    FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "train.augment: 'brightness' of volumes");
     fit(&t, "{model: {kind: mlp, latent_channels: 3, hidden: 8}, train: {epochs: 1, batch: 100}}",
         true);
     t.dataset.pixel = PIXEL_U8;
