@@ -15,6 +15,8 @@ small,f32,eager plain,seconds,0.080
 small,f32,eager plain,seconds,0.020
 small,f32,compile channels-last,seconds,0.050
 small,f32,memory,allocated_bytes,40000000
+small,f32,recomputed,seconds,0.025
+small,f32,recomputed,peak_bytes,20000000
 large,bf16,ours,seconds,1.5
 large,bf16,own,own,1
 side=64,f32,grow,seconds,0.003
@@ -31,6 +33,8 @@ is "medians of steps, ratio to the convolutions, PyTorch's best of its medians" 
 is "what was not measured is empty" "| large | bf16 | 1500 |  | 1000 | 1.50 |  |  |  |" "$(row "A step" large)"
 is "the median of two is their mean" "| small | f32 | 5.00 |" "$(row "Where" small | cut -c1-22)"
 is "memory beside PyTorch's" "0.75 |" "$(row "Memory" small | sed 's/.*| \(0.75 |\)$/\1/')"
+is "checkpointing beside what it spares" "| small | f32 | 20.00 | 25.00 | 1.25 | 30 | 20 | 0.50 |  |  |" \
+    "$(row "Gradient" small)"
 is "growth per multiply-add" "| side=64 | f32 | 3.00 | 1.5 | 2.00 | 7 |" "$(row "How the cost" side)"
 is "start-up" "| 10 | a stage | 4.0 | 10.0 |" "$(row "What is known" 10)"
 is "growth is no row of the steps" "" "$(row "A step" side)"
