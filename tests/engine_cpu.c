@@ -226,11 +226,11 @@ static void agrees_on_every_instruction_set(void **state)
 /* ---- bits ----------------------------------------------------------------------------------- */
 
 static bool same_results(enum op op, const struct op_case *test, struct backend *a,
-                         struct backend *b)
+                         struct backend *b, bool half)
 {
     struct err err;
     struct case_result one, two;
-    struct case_form form = {0};
+    struct case_form form = {.half = half};
     if (case_run(&one, op, test, a, form, &err) || case_run(&two, op, test, b, form, &err))
         fail_msg("%s, %s: %s", op_name(op), test->name, err.text);
     bool same = one.count == two.count;
@@ -240,7 +240,7 @@ static bool same_results(enum op op, const struct op_case *test, struct backend 
     case_result_free(&one);
     case_result_free(&two);
     if (!same)
-        print_error("%s, %s: other bits\n", op_name(op), test->name);
+        print_error("%s%s, %s: other bits\n", op_name(op), half ? " in bf16" : "", test->name);
     return same;
 }
 
@@ -258,10 +258,12 @@ static void gives_the_same_bits(void **state)
     for (enum op op = OP_none + 1; op < OPS; op++) {
         int count;
         const struct op_case *test = op_cases(op, &count);
-        for (int i = 0; i < count; i++) {
-            wrong += !same_results(op, &test[i], two, again);
+        bool halves = (op_info(op)->flags & HALF) && op != OP_cast && two->make_half;
+        for (int i = 0; i < count * (1 + halves); i++) {
+            const struct op_case *each = &test[i % count];
+            wrong += !same_results(op, each, two, again, i >= count);
             if (!is_library(op))
-                wrong += !same_results(op, &test[i], two, three);
+                wrong += !same_results(op, each, two, three, i >= count);
         }
     }
     backend_close(two);

@@ -1,5 +1,6 @@
 /* The UNet as a trained thing: what training reports is what the artifact does afterwards, at any
  * size; and what cannot be trained is refused. */
+#include "engine/backend.h"
 #include "nn/segment.h"
 
 #include "store_lab.h"
@@ -50,7 +51,9 @@ static void bind(struct unet_config *out, struct lab *lab, const char *yaml)
     OK(config_bind(out, unet_fields, tree, "test", &lab->arena, &err));
 }
 
-static struct id fit(struct lab *lab, const struct dataset *dataset, const char *yaml)
+/* peak: the bytes it took. */
+static struct id fit_in(struct lab *lab, const struct dataset *dataset, const char *yaml,
+                        enum dtype precision, size_t *peak)
 {
     struct unet_config config;
     struct run *run;
@@ -60,13 +63,24 @@ static struct id fit(struct lab *lab, const struct dataset *dataset, const char 
     struct err err;
     bind(&config, lab, yaml);
     OK(claim(&run, lab, yaml, false, &err));
-    struct training where = {
-        .run = run, .dataset = dataset, .meter = &meter, .threads = 1, .quiet = true};
+    struct training where = {.run = run,
+                             .dataset = dataset,
+                             .meter = &meter,
+                             .threads = 1,
+                             .precision = precision,
+                             .quiet = true};
     OK(draft_open(&draft, lab->store, &err));
     OK(unet_train(&where, &config, 3, draft, &err));
     OK(draft_seal(draft, &port.artifact, &err));
     OK(run_commit(run, &port, 1, &err));
+    *peak = meter.peak;
     return port.artifact;
+}
+
+static struct id fit(struct lab *lab, const struct dataset *dataset, const char *yaml)
+{
+    size_t peak;
+    return fit_in(lab, dataset, yaml, F32, &peak);
 }
 
 /* The last row's val/loss and val/dice of history.csv. */
@@ -197,6 +211,34 @@ static void patches(void **state)
     assert_int_equal(train_patch(&config.train).size[0], 0);
 }
 
+#define NET                                                                                        \
+    "{model: {channels: [4, 8, 8]}, loss: {bce: {}}, train: {epochs: 12, batch: 8, lr: 1.0e-2, "   \
+    "checkpoint: {keep: last}"
+
+/* Half the precision is another training, validated in F32 as ever; less memory is the same one. */
+static void thrifty(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    struct backend *backend;
+    struct err err;
+    size_t kept, again, half;
+    make_data(&data, 2);
+    struct id model = fit_in(lab, &data.set, NET "}}", F32, &kept);
+    struct id same = fit_in(lab, &data.set, NET ", checkpoint_activations: true}}", F32, &again);
+    assert_memory_equal(&model, &same, sizeof model);
+    assert_true(again < kept);
+    OK(cpu_open(&backend, 1, NULL, &err));
+    bool able = backend->make_half;
+    backend_close(backend);
+    if (!able)
+        skip();
+    struct id other = fit_in(lab, &data.set, NET ", ema: 0}}", BF16, &half);
+    assert_memory_not_equal(&model, &other, sizeof model);
+    assert_true(half < kept);
+    check_reported(lab, &data, &other, 1, BATCH);
+}
+
 /* A model of images takes images of any size, and no volumes. */
 static void other_sizes(void **state)
 {
@@ -274,8 +316,8 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(one_logit),   LAB_TEST(several_logits), LAB_TEST(patches),
-        LAB_TEST(other_sizes), LAB_TEST(refused),
+        LAB_TEST(one_logit), LAB_TEST(several_logits), LAB_TEST(patches),
+        LAB_TEST(thrifty),   LAB_TEST(other_sizes),    LAB_TEST(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,7 @@ static void max_sixteen(const struct loop *loop, const element *x, const struct 
     struct shape shape = loop->desc.in[0];
     const int32_t *size = loop->attr.window.size;
     float_lanes best, here;
+    word_lanes best_bits, here_bits;
     lanes_load(&best, x + offset_of(shape, 0, view->d.begin, view->h.begin, view->w.begin));
     word_lanes winner =
         (word_lanes){0} +
@@ -82,8 +83,11 @@ static void max_sixteen(const struct loop *loop, const element *x, const struct 
                 lanes_load(&here, x + offset_of(shape, 0, d, h, w));
                 word_lanes better = (word_lanes)(here > best);
                 word_lanes position = (word_lanes){0} + (uint32_t)((d * size[1] + h) * size[2] + w);
-                lanes_choose((word_lanes *)&best, (const word_lanes *)&here, &better);
+                best_bits = (word_lanes)best;
+                here_bits = (word_lanes)here;
+                lanes_choose(&best_bits, &here_bits, &better);
                 lanes_choose(&winner, &position, &better);
+                best = (float_lanes)best_bits;
             }
     lanes_store(y, &best);
     if (winners)

@@ -52,7 +52,8 @@ static bool is_cheap(const struct graph *graph, const struct node *node)
 }
 
 /* The forward node that makes v, if it is one that is run again; NULL if v is kept. What the host
- * reads is kept anyway, and a parameter or statistic may have another value by then. */
+ * reads is kept anyway, and a running statistic has another value by then (parameters have not: they
+ * are updated after the gradient). */
 static const struct node *maker_of(const struct recomputing *r, val v)
 {
     const struct graph *graph = r->graph;
