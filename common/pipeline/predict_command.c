@@ -279,6 +279,11 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
                                         preprocess_volumes(&preprocess)};
     TRY(predictor_open(&work->predictor, store, &model, &treatment, (int)options->threads,
                        &work->meter, err));
+    if (preprocess.source.format == SOURCE_NIFTI && !predictor_takes_volumes(&work->predictor))
+        return fail_as(
+            err, STATUS_BAD_DATA,
+            "the model is of single slices of volumes; one of pictures, or of volumes of "
+            "more than a slice, expected");
     TRY(name_files(work, err));
     TRY(check_files(work, err));
     TRY(folder_make(options->output, err));

@@ -112,5 +112,29 @@ refused "a volume that would be overwritten" 64 "evaluate: '$tmp/packed.nii.gz' 
     predict "$model" "$tmp/packed.nii.gz" -o "$tmp"
 refused "a missing volume" 66 "evaluate: cannot open '$tmp/no.nii': No such file or directory" \
     predict "$model" "$tmp/no.nii" -o "$tmp/none"
+cat >"$tmp/flat.yaml" <<'END'
+name: flat
+backend: {threads: 1}
+preprocess:
+  source: {format: nifti, root: set}
+  equal: allow
+  size: [1, 6, 8]
+  intensity: {kind: range, low: 0, high: 255}
+train-vae: {model: {latent_channels: 2, hidden: 4, label_channels: 0}, train: {epochs: 1, batch: 3}}
+transfer-unet: {model: {channels: [4, 8]}, loss: {bce: {}}, train: {epochs: 1, batch: 3}}
+END
+for stage in preprocess train-vae transfer-unet; do
+    "$BUILD/$stage" "$tmp/flat.yaml" -q >"$tmp/id" 2>"$tmp/err" || echo "# $(cat "$tmp/err")"
+done
+picture=$(object "$(output_of preprocess)" dataset.safetensors)
+refused "a model of single slices" 65 \
+    "evaluate: the model is of single slices of volumes; one of pictures, or of volumes of more than a slice, expected" \
+    predict "$(output_of transfer-unet)" "$picture" -o "$tmp/none"
+refused "nor does one encode" 65 "evaluate: the model is of single slices of volumes; one of pictures expected" \
+    "$BUILD/evaluate" encode "$(output_of train-vae)" "$picture" -o "$tmp/none"
+"$BUILD/preprocess" "$tmp/flat.yaml" --set preprocess.intensity.kind=none -q >/dev/null
+refused "a VAE of values beyond 0 and 1" 78 \
+    "train-vae: case 'v0' has the value 202, but a VAE's images are from 0 to 1 (preprocess.intensity: percentile or range)" \
+    "$BUILD/train-vae" "$tmp/flat.yaml" --set preprocess.intensity.kind=none
 is "none of these made anything" no "$([ -e "$tmp/none" ] && echo yes || echo no)"
 done_testing
