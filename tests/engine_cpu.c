@@ -481,6 +481,24 @@ static void channels_side_by_side_round_as_one(void **state)
     backend_close(cpu);
 }
 
+static void a_lesser_processor_refuses_bf16(void **state)
+{
+    (void)state;
+    struct shape shape = {1, 1, 1, 1, 3};
+    struct backend *cpu = open_cpu(1, "v2");
+    struct params *params = params_new();
+    struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
+    struct plan *plan;
+    struct err err;
+    g_output(g, "y", g_cast(g, g_input(g, "x", F32, shape), BF16));
+    assert_int_equal(plan_make(&plan, g, cpu, &(struct plan_options){0}, &err), -1);
+    assert_int_equal(err.status, STATUS_CONFIG);
+    assert_string_equal(err.text, "cast: cpu: this processor does not do precision bf16");
+    graph_free(g);
+    params_free(params);
+    backend_close(cpu);
+}
+
 static void says_what_it_is(void **state)
 {
     (void)state;
@@ -539,6 +557,7 @@ int main(void)
         cmocka_unit_test(few_channels_agree_with_the_oracle),
         cmocka_unit_test(gives_the_same_bits),
         cmocka_unit_test(channels_side_by_side_round_as_one),
+        cmocka_unit_test(a_lesser_processor_refuses_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
