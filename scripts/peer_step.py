@@ -1,7 +1,7 @@
 """Training steps in PyTorch of the models of tests/bench/model.c, data loading included: made images held in
 memory as bytes, shuffled, turned to floats on the way; Adam (fused); the loss read on the host.
 
-As a server (scripts/bench) it reads lines "MODE LAYOUT SECONDS", MODE eager or compile, LAYOUT plain or
+As a server (scripts/bench) it prints "ready" and reads lines "MODE LAYOUT SECONDS", MODE eager or compile, LAYOUT plain or
 channels-last, trains for so long and answers with one line: the median seconds of a step, or "failed".
 
 With --memory it prints what three steps take beyond the state before model and data, "KEY,VALUE" lines:
@@ -93,6 +93,7 @@ class Training:
 
 def serve(args):
     trainings = {}
+    print("ready", flush=True)  # imported: what else is timed is not disturbed by that
     for line in sys.stdin:
         mode, layout, seconds = line.split()
         try:
