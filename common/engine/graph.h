@@ -24,7 +24,7 @@ struct graph {
     struct node **node;
     struct value **value; /* value[0] is "none" */
     int32_t nodes, nodes_room, values, values_room;
-    int32_t forward_nodes; /* before the first gradient */
+    int32_t forward_nodes;       /* before the first gradient */
     const char *path[MAX_DEPTH]; /* path[depth - 1] is the current one */
     int32_t depth;
     struct path_use *used;

@@ -48,6 +48,8 @@ int op_cast_infer(struct graph *graph, struct node *node)
     TRY(op_activation(graph, node, 0, &type));
     if (to != F32 && to != BF16)
         return op_fail(graph, node, "a value can be cast to f32 and bf16 only");
+    if (type == BF16 && to == BF16)
+        return op_fail(graph, node, "a value that is bf16 already");
     return op_output(graph, node, 0, op_shape(graph, node, 0), to);
 }
 
