@@ -78,6 +78,33 @@ static void defaults_fill_what_is_not_given(void **state)
     assert_string_equal(outcome(*state, parse(*state, "root: r\nschedule: {}\n")), defaults);
 }
 
+/* Its keys are in the recipe only where they differ from their defaults: however those are spelled. */
+static void a_key_that_came_later_is_dumped_where_it_differs(void **state)
+{
+    static const struct {
+        const char *given, *line;
+    } cases[] = {
+        {"{}", ""},
+        {"{on: false, rounds: 3, momentum: 0.9, label: \"\", weights: [1, 2.5]}", ""},
+        {"{inner: {warmup: 0}}", ""},
+        {"{on: true}", "t.added.on=true\n"},
+        {"{rounds: 4}", "t.added.rounds=4\n"},
+        {"{momentum: 0.90000001}", "t.added.momentum=0.90000001\n"},
+        {"{label: 'on'}", "t.added.label=\"on\"\n"},
+        {"{weights: [1]}", "t.added.weights=[1]\n"},
+        {"{weights: []}", "t.added.weights=[]\n"},
+        {"{inner: {nesterov: true}}", "t.added.inner.nesterov=true\n"},
+        {"{inner: {dice: {}}}", "t.added.inner.dice=given\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256], want[2048];
+        snprintf(text, sizeof text, "root: r\nadded: %s", cases[i].given);
+        snprintf(want, sizeof want, "%.*s%st.root=\"r\"\n",
+                 (int)(strlen(defaults) - strlen("t.root=\"r\"\n")), defaults, cases[i].line);
+        assert_string_equal(outcome(*state, parse(*state, text)), want);
+    }
+}
+
 static void values_arrive_in_the_struct(void **state)
 {
     struct sample s;
@@ -316,13 +343,17 @@ static const char *const document_a =
     "device: cpu, channels: [8], augment: [flip], betas: [0.5, 0.6], metrics: [dice], threads: 2, "
     "interval: 5, patience: 3, schedule: {warmup: 1, nesterov: true, dice: {weight: 2, reduce: "
     "case}}, "
-    "dice: {weight: 3, reduce: case}, bce: {}}";
+    "dice: {weight: 3, reduce: case}, bce: {}, "
+    "added: {on: true, rounds: 4, momentum: 0.5, label: a, weights: [1], inner: {warmup: 1, "
+    "nesterov: true, dice: {weight: 2, reduce: case}}}}";
 static const char *const document_b =
     "{enabled: false, epochs: 4, level: 2, lr: 0.25, offset: 2, bias: 3, root: b, optimizer: sgd, "
     "device: cuda, channels: [8, 8], augment: [flip, noise], betas: [0.5, 0.7], metrics: [iou], "
     "threads: 3, interval: 6, patience: 4, schedule: {warmup: 2, nesterov: false, dice: {weight: "
     "4, reduce: "
-    "batch}}, dice: {weight: 5, reduce: batch}, bce: {}}";
+    "batch}}, dice: {weight: 5, reduce: batch}, bce: {}, "
+    "added: {on: false, rounds: 5, momentum: 0.25, label: b, weights: [2], inner: {warmup: 2, "
+    "nesterov: false, dice: {weight: 4, reduce: batch}}}}";
 
 struct walk {
     struct arena *arena;
@@ -525,7 +556,7 @@ static void key_order_and_comments_do_not_matter(void **state)
     const char *before = outcome(*state, parse(*state, document_a));
     struct yaml *tree = parse(*state, arena_printf(*state, "# why\n%s # how\n", document_a));
     reverse(tree);
-    assert_string_equal(tree->keys[0]->text, "bce");
+    assert_string_equal(tree->keys[0]->text, "added");
     assert_string_equal(outcome(*state, tree), before);
 }
 
@@ -534,6 +565,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(defaults_fill_what_is_not_given),
+        TEST(a_key_that_came_later_is_dumped_where_it_differs),
         TEST(values_arrive_in_the_struct),
         TEST(what_is_refused_and_how),
         TEST(long_values_are_cut_in_messages),

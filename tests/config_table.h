@@ -23,6 +23,16 @@ struct schedule {
     struct dice dice;
 };
 
+/* what came later */
+struct added {
+    bool on;
+    int64_t rounds;
+    double momentum;
+    const char *label;
+    struct real_list weights;
+    struct schedule inner;
+};
+
 struct sample {
     bool enabled;
     int64_t epochs, level;
@@ -36,6 +46,7 @@ struct sample {
     struct schedule schedule;
     struct dice dice;
     struct empty bce;
+    struct added added;
 };
 
 static const char *const reduces[] = {"batch", "case", NULL};
@@ -60,6 +71,18 @@ static const struct field schedule_fields[] = {
     {0}};
 #undef AT
 
+/* The section's row has the mark; none of these needs it. */
+#define AT(member) .offset = offsetof(struct added, member)
+static const struct field added_fields[] = {
+    {"on", FIELD_BOOL, AT(on), .fallback = "false", .help = "take part"},
+    {"rounds", FIELD_INT, AT(rounds), .fallback = "3", .help = "how many"},
+    {"momentum", FIELD_REAL, AT(momentum), .fallback = "9.0e-1", .help = "factor"},
+    {"label", FIELD_TEXT, AT(label), .fallback = "''", .help = "name"},
+    {"weights", FIELD_REALS, AT(weights), .fallback = "[1.0, 2.50]", .help = "each"},
+    {"inner", FIELD_SECTION, AT(inner), .help = "over time", .sub = schedule_fields},
+    {0}};
+#undef AT
+
 #define AT(member) .offset = offsetof(struct sample, member)
 static const struct field sample_fields[] = {
     {"enabled", FIELD_BOOL, AT(enabled), .fallback = "true", .help = "take part"},
@@ -73,7 +96,7 @@ static const struct field sample_fields[] = {
     {"optimizer", FIELD_CHOICE, AT(optimizer), .fallback = "adam", .help = "which",
      .choices = optimizers},
     {"device", FIELD_CHOICE, AT(device), .fallback = "auto", .help = "where", .choices = devices,
-     .silent_auto = true},
+     .later = true},
     {"channels", FIELD_INTS, AT(channels), .fallback = "[16, 32]", .help = "per level", .min = 1,
      .max = 4096, .min_count = 1, .max_count = 8},
     {"augment", FIELD_CHOICES, AT(augment), .fallback = "[]", .help = "on the fly",
@@ -82,12 +105,13 @@ static const struct field sample_fields[] = {
      .max = 1, .min_count = 2, .max_count = 2},
     {"metrics", FIELD_TEXTS, AT(metrics), .fallback = "[dice]", .help = "names", .min_count = 1},
     {"threads", FIELD_AUTO_INT, AT(threads), .fallback = "auto", .help = "of the backend", .min = 1,
-     .max = 256, .silent_auto = true},
+     .max = 256, .later = true},
     {"interval", FIELD_AUTO_INT, AT(interval), .fallback = "60", .help = "seconds", .silent = true},
     {"patience", FIELD_AUTO_INT, AT(patience), .fallback = "auto", .help = "epochs"},
     {"schedule", FIELD_SECTION, AT(schedule), .help = "over time", .sub = schedule_fields},
     {"dice", FIELD_OPTION, AT(dice), .help = "a term", .sub = dice_fields},
     {"bce", FIELD_OPTION, AT(bce), .help = "a term without parameters", .sub = empty_fields},
+    {"added", FIELD_SECTION, AT(added), .help = "came later", .sub = added_fields, .later = true},
     {"root", FIELD_TEXT, AT(root), .help = "folder under DATA"},
     {0}};
 #undef AT

@@ -23,6 +23,14 @@ static const char base_file[] = "name: t\n"
                                 "train-vae: {}\n"
                                 "evaluate: {}\n";
 
+static void put(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
 struct fixture {
     char lab[64];
     struct store *store;
@@ -274,17 +282,137 @@ static void a_unet_has_no_judge(void **state)
     }
 }
 
+/* ---- new keys ------------------------------------------------------------------------------- */
+
+struct added {
+    bool on;
+    int choice;
+    int64_t integer, automatic;
+    double real;
+    const char *text;
+    struct int_list ints, choices;
+    struct real_list reals;
+    struct text_list texts;
+    struct {
+        bool present;
+    } option;
+};
+static const char *const words[] = {"a", "b", NULL};
+static const struct field no_fields[] = {{0}};
+#define AT(member) .offset = offsetof(struct added, member), .help = "new", .later = true
+static const struct field added_fields[] = {
+    {"on", FIELD_BOOL, AT(on), .fallback = "true"},
+    {"choice", FIELD_CHOICE, AT(choice), .fallback = "b", .choices = words},
+    {"integer", FIELD_INT, AT(integer), .fallback = "7"},
+    {"automatic", FIELD_AUTO_INT, AT(automatic), .fallback = "auto"},
+    {"real", FIELD_REAL, AT(real), .fallback = "2.50"},
+    {"text", FIELD_TEXT, AT(text), .fallback = "none"},
+    {"ints", FIELD_INTS, AT(ints), .fallback = "[1, 2]"},
+    {"choices", FIELD_CHOICES, AT(choices), .fallback = "[a, b]", .choices = words},
+    {"reals", FIELD_REALS, AT(reals), .fallback = "[1.0]"},
+    {"texts", FIELD_TEXTS, AT(texts), .fallback = "[a, 'b c']"},
+    {"option", FIELD_OPTION, AT(option), .sub = no_fields},
+    {0},
+};
+#undef AT
+
+/* The table, and a section of new keys at the end of it and of each section in it. */
+static const struct field *with_added(const struct field *fields, size_t offset,
+                                      struct arena *arena)
+{
+    size_t count = 0;
+    while (fields[count].key)
+        count++;
+    struct field *out = arena_alloc(arena, (count + 2) * sizeof *out);
+    memcpy(out, fields, count * sizeof *out);
+    for (size_t i = 0; i < count; i++)
+        if (out[i].type == FIELD_SECTION)
+            out[i].sub = with_added(out[i].sub, offset - out[i].offset, arena);
+    out[count] = (struct field){.key = "added", FIELD_SECTION, offset, .sub = added_fields};
+    return out;
+}
+
+static void a_key_added_to_any_table_changes_no_recipe(void **state)
+{
+    (void)state;
+    for (int i = 0; i < STAGES; i++) {
+        const struct stage_info *stage = &stage_table[i];
+        size_t offset = (stage->config_size + 15) / 16 * 16;
+        char *config = calloc(1, offset + sizeof(struct added));
+        struct arena arena = {0};
+        struct yaml *map;
+        struct text before = {0}, after = {0};
+        struct err err;
+        const char *given = i == PREPROCESS      ? "source: {format: shapes}"
+                            : i == TRANSFER_UNET ? "loss: {bce: {}}"
+                                                 : "{}";
+        assert_int_equal(yaml_parse(&map, &arena, "t", given, strlen(given), &err), 0);
+        const struct field *fields = with_added(stage->fields, offset, &arena);
+        assert_int_equal(config_bind(config, fields, map, "t", &arena, &err), 0);
+        config_dump(&before, stage->fields, config, "");
+        config_dump(&after, fields, config, "");
+        assert_string_equal(after.data, before.data);
+        ((struct added *)(config + offset))->integer++;
+        text_free(&after);
+        after = (struct text){0};
+        config_dump(&after, fields, config, "");
+        assert_non_null(strstr(after.data, "added.integer=8\n"));
+        text_free(&before);
+        text_free(&after);
+        arena_free(&arena);
+        free(config);
+    }
+}
+
+/* The configuration in the recipes of every experiment in experiments/, as it was when the file was
+ * written: a line that differs runs that stage again in every lab. A new experiment needs its lines;
+ * with CAIRN_PIN=FILE they are written there. */
+static void add_experiment(struct text *out, const char *name)
+{
+    char path[256];
+    struct experiment experiment;
+    struct err err;
+    snprintf(path, sizeof path, "experiments/%s.yaml", name);
+    if (experiment_load(&experiment, path, NULL, 0, &err))
+        fail_msg("%s", err.text);
+    for (size_t v = 0; v < experiment.variant_count; v++)
+        for (size_t i = 0; i < experiment.variants[v].count; i++) {
+            const struct section *section = &experiment.variants[v].sections[i];
+            text_printf(out, "[%s %s %s]\n", name, experiment.variants[v].name, section->name);
+            config_dump(out, section->stage->fields, section->config, "");
+        }
+    experiment_free(&experiment);
+}
+
+static void recipes_of_the_experiments_stand_still(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"camvid-unet", "cifar-cvae", "hippocampus-unet",
+                                        "mnist-cvae",  "quickstart", "unet-ablation",
+                                        "unet-best"};
+    struct text now = {0};
+    char *pinned;
+    size_t length;
+    struct err err;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        add_experiment(&now, names[i]);
+    if (getenv("CAIRN_PIN"))
+        put(getenv("CAIRN_PIN"), now.data);
+    assert_int_equal(file_read(&pinned, &length, "tests/golden/recipes.txt", 1 << 20, &err), 0);
+    size_t same = 0, line = 0;
+    for (; now.data[same] && now.data[same] == pinned[same]; same++)
+        if (now.data[same] == '\n')
+            line = same + 1;
+    if (now.data[same] || pinned[same])
+        fail_msg("recipe text: '%.*s', pinned '%.*s'", (int)strcspn(now.data + line, "\n"),
+                 now.data + line, (int)strcspn(pinned + line, "\n"), pinned + line);
+    text_free(&now);
+    free(pinned);
+}
+
 /* ---- sources -------------------------------------------------------------------------------- */
 
 enum { PICTURES = 700 };
-
-static void put(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
 
 /* Pictures and masks by name alone: nothing decodes them here. */
 static void lay_out(const char *root)
@@ -407,6 +535,8 @@ int main(void)
         cmocka_unit_test(seeded_stages_alone_follow_the_seed),
         cmocka_unit_test(one_field_changes_its_stage_and_what_follows),
         cmocka_unit_test(a_unet_has_no_judge),
+        cmocka_unit_test(a_key_added_to_any_table_changes_no_recipe),
+        cmocka_unit_test(recipes_of_the_experiments_stand_still),
         cmocka_unit_test(thousands_of_files_are_hashed_once),
         cmocka_unit_test(programs_side_by_side_share_the_processors),
     };

@@ -291,9 +291,9 @@ static int bind_value(void *into, const struct site *site, struct err *err)
     }
 }
 
-/* The row's default goes the same way as a user's value; that it passes is our own affair. */
-static void bind_fallback(void *into, const struct field *field, const char *path,
-                          struct arena *arena)
+/* The row's default goes the same way as a user's value. */
+void field_bind_fallback(void *into, const struct field *field, const char *path,
+                         struct arena *arena)
 {
     struct err err;
     struct yaml *value;
@@ -321,7 +321,7 @@ static int bind_field(void *into, const struct field *field, const struct yaml *
     if (!field->fallback)
         return yaml_fail(err, at, "%s: missing; %s expected: %s", path, field_type_name(field),
                          field->help);
-    bind_fallback(into, field, path, arena);
+    field_bind_fallback(into, field, path, arena);
     return 0;
 }
 

@@ -103,7 +103,9 @@ struct field {
     const char *const *choices;  /* NULL-terminated */
     const struct field *sub;     /* sections; tables end with a row whose key is NULL */
     bool silent;                 /* not in the canonical dump: cannot change a result */
-    bool silent_auto; /* FIELD_AUTO_INT, FIELD_CHOICE: in the dump only if it is not auto */
+    bool later;                  /* came after its stage's first version: in the dump only where it
+                                    differs from its default, so that a new key changes no recipe; of a
+                                    section: likewise all below it */
 };
 
 /* Binds a map (NULL or YAML_NULL: nothing given) to the struct at `into` by the table, filling in
@@ -113,9 +115,9 @@ struct field {
 int config_bind(void *into, const struct field *fields, const struct yaml *map, const char *name,
                 struct arena *arena, struct err *err);
 
-/* The canonical text: every key of the table in its order, defaults included, one "path=value" line
- * each, shortest exact numbers, silent fields left out; a present FIELD_OPTION has the line
- * "path=given" before those of its rows, an absent one leaves none. */
+/* The canonical text: every key of the table in its order, defaults included (but see `later`), one
+ * "path=value" line each, shortest exact numbers, silent fields left out; a present FIELD_OPTION has
+ * the line "path=given" before those of its rows, an absent one leaves none. */
 void config_dump(struct text *out, const struct field *fields, const void *from,
                  const char *prefix);
 

@@ -68,20 +68,32 @@ static void put_value(struct text *out, const struct field *field, const void *a
     }
 }
 
-static bool is_auto(const struct field *field, const void *at)
+static bool is_fallback(const struct field *field, const void *at, const char *path,
+                        struct arena *arena)
 {
-    if (field->type == FIELD_AUTO_INT)
-        return *(const int64_t *)at < 0;
-    return field->type == FIELD_CHOICE && strcmp(field->choices[*(const int *)at], "auto") == 0;
+    union {
+        struct int_list list; /* lists are the largest of all values */
+        double real;
+    } fallback;
+    struct text value = {0}, other = {0};
+    if (!field->fallback)
+        bug("%s: a later key without a default", path);
+    field_bind_fallback(&fallback, field, path, arena);
+    put_value(&value, field, at);
+    put_value(&other, field, &fallback);
+    bool same = strcmp(value.data, other.data) == 0;
+    text_free(&value);
+    text_free(&other);
+    return same;
 }
 
 static void dump(struct text *out, const struct field *fields, const void *from, const char *prefix,
-                 struct arena *arena)
+                 bool later, struct arena *arena)
 {
     for (const struct field *f = fields; f->key; f++) {
         const void *at = (const char *)from + f->offset;
         const char *path = field_path(arena, prefix, f->key);
-        if (f->silent || (f->silent_auto && is_auto(f, at)))
+        if (f->silent)
             continue;
         if (f->type == FIELD_OPTION) {
             if (!*(const bool *)at)
@@ -89,9 +101,11 @@ static void dump(struct text *out, const struct field *fields, const void *from,
             text_printf(out, "%s=given\n", path); /* also if it has no rows of its own */
         }
         if (f->type == FIELD_SECTION || f->type == FIELD_OPTION) {
-            dump(out, f->sub, at, path, arena);
+            dump(out, f->sub, at, path, later || f->later, arena);
             continue;
         }
+        if ((later || f->later) && is_fallback(f, at, path, arena))
+            continue;
         text_printf(out, "%s=", path);
         put_value(out, f, at);
         text_puts(out, "\n");
@@ -101,7 +115,7 @@ static void dump(struct text *out, const struct field *fields, const void *from,
 void config_dump(struct text *out, const struct field *fields, const void *from, const char *prefix)
 {
     struct arena arena = {0};
-    dump(out, fields, from, prefix, &arena);
+    dump(out, fields, from, prefix, false, &arena);
     arena_free(&arena);
 }
 

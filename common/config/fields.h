@@ -12,5 +12,9 @@ const char *field_range(struct arena *arena, const struct field *field);
 const char *field_counts(struct arena *arena, const struct field *field);
 /* "prefix.key", or the key alone if there is no prefix. */
 const char *field_path(struct arena *arena, const char *prefix, const char *key);
+/* Puts a row's default where its value goes. That the default passes the row's own check is the
+ * table's affair: one that does not aborts. */
+void field_bind_fallback(void *into, const struct field *field, const char *path,
+                         struct arena *arena);
 
 #endif
