@@ -2,6 +2,7 @@
 #include "nn_train_toy.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 static void same_result(struct toy *toy)
 {
@@ -200,10 +201,10 @@ static void the_time_before_a_stop_counts(void **state)
 static int list_checkpoints(char paths[8][PATH_BYTES], const struct toy *toy, int64_t steps[8])
 {
     char folder[PATH_BYTES - 256];
-    struct id recipe = sha256_of(toy_recipe, strlen(toy_recipe));
+    struct id recipe = sha256_of(toy_recipe(toy), strlen(toy_recipe(toy)));
     snprintf(folder, sizeof folder, "%s/work/%s", toy->lab, recipe.hex);
     int count = 0;
-    for (int64_t step = 0; step < 100 && count < 8; step++) {
+    for (int64_t step = 0; step < 200 && count < 8; step++) {
         snprintf(paths[count], PATH_BYTES, "%s/checkpoint-%lld.safetensors", folder,
                  (long long)step);
         if (file_exists(paths[count]))
@@ -212,13 +213,13 @@ static int list_checkpoints(char paths[8][PATH_BYTES], const struct toy *toy, in
     return count;
 }
 
-static void flip_byte(const char *path, off_t from_end)
+static void flip_bit(const char *path, off_t from_end, int bit)
 {
     int fd = open(path, O_RDWR);
     unsigned char byte;
     off_t at = lseek(fd, -from_end, SEEK_END);
     assert_true(fd >= 0 && at >= 0 && pread(fd, &byte, 1, at) == 1);
-    byte ^= 4;
+    byte ^= (unsigned char)(1 << bit);
     assert_int_equal(pwrite(fd, &byte, 1, at), 1);
     close(fd);
 }
@@ -245,7 +246,7 @@ static void a_damaged_checkpoint_is_passed_over(void **state)
         char paths[8][PATH_BYTES];
         stop_at_20_with_two_checkpoints(&toy, paths);
         if (i < 3)
-            flip_byte(paths[1], where[i]);
+            flip_bit(paths[1], where[i], 2);
         else
             assert_int_equal(truncate(paths[1], 1000), 0);
         toy_expect(&toy, STATUS_OK);
@@ -259,13 +260,64 @@ static void a_damaged_checkpoint_is_passed_over(void **state)
     }
 }
 
+/* The header's bytes are as good as the others: each training goes two steps on, of which the flip
+ * in its last checkpoint takes one back. */
+static void one_bit_anywhere_in_a_checkpoint_is_found(void **state)
+{
+    (void)state;
+    enum { FLIPS = 40 };
+    struct toy toy = toy_new();
+    char paths[8][PATH_BYTES];
+    struct stat st;
+    toy.config.epochs = 10;
+    stop_at_20_with_two_checkpoints(&toy, paths);
+    toy.signal = SIGTERM;
+    srand(11);
+    for (int i = 0; i < FLIPS; i++) {
+        int64_t steps[8];
+        assert_int_equal(list_checkpoints(paths, &toy, steps), 2);
+        assert_int_equal(stat(paths[1], &st), 0);
+        off_t from_end = 1 + rand() % st.st_size;
+        flip_bit(paths[1], from_end, rand() % 8);
+        toy.signal_at = 21 + i;
+        toy_expect(&toy, STATUS_STOPPED);
+        if (toy_events(&toy, "damaged").count != i + 1)
+            fail_msg("not found: a bit %lld bytes before the end", (long long)from_end);
+    }
+    toy.signal_at = 0;
+    toy_expect(&toy, STATUS_OK);
+    assert_int_equal(toy_events(&toy, "resumed").count, FLIPS + 1);
+    same_result(&toy);
+    toy_end(&toy);
+}
+
+/* Another seed of the same training: everything fits but the recipe. */
+static void a_checkpoint_of_another_recipe_is_not_continued(void **state)
+{
+    (void)state;
+    struct toy toy = toy_new(), other = toy_new();
+    char own[8][PATH_BYTES], foreign[8][PATH_BYTES];
+    other.other = true;
+    stop_at_20_with_two_checkpoints(&toy, own);
+    stop_at_20_with_two_checkpoints(&other, foreign);
+    assert_int_equal(rename(foreign[1], own[1]), 0);
+    toy_expect(&toy, STATUS_OK);
+    struct toy_event damaged = toy_events(&toy, "damaged");
+    assert_int_equal(damaged.count, 1);
+    assert_non_null(strstr(damaged.first, "it belongs to recipe"));
+    assert_string_equal(toy_events(&toy, "resumed").first, "{\"step\": 19}");
+    same_result(&toy);
+    toy_end(&toy);
+    toy_end(&other);
+}
+
 static void all_damaged_means_from_the_start(void **state)
 {
     (void)state;
     struct toy toy = toy_new();
     char paths[8][PATH_BYTES];
     stop_at_20_with_two_checkpoints(&toy, paths);
-    flip_byte(paths[0], 3);
+    flip_bit(paths[0], 3, 2);
     assert_int_equal(truncate(paths[1], 0), 0);
     toy_expect(&toy, STATUS_OK);
     assert_int_equal(toy_events(&toy, "damaged").count, 2);
@@ -304,6 +356,8 @@ int main(void)
         cmocka_unit_test(resuming_keeps_the_number_of_threads),
         cmocka_unit_test(the_time_before_a_stop_counts),
         cmocka_unit_test(a_damaged_checkpoint_is_passed_over),
+        cmocka_unit_test(one_bit_anywhere_in_a_checkpoint_is_found),
+        cmocka_unit_test(a_checkpoint_of_another_recipe_is_not_continued),
         cmocka_unit_test(all_damaged_means_from_the_start),
         cmocka_unit_test(a_torn_writer_s_leftovers_are_removed),
     };

@@ -39,6 +39,7 @@ struct toy {
     int threads;
     bool sharp;    /* toy_linear: a term of value 0 whose gradient is not a number */
     bool unsound;  /* toy_linear: the loss of a validation is not a number */
+    bool other;    /* another seed, and so another recipe */
     bool linear;   /* the model of toy_linear, without random numbers */
     int nan_at;    /* step (from 1) at which the loss is not a number; 0: never */
     int signal_at; /* step (from 1) before which the process sends itself `signal`; 0: never */
@@ -178,7 +179,10 @@ static inline double toy_factor(double epoch, const void *user)
 
 /* ---- one training, in a child --------------------------------------------------------------- */
 
-static const char toy_recipe[] = "stage toy\n";
+static inline const char *toy_recipe(const struct toy *toy)
+{
+    return toy->other ? "stage toy\nseed 2\n" : "stage toy\n";
+}
 
 static inline int toy_claimed(struct toy *toy, struct store *store, struct run *run,
                               struct port *port, struct err *err)
@@ -189,7 +193,7 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
     toy_data(&dataset, toy);
     struct task task = {.name = "toy",
                         .config = &toy->config,
-                        .seed = toy_seed,
+                        .seed = toy_seed + toy->other,
                         .loss = toy->linear ? toy_linear : toy_loss,
                         .factor = toy_factor,
                         .user = toy,
@@ -215,7 +219,7 @@ static inline int toy_child(struct toy *toy, struct err *err)
     int count;
     struct run *run;
     struct run_spec spec = {
-        .stage = "toy", .recipe_text = toy_recipe, .build = "test", .config = ""};
+        .stage = "toy", .recipe_text = toy_recipe(toy), .build = "test", .config = ""};
     TRY(store_open(&store, toy->lab, true, err));
     int known = run_claim(&run, store, &spec, &arena, ports, &count, NULL, err);
     int status = known;
@@ -343,7 +347,7 @@ static inline struct id toy_result(const struct toy *toy)
     struct err err;
     int64_t run;
     int count;
-    struct id recipe = sha256_of(toy_recipe, strlen(toy_recipe));
+    struct id recipe = sha256_of(toy_recipe(toy), strlen(toy_recipe(toy)));
     if (registry_lookup(store, &recipe, &arena, &run, ports, &count, &err) != 1)
         fail_msg("no result in the registry");
     arena_free(&arena);
@@ -407,7 +411,7 @@ static inline struct toy_event toy_events(const struct toy *toy, const char *kin
     struct store *store = toy_store(toy);
     struct toy_event event = {.kind = kind};
     struct err err;
-    for (int64_t run = 1; run < 100; run++)
+    for (int64_t run = 1; run < 200; run++)
         registry_events(store, run, toy_count_event, &event, &err);
     store_close(store);
     return event;

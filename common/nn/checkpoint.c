@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 enum { NAME_BYTES = 64, COUNTERS = 2, EXTRA = 4 /* counters, sums, seconds, history */ };
+/* The metadata that the hash covers. */
+enum { META_COLUMNS, META_NUMERICS, META_RECIPE, METAS };
+static const char *const meta_names[METAS] = {"columns", "numerics", "recipe"};
 
 static void file_name(char name[NAME_BYTES], int64_t step)
 {
@@ -26,7 +29,7 @@ static int newest_below(int64_t *out, const char *folder, int64_t limit, struct 
     DIR *dir = opendir(folder);
     if (!dir)
         return fail_errno(err, "cannot open folder '%s'", folder);
-    for (struct dirent *item; (item = readdir(dir));) {
+    for (struct dirent *item; errno = 0, (item = readdir(dir));) {
         char name[NAME_BYTES];
         int64_t step;
         if (sscanf(item->d_name, "checkpoint-%" SCNd64, &step) != 1)
@@ -35,8 +38,9 @@ static int newest_below(int64_t *out, const char *folder, int64_t limit, struct 
         if (!strcmp(name, item->d_name) && step < limit && step > *out)
             *out = step;
     }
+    int status = errno ? fail_errno(err, "cannot read folder '%s'", folder) : 0;
     closedir(dir);
-    return 0;
+    return status;
 }
 
 static int remove_step(const char *folder, int64_t step, struct err *err)
@@ -82,16 +86,17 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Items are in name order, as a file has them. */
-static struct id content_hash(const struct tensor *items, size_t count, const char *columns,
-                              const char *numerics)
+static struct id content_hash(const struct tensor *items, size_t count,
+                              const char *const metas[METAS])
 {
     struct sha256 *sha = sha256_new();
-    sha256_add(sha, columns, strlen(columns) + 1);
-    sha256_add(sha, numerics, strlen(numerics) + 1);
+    for (int i = 0; i < METAS; i++)
+        sha256_add(sha, metas[i], strlen(metas[i]) + 1);
     for (size_t i = 0; i < count; i++) {
-        int64_t head[2] = {items[i].type, (int64_t)items[i].bytes};
+        int64_t head[2] = {items[i].type, items[i].dims};
         sha256_add(sha, items[i].name, strlen(items[i].name) + 1);
         sha256_add(sha, head, sizeof head);
+        sha256_add(sha, items[i].dim, (size_t)items[i].dims * sizeof *items[i].dim);
         sha256_add(sha, items[i].data, items[i].bytes);
     }
     return sha256_end(sha);
@@ -108,8 +113,8 @@ static struct tensor vector(const char *name, enum tensor_type type, const void 
                            .bytes = (size_t)count * tensor_size(type)};
 }
 
-int checkpoint_write(const char *folder, struct snapshot *snapshot, const struct position *position,
-                     struct err *err)
+int checkpoint_write(const struct run *run, struct snapshot *snapshot,
+                     const struct position *position, struct err *err)
 {
     TRY(snapshot_take(snapshot, false, err));
     const struct history *history = &position->history;
@@ -126,39 +131,49 @@ int checkpoint_write(const char *folder, struct snapshot *snapshot, const struct
     qsort(items, count, sizeof *items, by_name);
 
     char *columns = history_header(history);
-    struct id sha = content_hash(items, count, columns, position->numerics);
-    const char *meta[] = {"columns", columns, "numerics", position->numerics, "sha256", sha.hex};
+    const char *metas[METAS] = {columns, position->numerics, run_recipe(run)->hex};
+    struct id sha = content_hash(items, count, metas);
+    const char *meta[2 * (METAS + 1)] = {[2 * METAS] = "sha256", sha.hex};
+    for (int i = 0; i < METAS; i++) {
+        meta[2 * i] = meta_names[i];
+        meta[2 * i + 1] = metas[i];
+    }
     char name[NAME_BYTES], path[PATH_BYTES];
     file_name(name, position->step);
-    int status = path_join(path, folder, name, err);
+    int status = path_join(path, run_folder(run), name, err);
     if (!status)
-        status = tensors_write(path, items, count, meta, 3, err);
+        status = tensors_write(path, items, count, meta, METAS + 1, err);
     free(columns);
     free(items);
     TRY(status);
-    return keep_two(folder, err);
+    return keep_two(run_folder(run), err);
 }
 
-static int check(const struct checkpoint *checkpoint, struct err *err)
+static int check(const struct tensors *file, const struct run *run, struct err *err)
 {
-    const struct tensors *file = &checkpoint->file;
-    const char *columns = tensors_meta(file, "columns"), *sha = tensors_meta(file, "sha256");
-    if (!columns || !sha || !checkpoint->numerics)
-        return fail_as(err, STATUS_BAD_DATA, "metadata are missing");
-    if (strcmp(content_hash(file->items, file->count, columns, checkpoint->numerics).hex, sha))
+    const char *metas[METAS], *sha = tensors_meta(file, "sha256");
+    for (int i = 0; i < METAS; i++) {
+        metas[i] = tensors_meta(file, meta_names[i]);
+        if (!metas[i])
+            return fail_as(err, STATUS_BAD_DATA, "it has no metadata '%s'", meta_names[i]);
+    }
+    if (!sha || strcmp(content_hash(file->items, file->count, metas).hex, sha))
         return fail_as(err, STATUS_BAD_DATA, "content does not match its sha256");
+    if (strcmp(metas[META_RECIPE], run_recipe(run)->hex))
+        return fail_as(err, STATUS_BAD_DATA, "it belongs to recipe '%s'", metas[META_RECIPE]);
     return 0;
 }
 
-static int open_step(struct checkpoint *out, const char *folder, int64_t step, struct err *err)
+static int open_step(struct checkpoint *out, const struct run *run, int64_t step, struct err *err)
 {
     char name[NAME_BYTES], path[PATH_BYTES];
     file_name(name, step);
-    TRY(path_join(path, folder, name, err));
+    TRY(path_join(path, run_folder(run), name, err));
     TRY(tensors_open(&out->file, path, err));
-    out->numerics = tensors_meta(&out->file, "numerics");
+    out->numerics = tensors_meta(&out->file, meta_names[META_NUMERICS]);
     const struct tensor *counters;
-    if (check(out, err) || tensors_need(&counters, &out->file, "counters", TENSOR_I64, 1, err)) {
+    if (check(&out->file, run, err) ||
+        tensors_need(&counters, &out->file, "counters", TENSOR_I64, 1, err)) {
         tensors_close(&out->file);
         return -1;
     }
@@ -200,7 +215,7 @@ int checkpoint_open(struct checkpoint *out, struct run *run, struct err *err)
         TRY(newest_below(&step, folder, step, err));
         if (step < 0)
             return 0;
-        if (!open_step(out, folder, step, &why))
+        if (!open_step(out, run, step, &why))
             return 1;
         if (why.status == STATUS_IO) {
             *err = why;

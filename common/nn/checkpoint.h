@@ -5,9 +5,10 @@
  *     param/NAME state/NAME m/NAME v/NAME ema/NAME   the arrays, as far as there are any
  *     best/NAME                                      weights of the best epoch so far
  *     counters i64 [step, threads], sums f64, seconds f64, history f64 [rows * columns]
- *     metadata: columns, numerics, and sha256 of all of the above
+ *     metadata: columns, numerics, recipe, and sha256 of all of the above
  *
  * A file that is torn or changed fails its sha256 and the one before it is used, so two are kept.
+ * One of another recipe, whoever put it there, is no more used than a damaged one.
  *
  * numerics: the classes of all steps so far, "A" or "A; then B" for a run that was continued on
  * another kind of machine.
@@ -46,8 +47,8 @@ int snapshot_take(struct snapshot *snapshot, bool best, struct err *err);
 /* Publishes weights (the best epoch's or the present ones, and state) by their plain names. */
 int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best, struct err *err);
 
-int checkpoint_write(const char *folder, struct snapshot *snapshot, const struct position *position,
-                     struct err *err);
+int checkpoint_write(const struct run *run, struct snapshot *snapshot,
+                     const struct position *position, struct err *err);
 
 struct checkpoint {
     struct tensors file;
@@ -55,8 +56,8 @@ struct checkpoint {
     int threads;
     const char *numerics;
 };
-/* Opens the newest valid one. Returns 1 if there is one, 0 if not, -1 on errors. Damaged ones are
- * removed, with an event on the run that says why. */
+/* Opens the newest valid one. Returns 1 if there is one, 0 if not, -1 on errors. Those that are
+ * damaged or of another recipe are removed, with an event 'damaged' on the run that says why. */
 int checkpoint_open(struct checkpoint *out, struct run *run, struct err *err);
 void checkpoint_close(struct checkpoint *checkpoint);
 /* Into the parameters, the snapshot's best weights, and the position (whose history has its

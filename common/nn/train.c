@@ -217,7 +217,7 @@ static int end_epoch(struct trainer *t, struct err *err)
 
 static int write_checkpoint(struct trainer *t, struct err *err)
 {
-    TRY(checkpoint_write(run_folder(t->where->run), &t->snapshot, &t->at, err));
+    TRY(checkpoint_write(t->where->run, &t->snapshot, &t->at, err));
     t->checkpointed = clock_seconds();
     return 0;
 }
