@@ -6,8 +6,11 @@
 # Variables: DATA (raw data sets), LAB (workspace), DEV=1 (warnings are errors), SAN=1 (sanitizers, own
 # build folder), BUILD (build folder), set="SECTION.KEY=VALUE ..." (changes to the experiment file).
 
-DATA ?= data
-LAB ?= lab
+# What a user names reaches programs through the environment, where neither make nor a shell reads it:
+# any letter may stand in it. $(value) is the text as it was given, without make's own expansion.
+CAIRN_LAB := $(or $(value LAB),$(value CAIRN_LAB),lab)
+CAIRN_DATA := $(or $(value DATA),$(value CAIRN_DATA),data)
+unexport LAB DATA set experiment
 ifdef SAN
 BUILD ?= build-san
 endif
@@ -127,19 +130,22 @@ $(BUILD)/tests/bench/%.o: CFLAGS += -Itests
 $(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): CFLAGS += -Itests
 
 test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%) $(BENCHES)
-	@BUILD=$(BUILD) DATA=$(DATA) tests/run
+	@BUILD=$(BUILD) DATA="$$CAIRN_DATA" tests/run
 
 # ---- experiments: plan first (one process resolves all that is known), then make runs the rest ------
 experiment ?=
 ifdef experiment
 .DEFAULT_GOAL := experiment
 endif
-PLAN_FLAGS = --lab $(LAB) --data $(DATA) $(foreach change,$(set),--set '$(change)')
+experiment: export CAIRN_LAB := $(CAIRN_LAB)
+experiment test bench: export CAIRN_DATA := $(CAIRN_DATA)
+experiment: export CAIRN_SET := $(value set)
+experiment: export CAIRN_EXPERIMENT := $(value experiment)
 experiment: all
-	+@scripts/experiment "$(BUILD)" "$(experiment)" $(PLAN_FLAGS)
+	+@scripts/experiment "$(BUILD)" "$$CAIRN_EXPERIMENT" $${CAIRN_SET:+--set "$$CAIRN_SET"}
 
 bench: all $(BENCHES)
-	@BUILD=$(BUILD) DATA=$(DATA) scripts/bench
+	@BUILD=$(BUILD) DATA="$$CAIRN_DATA" scripts/bench
 
 install: all
 	install -d $(DESTDIR)$(prefix)/bin

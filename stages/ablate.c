@@ -6,7 +6,8 @@
 
 static const char usage[] = "plan | table EXPERIMENT.yaml [OPTION ...]";
 static const char help[] =
-    "plan    make rules on stdout for every stage that the registry does not know yet\n"
+    "plan    make rules on stdout for every stage that the registry does not know yet (--explain: "
+    "in\n        words, and nothing is written)\n"
     "table   the variants side by side, from what the registry holds (--format)\n";
 
 static int plan(struct text *out, const struct options *options,
@@ -14,6 +15,16 @@ static int plan(struct text *out, const struct options *options,
 {
     int misses;
     return plan_rules(out, &misses, options, experiment, store, err);
+}
+
+static int plan_explained(struct text *out, const struct options *options,
+                          const struct experiment *experiment, struct store *store, struct err *err)
+{
+    struct resolution resolution;
+    TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
+    plan_words(out, options, experiment, &resolution);
+    resolution_free(&resolution);
+    return 0;
 }
 
 static int choose_format(enum table_format *out, const struct options *options, struct err *err)
@@ -51,10 +62,12 @@ static int run(const struct options *options,
                struct err *err)
 {
     struct experiment experiment;
-    struct store *store;
+    struct store *store = NULL;
     TRY(experiment_load(&experiment, options->arguments[1], options->changes, options->change_count,
                         err));
     int status = store_open(&store, options->lab, command == plan, err);
+    if (status && options->explain && err->status == STATUS_MISSING)
+        status = 0; /* no lab yet, so nothing is known; explaining makes none */
     if (!status) {
         struct text out = {0};
         status = command(&out, options, &experiment, store, err);
@@ -69,13 +82,13 @@ static int run(const struct options *options,
 
 static int ablate(int argc, char **argv, struct err *err)
 {
-    static const char *const takes[] = {"set", "format", "jobs", NULL};
+    static const char *const takes[] = {"set", "format", "jobs", "explain", NULL};
     struct options options;
     TRY(options_parse(&options, argc, argv, usage, help, takes, err));
     if (options.argument_count == 2 && strcmp(options.arguments[0], "plan") == 0 && !options.format)
-        return run(&options, plan, err);
+        return run(&options, options.explain ? plan_explained : plan, err);
     if (options.argument_count == 2 && strcmp(options.arguments[0], "table") == 0 &&
-        options.jobs == 1)
+        options.jobs == 1 && !options.explain)
         return run(&options, table, err);
     return fail_as(err, STATUS_USAGE, "usage: ablate %s", usage);
 }

@@ -1,6 +1,7 @@
 /* The experiment file: variants, grids, seeds, ports, and every mistake named with its place. */
-#include "pipeline/experiment.h"
+#include "pipeline/experiment_parts.h"
 
+#include "base/text.h"
 #include "nn/vae.h"
 
 #include <setjmp.h>
@@ -203,6 +204,40 @@ static void a_change_from_the_command_line_wins(void **state)
     experiment_free(&e);
 }
 
+/* One text of changes is what they are one by one: blanks part them, but not those within brackets or
+ * quotes, nor those of a value. */
+static void several_changes_in_one_text(void **state)
+{
+    (void)state;
+    static const char *const apart[] = {
+        "preprocess.split={val: 26, test: 52}",      "preprocess.source.root=my old pictures",
+        "train-vae.model.channels=[8, 16]",          "evaluate.masks=\"a b=c\"",
+        "train-vae.inputs.dataset='it''s here=now'", "seeds=3"};
+    struct text all = {0};
+    struct yaml *one, *other;
+    struct arena arena = {0};
+    struct err err;
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+        text_printf(&all, "%s%s", i % 2 ? "\n " : " ", apart[i]);
+    const char *together = all.data;
+    assert_int_equal(yaml_parse(&one, &arena, "e", STAGES_HERE, strlen(STAGES_HERE), &err), 0);
+    assert_int_equal(yaml_parse(&other, &arena, "e", STAGES_HERE, strlen(STAGES_HERE), &err), 0);
+    if (experiment_change(&one, &arena, apart, 6, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(experiment_change(&other, &arena, &together, 1, &err), 0);
+    struct text a = {0}, b = {0};
+    yaml_write(&a, one);
+    yaml_write(&b, other);
+    assert_string_equal(a.data, b.data);
+    assert_string_equal(yaml_get(yaml_get(yaml_get(one, "preprocess"), "source"), "root")->text,
+                        "my old pictures");
+    assert_string_equal(yaml_get(yaml_get(one, "evaluate"), "masks")->text, "a b=c");
+    text_free(&a);
+    text_free(&b);
+    text_free(&all);
+    arena_free(&arena);
+}
+
 static void a_grid_runs_the_last_path_fastest(void **state)
 {
     (void)state;
@@ -250,6 +285,24 @@ static void the_frozen_text_is_the_experiment(void **state)
     experiment_free(&b);
 }
 
+/* To YAML each of these ends a line, so also a comment: what stands behind one is no comment. */
+static void every_line_break_ends_a_comment(void **state)
+{
+    (void)state;
+    static const char *const breaks[] = {"\n", "\r\n", "\r", "\xc2\x85", "\u2028", "\u2029"};
+    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+        char file[512];
+        snprintf(file, sizeof file, "# Why?%s# Because.%sname: a\n" STAGES_HERE, breaks[i],
+                 breaks[i]);
+        struct experiment a = parse(file, NULL);
+        assert_string_equal(a.question, "Why?\nBecause.");
+        struct experiment b = parse(a.frozen, NULL);
+        assert_string_equal(a.frozen, b.frozen);
+        experiment_free(&a);
+        experiment_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,9 +316,11 @@ int main(void)
         cmocka_unit_test(what_fits_no_model_is_named_with_its_section),
         cmocka_unit_test(named_variants_replace_whole_values),
         cmocka_unit_test(a_change_from_the_command_line_wins),
+        cmocka_unit_test(several_changes_in_one_text),
         cmocka_unit_test(a_grid_runs_the_last_path_fastest),
         cmocka_unit_test(seeds_count_or_list_or_one),
         cmocka_unit_test(the_frozen_text_is_the_experiment),
+        cmocka_unit_test(every_line_break_ends_a_comment),
     };
     return cmocka_run_group_tests_name("experiment", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "pipeline/experiment.h"
+#include "pipeline/experiment_parts.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -420,12 +420,26 @@ static int read_variants(struct experiment *out, const struct yaml *root, struct
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
+/* The bytes of the line break that stands here, by YAML's rules; 0: none. */
+static size_t line_break(const char *p)
+{
+    static const char *const breaks[] = {"\r\n", "\n", "\r", "\xc2\x85", "\u2028", "\u2029"};
+    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++)
+        if (starts_with(p, breaks[i]))
+            return strlen(breaks[i]);
+    return 0;
+}
+
 /* The comment lines at the head of the file. */
 static const char *head_comment(struct arena *arena, const char *bytes)
 {
     struct text text = {0};
+    if (starts_with(bytes, "\uFEFF")) /* a byte order mark */
+        bytes += strlen("\uFEFF");
     while (*bytes == '#') {
-        size_t length = strcspn(bytes, "\n");
+        size_t length = 1;
+        while (bytes[length] && !line_break(bytes + length))
+            length++;
         const char *from = bytes + 1;
         size_t left = length - 1;
         if (left && *from == ' ')
@@ -433,89 +447,11 @@ static const char *head_comment(struct arena *arena, const char *bytes)
         if (text.length)
             text_puts(&text, "\n");
         text_add(&text, from, left);
-        bytes += length + (bytes[length] == '\n');
+        bytes += length + line_break(bytes + length);
     }
     const char *kept = arena_strdup(arena, text.data ? text.data : "");
     text_free(&text);
     return kept;
-}
-
-/* map with key: value as its last pair; an equal key before it goes. */
-static struct yaml *with_last(struct arena *arena, const struct yaml *map, struct yaml *key,
-                              struct yaml *value)
-{
-    struct yaml *out = arena_alloc(arena, sizeof *out);
-    *out = *map;
-    out->kind = YAML_MAP;
-    out->keys = arena_alloc(arena, (map->count + 1) * sizeof *out->keys);
-    out->items = arena_alloc(arena, (map->count + 1) * sizeof *out->items);
-    out->count = 0;
-    for (size_t i = 0; i < map->count; i++)
-        if (strcmp(map->keys[i]->text, key->text) != 0) {
-            out->keys[out->count] = map->keys[i];
-            out->items[out->count++] = map->items[i];
-        }
-    out->keys[out->count] = key;
-    out->items[out->count++] = value;
-    return out;
-}
-
-/* One of them is the other or leads to it: "train-vae.train" and "train-vae.train.lr". */
-static bool paths_meet(const char *a, const char *b)
-{
-    size_t i = 0;
-    while (a[i] && a[i] == b[i])
-        i++;
-    return (!a[i] && (!b[i] || b[i] == '.')) || (!b[i] && a[i] == '.');
-}
-
-/* A change from the command line comes after what a named variant changes, or a variant that
- * replaces the whole section would silently undo it. What a grid varies cannot be changed so. */
-static int change_variants(struct yaml *root, struct arena *arena, const char *path,
-                           struct yaml *value, struct err *err)
-{
-    const struct yaml *vary = yaml_get(root, "vary");
-    if (!vary || vary->kind != YAML_MAP || !vary->count)
-        return 0;
-    if (vary->items[0]->kind == YAML_LIST) {
-        for (size_t i = 0; i < vary->count; i++)
-            if (paths_meet(path, vary->keys[i]->text))
-                return fail_as(err, STATUS_CONFIG, "--set %s: the grid varies '%s'", path,
-                               vary->keys[i]->text);
-        return 0;
-    }
-    struct yaml *key = arena_alloc(arena, sizeof *key), *changed = arena_alloc(arena, sizeof *key);
-    *key = *value;
-    key->kind = YAML_SCALAR;
-    key->text = path;
-    *changed = *vary;
-    changed->items = arena_alloc(arena, vary->count * sizeof *changed->items);
-    for (size_t i = 0; i < vary->count; i++) {
-        const struct yaml *variant = vary->items[i];
-        bool map = variant->kind == YAML_MAP || variant->kind == YAML_NULL;
-        changed->items[i] = map ? with_last(arena, variant, key, value) : (struct yaml *)variant;
-    }
-    for (size_t i = 0; i < root->count; i++)
-        if (root->items[i] == vary)
-            root->items[i] = changed;
-    return 0;
-}
-
-static int apply_changes(struct yaml **root, struct arena *arena, const char *const *changes,
-                         int count, struct err *err)
-{
-    for (int i = 0; i < count; i++) {
-        const char *equals = strchr(changes[i], '=');
-        if (!equals || equals == changes[i])
-            return fail_as(err, STATUS_USAGE, "--set '%s': SECTION.KEY=VALUE expected", changes[i]);
-        struct yaml *value;
-        TRY(yaml_parse(&value, arena, "--set", equals + 1, strlen(equals + 1), err));
-        const char *path = arena_strndup(arena, changes[i], (size_t)(equals - changes[i]));
-        TRY(yaml_replace(root, arena, *root, path, value, err));
-        if (strchr(path, '.') && !starts_with(path, "vary."))
-            TRY(change_variants(*root, arena, path, value, err));
-    }
-    return 0;
 }
 
 static const char *freeze(struct arena *arena, const char *question, const struct yaml *root)
@@ -539,7 +475,7 @@ static int build(struct experiment *out, const char *name, const char *bytes, si
     struct yaml *root;
     TRY(yaml_parse(&root, &out->arena, name, bytes, length, err));
     if (root->kind == YAML_MAP)
-        TRY(apply_changes(&root, &out->arena, changes, change_count, err));
+        TRY(experiment_change(&root, &out->arena, changes, change_count, err));
     if (root->kind != YAML_MAP)
         return yaml_fail(err, root, "an experiment is a map of keys and stages");
     for (size_t i = 0; i < root->count; i++)

@@ -47,8 +47,8 @@ struct experiment {
     size_t variant_count, baseline;
 };
 
-/* changes: "SECTION.KEY=VALUE" (or "seeds=6", "seed=3" for that seed alone), as --set gives them.
- * */
+/* changes: each "SECTION.KEY=VALUE" (or "seeds=6", "seed=3" for that seed alone) or several of these
+ * with blanks between, as --set gives them. */
 int experiment_load(struct experiment *out, const char *path, const char *const *changes,
                     int change_count, struct err *err);
 /* From memory (tests, fuzzing). */

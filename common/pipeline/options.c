@@ -16,8 +16,8 @@ struct option_row {
 static const struct option_row rows[] = {
     {"lab", 'L', "DIR", "workspace (default $CAIRN_LAB or lab)", true, false},
     {"data", 'D', "DIR", "root of the raw data sets (default $CAIRN_DATA or data)", true, false},
-    {"set", 's', "KEY=VALUE", "change the experiment file, e.g. train-vae.train.lr=2e-3", false,
-     false},
+    {"set", 's', "KEY=VALUE", "change the experiment file: train-vae.train.lr=2e-3 (or several)",
+     false, false},
     {"variant", 'V', "NAME", "which variant (default: the baseline)", false, false},
     {"seed", 'S', "N", "which seed (default: the first)", false, false},
     {"cell", 'C', "N", "variant and seed by number, as a plan gives them", false, false},

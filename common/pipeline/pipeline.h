@@ -76,6 +76,9 @@ void spin_briefly(char **argv);
  * how many rules. */
 int plan_rules(struct text *out, int *misses, const struct options *options,
                const struct experiment *experiment, struct store *store, struct err *err);
+/* The same for a reader: what would run, a line each, and whether the report would be written. */
+void plan_words(struct text *out, const struct options *options,
+                const struct experiment *experiment, const struct resolution *resolution);
 /* Threads for each stage that computes, if so many jobs run side by side: with all processors each
  * they would wait for one another. 0: all, as nothing computes beside it. */
 int plan_threads(int processors, int64_t jobs, const struct resolution *resolution);

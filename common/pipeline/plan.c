@@ -10,11 +10,17 @@
 #include <unistd.h>
 
 /* Inside single quotes the shell takes everything but the quote itself; make wants $ doubled, and a
- * newline cannot be said at all. */
+ * line break cannot be said at all. */
+static int check_word(const char *word, struct err *err)
+{
+    if (strpbrk(word, "\n\r"))
+        return fail_as(err, STATUS_USAGE, "'%s': a line break in a path or name", word);
+    return 0;
+}
+
 static int quote(struct text *out, const char *word, struct err *err)
 {
-    if (strchr(word, '\n'))
-        return fail_as(err, STATUS_USAGE, "'%s': a newline in a path or name", word);
+    TRY(check_word(word, err));
     text_puts(out, "'");
     for (const char *p = word; *p; p++) {
         if (*p == '\'')
@@ -195,6 +201,7 @@ int plan_rules(struct text *out, int *misses, const struct options *options,
     struct resolution resolution;
     struct id frozen;
     char path[PATH_BYTES], folder[PATH_BYTES];
+    TRY(check_word(options->lab, err));
     TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
     int known = 0, status = registry_sweep(store, err) ||
                             resolution_publish(&resolution, experiment, store, err);
@@ -214,6 +221,34 @@ int plan_rules(struct text *out, int *misses, const struct options *options,
     text_free(&rules);
     resolution_free(&resolution);
     return status ? -1 : 0;
+}
+
+void plan_words(struct text *out, const struct options *options,
+                const struct experiment *experiment, const struct resolution *resolution)
+{
+    struct text missing = {0};
+    int count = 0, known = 0;
+    for (size_t i = 0; i < resolution->count; i++) {
+        const struct place *place = &resolution->places[i];
+        if (!first_of_key(resolution, i))
+            continue;
+        known += place->state == PLACE_KNOWN;
+        if (place->state == PLACE_KNOWN)
+            continue;
+        count++;
+        text_printf(&missing, "%s: variant '%s', seed %llu\n", place->section->name,
+                    experiment->variants[place->variant].name, (unsigned long long)place->seed);
+    }
+    char folder[PATH_BYTES];
+    struct err err;
+    text_printf(out, "%s: %d to run, %d known\n%s", experiment->name, count, known,
+                missing.data ? missing.data : "");
+    if (!report_folder(folder, options->lab, experiment->name, &err))
+        text_printf(out, "report: %s/index.html%s\n", folder,
+                    !count && report_current(folder, experiment, resolution)
+                        ? ", which is current"
+                        : ", which would be written");
+    text_free(&missing);
 }
 
 int report_folder(char *out, const char *lab, const char *name, struct err *err)
