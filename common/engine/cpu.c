@@ -109,15 +109,35 @@ struct level {
     kernel_maker *const *make, *const *make_half;
     bool supported;
 };
+enum { LEVELS = 3 };
 
-static int choose_level(struct level *out, const char *isa, struct err *err)
+/* The levels, best first; those above `cap` (NULL: none) are as if the processor lacked them. */
+static int know_levels(struct level levels[LEVELS], const char *cap, struct err *err)
 {
-    const struct level levels[] = {
+    const struct level known[LEVELS] = {
         {"v4", "x86-64-v4", cpu_makers_v4, cpu_makers_v4_half, __builtin_cpu_supports("x86-64-v4")},
         {"v3", "x86-64-v3", cpu_makers_v3, NULL, __builtin_cpu_supports("x86-64-v3")},
         {"v2", "x86-64-v2", cpu_makers_v2, NULL, __builtin_cpu_supports("x86-64-v2")},
     };
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+    memcpy(levels, known, sizeof known);
+    if (!cap)
+        return 0;
+    for (int i = 0; i < LEVELS; i++) {
+        if (!strcmp(cap, levels[i].name))
+            return levels[i].supported
+                       ? 0
+                       : fail_as(err, STATUS_CONFIG,
+                                 "CAIRN_ISA '%s': this processor lacks x86-64-%s", cap, cap);
+        levels[i].supported = false;
+    }
+    return fail_as(err, STATUS_CONFIG, "CAIRN_ISA '%s': should be v2, v3 or v4", cap);
+}
+
+static int choose_level(struct level *out, const char *isa, const char *cap, struct err *err)
+{
+    struct level levels[LEVELS];
+    TRY(know_levels(levels, cap, err));
+    for (int i = 0; i < LEVELS; i++)
         if (levels[i].supported && (!isa || !strcmp(isa, levels[i].name))) {
             *out = levels[i];
             return 0;
@@ -184,10 +204,12 @@ int cpu_open_isa(struct backend **out, int threads, const char *isa, struct mete
                     "cpu: %d threads wanted, %d given (OMP_THREAD_LIMIT, a limit on processes?)",
                     threads, team);
     threads = team;
+    const char *cap = getenv("CAIRN_ISA");
+    cap = cap && *cap ? cap : NULL;
     struct level level = {0};
-    TRY(choose_level(&level, isa, err));
+    TRY(choose_level(&level, isa, cap, err));
     struct library *library;
-    TRY(library_open(&library, threads, err));
+    TRY(library_open(&library, threads, cap, err));
     struct cpu *cpu = xcalloc(1, sizeof *cpu);
     char device[64], text[64];
     device_text(device);
@@ -197,7 +219,7 @@ int cpu_open_isa(struct backend **out, int threads, const char *isa, struct mete
     cpu->library = library;
     cpu->backend = (struct backend){.calls = &cpu_calls,
                                     .make = level.make,
-                                    .make_half = level.make_half,
+                                    .make_half = library_halves() ? level.make_half : NULL,
                                     .name = "cpu",
                                     .numerics = cpu->numerics,
                                     .threads = threads,

@@ -25,8 +25,8 @@ struct cpu {
 extern kernel_maker *const cpu_makers_v2[OPS],
     *const cpu_makers_v3[OPS], *const cpu_makers_v4[OPS], *const cpu_makers_v4_half[OPS];
 
-/* cpu_open with a given level ("v2", "v3", "v4"; NULL: the best); an error if the processor lacks
- * it. */
+/* cpu_open with loops of a given level ("v2", "v3", "v4"; NULL: the best); an error if the processor
+ * lacks it, or CAIRN_ISA caps it. */
 int cpu_open_isa(struct backend **out, int threads, const char *isa, struct meter *meter,
                  struct err *err);
 
@@ -64,8 +64,12 @@ void cpu_loop_pass(struct loop *loop, range_body *body, int64_t items);
 void cpu_spread(int threads, const struct loop *loop, void *const *arg, void *scratch);
 
 /* ---- oneDNN --------------------------------------------------------------------------------- */
-int library_open(struct library **out, int threads, struct err *err);
+/* cap: the level of x86-64 above which the library does not go either (NULL: none). That holds for
+ * the process, so it must be the same each time. */
+int library_open(struct library **out, int threads, const char *cap, struct err *err);
 void library_close(struct library *library);
+/* Does it do BF16 with the instructions that it may use? */
+bool library_halves(void);
 /* "avx512_core oneDNN 2.6.3" */
 void library_text(char *text, size_t size);
 /* 1x1x1, stride 1, no padding? */

@@ -65,8 +65,27 @@ static void enter(const struct library *library)
 
 /* ---- the library ---------------------------------------------------------------------------- */
 
-int library_open(struct library **out, int threads, struct err *err)
+/* The library takes this once, before it first looks at the processor; a second backend of the
+ * process finds it done. */
+static int cap_library(const char *level, struct err *err)
 {
+    static const struct {
+        const char *level;
+        dnnl_cpu_isa_t isa;
+    } caps[] = {
+        {"v2", dnnl_cpu_isa_sse41}, {"v3", dnnl_cpu_isa_avx2}, {"v4", dnnl_cpu_isa_avx512_core}};
+    for (size_t i = 0; level && i < sizeof caps / sizeof *caps; i++)
+        if (!strcmp(level, caps[i].level)) {
+            dnnl_status_t status = dnnl_set_max_cpu_isa(caps[i].isa);
+            if (dnnl_get_effective_cpu_isa() & ~(unsigned)caps[i].isa)
+                return check(status, "instruction set", err);
+        }
+    return 0;
+}
+
+int library_open(struct library **out, int threads, const char *cap, struct err *err)
+{
+    TRY(cap_library(cap, err));
     struct library *library = xcalloc(1, sizeof *library);
     library->threads = threads;
     if (check(dnnl_engine_create(&library->engine, dnnl_cpu, 0), "engine", err) ||
@@ -86,6 +105,11 @@ void library_close(struct library *library)
     if (library->engine)
         dnnl_engine_destroy(library->engine);
     free(library);
+}
+
+bool library_halves(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
 }
 
 void library_text(char *text, size_t size)

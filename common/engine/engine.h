@@ -276,7 +276,8 @@ const char *op_name(enum op op);
 
 /* ---- backends ------------------------------------------------------------------------------- */
 /* threads 0: all available. The CPU's numerics class (ISA, library version, threads) is
- * backend_numerics. */
+ * backend_numerics. CAIRN_ISA=v2|v3|v4 in the environment caps the instruction set, ours and the
+ * library's, at that level of x86-64; v4 is AVX-512 without what came after it (VNNI, BF16, AMX). */
 int cpu_open(struct backend **out, int threads, struct meter *meter, struct err *err);
 void backend_close(struct backend *backend);
 const char *backend_numerics(const struct backend *backend);

@@ -53,9 +53,16 @@ static bool taken(const struct option_row *row, const char *const *options)
     return false;
 }
 
+/* Of programs that compute. */
+static const char environment_help[] =
+    "\nIn the environment:\n"
+    "  CAIRN_ISA=v2|v3|v4   no instructions above x86-64-v2 (SSE4.2), v3 (AVX2) or v4 (AVX-512\n"
+    "                       without VNNI, BF16 and AMX); default: all that the processor has\n";
+
 static void print_help(const char *program, const char *usage, const char *help,
                        const char *const *options)
 {
+    bool computes = false;
     printf("usage: %s %s\n\n", program, usage);
     for (size_t i = 0; i < ROWS; i++) {
         if (!taken(&rows[i], options))
@@ -65,7 +72,10 @@ static void print_help(const char *program, const char *usage, const char *help,
         snprintf(left, sizeof left, "%s--%s%s%s", rows[i].brief ? letter : "", rows[i].name,
                  rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
         printf("  %-20s %s\n", left, rows[i].help);
+        computes |= rows[i].letter == 't';
     }
+    if (computes)
+        fputs(environment_help, stdout);
     if (help)
         printf("\n%s", help);
 }
