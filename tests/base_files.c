@@ -49,6 +49,31 @@ static void published_bytes_are_read_back(void **state)
     assert_false(file_exists(in(state, "a.part")));
 }
 
+/* A link to itself cannot be followed: there may be anything behind it. */
+static void only_what_is_certainly_not_there_does_not_exist(void **state)
+{
+    struct err err = {0};
+    struct arena arena = {0};
+    char **names;
+    size_t count;
+    assert_int_equal(file_publish(in(state, "b"), "", 0, &err), 0);
+    assert_int_equal(folder_make(in(state, "a"), &err), 0);
+    assert_int_equal(folder_names(&names, &count, *state, &arena, &err), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(names[0], "a");
+    assert_string_equal(names[1], "b");
+    assert_int_equal(symlink("loop", in(state, "loop")), 0);
+    assert_true(file_exists(in(state, "b")));
+    assert_false(file_exists(in(state, "c")));
+    assert_false(file_exists(in(state, "b/c")));
+    assert_true(file_exists(in(state, "loop")));
+    assert_int_equal(folder_names(&names, &count, in(state, "c"), &arena, &err), -1);
+    assert_int_equal(err.status, STATUS_MISSING);
+    assert_int_equal(folder_names(&names, &count, in(state, "loop"), &arena, &err), -1);
+    assert_int_equal(err.status, STATUS_IO);
+    arena_free(&arena);
+}
+
 static void what_is_dropped_leaves_the_old_file(void **state)
 {
     struct err err;
@@ -140,6 +165,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(published_bytes_are_read_back, scratch, clear),
+        cmocka_unit_test_setup_teardown(only_what_is_certainly_not_there_does_not_exist, scratch,
+                                        clear),
         cmocka_unit_test_setup_teardown(what_is_dropped_leaves_the_old_file, scratch, clear),
         cmocka_unit_test_setup_teardown(refusals_have_their_status, scratch, clear),
         cmocka_unit_test_setup_teardown(folders_are_made_and_removed_with_all_they_hold, scratch,

@@ -1,6 +1,5 @@
 #include "base/file.h"
 
-#include "base/memory.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -124,6 +123,37 @@ int folder_make(const char *path, struct err *err)
     return 0;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int folder_names(char ***out, size_t *count, const char *path, struct arena *arena, struct err *err)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return fail_path(err, "cannot open folder", path);
+    size_t used = 0, capacity = 0;
+    char **names = NULL;
+    for (struct dirent *entry; errno = 0, (entry = readdir(dir));) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        if (used == capacity)
+            names = xrealloc(names, capacity = capacity ? 2 * capacity : 16, sizeof *names);
+        names[used++] = arena_strdup(arena, entry->d_name);
+    }
+    int status = errno ? fail_errno(err, "cannot read folder '%s'", path) : 0;
+    closedir(dir);
+    *out = arena_alloc(arena, used * sizeof *names);
+    if (used) {
+        qsort(names, used, sizeof *names, by_text);
+        memcpy(*out, names, used * sizeof *names);
+    }
+    *count = used;
+    free(names);
+    return status;
+}
+
 int folder_remove(const char *path, struct err *err)
 {
     DIR *dir = opendir(path);
@@ -153,7 +183,7 @@ int folder_remove(const char *path, struct err *err)
 bool file_exists(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0;
+    return !stat(path, &st) || (errno != ENOENT && errno != ENOTDIR);
 }
 
 struct out_file {

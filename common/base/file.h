@@ -7,6 +7,7 @@
 #define CAIRN_BASE_FILE_H
 
 #include "base/err.h"
+#include "base/memory.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +29,11 @@ int folder_make(const char *path, struct err *err);
 int folder_sync(const char *path, struct err *err);
 /* Removes a folder with all it contains; not being there is fine. */
 int folder_remove(const char *path, struct err *err);
+/* The names in it but "." and "..", sorted. Not being there is STATUS_MISSING. */
+int folder_names(char ***out, size_t *count, const char *path, struct arena *arena,
+                 struct err *err);
+/* False only if there is certainly none. Where looking fails it may well be there, and whoever opens
+ * it next meets the error: trouble with the system is never taken for absence. */
 bool file_exists(const char *path);
 
 /*

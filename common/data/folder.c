@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/text.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,11 +129,6 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
 
 /* ---- a folder a split ----------------------------------------------------------------------- */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The pictures in a folder, sorted; masks that lie among them are passed over. */
 static int read_folder(const char ***out, size_t *count, const struct listing *listing,
                        const char *folder, const struct folder_spec *spec, struct arena *arena,
@@ -142,30 +136,19 @@ static int read_folder(const char ***out, size_t *count, const struct listing *l
 {
     char path[PATH_BYTES];
     TRY(path_join(path, listing->folder, folder, err));
-    DIR *open = opendir(path);
-    if (!open)
-        return missing_file(folder, listing->folder, NULL, err);
-    size_t room = 0;
-    const char **names = NULL;
+    char **names;
+    size_t all;
     bool mixed = *spec->mask_suffix && strcmp(spec->images, spec->masks) == 0;
+    if (folder_names(&names, &all, path, arena, err))
+        return err->status == STATUS_MISSING ? missing_file(folder, listing->folder, NULL, err)
+                                             : -1;
+    *out = arena_alloc(arena, all * sizeof **out);
     *count = 0;
-    for (struct dirent *entry; (entry = readdir(open));) {
-        const char *stem = picture_stem(entry->d_name, arena);
-        if (strcmp(stem, entry->d_name) == 0 || (mixed && ends_with(stem, spec->mask_suffix)))
-            continue;
-        if (*count == room) {
-            room = room ? 2 * room : 64;
-            names = xrealloc(names, room, sizeof *names);
-        }
-        names[(*count)++] = arena_strdup(arena, entry->d_name);
+    for (size_t i = 0; i < all; i++) {
+        const char *stem = picture_stem(names[i], arena);
+        if (strcmp(stem, names[i]) != 0 && !(mixed && ends_with(stem, spec->mask_suffix)))
+            (*out)[(*count)++] = names[i];
     }
-    closedir(open);
-    *out = arena_alloc(arena, *count * sizeof **out);
-    if (*count) {
-        qsort(names, *count, sizeof *names, by_name);
-        memcpy(*out, names, *count * sizeof *names);
-    }
-    free(names);
     return 0;
 }
 

@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "data/listing.h"
 
-#include <dirent.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -130,27 +129,29 @@ static const char *fetched_as(const char *folder)
 
 static int read_folder(struct listing *out, struct arena *arena, struct err *err)
 {
-    DIR *open = opendir(out->folder);
-    int status = 0;
-    if (!open && out->fetch)
-        return missing_file("dataset.json", out->folder, out->fetch, err);
-    for (struct dirent *entry; open && !status && (entry = readdir(open));) {
-        const char *name = arena_strdup(arena, entry->d_name), *stem = volume_stem(name, arena);
+    char **names;
+    size_t count = 0;
+    if (folder_names(&names, &count, out->folder, arena, err)) {
+        if (err->status != STATUS_MISSING)
+            return -1;
+        if (out->fetch)
+            return missing_file("dataset.json", out->folder, out->fetch, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *name = names[i], *stem = volume_stem(name, arena);
         struct listed one = {.split = SPLIT_TRAIN, .label = -1, .image = name, .id = stem};
         if (strcmp(stem, name) == 0 || *name == '.')
             continue;
         if (!name_is_plain(name))
-            status = fail_as(err, STATUS_BAD_DATA, "'%s/%s': the name is not printable ASCII",
-                             out->folder, name);
+            return fail_as(err, STATUS_BAD_DATA, "'%s/%s': the name is not printable ASCII",
+                           out->folder, name);
         listing_add(out, &one, arena);
     }
-    if (open)
-        closedir(open);
-    if (!status && !out->count)
+    if (!out->count)
         return fail_as(err, STATUS_MISSING,
                        "cannot find 'dataset.json' or a volume (.nii, .nii.gz, .hdr) in '%s'",
                        out->folder);
-    return status;
+    return 0;
 }
 
 /* ---- lists ---------------------------------------------------------------------------------- */

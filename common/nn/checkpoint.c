@@ -2,7 +2,6 @@
 
 #include "base/sha256.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,20 +25,20 @@ static void file_name(char name[NAME_BYTES], int64_t step)
 static int newest_below(int64_t *out, const char *folder, int64_t limit, struct err *err)
 {
     *out = -1;
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return fail_errno(err, "cannot open folder '%s'", folder);
-    for (struct dirent *item; errno = 0, (item = readdir(dir));) {
+    struct arena arena = {0};
+    char **names;
+    size_t count;
+    int status = folder_names(&names, &count, folder, &arena, err);
+    for (size_t i = 0; !status && i < count; i++) {
         char name[NAME_BYTES];
         int64_t step;
-        if (sscanf(item->d_name, "checkpoint-%" SCNd64, &step) != 1)
+        if (sscanf(names[i], "checkpoint-%" SCNd64, &step) != 1)
             continue;
         file_name(name, step);
-        if (!strcmp(name, item->d_name) && step < limit && step > *out)
+        if (!strcmp(name, names[i]) && step < limit && step > *out)
             *out = step;
     }
-    int status = errno ? fail_errno(err, "cannot read folder '%s'", folder) : 0;
-    closedir(dir);
+    arena_free(&arena);
     return status;
 }
 
@@ -56,14 +55,15 @@ static int remove_step(const char *folder, int64_t step, struct err *err)
 /* What a killed writer left behind. */
 static int remove_torn(const char *folder, struct err *err)
 {
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return fail_errno(err, "cannot open folder '%s'", folder);
-    for (struct dirent *item; (item = readdir(dir));)
-        if (ends_with(item->d_name, ".part"))
-            unlinkat(dirfd(dir), item->d_name, 0);
-    closedir(dir);
-    return 0;
+    struct arena arena = {0};
+    char **names, path[PATH_BYTES];
+    size_t count;
+    int status = folder_names(&names, &count, folder, &arena, err);
+    for (size_t i = 0; !status && i < count; i++)
+        if (ends_with(names[i], ".part") && !(status = path_join(path, folder, names[i], err)))
+            unlink(path);
+    arena_free(&arena);
+    return status;
 }
 
 static int keep_two(const char *folder, struct err *err)

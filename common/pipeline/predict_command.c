@@ -121,8 +121,10 @@ static int name_files(struct work *work, struct err *err)
 static int check_output(const struct work *work, const char *path, struct err *err)
 {
     struct stat st;
-    if (!path || stat(path, &st))
+    if (!path || !file_exists(path))
         return 0;
+    if (stat(path, &st))
+        return fail_errno(err, "cannot stat '%s'", path);
     for (int i = 0; i < work->count; i++)
         if (work->files[i].device == st.st_dev && work->files[i].inode == st.st_ino)
             return fail_as(err, STATUS_USAGE, "'%s' would be overwritten by '%s'",

@@ -196,44 +196,15 @@ int draft_path(const struct draft *draft, const char *name, char *out, struct er
     return path_join(out, draft->folder, name, err);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Sorted names, in the arena. */
 static int draft_names(const struct draft *draft, char ***out, size_t *count, struct arena *arena,
                        struct err *err)
 {
-    DIR *dir = opendir(draft->folder);
-    if (!dir)
-        return fail_errno(err, "cannot open folder '%s'", draft->folder);
-    size_t used = 0, capacity = 0;
-    char **names = NULL;
-    int status = 0;
-    struct dirent *entry;
-    while (!status && (errno = 0, entry = readdir(dir))) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        if (!name_valid(entry->d_name))
-            status = fail(err, "'%s' cannot be part of an artifact", entry->d_name);
-        if (used == capacity)
-            names = xrealloc(names, capacity = capacity ? 2 * capacity : 16, sizeof *names);
-        names[used++] = arena_strdup(arena, entry->d_name);
-    }
-    if (!status && errno)
-        status = fail_errno(err, "cannot read folder '%s'", draft->folder);
-    closedir(dir);
-    if (!status && !used)
-        status = fail(err, "an artifact needs at least one file");
-    if (used)
-        qsort(names, used, sizeof *names, by_text);
-    *out = arena_alloc(arena, used * sizeof *names);
-    if (used)
-        memcpy(*out, names, used * sizeof *names);
-    *count = used;
-    free(names);
-    return status;
+    TRY(folder_names(out, count, draft->folder, arena, err));
+    for (size_t i = 0; i < *count; i++)
+        if (!name_valid((*out)[i]))
+            return fail(err, "'%s' cannot be part of an artifact", (*out)[i]);
+    return *count ? 0 : fail(err, "an artifact needs at least one file");
 }
 
 static int seal_file(const struct draft *draft, const char *name, struct text *manifest,
