@@ -136,6 +136,74 @@ static void folders_are_made_and_removed_with_all_they_hold(void **state)
     assert_int_equal(folder_remove(in(state, "x"), &err), 0);
 }
 
+/* A link stands for a name, and only the name is ours. */
+static void what_a_link_points_to_is_never_touched(void **state)
+{
+    struct err err;
+    struct stat st;
+    char target[PATH_BYTES];
+    strcpy(target, in(state, "theirs"));
+    assert_int_equal(folder_make(target, &err), 0);
+    assert_int_equal(file_publish(in(state, "theirs/f"), "theirs", 6, &err), 0);
+    assert_int_equal(folder_make(in(state, "ours/deep"), &err), 0);
+    assert_int_equal(symlink(target, in(state, "ours/deep/link")), 0);
+    assert_int_equal(folder_remove(in(state, "ours"), &err), 0);
+    assert_true(file_exists(in(state, "theirs/f")));
+    /* the folder to be removed is a link itself */
+    assert_int_equal(symlink(target, in(state, "ours")), 0);
+    assert_int_equal(folder_remove(in(state, "ours"), &err), 0);
+    assert_int_equal(lstat(in(state, "ours"), &st), -1);
+    assert_true(file_exists(in(state, "theirs/f")));
+    /* or to be made */
+    assert_int_equal(symlink(target, in(state, "ours")), 0);
+    assert_int_equal(folder_make_own(in(state, "ours"), &err), 0);
+    assert_int_equal(lstat(in(state, "ours"), &st), 0);
+    assert_true(S_ISDIR(st.st_mode));
+    assert_false(file_exists(in(state, "ours/f")));
+
+    /* a file is written beside its place, and the name it has meanwhile is no way out either */
+    strcpy(target, in(state, "theirs/f"));
+    assert_int_equal(symlink(target, in(state, "new")), 0);
+    assert_int_equal(symlink(target, in(state, "new.part")), 0);
+    assert_int_equal(file_publish(in(state, "new"), "ours", 4, &err), 0);
+    char *bytes;
+    size_t length;
+    assert_int_equal(file_read(&bytes, &length, target, 100, &err), 0);
+    assert_string_equal(bytes, "theirs");
+    free(bytes);
+    assert_int_equal(lstat(in(state, "new"), &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(lstat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static void a_folder_that_its_group_writes_shares_what_is_made_in_it(void **state)
+{
+    struct err err;
+    mode_t before = umask(077);
+    assert_int_equal(folder_make(in(state, "private"), &err), 0);
+    assert_int_equal(mode_of(in(state, "private")), 0700);
+    assert_int_equal(chmod(in(state, "private"), 0750), 0); /* its group reads, and that is all */
+    assert_int_equal(folder_make(in(state, "private/a"), &err), 0);
+    assert_int_equal(mode_of(in(state, "private/a")), 0700);
+    assert_int_equal(folder_make(in(state, "shared"), &err), 0);
+    assert_int_equal(chmod(in(state, "shared"), 02770), 0);
+    assert_int_equal(folder_make(in(state, "shared/a/b"), &err), 0);
+    assert_int_equal(file_publish(in(state, "shared/a/b/f"), "f", 1, &err), 0);
+    assert_int_equal(mode_of(in(state, "shared/a")), 02770);
+    assert_int_equal(mode_of(in(state, "shared/a/b")), 02770);
+    assert_int_equal(mode_of(in(state, "shared/a/b/f")), 0660);
+    assert_int_equal(chmod(in(state, "shared"), 01777), 0); /* as /tmp is */
+    assert_int_equal(file_publish(in(state, "shared/f"), "f", 1, &err), 0);
+    assert_int_equal(mode_of(in(state, "shared/f")), 0600);
+    umask(before);
+}
+
 static void a_mapping_and_a_hash_see_the_whole_file(void **state)
 {
     enum { BYTES = 1000000 };
@@ -171,6 +239,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(refusals_have_their_status, scratch, clear),
         cmocka_unit_test_setup_teardown(folders_are_made_and_removed_with_all_they_hold, scratch,
                                         clear),
+        cmocka_unit_test_setup_teardown(what_a_link_points_to_is_never_touched, scratch, clear),
+        cmocka_unit_test_setup_teardown(a_folder_that_its_group_writes_shares_what_is_made_in_it,
+                                        scratch, clear),
         cmocka_unit_test_setup_teardown(a_mapping_and_a_hash_see_the_whole_file, scratch, clear),
     };
     return cmocka_run_group_tests_name("files", tests, NULL, NULL);

@@ -88,16 +88,56 @@ int file_read(char **out, size_t *length, const char *path, size_t limit, struct
     return 0;
 }
 
+/* What a file system answers that has no such call: SMB, exFAT and what is mounted through FUSE. */
+static bool not_supported(int code)
+{
+    return code == EINVAL || code == ENOTSUP || code == ENOSYS;
+}
+
 int folder_sync(const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return fail_path(err, "cannot open folder", path);
     int status = fsync(fd);
+    if (status && not_supported(errno))
+        status = 0;
     if (status)
         fail_errno(err, "cannot sync folder '%s'", path);
     close(fd);
     return status;
+}
+
+int file_chmod(const char *path, mode_t mode, struct err *err)
+{
+    if (chmod(path, mode) && errno != EPERM && !not_supported(errno))
+        return fail_errno(err, "cannot change the permissions of '%s'", path);
+    return 0;
+}
+
+static void folder_of(char out[PATH_BYTES], const char *path)
+{
+    snprintf(out, PATH_BYTES, "%s", path);
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        snprintf(out, PATH_BYTES, ".");
+    else
+        slash[slash == out] = '\0';
+}
+
+int file_share(const char *path, struct err *err)
+{
+    char folder[PATH_BYTES];
+    struct stat made, around;
+    folder_of(folder, path);
+    if (lstat(path, &made) || stat(folder, &around))
+        return fail_errno(err, "cannot stat '%s'", path);
+    /* a folder like /tmp is everybody's, and says nothing of a group that works together */
+    if (!(around.st_mode & S_IWGRP) || around.st_mode & S_ISVTX || made.st_gid != around.st_gid)
+        return 0;
+    mode_t bits = S_IRGRP | S_IWGRP | (S_ISDIR(made.st_mode) ? S_IXGRP : 0);
+    mode_t mode = (made.st_mode & 07777) | (around.st_mode & bits);
+    return mode == (made.st_mode & 07777) ? 0 : file_chmod(path, mode, err);
 }
 
 int folder_make(const char *path, struct err *err)
@@ -109,7 +149,9 @@ int folder_make(const char *path, struct err *err)
             continue;
         char saved = *p;
         *p = '\0';
-        if (mkdir(part, 0777) && errno != EEXIST)
+        if (!mkdir(part, 0777))
+            TRY(file_share(part, err));
+        else if (errno != EEXIST)
             return fail_errno(err, "cannot create folder '%s'", part);
         *p = saved;
         if (!saved)
@@ -154,30 +196,64 @@ int folder_names(char ***out, size_t *count, const char *path, struct arena *are
     return status;
 }
 
-int folder_remove(const char *path, struct err *err)
+int folder_make_own(const char *path, struct err *err)
 {
-    DIR *dir = opendir(path);
-    if (!dir)
-        return errno == ENOENT ? 0 : fail_errno(err, "cannot open folder '%s'", path);
+    struct stat st;
+    if (!lstat(path, &st) && S_ISLNK(st.st_mode) && unlink(path) && errno != ENOENT)
+        return fail_errno(err, "cannot remove '%s'", path);
+    return folder_make(path, err);
+}
+
+/* path is for messages: all is done through the folder that is open, so that what is swapped for a
+ * link meanwhile is not followed either. */
+static int remove_at(int folder, const char *name, const char *path, struct err *err)
+{
+    if (!unlinkat(folder, name, 0) || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR)
+        return fail_errno(err, "cannot remove '%s'", path);
+    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        fail_errno(err, "cannot open folder '%s'", path);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
     int status = 0;
     struct dirent *entry;
     while (!status && (entry = readdir(dir))) {
+        char inner[PATH_BYTES];
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        char inner[PATH_BYTES];
-        struct stat st;
-        status = path_join(inner, path, entry->d_name, err);
-        if (status || lstat(inner, &st))
-            continue;
-        if (S_ISDIR(st.st_mode))
-            status = folder_remove(inner, err);
-        else if (unlink(inner) && errno != ENOENT)
-            status = fail_errno(err, "cannot remove '%s'", inner);
+        status =
+            path_join(inner, path, entry->d_name, err) || remove_at(fd, entry->d_name, inner, err)
+                ? -1
+                : 0;
     }
     closedir(dir);
-    if (!status && rmdir(path) && errno != ENOENT)
+    if (!status && unlinkat(folder, name, AT_REMOVEDIR) && errno != ENOENT)
         status = fail_errno(err, "cannot remove folder '%s'", path);
     return status;
+}
+
+int folder_remove(const char *path, struct err *err)
+{
+    return remove_at(AT_FDCWD, path, path, err);
+}
+
+int file_place(const char *part, const char *path, struct err *err)
+{
+    int code = link(part, path) ? errno : 0;
+    if (code == EPERM || code == EMLINK || not_supported(code)) { /* no hard links here */
+        code = renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) ? errno : 0;
+        if (not_supported(code))
+            code = file_exists(path) ? EEXIST : rename(part, path) ? errno : 0;
+    }
+    if (!code || code == EEXIST)
+        return code == EEXIST;
+    errno = code;
+    return fail_errno(err, "cannot create '%s'", path);
 }
 
 bool file_exists(const char *path)
@@ -200,10 +276,16 @@ int out_open(struct out_file **out, const char *path, struct err *err)
         free(file);
         return fail_as(err, STATUS_IO, "path too long: '%.60s...'", path);
     }
-    file->fd = open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    /* what stands there may be a link: it is replaced, never written through */
+    unlink(file->part);
+    file->fd = open(file->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file->fd < 0) {
         fail_errno(err, "cannot create '%s'", path);
         free(file);
+        return -1;
+    }
+    if (file_share(file->part, err)) {
+        out_drop(file);
         return -1;
     }
     *out = file;
@@ -228,11 +310,7 @@ int out_write(struct out_file *file, const void *bytes, size_t length, struct er
 static int sync_folder_of(const char *path, struct err *err)
 {
     char folder[PATH_BYTES];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (!slash)
-        return folder_sync(".", err);
-    slash[slash == folder] = '\0';
+    folder_of(folder, path);
     return folder_sync(folder, err);
 }
 

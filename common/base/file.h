@@ -1,7 +1,8 @@
 /*
  * Files. There is one way to publish bytes: write beside the target, fsync, rename, fsync the
  * folder. A file that cannot be opened because it is not there is STATUS_MISSING; any other
- * trouble with the system is STATUS_IO. A full disk says so.
+ * trouble with the system is STATUS_IO. A full disk says so. A file system that cannot sync a
+ * folder, make hard links or keep permissions (SMB, exFAT, FUSE) does without.
  */
 #ifndef CAIRN_BASE_FILE_H
 #define CAIRN_BASE_FILE_H
@@ -11,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { PATH_BYTES = 4096 };
 
@@ -26,9 +28,20 @@ int file_read(char **out, size_t *length, const char *path, size_t limit, struct
 int file_publish(const char *path, const void *bytes, size_t length, struct err *err);
 /* Creates the folder and its parents; existing ones are fine. */
 int folder_make(const char *path, struct err *err);
+/* The same for a folder that is ours alone: a link of its name is replaced, not followed. */
+int folder_make_own(const char *path, struct err *err);
 int folder_sync(const char *path, struct err *err);
-/* Removes a folder with all it contains; not being there is fine. */
+/* Removes a folder with all it contains, or a file. A link is removed, and what it points to stays,
+ * whether it has this name or lies inside. Not being there is fine. */
 int folder_remove(const char *path, struct err *err);
+/* Gives a complete file its name unless that is taken: 0, or 1 if it is. The caller removes `part`,
+ * which stays where the file system has hard links and is gone where it has not. */
+int file_place(const char *part, const char *path, struct err *err);
+/* A file system without permissions is no error. */
+int file_chmod(const char *path, mode_t mode, struct err *err);
+/* In a folder that its group may write, what was just made at path is for that group, too, whatever
+ * the umask says. out_open and folder_make do this. */
+int file_share(const char *path, struct err *err);
 /* The names in it but "." and "..", sorted. Not being there is STATUS_MISSING. */
 int folder_names(char ***out, size_t *count, const char *path, struct arena *arena,
                  struct err *err);

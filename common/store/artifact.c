@@ -54,21 +54,21 @@ static int object_folder(char out[PATH_BYTES], const struct store *store, const 
     return folder_sync(objects, err);
 }
 
-/* Makes the complete file `part` the object of this id; part itself stays. An object that is there
- * already is looked at, and replaced if its bytes are not what its name says. */
+/* Makes the complete file `part`, which the caller removes, the object of this id. An object that is
+ * there already is looked at, and replaced if its bytes are not what its name says. */
 static int object_place(const struct store *store, const char *part, const struct id *object,
                         struct err *err)
 {
     char path[PATH_BYTES], folder[PATH_BYTES];
     TRY(file_sync(part, err));
-    if (chmod(part, 0444))
-        return fail_errno(err, "cannot write '%s'", part);
+    TRY(file_chmod(part, 0444, err));
     TRY(object_path(path, store, object, err));
     TRY(object_folder(folder, store, path, err));
-    if (link(part, path)) {
+    int taken = file_place(part, path, err);
+    if (taken < 0)
+        return -1;
+    if (taken) {
         struct id there;
-        if (errno != EEXIST)
-            return fail_errno(err, "cannot create '%s'", path);
         TRY(sha256_file(&there, NULL, path, err));
         if (strcmp(there.hex, object->hex) && rename(part, path))
             return fail_errno(err, "cannot replace '%s'", path);
@@ -122,8 +122,7 @@ void clear_left_behind(const struct store *store)
     DIR *dir = path_join(work, store->lab, "work", &err) ? NULL : opendir(work);
     struct dirent *entry;
     while (dir && (entry = readdir(dir)))
-        if (left_behind(entry->d_name, &self) && !path_join(path, work, entry->d_name, &err) &&
-            unlink(path))
+        if (left_behind(entry->d_name, &self) && !path_join(path, work, entry->d_name, &err))
             folder_remove(path, &err);
     if (dir)
         closedir(dir);

@@ -300,7 +300,7 @@ int run_claim(struct run **out, struct store *store, const struct run_spec *spec
         run_free(run);
         return known;
     }
-    if (folder_make(run->folder, err)) {
+    if (folder_make_own(run->folder, err)) {
         run_end(run, err);
         return -1;
     }

@@ -304,8 +304,10 @@ static int create_database(struct store *store, struct err *err)
     close_database(store);
     if (!status)
         status = sync_file(part, err);
-    if (!status && link(part, store->registry) && errno != EEXIST)
-        status = fail_errno(err, "cannot create '%s'", store->registry);
+    if (!status)
+        status = file_share(part, err);
+    if (!status && file_place(part, store->registry, err) < 0)
+        status = -1;
     unlink(part);
     free(part);
     return status ? status : folder_sync(store->lab, err);

@@ -12,6 +12,11 @@
  *   eio    this call fails with EIO
  *   full   this call and all later ones that need room fail with ENOSPC
  *
+ * FAULT_FS says what the file system under that path is, for every call:
+ *
+ *   plain  it has no hard links, no exchange of names, no permissions, and cannot sync a folder
+ *   nfs    statfs says that it is NFS
+ *
  * FAULT_LOG names a file that then receives one line, "7 write PATH": without it the program makes
  * fewer calls than that. Only calls through the C library's symbols are seen: not those of stdio,
  * and not stores into a mapping.
@@ -28,6 +33,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -85,15 +91,44 @@ static enum verdict judge(const char *call, const char *path, enum need need)
     return FAIL;
 }
 
+static void path_of(char path[4096], int fd)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, 4095);
+    path[length < 0 ? 0 : length] = '\0';
+}
+
 static enum verdict judge_fd(const char *call, int fd, enum need need)
 {
-    char link[64], path[4096];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    char path[4096];
     int saved = errno;
-    ssize_t length = readlink(link, path, sizeof path - 1);
+    path_of(path, fd);
     errno = saved;
-    path[length < 0 ? 0 : length] = '\0';
     return judge(call, path, need);
+}
+
+/* Is it under that path, and the file system such a one? */
+static bool file_system(const char *kind, const char *path)
+{
+    const char *under = getenv("FAULT_UNDER"), *is = getenv("FAULT_FS");
+    return under && is && !strcmp(is, kind) && strstr(path, under);
+}
+
+static bool plain(const char *path, int code)
+{
+    if (!file_system("plain", path))
+        return false;
+    errno = code;
+    return true;
+}
+
+static bool plain_folder(int fd)
+{
+    char path[4096];
+    struct stat st;
+    path_of(path, fd);
+    return !fstat(fd, &st) && S_ISDIR(st.st_mode) && plain(path, EINVAL);
 }
 
 /* The next definition of a function, after this one. */
@@ -141,6 +176,8 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 
 int fsync(int fd)
 {
+    if (plain_folder(fd))
+        return -1;
     CALL(judge_fd("fsync", fd, NEEDS_ROOM), REAL(fsync, fd));
 }
 
@@ -166,6 +203,8 @@ int fchmod(int fd, mode_t mode)
 
 int chmod(const char *path, mode_t mode)
 {
+    if (plain(path, EPERM))
+        return -1;
     CALL(judge("chmod", path, NEEDS_NONE), REAL(chmod, path, mode));
 }
 
@@ -176,7 +215,17 @@ int rename(const char *from, const char *to)
 
 int link(const char *from, const char *to)
 {
+    if (plain(to, EPERM))
+        return -1;
     CALL(judge("link", to, NEEDS_ROOM), REAL(link, from, to));
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+    if (flags && plain(to, EINVAL))
+        return -1;
+    CALL(judge("renameat2", to, NEEDS_ROOM),
+         REAL(renameat2, from_folder, from, to_folder, to, flags));
 }
 
 int mkdir(const char *path, mode_t mode)
@@ -192,6 +241,22 @@ int rmdir(const char *path)
 int unlink(const char *path)
 {
     CALL(judge("unlink", path, NEEDS_NONE), REAL(unlink, path));
+}
+
+int unlinkat(int folder, const char *name, int flags)
+{
+    char path[4096];
+    path_of(path, folder);
+    CALL(judge("unlinkat", folder == AT_FDCWD ? name : path, NEEDS_NONE),
+         REAL(unlinkat, folder, name, flags));
+}
+
+int statfs(const char *path, struct statfs *out)
+{
+    int status = REAL(statfs, path, out);
+    if (!status && file_system("nfs", path))
+        out->f_type = 0x6969;
+    return status;
 }
 
 /* Opening counts where it may create a file. */
