@@ -2,6 +2,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/preprocess.h"
 
+#include "base/text.h"
 #include "data/integrity.h"
 
 #include <stdio.h>
@@ -12,6 +13,20 @@ static int check_leaks(const struct collection *collection, const struct preproc
     if (config->equal == ON_EQUAL_ALLOW || !integrity_check_leaks(collection, err))
         return 0;
     return wrap(err, "equal");
+}
+
+static int keep_notes(const struct collection *collection, struct run *run, struct err *err)
+{
+    for (uint32_t i = 0; i < collection->note_count; i++) {
+        struct text detail = {0};
+        text_puts(&detail, "{\"text\": ");
+        text_json(&detail, collection->notes[i]);
+        text_puts(&detail, "}");
+        int status = run_event(run, "note", detail.data, err);
+        text_free(&detail);
+        TRY(status);
+    }
+    return 0;
 }
 
 static void say(const struct collection *collection)
@@ -36,6 +51,8 @@ static void say(const struct collection *collection)
         fprintf(stderr, "preprocess: %u case%s skipped, the first because of %s\n",
                 collection->skipped_count, collection->skipped_count == 1 ? "" : "s",
                 collection->skipped[0].reason);
+    for (uint32_t i = 0; i < collection->note_count; i++)
+        fprintf(stderr, "preprocess: %s\n", collection->notes[i]);
 }
 
 static int run(struct context *context, struct err *err)
@@ -47,7 +64,8 @@ static int run(struct context *context, struct err *err)
     int status = collection_hold_out(&collection, SPLIT_TEST, config->split.test, seed, err) ||
                  collection_hold_out(&collection, SPLIT_VAL, config->split.val, seed, err) ||
                  check_leaks(&collection, config, err) ||
-                 collection_write(&collection, context->draft, err);
+                 collection_write(&collection, context->draft, err) ||
+                 keep_notes(&collection, context->run, err);
     if (!status && !context->options->quiet)
         say(&collection);
     collection_free(&collection);

@@ -195,7 +195,7 @@ static void camvid_lists_that_are_wrong(void **state)
 
 static const char *const two[] = {"background", "vessel"};
 static const char *const three[] = {"a", "b", "c"};
-static const struct folder_spec usual = {"images", "masks", "", two, 2};
+static const struct folder_spec usual = {"images", "masks", "", two, 2, 0};
 
 static void names_in_lists(void **state)
 {
@@ -208,7 +208,7 @@ static void names_in_lists(void **state)
     put_image(f, "images/y.png", 2);
     put_image(f, "images/z.v2.jpeg", 3);
     put_mask(f, "masks/x.png", 0, 255);
-    put_mask(f, "masks/y.png", 1, 0);
+    put_mask(f, "masks/y.png", 255, 0);
     put_mask(f, "masks/z.v2.png", 0, 0);
     must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
     assert_int_equal(c.count, 3);
@@ -233,7 +233,7 @@ static void names_in_lists(void **state)
 static void masks_beside_the_images(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec spec = {".", ".", "_1stHO", two, 2};
+    const struct folder_spec spec = {".", ".", "_1stHO", two, 2, 0};
     struct collection c;
     struct err err;
     put(f, "train.txt", "p\n");
@@ -247,7 +247,7 @@ static void masks_beside_the_images(void **state)
 static void a_folder_for_each_split(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec spec = {"photo", "mask", "", three, 3};
+    const struct folder_spec spec = {"photo", "mask", "", three, 3, 0};
     struct collection c;
     struct err err;
     for (int i = 0; i < 12; i++) { /* more than a folder lists in order by chance */
@@ -278,7 +278,7 @@ static void a_folder_for_each_split(void **state)
 static void masks_among_the_images_of_a_split(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec spec = {".", ".", "_mask", two, 2};
+    const struct folder_spec spec = {".", ".", "_mask", two, 2, 0};
     struct collection c;
     struct err err;
     must(folder_remove(path_of(f, "Test"), &err), &err);
@@ -303,28 +303,30 @@ static void expect_refusal(const struct fixture *f, const struct folder_spec *sp
 static void values_that_are_no_class(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec more = {"images", "masks", "", three, 3};
+    const struct folder_spec more = {"images", "masks", "", three, 3, 0};
     put(f, "train.txt", "x\n");
     put_image(f, "images/x.jpg", 1);
     put_mask(f, "masks/x.png", 1, 2);
     expect_refusal(f, &usual, STATUS_BAD_DATA,
                    "'@/masks/x.png': the pixel in row 0, column 1 is 2, expected 0 and 1, or 0 and "
-                   "255");
+                   "255, or a value that source.void names");
     put_mask(f, "masks/x.png", 1, 255);
     expect_refusal(f, &usual, STATUS_BAD_DATA,
                    "'@/masks/x.png': has pixels of 1 and of 255, expected one of them for the "
-                   "foreground");
+                   "foreground; source.void: 255 if that is of no class");
     expect_refusal(f, &more, STATUS_BAD_DATA,
-                   "'@/masks/x.png': the pixel in row 0, column 1 is 255, expected 0 to 2");
+                   "'@/masks/x.png': the pixel in row 0, column 1 is 255, expected 0 to 2, or a "
+                   "value that source.void names");
     put_mask(f, "masks/x.png", 3, 1);
     expect_refusal(f, &more, STATUS_BAD_DATA,
-                   "'@/masks/x.png': the pixel in row 0, column 0 is 3, expected 0 to 2");
+                   "'@/masks/x.png': the pixel in row 0, column 0 is 3, expected 0 to 2, or a "
+                   "value that source.void names");
 }
 
 static void folders_that_are_wrong(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec photos = {"photo", "mask", "", two, 2};
+    const struct folder_spec photos = {"photo", "mask", "", two, 2, 0};
     expect_refusal(f, &photos, STATUS_BAD_DATA, "'@/Train/photo/' holds no PNG or JPEG");
     put(f, "train.txt", "x\n");
     expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/x[.png|.jpg|.jpeg]' in '@'");
@@ -358,14 +360,15 @@ static void classes_that_are_wrong(void **state)
         struct folder_spec spec;
         const char *text;
     } bad[] = {
-        {{"images", "masks", "", three, 1}, "1 classes in the masks, expected 2 to 255"},
-        {{"images", "masks", "", twice, 3}, "two classes are called 'a'"},
-        {{"images", "masks", "", taken, 2}, "class 'ignore' cannot be called so"},
-        {{"images", "masks", "", slash, 2}, "class 'a/b' cannot be called so"},
-        {{"images", "masks", "", empty, 2}, "class '' cannot be called so"},
-        {{"", "masks", "", two, 2}, "'' is no folder's name"},
-        {{"images", "a\nb", "", two, 2}, "'a\nb' is no folder's name"},
-        {{"images", "masks", "\t", two, 2}, "'\t' is no end of a file's name"},
+        {{"images", "masks", "", three, 1, 0}, "1 classes in the masks, expected 2 to 255"},
+        {{"images", "masks", "", twice, 3, 0}, "two classes are called 'a'"},
+        {{"images", "masks", "", taken, 2, 0}, "class 'ignore' cannot be called so"},
+        {{"images", "masks", "", slash, 2, 0}, "class 'a/b' cannot be called so"},
+        {{"images", "masks", "", empty, 2, 0}, "class '' cannot be called so"},
+        {{"", "masks", "", two, 2, 0}, "'' is no folder's name"},
+        {{"images", "a\nb", "", two, 2, 0}, "'a\nb' is no folder's name"},
+        {{"images", "masks", "\t", two, 2, 0}, "'\t' is no end of a file's name"},
+        {{"images", "masks", "", three, 3, 2}, "void: 2 is the number of class 'c'"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect_refusal(f, &bad[i].spec, STATUS_CONFIG, bad[i].text);
@@ -408,7 +411,7 @@ static void real_vessels(void **state)
 {
     (void)state;
     const char *folder = real("CHASEDB1");
-    const struct folder_spec spec = {".", ".", "_1stHO", two, 2};
+    const struct folder_spec spec = {".", ".", "_1stHO", two, 2, 0};
     struct collection c;
     struct err err;
     must(folder_read(&c, folder, &spec, &as_they_are, &err), &err);

@@ -181,12 +181,11 @@ static void test_indices_stand_as_in_the_file_or_are_refused(void **state)
         if (!is_file(file))
             continue;
         if (!index) {
-            const char *why = is_jpeg(file)                          ? "a JPEG"
-                              : strstr(file->name, "-16")            ? "16 bits"
-                              : strncmp(file->name, "png-2", 5) == 0 ? "colours"
-                              : strncmp(file->name, "png-l", 5) == 0 ? "colours"
-                              : strncmp(file->name, "png-6", 5) == 0 ? "colours"
-                                                                     : "transparency";
+            bool grey = !strncmp(file->name, "png-0", 5) || !strncmp(file->name, "png-4", 5);
+            const char *why = is_jpeg(file)               ? "a JPEG"
+                              : strstr(file->name, "-16") ? "16 bits"
+                              : grey                      ? " and not opaque; a mask of"
+                                                          : "; a mask of opaque greys";
             expect_bad(IMAGE_INDEX, file->data, file->bytes, why);
             expect_bad(IMAGE_INDEX, file->data, file->bytes, "expected");
             refused++;

@@ -47,7 +47,7 @@ static struct raster raster_of(const struct image *image)
 
 static struct image noise_image(int32_t h, int32_t w, int32_t c)
 {
-    struct image image = {h, w, c, malloc((size_t)(h * w * c))};
+    struct image image = {.h = h, .w = w, .c = c, .pixels = malloc((size_t)(h * w * c))};
     assert_non_null(image.pixels);
     for (int i = 0; i < h * w * c; i++)
         image.pixels[i] = (uint8_t)(i * 73 % 251 + i / 7 % 5);
@@ -166,7 +166,7 @@ static void weights_are_a_gaussian(void **state)
 {
     (void)state;
     uint8_t pixels[6] = {0, 1, 2, 3, 4, 5};
-    struct image image = {1, 6, 1, pixels};
+    struct image image = {.h = 1, .w = 6, .c = 1, .pixels = pixels};
     struct sliding sliding = {1, 1, 4, 1, 1, 1, tell_apart, NULL};
     struct err err;
     float out[6];
@@ -184,7 +184,8 @@ static void what_is_smaller_is_reflected(void **state)
     static const int row[] = {20, 10, 0, 10, 20, 10, 0, 10}, /* 0 10 20 in the middle of 8 */
         column[] = {7, 9, 7, 9, 7, 9};
     uint8_t of_three[] = {0, 10, 20}, of_two[] = {7, 9};
-    struct image wide = {1, 3, 1, of_three}, high = {2, 1, 1, of_two};
+    struct image wide = {.h = 1, .w = 3, .c = 1, .pixels = of_three},
+                 high = {.h = 2, .w = 1, .c = 1, .pixels = of_two};
     struct asked asked = asked_of(2, 8, 1, 1, 1);
     float *out = slide(&asked, &wide);
     for (int i = 0; i < 16; i++)
@@ -223,7 +224,7 @@ static const struct treatment as_it_is = {0};
 static struct image drawn(const char *rows)
 {
     int32_t w = (int32_t)strcspn(rows, " "), h = ((int32_t)strlen(rows) + 1) / (w + 1);
-    struct image image = {h, w, 1, malloc((size_t)(h * w))};
+    struct image image = {.h = h, .w = w, .c = 1, .pixels = malloc((size_t)(h * w))};
     assert_non_null(image.pixels);
     for (int at = 0; at < h * w; at++)
         image.pixels[at] = levels[rows[at / w * (w + 1) + at % w] - '0'];
@@ -335,7 +336,7 @@ static void what_is_large_goes_in_windows(void **state)
     struct id model = one_logit(lab);
     enum { W = 1024 };
     static float probability[W * (W + 1)];
-    struct image image = {W, W, 1, malloc((size_t)W * (W + 1))};
+    struct image image = {.h = W, .w = W, .c = 1, .pixels = malloc((size_t)W * (W + 1))};
     assert_non_null(image.pixels);
     for (int at = 0; at < W * (W + 1); at++)
         image.pixels[at] = levels[(at / W / 3 + at % W / 5) % 2];

@@ -18,6 +18,16 @@ void collection_free(struct collection *collection)
     *collection = (struct collection){0};
 }
 
+void collection_note(struct collection *collection, const char *text)
+{
+    uint32_t count = collection->note_count++;
+    const char **notes = arena_alloc(&collection->arena, (count + 1) * sizeof *notes);
+    for (uint32_t i = 0; i < count; i++)
+        notes[i] = collection->notes[i];
+    notes[count] = text;
+    collection->notes = notes;
+}
+
 size_t pixel_size(enum pixel pixel)
 {
     return pixel == PIXEL_F32 ? sizeof(float) : 1;

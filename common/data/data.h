@@ -61,8 +61,13 @@ struct collection {
     struct skipped_case *skipped; /* could not be read, and were left out on request */
     uint32_t class_count, mask_class_count;
     const char **classes, **mask_classes;
+    uint32_t note_count;
+    const char **notes; /* collection_note */
 };
 void collection_free(struct collection *collection);
+/* A line about the raw files that their owner should know, as what was taken for what, or left out;
+ * text is the arena's. It is kept with the run and not in the artifact, which depends on neither. */
+void collection_note(struct collection *collection, const char *text);
 /* SHA-256 of the text "D H W C\n" followed by the image's bytes. */
 struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image);
 /* Of one channel of F32: "D H W f32\n", then the bytes. */
@@ -145,13 +150,15 @@ int camvid_read(struct collection *out, const char *folder, const struct fit *fi
  * Any folder of pictures with masks (PNG) of equal names: FOLDER/IMAGES/NAME.{png,jpg,jpeg} and
  * FOLDER/MASKS/NAME+SUFFIX.png, with FOLDER/train.txt (and val.txt, test.txt) of names; or, without
  * train.txt, FOLDER/{Train,Val,Test}/IMAGES/... and all the pictures there, sorted, their ids with
- * the split in front. A mask holds class numbers from 0; of two classes the second may also be 255.
+ * the split in front. A mask holds class numbers from 0. Of two classes the second may also be 255,
+ * in all masks of the set or in none, and not as an entry of a palette of colours.
  */
 struct folder_spec {
     const char *images, *masks; /* "." : no folder of their own */
     const char *mask_suffix;
     const char *const *classes;
     size_t class_count;
+    int void_value; /* in masks: no class; 0: none */
 };
 int folder_sources(const char ***names, const char ***paths, int *count, const char *folder,
                    const struct folder_spec *spec, struct arena *arena, struct err *err);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHANNELS = 3 };
@@ -12,6 +13,12 @@ struct pictures {
     struct fit fit;               /* with a size */
     const struct listed *pattern; /* the size is this one's, and all have to have it; NULL: no */
     uint8_t *images, *masks;
+    struct findings *findings; /* a case each, in the listing's order */
+};
+/* What a case's files have that the set as a whole decides about. */
+struct findings {
+    bool one, white;         /* in a mask of binary values: 1, 255 */
+    struct palette *palette; /* of its mask */
 };
 
 /* ---- one case ------------------------------------------------------------------------------- */
@@ -32,25 +39,40 @@ static int read_picture(struct image *out, struct outcome *outcome, enum image_f
     return status;
 }
 
+/* 255 is the foreground where it is white, not where it numbers a colour. */
+static int class_of(const struct image *mask, size_t at, const struct mask_values *values)
+{
+    int value = mask->pixels[at];
+    bool is_index = mask->palette && !mask->palette->grey;
+    return values->binary && is_index && value == 255 ? -1 : values->becomes[value];
+}
+
 /* Mask values become classes. */
-static int translate(struct image *mask, const struct image *image, const struct listed *one,
-                     struct err *err)
+static int translate(struct findings *found, struct image *mask, const struct image *image,
+                     const struct listed *one, struct err *err)
 {
     if (mask->h != image->h || mask->w != image->w)
         return fail_as(err, STATUS_BAD_DATA, "%dx%d (height x width), but its image '%s' is %dx%d",
                        mask->h, mask->w, one->image, image->h, image->w);
     size_t count = (size_t)mask->h * (size_t)mask->w;
-    if (one->values->binary && memchr(mask->pixels, 1, count) && memchr(mask->pixels, 255, count))
+    bool has_one = one->values->binary && memchr(mask->pixels, 1, count),
+         has_white = one->values->binary && memchr(mask->pixels, 255, count);
+    if (has_one && has_white)
         return fail_as(err, STATUS_BAD_DATA,
-                       "has pixels of 1 and of 255, expected one of them for the foreground");
+                       "has pixels of 1 and of 255, expected one of them for the foreground; "
+                       "source.void: 255 if that is of no class");
     for (size_t i = 0; i < count; i++) {
-        int class = one->values->becomes[mask->pixels[i]];
+        int class = class_of(mask, i, one->values);
         if (class < 0)
-            return fail_as(
-                err, STATUS_BAD_DATA, "the pixel in row %zu, column %zu is %d, expected %s",
-                i / (size_t)mask->w, i % (size_t)mask->w, mask->pixels[i], one->values->expected);
+            return fail_as(err, STATUS_BAD_DATA,
+                           "the pixel in row %zu, column %zu is %d%s, expected %s",
+                           i / (size_t)mask->w, i % (size_t)mask->w, mask->pixels[i],
+                           mask->palette && mask->palette->grey ? " (the grey in its palette)" : "",
+                           one->values->expected);
         mask->pixels[i] = (uint8_t) class;
     }
+    *found = (struct findings){has_one, has_white, mask->palette};
+    mask->palette = NULL;
     return 0;
 }
 
@@ -74,7 +96,7 @@ static int decode_case(struct outcome *outcome, uint32_t index, const void *user
     int status = read_picture(&image, outcome, IMAGE_RGB, pictures->listing, one->image, err) ||
                  check_size(outcome, pictures, &image, err) ||
                  read_picture(&mask, outcome, IMAGE_INDEX, pictures->listing, one->mask, err) ||
-                 translate(&mask, &image, one, err);
+                 translate(&pictures->findings[index], &mask, &image, one, err);
     if (!status) {
         outcome->size[0] = 1;
         outcome->size[1] = image.h;
@@ -110,10 +132,75 @@ static void find_size(struct pictures *pictures)
     }
 }
 
+/* ---- all cases ------------------------------------------------------------------------------ */
+
+/* Either 1 or 255: a set whose void is 255 has masks in which only that occurs. */
+static int check_foreground(const struct pictures *pictures, struct err *err)
+{
+    const struct listing *listing = pictures->listing;
+    const char *one = NULL, *white = NULL;
+    for (uint32_t i = listing->count; i--;) {
+        if (pictures->findings[i].one)
+            one = listing->cases[i].mask;
+        if (pictures->findings[i].white)
+            white = listing->cases[i].mask;
+    }
+    if (one && white)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "'%s/%s' has pixels of 1, '%s' of 255, expected one of them for the "
+                       "foreground in all masks; source.void: 255 if that is of no class",
+                       listing->folder, one, white);
+    return 0;
+}
+
+static const char *colour_text(const uint8_t colour[3], struct arena *arena)
+{
+    return arena_printf(arena, "#%02x%02x%02x", colour[0], colour[1], colour[2]);
+}
+
+/* What the indices of palettes stand for, and whether the palettes agree on it. */
+static void note_palettes(struct collection *out, const struct pictures *pictures)
+{
+    struct listed const *first[256] = {0};
+    uint8_t colours[256][3];
+    const char *differ = NULL, *all = "";
+    uint32_t masks = 0;
+    for (uint32_t i = 0; i < pictures->listing->count; i++) {
+        const struct listed *one = &pictures->listing->cases[i];
+        const struct palette *palette = pictures->findings[i].palette;
+        if (!palette || palette->grey)
+            continue;
+        masks++;
+        for (int k = 0; k < palette->count; k++) {
+            if (palette->used[k] && !first[k]) {
+                first[k] = one;
+                memcpy(colours[k], palette->colour[k], sizeof colours[k]);
+            } else if (palette->used[k] && !differ && memcmp(colours[k], palette->colour[k], 3)) {
+                differ = arena_printf(&out->arena,
+                                      "the palettes of the masks differ: %d is %s in '%s' and %s "
+                                      "in '%s'",
+                                      k, colour_text(colours[k], &out->arena), first[k]->mask,
+                                      colour_text(palette->colour[k], &out->arena), one->mask);
+            }
+        }
+    }
+    for (int k = 0; k < 256; k++)
+        if (first[k])
+            all = arena_printf(&out->arena, "%s%s%d %s", all, *all ? ", " : "", k,
+                               colour_text(colours[k], &out->arena));
+    if (masks)
+        collection_note(out, arena_printf(&out->arena,
+                                          "%u mask%s of colours from a palette read by index: %s",
+                                          masks, masks == 1 ? " is" : "s are", all));
+    if (differ)
+        collection_note(out, differ);
+}
+
 int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
                  struct err *err)
 {
     struct pictures pictures = {.listing = listing, .fit = *fit};
+    pictures.findings = xcalloc(listing->count, sizeof *pictures.findings);
     if (!fit->h)
         find_size(&pictures);
     size_t pixels = (size_t)pictures.fit.h * (size_t)pictures.fit.w;
@@ -128,5 +215,11 @@ int listing_read(struct collection *out, const struct listing *listing, const st
                                  .user = &pictures,
                                  .images = pictures.images,
                                  .masks = pictures.masks};
-    return listing_decode(out, listing, &how, err);
+    int status = listing_decode(out, listing, &how, err) || check_foreground(&pictures, err);
+    if (!status)
+        note_palettes(out, &pictures);
+    for (uint32_t i = 0; i < listing->count; i++)
+        free(pictures.findings[i].palette);
+    free(pictures.findings);
+    return status ? -1 : 0;
 }

@@ -47,19 +47,28 @@ static int check_spec(const struct folder_spec *spec, struct err *err)
                        is_path(spec->images) ? spec->masks : spec->images);
     if (*spec->mask_suffix && !is_path(spec->mask_suffix))
         return fail_as(err, STATUS_CONFIG, "'%s' is no end of a file's name", spec->mask_suffix);
-    return class_names_check(spec->classes, spec->class_count, STATUS_CONFIG, err);
+    TRY(class_names_check(spec->classes, spec->class_count, STATUS_CONFIG, err));
+    if (spec->void_value && (size_t)spec->void_value < spec->class_count)
+        return fail_as(err, STATUS_CONFIG, "void: %d is the number of class '%s'", spec->void_value,
+                       spec->classes[spec->void_value]);
+    return 0;
 }
 
 static const struct mask_values *values_of(const struct folder_spec *spec, struct arena *arena)
 {
-    bool binary = spec->class_count == 2;
+    bool binary = spec->class_count == 2 && spec->void_value != 255;
+    const char *classes =
+        binary ? "0 and 1, or 0 and 255" : arena_printf(arena, "0 to %zu", spec->class_count - 1);
+    const char *also = spec->void_value ? arena_printf(arena, "%d for void", spec->void_value)
+                                        : "a value that source.void names";
     struct mask_values *values =
-        mask_values_new(arena, binary ? "0 and 1, or 0 and 255"
-                                      : arena_printf(arena, "0 to %zu", spec->class_count - 1));
+        mask_values_new(arena, arena_printf(arena, "%s, or %s", classes, also));
     for (size_t i = 0; i < spec->class_count; i++)
         values->becomes[i] = (int16_t)i;
     if (binary)
         values->becomes[255] = 1;
+    if (spec->void_value)
+        values->becomes[spec->void_value] = MASK_IGNORE;
     values->binary = binary;
     return values;
 }

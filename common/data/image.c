@@ -12,7 +12,7 @@ int image_new(struct image *out, int64_t h, int64_t w, enum image_form form, str
         return fail_as(err, STATUS_BAD_DATA,
                        "%lld x %lld pixels; sides of 1 to %d and %d pixels at most are read",
                        (long long)w, (long long)h, IMAGE_LARGEST, IMAGE_PIXELS);
-    *out = (struct image){(int32_t)h, (int32_t)w, form == IMAGE_RGB ? 3 : 1, NULL};
+    *out = (struct image){.h = (int32_t)h, .w = (int32_t)w, .c = form == IMAGE_RGB ? 3 : 1};
     out->pixels = xcalloc((size_t)h * (size_t)w, (size_t)out->c);
     return 0;
 }
@@ -20,6 +20,7 @@ int image_new(struct image *out, int64_t h, int64_t w, enum image_form form, str
 void image_free(struct image *image)
 {
     free(image->pixels);
+    free(image->palette);
     *image = (struct image){0};
 }
 

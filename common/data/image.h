@@ -10,12 +10,21 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the indices of a mask stand for in a viewer. */
+struct palette {
+    bool grey; /* all entries are: their greys became the values, else the indices */
+    int count;
+    uint8_t colour[256][3];
+    bool used[256]; /* by a pixel */
+};
 struct image {
     int32_t h, w, c;
-    uint8_t *pixels; /* freed by image_free */
+    uint8_t *pixels;         /* freed by image_free */
+    struct palette *palette; /* INDEX: the file's, or NULL; likewise */
 };
 /* Sides are 1 to IMAGE_LARGEST, IMAGE_PIXELS in all: checked from the header, before any room is
  * taken. */
@@ -25,8 +34,11 @@ enum { IMAGE_LARGEST = 32768, IMAGE_PIXELS = 1 << 27 };
  * RGB: c = 3; grey is repeated, CMYK (also Adobe's inverted) converted, alpha composited on black,
  *      16 bit rounded to 8.
  * GREY: c = 1; colour by the luma of ITU-R BT.601.
- * INDEX: c = 1; a mask's class indices as they stand in the file: grey values of 1, 2, 4 or 8 bits
- *      not stretched, or palette indices. Colour, alpha, 16 bit and JPEG (lossy) are refused.
+ * INDEX: c = 1; a mask's values as they stand in the file: grey values of 1, 2, 4 or 8 bits, not
+ *      stretched; RGB where red, green and blue are equal; of a palette of greys alone (all of its
+ *      entries) the greys, so that their order means nothing; of one with a colour the indices.
+ *      Refused are colours, pixels that are not opaque (but of palettes), two indices of one grey,
+ *      16 bits and JPEG (lossy).
  */
 enum image_form { IMAGE_RGB, IMAGE_GREY, IMAGE_INDEX };
 int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,

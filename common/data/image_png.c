@@ -1,5 +1,6 @@
 /* PNG through libpng. Rows are read as they stand in the file, one byte a sample (two, high byte
- * first, where the file has 16 bits); what they mean is worked out here, so that a palette index or a grey value is never silently changed. */
+ * first, where the file has 16 bits); what they mean is worked out here, so that a palette index or
+ * a grey value is never silently changed. */
 #include "data/image_parts.h"
 
 #include "base/file.h"
@@ -49,26 +50,6 @@ struct header {
     int palette_count, alpha_count;
 };
 
-static bool has_alpha(const struct header *header)
-{
-    return (header->kind & PNG_COLOR_MASK_ALPHA) || header->transparent || header->alpha_count;
-}
-
-static int check_index_form(const struct header *header, struct err *err)
-{
-    const char *what = header->bits == 16                       ? "16 bits a sample"
-                       : header->kind == PNG_COLOR_TYPE_PALETTE ? NULL
-                       : header->kind & PNG_COLOR_MASK_COLOR    ? "colours"
-                       : has_alpha(header)                      ? "transparency"
-                                                                : NULL;
-    if (what)
-        return fail_as(err, STATUS_BAD_DATA,
-                       "a PNG with %s; a mask of grey values or palette indices of at most 8 bits "
-                       "expected",
-                       what);
-    return 0;
-}
-
 static int sample_of(const struct header *header, const uint8_t *pixel, int i)
 {
     return header->bits == 16 ? pixel[2 * i] << 8 | pixel[2 * i + 1] : pixel[i];
@@ -93,43 +74,107 @@ static bool is_key(const struct header *header, const uint8_t *pixel)
            sample_of(header, pixel, 2) == key->blue;
 }
 
-/* Red, green and blue over black, of one pixel's samples. */
-static void colour_of(uint8_t rgb[3], const struct header *header, const uint8_t *pixel)
+/* One pixel's samples as 8 bits each; returns alpha. */
+static int colour_of(uint8_t rgb[3], const struct header *header, const uint8_t *pixel)
 {
-    int alpha = is_key(header, pixel) ? 0 : 255;
     if (header->kind == PNG_COLOR_TYPE_PALETTE) {
         const png_color *entry = &header->palette[*pixel];
         rgb[0] = entry->red, rgb[1] = entry->green, rgb[2] = entry->blue;
-        if (*pixel < header->alpha_count)
-            alpha = header->palette_alpha[*pixel];
-    } else {
-        int colour = header->kind & PNG_COLOR_MASK_COLOR ? 1 : 0;
-        for (int i = 0; i < 3; i++)
-            rgb[i] = (uint8_t)level_of(header, pixel, i * colour);
-        if (header->kind & PNG_COLOR_MASK_ALPHA)
-            alpha = level_of(header, pixel, 1 + 2 * colour);
+        return *pixel < header->alpha_count ? header->palette_alpha[*pixel] : 255;
     }
-    for (int i = 0; i < 3 && alpha < 255; i++)
-        rgb[i] = (uint8_t)((rgb[i] * alpha + 127) / 255);
+    int colour = header->kind & PNG_COLOR_MASK_COLOR ? 1 : 0;
+    for (int i = 0; i < 3; i++)
+        rgb[i] = (uint8_t)level_of(header, pixel, i * colour);
+    if (header->kind & PNG_COLOR_MASK_ALPHA)
+        return level_of(header, pixel, 1 + 2 * colour);
+    return is_key(header, pixel) ? 0 : 255;
 }
 
-static int convert(const struct image *out, enum image_form form, const struct header *header,
-                   const uint8_t *samples, struct err *err)
+static int check_palette(const struct header *header, const uint8_t *samples, struct err *err)
 {
-    for (int64_t i = 0; i < header->h * header->w; i++) {
-        const uint8_t *pixel = samples + i * header->stride;
-        if (header->kind == PNG_COLOR_TYPE_PALETTE && *pixel >= header->palette_count)
+    for (int64_t i = 0; i < header->h * header->w; i++)
+        if (samples[i] >= header->palette_count)
             return fail_as(err, STATUS_BAD_DATA,
                            "damaged PNG: pixel (%lld, %lld) has palette entry %d of %d",
-                           (long long)(i % header->w), (long long)(i / header->w), *pixel,
+                           (long long)(i % header->w), (long long)(i / header->w), samples[i],
                            header->palette_count);
-        if (form == IMAGE_INDEX) {
-            out->pixels[i] = *pixel;
-            continue;
-        }
+    return 0;
+}
+
+static void convert(const struct image *out, enum image_form form, const struct header *header,
+                    const uint8_t *samples)
+{
+    for (int64_t i = 0; i < header->h * header->w; i++) {
         uint8_t rgb[3];
-        colour_of(rgb, header, pixel);
+        int alpha = colour_of(rgb, header, samples + i * header->stride);
+        for (int k = 0; k < 3 && alpha < 255; k++)
+            rgb[k] = (uint8_t)((rgb[k] * alpha + 127) / 255);
         image_put(out, form, i, rgb);
+    }
+}
+
+/* ---- masks ---------------------------------------------------------------------------------- */
+static struct palette *palette_of(const struct header *header, const uint8_t *samples)
+{
+    struct palette *out = xcalloc(1, sizeof *out);
+    out->count = header->palette_count;
+    out->grey = true;
+    for (int i = 0; i < out->count; i++) {
+        uint8_t *colour = out->colour[i];
+        const png_color *entry = &header->palette[i];
+        colour[0] = entry->red, colour[1] = entry->green, colour[2] = entry->blue;
+        out->grey &= colour[0] == colour[1] && colour[0] == colour[2];
+    }
+    for (int64_t i = 0; i < header->h * header->w; i++)
+        out->used[samples[i]] = true;
+    return out;
+}
+
+/* Two indices of one grey would no longer differ. */
+static int check_greys(const struct palette *palette, struct err *err)
+{
+    int index_of[256];
+    memset(index_of, -1, sizeof index_of);
+    for (int i = 0; i < palette->count; i++) {
+        int grey = palette->colour[i][0];
+        if (!palette->used[i])
+            continue;
+        if (index_of[grey] >= 0)
+            return fail_as(err, STATUS_BAD_DATA,
+                           "palette entries %d and %d are both grey %d; one grey a class expected",
+                           index_of[grey], i, grey);
+        index_of[grey] = i;
+    }
+    return 0;
+}
+
+static int convert_palette(struct image *out, const struct header *header, const uint8_t *samples,
+                           struct err *err)
+{
+    const struct palette *palette = out->palette = palette_of(header, samples);
+    if (palette->grey)
+        TRY(check_greys(palette, err));
+    for (int64_t i = 0; i < header->h * header->w; i++)
+        out->pixels[i] = palette->grey ? palette->colour[samples[i]][0] : samples[i];
+    return 0;
+}
+
+static int convert_mask(struct image *out, const struct header *header, const uint8_t *samples,
+                        struct err *err)
+{
+    if (header->kind == PNG_COLOR_TYPE_PALETTE)
+        return convert_palette(out, header, samples, err);
+    for (int64_t i = 0; i < header->h * header->w; i++) {
+        const uint8_t *pixel = samples + i * header->stride;
+        uint8_t rgb[3];
+        bool opaque = colour_of(rgb, header, pixel) == 255;
+        if (!opaque || rgb[0] != rgb[1] || rgb[0] != rgb[2])
+            return fail_as(err, STATUS_BAD_DATA,
+                           "pixel (%lld, %lld) is #%02x%02x%02x%s; a mask of opaque greys or of "
+                           "palette indices expected",
+                           (long long)(i % header->w), (long long)(i / header->w), rgb[0], rgb[1],
+                           rgb[2], opaque ? "" : " and not opaque");
+        out->pixels[i] = *pixel;
     }
     return 0;
 }
@@ -199,12 +244,18 @@ int image_decode_png(struct image *out, enum image_form form, const uint8_t *byt
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, err, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     int status = info ? read_header(png, info, &input, &header) : fail(err, "libpng cannot start");
-    if (!status && form == IMAGE_INDEX)
-        status = check_index_form(&header, err);
+    if (!status && form == IMAGE_INDEX && header.bits == 16)
+        status = fail_as(err, STATUS_BAD_DATA,
+                         "a PNG with 16 bits a sample; a mask of at most 8 expected");
     if (!status)
         status = image_new(out, header.h, header.w, form, err) ||
-                 read_samples(&samples, png, info, &header) ||
-                 convert(out, form, &header, samples, err);
+                 read_samples(&samples, png, info, &header);
+    if (!status && header.kind == PNG_COLOR_TYPE_PALETTE)
+        status = check_palette(&header, samples, err);
+    if (!status && form == IMAGE_INDEX)
+        status = convert_mask(out, &header, samples, err);
+    else if (!status)
+        convert(out, form, &header, samples);
     free(samples);
     png_destroy_read_struct(&png, &info, NULL);
     if (status)

@@ -13,7 +13,7 @@
 struct mask_values {
     int16_t becomes[256];
     const char *expected; /* for messages: "1 to 3" */
-    bool binary;          /* 1 and 255 become the same: a file that has both is not understood */
+    bool binary;          /* 1 and 255 become the same: one of them, in all files */
 };
 /* All -1. */
 struct mask_values *mask_values_new(struct arena *arena, const char *expected);

@@ -140,7 +140,10 @@ static int predict_resized(struct predictor *p, float *probability, const struct
     const struct fit *fit = &p->treatment.fit;
     int32_t outputs = (int32_t)p->description.outputs;
     size_t pixels = (size_t)fit->h * (size_t)fit->w;
-    struct image fitted = {fit->h, fit->w, image->c, xcalloc(pixels, (size_t)image->c)};
+    struct image fitted = {.h = fit->h,
+                           .w = fit->w,
+                           .c = image->c,
+                           .pixels = xcalloc(pixels, (size_t)image->c)};
     struct raster raster = raster_of(&fitted);
     float *frame = xcalloc(pixels, (size_t)outputs * sizeof *frame);
     fit_case(fitted.pixels, NULL, fit, image->pixels, NULL, image->h, image->w, image->c);

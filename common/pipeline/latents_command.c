@@ -421,7 +421,7 @@ static int label_rows(struct work *work, struct err *err)
 static int write_picture(struct work *work, const float *pixels, const char *name, struct err *err)
 {
     const struct image_data *data = &work->coder.vae.description.data;
-    struct image image = {(int32_t)data->h, (int32_t)data->w, (int32_t)data->c, NULL};
+    struct image image = {.h = (int32_t)data->h, .w = (int32_t)data->w, .c = (int32_t)data->c};
     char path[PATH_BYTES];
     const char *file = arena_printf(&work->arena, "%s.png", name);
     TRY(path_join(path, work->options.output, file, err));

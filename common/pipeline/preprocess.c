@@ -46,11 +46,18 @@ static const struct field source_fields[] = {
      .max = CIFAR10_BATCHES},
     {"images", FIELD_TEXT, AT(source.images), "images",
      .help = "folder: where the images are; .: in root"},
-    {"masks", FIELD_TEXT, AT(source.masks), "masks", .help = "folder: where the masks are"},
+    {"masks", FIELD_TEXT, AT(source.masks), "masks",
+     .help =
+         "folder: where the masks are: PNG of class numbers from 0, in greys (also of a palette "
+         "of nothing else) or as indices of a palette with colours; of two classes all masks "
+         "may have 255 for 1"},
     {"mask_suffix", FIELD_TEXT, AT(source.mask_suffix), "''",
      .help = "folder: the mask of NAME is NAME and this"},
     {"class_names", FIELD_TEXTS, AT(source.class_names), "[background, foreground]",
      .help = "folder: classes of the masks, from 0", .min_count = 2},
+    {"void", FIELD_INT, AT(source.void_value), "0",
+     .help = "folder: the value in masks that is of no class and counts nowhere, as 255; 0: none",
+     .min = 0, .max = 255, .later = true},
     {0},
 };
 static const struct field intensity_fields[] = {
@@ -119,7 +126,8 @@ static struct folder_spec folder_spec(const struct preprocess_config *config)
                                 .masks = config->source.masks,
                                 .mask_suffix = config->source.mask_suffix,
                                 .classes = config->source.class_names.items,
-                                .class_count = config->source.class_names.count};
+                                .class_count = config->source.class_names.count,
+                                .void_value = (int)config->source.void_value};
 }
 
 static int source_files(const char ***names, const char ***paths, int *count,

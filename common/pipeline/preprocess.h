@@ -26,6 +26,7 @@ struct preprocess_config {
         int64_t batches;                          /* cifar10 */
         const char *images, *masks, *mask_suffix; /* folder */
         struct text_list class_names;
+        int64_t void_value;
     } source;
     struct int_list size;     /* none: as in the files; else h, w, or of volumes d, h, w */
     struct real_list spacing; /* of volumes: none: as in the files; else d, h, w in mm */

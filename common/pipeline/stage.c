@@ -48,7 +48,7 @@ static int check_unet(const void *config, const enum stage_kind *fillers, struct
 const struct stage_info stage_table[STAGES] = {
     [PREPROCESS] = {.name = "preprocess",
                     .help = "decode raw files into a dataset",
-                    .version = 2,
+                    .version = 3,
                     .fields = preprocess_fields,
                     .config_size = sizeof(struct preprocess_config),
                     .output = "dataset",

@@ -130,9 +130,18 @@ name: folder
 preprocess:
   source: {format: folder, root: pets, mask_suffix: _m, class_names: [none, pet, rest, edge]}
 END
-"$BUILD/preprocess" "$tmp/folder.yaml" >"$tmp/out" 2>"$tmp/said"
+plain=$("$BUILD/preprocess" "$tmp/folder.yaml" 2>"$tmp/said")
 holds "a folder of pictures and masks" grep -x \
     'preprocess: 2 train, 0 val, 2 test cases of 2x3x3, masks of 4 classes' "$tmp/said"
+
+# A mask that draws its values 1, 2 and 3 in red, green and blue.
+echo iVBORw0KGgoAAAANSUhEUgAAAAMAAAACAgMAAADgGo6JAAAADFBMVEUAAAD/AAAA/wAAAP+bwBPcAAAADElEQVR4nGPIYdIBAAF4AJvs+hkYAAAAAElFTkSuQmCC |
+    base64 -d >"$pets/masks/tom_m.png"
+note='1 mask is of colours from a palette read by index: 1 #ff0000, 2 #00ff00, 3 #0000ff'
+again=$("$BUILD/preprocess" "$tmp/folder.yaml" 2>"$tmp/said")
+is "a palette of colours is the same data set" "$plain" "$again"
+holds "but what stands for what is said" grep -x "preprocess: $note" "$tmp/said"
+holds "and kept with the run" sh -c "'$BUILD/registry' show $(sql 'SELECT max(id) FROM run') | grep -F '$note'"
 
 # Volumes (packed NIfTI) of 4x3x2 voxels of 2, 2 and 2.5 mm, without masks or lists.
 mkdir "$tmp/data/scans"

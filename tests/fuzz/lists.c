@@ -92,7 +92,7 @@ static void check_sources(const char *folder, const char **names, const char **p
 static void lists(const char *folder, uint8_t format, struct input rest)
 {
     static const char *const classes[] = {"nothing", "something"};
-    const struct folder_spec spec = {"images", "masks", "", classes, 2};
+    const struct folder_spec spec = {"images", "masks", "", classes, 2, 0};
     struct arena arena = {0};
     const char **names, **paths;
     int count, status, files;
