@@ -15,6 +15,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "store_spoil.h"
+
 struct fixture {
     char lab[64];
     struct store *store;
@@ -223,6 +225,8 @@ static int open_crafted(const struct fixture *f, const char *json, const struct 
     must(file_publish(path, json, strlen(json), err), err);
     must(draft_path(draft, "dataset.safetensors", path, err), err);
     must(tensors_write(path, items, count, NULL, 0, err), err);
+    if (items->type == TENSOR_F32)
+        spoil(path, INFINITY);
     must(draft_seal(draft, &id, err), err);
     int status = dataset_open(&d, f->store, &id, &meter, err);
     if (!status)
@@ -288,7 +292,7 @@ static void tensors_that_do_not_fit(void **state)
     const struct fixture *f = *state;
     static const int32_t wild[] = {0, 2};
     static const uint8_t ones[] = {0, 0, 0, 0, 0, 0, 0, 1};
-    static const float endless[8] = {0, 1e30f, -1e30f, INFINITY};
+    static const float endless[8] = {0, 1e30f, -1e30f, 12345.678f};
     const struct {
         struct tensor items[2];
         const char *piece;
@@ -296,7 +300,7 @@ static void tensors_that_do_not_fit(void **state)
         {{LABELS, {"mask", TENSOR_U8, 1, {1}, zeros, 1}}, "images"},
         {{{"images", TENSOR_F64, 4, {2, 2, 2, 1}, zeros, 64}, LABELS}, "images"},
         {{{"images", TENSOR_F32, 4, {2, 2, 2, 1}, endless, 32}, LABELS},
-         "value 3 of 'images' is inf"},
+         "value 3 of tensor 'images' is inf"},
         {{{"images", TENSOR_U8, 3, {2, 2, 2}, zeros, 8}, LABELS}, "'images' has 3 dimensions"},
         {{{"images", TENSOR_U8, 4, {2, 0, 2, 1}, zeros, 0}, LABELS},
          "dimension 1 of 'images' is 0"},

@@ -4,7 +4,7 @@
 #include "nn/evaluate.h"
 
 #include "store/tensors.h"
-#include "store_lab.h"
+#include "store_spoil.h"
 
 #include <math.h>
 
@@ -61,6 +61,8 @@ struct weights {
     size_t count;
     struct tensor items[16];
     float data[16][PIXELS * 8];
+    const char *meta[2]; /* of the file; NULL: none */
+    float spoilt;        /* if not finite, it stands where the weights have to_spoil */
 };
 
 static float *weight(struct weights *w, const char *name, int dims, int64_t a, int64_t b)
@@ -75,7 +77,7 @@ static float *weight(struct weights *w, const char *name, int dims, int64_t a, i
     return memset(w->data[w->count++], 0, (size_t)count * sizeof(float));
 }
 
-static struct id artifact(struct lab *lab, const void *from, const struct field *fields,
+static struct id artifact(struct lab *lab, const void *from, const struct model_kind *kind,
                           const struct weights *w)
 {
     struct draft *draft;
@@ -83,12 +85,16 @@ static struct id artifact(struct lab *lab, const void *from, const struct field 
     char path[PATH_BYTES];
     struct err err;
     OK(draft_open(&draft, lab->store, &err));
-    OK(model_text_write(from, fields, draft, &err));
+    OK(model_text_write(kind, from, draft, &err));
     OK(draft_path(draft, "weights.safetensors", path, &err));
-    OK(tensors_write(path, w->items, w->count, NULL, 0, &err));
+    OK(tensors_write(path, w->items, w->count, w->meta, w->meta[0] != NULL, &err));
+    if (!isfinite(w->spoilt))
+        spoil(path, w->spoilt);
     OK(draft_seal(draft, &id, &err));
     return id;
 }
+
+static int64_t one[] = {1};
 
 static void fill(float *out, int count, double value)
 {
@@ -97,34 +103,41 @@ static void fill(float *out, int count, double value)
 }
 
 /* z ~ N(z_mean, exp(z_logvar)) whatever the image is; the label alone decides the image. */
-static struct id grey_vae(struct lab *lab, bool conditional)
+static void grey_weights(struct vae_description *is, struct weights *w, bool conditional)
 {
-    struct vae_description is = {.data = {1, SIDE, SIDE, 1, CLASSES}};
-    is.model = (struct vae_model_config){.kind = VAE_MLP,
-                                         .latent_channels = LATENT,
-                                         .label_channels = conditional,
-                                         .channels = {1, (int64_t[]){1}},
-                                         .kernel = 4,
-                                         .activation = ACT_RELU,
-                                         .logvar_min = -12,
-                                         .logvar_max = 8};
-    struct weights w = {0};
+    *w = (struct weights){0};
+    *is = (struct vae_description){.data = {1, SIDE, SIDE, 1, CLASSES}};
+    is->model = (struct vae_model_config){.kind = VAE_MLP,
+                                          .latent_channels = LATENT,
+                                          .label_channels = conditional,
+                                          .channels = {1, one},
+                                          .kernel = 4,
+                                          .activation = ACT_RELU,
+                                          .logvar_min = -12,
+                                          .logvar_max = 8};
     int label = conditional;
-    weight(&w, "encoder.z_mean.weight", 2, LATENT, PIXELS + label);
-    fill(weight(&w, "encoder.z_mean.bias", 1, LATENT, 0), LATENT, z_mean);
-    weight(&w, "encoder.z_logvar.weight", 2, LATENT, PIXELS + label);
-    fill(weight(&w, "encoder.z_logvar.bias", 1, LATENT, 0), LATENT, z_logvar);
-    float *logits = weight(&w, "decoder.logits.weight", 2, PIXELS, LATENT + label);
-    weight(&w, "decoder.logits.bias", 1, PIXELS, 0);
+    weight(w, "encoder.z_mean.weight", 2, LATENT, PIXELS + label);
+    fill(weight(w, "encoder.z_mean.bias", 1, LATENT, 0), LATENT, z_mean);
+    weight(w, "encoder.z_logvar.weight", 2, LATENT, PIXELS + label);
+    fill(weight(w, "encoder.z_logvar.bias", 1, LATENT, 0), LATENT, z_logvar);
+    float *logits = weight(w, "decoder.logits.weight", 2, PIXELS, LATENT + label);
+    weight(w, "decoder.logits.bias", 1, PIXELS, 0);
     if (conditional) {
-        weight(&w, "encoder.label.weight", 2, CLASSES, 1);
-        float *paint = weight(&w, "decoder.label.weight", 2, CLASSES, 1);
+        weight(w, "encoder.label.weight", 2, CLASSES, 1);
+        float *paint = weight(w, "decoder.label.weight", 2, CLASSES, 1);
         for (int k = 0; k < CLASSES; k++)
             paint[k] = (float)log(level_of(k) / (1 - level_of(k)));
         for (int i = 0; i < PIXELS; i++)
             logits[i * (LATENT + 1) + LATENT] = 1;
     }
-    return artifact(lab, &is, vae_description_fields, &w);
+}
+
+static struct id grey_vae(struct lab *lab, bool conditional)
+{
+    struct vae_description is;
+    struct weights w;
+    grey_weights(&is, &w, conditional);
+    return artifact(lab, &is, &vae_kind, &w);
 }
 
 /* The nearest level to the mean of the four pools' maxima: |x - l|^2 is least where 2 x l - l^2 is
@@ -133,7 +146,7 @@ static struct id level_judge(struct lab *lab, int64_t side)
 {
     struct classifier_description is = {.data = {1, side, side, 1, CLASSES}};
     is.model = (struct classifier_model_config){
-        .channels = {1, (int64_t[]){1}}, .hidden = 1, .norm = NORM_NONE, .activation = ACT_RELU};
+        .channels = {1, one}, .hidden = 1, .norm = NORM_NONE, .activation = ACT_RELU};
     struct weights w = {0};
     float *conv = weight(&w, "0.conv.weight", 1, 1, 0);
     w.items[0].dims = 4;
@@ -150,7 +163,7 @@ static struct id level_judge(struct lab *lab, int64_t side)
         logits[k] = (float)(2 * level_of(k));
         bias[k] = (float)-(level_of(k) * level_of(k));
     }
-    return artifact(lab, &is, classifier_description_fields, &w);
+    return artifact(lab, &is, &classifier_kind, &w);
 }
 
 /* ---- evaluating ----------------------------------------------------------------------------- */
@@ -319,25 +332,130 @@ static void unconditional(void **state)
     free(json);
 }
 
+/* A judge that calls everything "grey"; returns its biases. */
+static float *grey_judge(struct classifier_description *is, struct weights *w)
+{
+    *is = (struct classifier_description){.data = {1, SIDE, SIDE, 1, CLASSES}};
+    is->model =
+        (struct classifier_model_config){.channels = {1, one}, .hidden = 1, .activation = ACT_RELU};
+    *w = (struct weights){0};
+    weight(w, "0.conv.weight", 1, 9, 0);
+    w->items[0].dims = 4;
+    memcpy(w->items[0].dim, (int64_t[]){1, 3, 3, 1}, 4 * sizeof(int64_t));
+    weight(w, "0.conv.bias", 1, 1, 0);
+    weight(w, "hidden.weight", 1, PIXELS / 4, 0);
+    weight(w, "hidden.bias", 1, 1, 0);
+    weight(w, "logits.weight", 2, CLASSES, 1);
+    float *bias = weight(w, "logits.bias", 1, CLASSES, 0);
+    bias[1] = 1;
+    return bias;
+}
+
+/* No class is the greatest of NaNs, and no number follows from an infinity. */
+static void only_numbers_are_judged(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct classifier_description is;
+    struct weights w;
+    struct id model = grey_vae(lab, true), judge, result;
+    const float bad[] = {NAN, INFINITY};
+    for (int i = 0; i < 2; i++) {
+        grey_judge(&is, &w)[2] = to_spoil;
+        w.spoilt = bad[i];
+        judge = artifact(lab, &is, &classifier_kind, &w);
+        FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
+              i ? "value 2 of tensor 'logits.bias' is inf"
+                : "value 2 of tensor 'logits.bias' is nan");
+        assert_non_null(strstr(err.text, "weights of artifact '"));
+    }
+    grey_judge(&is, &w)[2] = -3e38f; /* the greatest is another's, and yet */
+    judge = artifact(lab, &is, &classifier_kind, &w);
+    FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_FAILED,
+          "the judge, images from 0 on: the classifier's logits are beyond 1e19");
+}
+
+static void a_variance_is_not_negative(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct classifier_description is;
+    struct weights w;
+    struct id model = grey_vae(lab, true), judge, result;
+    grey_judge(&is, &w);
+    is.model.norm = NORM_BATCH;
+    w.items[1].name = "0.norm.bias"; /* the convolution has none then */
+    weight(&w, "0.norm.weight", 1, 1, 0);
+    weight(&w, "0.norm.running_mean", 1, 1, 0)[0] = -1;
+    float *variance = weight(&w, "0.norm.running_var", 1, 1, 0);
+    judge = artifact(lab, &is, &classifier_kind, &w);
+    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    variance[0] = -1e-6f;
+    judge = artifact(lab, &is, &classifier_kind, &w);
+    FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
+          "value 0 of '0.norm.running_var' is -1e-06; a variance is not below 0");
+}
+
+/* What others wrote may say nothing of itself, but nothing wrong. */
+static void weights_of_another_layout(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct classifier_description is;
+    struct weights w;
+    struct id model = grey_vae(lab, true), judge, result;
+    const struct {
+        const char *meta[2], *text;
+    } bad[] = {{{"layout", "OIHW"},
+                "metadata 'layout' say 'OIHW'; 'channels-last; convolutions [out,depth,"},
+               {{"version", "2"}, "metadata 'version' say '2'; '1' expected"},
+               {{"model", "vae\n"}, "metadata 'model' say 'vae'; 'classifier' expected"},
+               {{"model", "classifier\nmodel.channels=[1]\nmodel.hidden=2\n"},
+                "metadata 'model' say 'model.hidden=2'; 'model.hidden=1' expected"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        grey_judge(&is, &w);
+        memcpy(w.meta, bad[i].meta, sizeof w.meta);
+        judge = artifact(lab, &is, &classifier_kind, &w);
+        FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
+              bad[i].text);
+    }
+}
+
+/* What overflows is seen before the sigmoid makes it 1, and the case is named. */
+static void codes_and_images_are_numbers(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model, result;
+    struct evaluate_config config = usual;
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_MSE}};
+    config.importance_samples = 0;
+    static const char *const want[] = {
+        "case 'test-02': the encoder's z_mean and z_logvar are beyond 1e19",
+        "case 'test-02': the decoder's logits are beyond 1e19",
+        "case 'test-02': the decoder's logits are not finite; first at 'decoder.logits"};
+    for (int i = 0; i < 3; i++) {
+        struct vae_description is;
+        struct weights w;
+        grey_weights(&is, &w, false);
+        fill(w.data[i ? 5 : 1], 1, 3e38); /* a bias */
+        if (i == 2)
+            fill(w.data[4], LATENT, 3e38);
+        model = artifact(lab, &is, &vae_kind, &w);
+        FAILS(evaluate(&result, lab, NULL, &model, NULL, &config, &err), STATUS_FAILED, want[i]);
+    }
+}
+
 /* A judge that calls everything "grey" is obeyed where grey was asked for. */
 static void judge_is_asked(void **state)
 {
     struct lab *lab = *state;
     struct err err;
     struct id model = grey_vae(lab, true), result;
-    struct classifier_description is = {.data = {1, SIDE, SIDE, 1, CLASSES}};
-    is.model = (struct classifier_model_config){
-        .channels = {1, (int64_t[]){1}}, .hidden = 1, .activation = ACT_RELU};
-    struct weights w = {0};
-    weight(&w, "0.conv.weight", 1, 9, 0);
-    w.items[0].dims = 4;
-    memcpy(w.items[0].dim, (int64_t[]){1, 3, 3, 1}, 4 * sizeof(int64_t));
-    weight(&w, "0.conv.bias", 1, 1, 0);
-    weight(&w, "hidden.weight", 1, PIXELS / 4, 0);
-    weight(&w, "hidden.bias", 1, 1, 0);
-    weight(&w, "logits.weight", 2, CLASSES, 1);
-    weight(&w, "logits.bias", 1, CLASSES, 0)[1] = 1;
-    struct id judge = artifact(lab, &is, classifier_description_fields, &w);
+    struct classifier_description is;
+    struct weights w;
+    grey_judge(&is, &w);
+    struct id judge = artifact(lab, &is, &classifier_kind, &w);
     OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "judge_accuracy"), 3.0 / TEST, 1e-12);      /* 0 2 1 0 2 1 0 2 1 0 */
@@ -389,7 +507,7 @@ static void too_many_features(void **state)
     struct id model = grey_vae(lab, true), result;
     struct classifier_description is = {.data = {1, SIDE, SIDE, 1, CLASSES}};
     is.model = (struct classifier_model_config){
-        .channels = {1, (int64_t[]){1}}, .hidden = HIDDEN, .activation = ACT_RELU};
+        .channels = {1, one}, .hidden = HIDDEN, .activation = ACT_RELU};
     const struct {
         const char *name;
         int dims;
@@ -405,7 +523,7 @@ static void too_many_features(void **state)
         for (int k = 0; k < t->dims; k++)
             t->bytes *= (size_t)(t->dim[k] = shapes[i].dim[k]);
     }
-    struct id judge = artifact(lab, &is, classifier_description_fields, &w);
+    struct id judge = artifact(lab, &is, &classifier_kind, &w);
     FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_CONFIG,
           "'fd_judge' takes a judge of at most 1024 hidden units, this one has 1025");
     struct evaluate_config config = usual;
@@ -556,13 +674,21 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(numbers),       LAB_TEST(importance_weights),
-        LAB_TEST(judged_apart),  LAB_TEST(too_many_features),
-        LAB_TEST(unconditional), LAB_TEST(judge_is_asked),
-        LAB_TEST(cases),         LAB_TEST(pictures),
+        LAB_TEST(numbers),
+        LAB_TEST(importance_weights),
+        LAB_TEST(judged_apart),
+        LAB_TEST(too_many_features),
+        LAB_TEST(unconditional),
+        LAB_TEST(judge_is_asked),
+        LAB_TEST(only_numbers_are_judged),
+        LAB_TEST(a_variance_is_not_negative),
+        LAB_TEST(weights_of_another_layout),
+        LAB_TEST(codes_and_images_are_numbers),
+        LAB_TEST(cases),
+        LAB_TEST(pictures),
         LAB_TEST(floats),
-
-        LAB_TEST(on_the_run),    LAB_TEST(refusals),
+        LAB_TEST(on_the_run),
+        LAB_TEST(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 #include "store/tensors.h"
 
 #include <math.h>
-#include "store_lab.h"
+#include "store_spoil.h"
 
 enum { ROWS = 3, WIDTH = 2, CLASSES = 4 };
 static const struct vae_description is = {.model = {.latent_channels = WIDTH},
@@ -67,7 +67,7 @@ struct file {
     enum tensor_type type;
     int64_t rows, width, label_rows;
     int32_t label;
-    float z;
+    float z;           /* any: another writer's */
     const char *names; /* NULL: none */
 };
 static const struct file good = {TENSOR_F32, ROWS, WIDTH, ROWS, 1, 0.5f, "x\ny\nz"};
@@ -78,13 +78,15 @@ static void write_file(const char *path, const struct file *file)
     float z[ROWS * WIDTH] = {0};
     int32_t label[ROWS] = {0};
     const char *meta[] = {"names", file->names};
-    z[3] = file->z;
+    z[3] = to_spoil;
     label[1] = file->label;
     struct tensor items[] = {{"z_mean", file->type, 2, {file->rows, file->width}, z, 0},
                              {"labels", TENSOR_I32, 1, {file->label_rows}, label, 0}};
     items[0].bytes = (size_t)(file->rows * file->width) * tensor_size(file->type);
     items[1].bytes = (size_t)file->label_rows * sizeof(int32_t);
     OK(tensors_write(path, items, file->label_rows ? 2 : 1, meta, file->names ? 1 : 0, &err));
+    if (items[0].bytes > 3 * sizeof *z)
+        spoil(path, file->z);
 }
 
 static void refused(struct lab *lab, struct file file, const char *text)
@@ -134,8 +136,10 @@ static void refusals(void **state)
     struct file bad;
     refused(lab, BUT(type, TENSOR_I32), "z_mean");
     refused(lab, BUT(width, 1), "z_mean is [3,1], [N,2] expected");
-    refused(lab, BUT(z, NAN), "z_mean: row 1 has a value that is no number");
-    refused(lab, BUT(z, -INFINITY), "z_mean: row 1 has a value that is no number");
+    refused(lab, BUT(z, NAN), "value 3 of tensor 'z_mean' is nan; a finite number expected");
+    refused(lab, BUT(z, -INFINITY), "value 3 of tensor 'z_mean' is -inf; a finite number expected");
+    refused(lab, BUT(z, 3e38f), "z_mean: number 1 of row 1 is 3e+38, whose square is infinite");
+    refused(lab, BUT(z, -1.845e19f), "z_mean: number 1 of row 1 is -1.845e+19, whose square is");
     refused(lab, BUT(label_rows, 2), "2 labels for 3 codes");
     refused(lab, BUT(label, -1), "label -1 of row 1, but there are 4 classes");
     refused(lab, BUT(label, CLASSES), "label 4 of row 1, but there are 4 classes");

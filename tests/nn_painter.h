@@ -7,7 +7,7 @@
 #include "nn/evaluate.h"
 #include "nn/segment.h"
 #include "store/tensors.h"
-#include "store_lab.h"
+#include "store_spoil.h"
 
 #include <math.h>
 
@@ -144,9 +144,12 @@ static inline struct id painter_of(struct lab *lab, const struct head *head,
     char path[PATH_BYTES];
     struct err err;
     OK(draft_open(&draft, lab->store, &err));
-    OK(model_text_write(&is, unet_description_fields, draft, &err));
+    OK(model_text_write(&unet_kind, &is, draft, &err));
     OK(draft_path(draft, "weights.safetensors", path, &err));
     OK(tensors_write(path, w->items, w->count, NULL, 0, &err));
+    for (int k = 0; k < head->outputs; k++)
+        if (head->offset[k] == to_spoil)
+            spoil(path, NAN);
     OK(draft_seal(draft, &id, &err));
     free(w);
     return id;

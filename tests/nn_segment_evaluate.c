@@ -348,15 +348,20 @@ static void not_a_number(void **state)
     struct lab *lab = *state;
     struct err err;
     struct data data;
-    const float slope[CLASSES] = {0}, offset[CLASSES] = {0, NAN, 0};
+    const float none[CLASSES] = {0}, nan[CLASSES] = {0, to_spoil, 0};
+    const float steep[CLASSES] = {0, 3e38f, 0}, much[CLASSES] = {0, 3e38f, 0};
+    static const char logits[] = "the UNet's logits are not finite; first at 'head";
     draw(&data, five, FIVE, 2);
-    struct id model = painter(lab, &(struct head){1, slope, offset + 1}, 2, 1), result;
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED,
-          "the model's output for case 'wide' is not a number");
+    struct id model = painter(lab, &(struct head){1, none, nan + 1}, 2, 1), result;
+    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
+          "value 0 of tensor 'head.bias' is nan");
+    model = painter(lab, &(struct head){1, steep + 1, much + 1}, 2, 1);
+    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
+    assert_true(starts_with(err.text, "case 'wide': "));
     draw(&data, three, 3, CLASSES);
-    model = painter(lab, &(struct head){CLASSES, slope, offset}, CLASSES, 1);
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED,
-          "the model's output for case 'all' is not a number");
+    model = painter(lab, &(struct head){CLASSES, steep, much}, CLASSES, 1);
+    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
+    assert_true(starts_with(err.text, "case 'all': "));
 }
 
 /* Labels of whole images are nothing to a UNet: the model's data had seven, these have none. What it

@@ -191,7 +191,12 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
     struct dataset dataset;
     struct meter meter = {0};
     toy_data(&dataset, toy);
+    static const struct field fields[] = {{.key = "name", .type = FIELD_TEXT}, {0}};
+    static const struct model_kind kind = {"toy", fields};
+    static const char *const description = "toy";
     struct task task = {.name = "toy",
+                        .kind = &kind,
+                        .model = &description,
                         .config = &toy->config,
                         .seed = toy_seed + toy->other,
                         .loss = toy->linear ? toy_linear : toy_loss,

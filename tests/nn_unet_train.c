@@ -196,7 +196,7 @@ static void patches(void **state)
     struct unet_config config;
     struct arena arena = {0};
     struct err err;
-    OK(model_text_read(&is, unet_description_fields, lab->store, &model, &arena, &err));
+    OK(model_text_read(&is, &unet_kind, lab->store, &model, &arena, &err));
     assert_true(is.patch.present);
     assert_int_equal(is.patch.d, 1);
     assert_int_equal(is.patch.h, 6);

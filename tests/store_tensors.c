@@ -3,7 +3,9 @@
 #include "base/memory.h"
 #include "store/tensors.h"
 
-#include "store_lab.h"
+#include "store_spoil.h"
+
+#include <math.h>
 
 #include <sys/wait.h>
 
@@ -297,6 +299,42 @@ static void one_name_is_one_tensor(void **state)
     assert_false(file_exists(path));
 }
 
+/* F32 alone: a history of doubles has cells without a value. */
+static void numbers_are_finite(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    char path[PATH_BYTES];
+    const struct {
+        float number;
+        const char *text;
+    } bad[] = {{NAN, "nan"}, {INFINITY, "inf"}, {-INFINITY, "-inf"}};
+    float values[21] = {0, -0.0f, 3.4e38f, -3.4e38f, 1e-45f};
+    double cells[2] = {NAN, INFINITY};
+    const struct tensor items[] = {{"cells", TENSOR_F64, 1, {2}, cells, sizeof cells},
+                                   {"w", TENSOR_F32, 2, {3, 7}, values, sizeof values}};
+    OK(path_join(path, lab->path, "t.safetensors", &err));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct tensors file;
+        const struct tensor *tensor;
+        char want[128];
+        values[17] = bad[i].number;
+        snprintf(want, sizeof want, "value 17 of tensor 'w' is %s; a finite number expected",
+                 bad[i].text);
+        FAILS(tensors_write(path, items, 2, NULL, 0, &err), STATUS_FAILED, want);
+        assert_non_null(strstr(err.text, path));
+        assert_false(file_exists(path));
+        values[17] = to_spoil;
+        OK(tensors_write(path, items, 2, NULL, 0, &err));
+        spoil(path, bad[i].number);
+        OK(tensors_open(&file, path, &err));
+        OK(tensors_need(&tensor, &file, "cells", TENSOR_F64, 1, &err));
+        FAILS(tensors_need(&tensor, &file, "w", TENSOR_F32, 2, &err), STATUS_BAD_DATA, want);
+        tensors_close(&file);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 /* With the reference library, where there is one: PYTHON names the interpreter. */
 static void the_reference_library_reads_what_is_written(void **state)
 {
@@ -341,6 +379,7 @@ int main(void)
         LAB_TEST(written_bytes_are_canonical),
         LAB_TEST(what_is_written_is_read_again),
         LAB_TEST(one_name_is_one_tensor),
+        LAB_TEST(numbers_are_finite),
         LAB_TEST(the_reference_library_reads_what_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,18 +85,6 @@ static int make_resident(struct dataset *out, const struct tensor *images,
     return 0;
 }
 
-/* Padding and intensities make finite numbers only; others would spoil a training late. */
-static int check_finite(const struct tensor *images, struct err *err)
-{
-    const float *value = images->data;
-    size_t count = images->bytes / sizeof *value;
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(value[i]))
-            return fail_as(err, STATUS_BAD_DATA, "value %zu of 'images' is %g; a number expected",
-                           i, (double)value[i]);
-    return 0;
-}
-
 /* u8 or f32 */
 static int need_images(const struct tensor **images, struct dataset *out,
                        const struct tensors *tensors, struct err *err)
@@ -105,8 +93,7 @@ static int need_images(const struct tensor **images, struct dataset *out,
     out->pixel = any && any->type == TENSOR_F32 ? PIXEL_F32 : PIXEL_U8;
     TRY(tensors_need(images, tensors, "images", out->pixel == PIXEL_F32 ? TENSOR_F32 : TENSOR_U8,
                      -1, err));
-    TRY(check_images(out, *images, err));
-    return out->pixel == PIXEL_F32 ? check_finite(*images, err) : 0;
+    return check_images(out, *images, err);
 }
 
 static int read_tensors(struct dataset *out, uint32_t *cases, const struct tensors *tensors,

@@ -44,8 +44,10 @@ int snapshot_open(struct snapshot *out, struct params *params, enum array weight
 void snapshot_close(struct snapshot *snapshot);
 /* Copies the arrays into the slots that are, or are not, those of the best epoch. */
 int snapshot_take(struct snapshot *snapshot, bool best, struct err *err);
-/* Publishes weights (the best epoch's or the present ones, and state) by their plain names. */
-int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best, struct err *err);
+/* Publishes weights (the best epoch's or the present ones, and state) by their plain names. model:
+ * model_text. */
+int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best,
+                           const char *model, struct err *err);
 
 int checkpoint_write(const struct run *run, struct snapshot *snapshot,
                      const struct position *position, struct err *err);

@@ -88,8 +88,11 @@ int snapshot_take(struct snapshot *snapshot, bool best, struct err *err)
     return 0;
 }
 
-int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best, struct err *err)
+int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best,
+                           const char *model, struct err *err)
 {
+    const char *meta[2 * WEIGHTS_META];
+    weights_meta(meta, model);
     if (!best)
         TRY(snapshot_take(snapshot, false, err));
     struct tensor *items = xcalloc(snapshot->count, sizeof *items);
@@ -101,7 +104,7 @@ int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool bes
         items[count] = snapshot->items[i];
         items[count++].name = slot->entry->name;
     }
-    int status = tensors_write(path, items, count, NULL, 0, err);
+    int status = tensors_write(path, items, count, meta, WEIGHTS_META, err);
     free(items);
     return status;
 }

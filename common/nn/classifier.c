@@ -42,7 +42,7 @@ const struct field classifier_fields[] = {
     {0},
 };
 
-const struct field classifier_description_fields[] = {
+static const struct field description_fields[] = {
     {.key = "model",
      .type = FIELD_SECTION,
      .offset = offsetof(struct classifier_description, model),
@@ -55,6 +55,7 @@ const struct field classifier_description_fields[] = {
      .help = "what it was trained on"},
     {0},
 };
+const struct model_kind classifier_kind = {"classifier", description_fields};
 
 /* ---- model ---------------------------------------------------------------------------------- */
 static struct layers layers_of(const struct classifier_model_config *config)
@@ -136,13 +137,13 @@ int classifier_train(const struct training *where, const struct classifier_confi
         return fail_as(err, STATUS_CONFIG, "a classifier needs labels, and the data set has none");
     struct user user = {&classifier, config->label_smoothing};
     struct task task = {.name = "train-classifier",
+                        .kind = &classifier_kind,
+                        .model = &classifier,
                         .config = &config->train,
                         .seed = seed,
                         .loss = loss,
                         .user = &user,
                         .groups = groups,
                         .group_count = 1};
-    if (!where->explain)
-        TRY(model_text_write(&classifier, classifier_description_fields, draft, err));
     return train(where, &task, draft, err);
 }

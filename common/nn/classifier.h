@@ -30,7 +30,7 @@ struct classifier_description {
     struct classifier_model_config model;
     struct image_data data;
 };
-extern const struct field classifier_description_fields[];
+extern const struct model_kind classifier_kind;
 
 /* image [n,d,h,w,c] -> features [n,1,1,1,hidden]: what the hidden layer says, activated */
 val classifier_features(struct graph *g, const struct classifier_model_config *config, val image);

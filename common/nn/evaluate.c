@@ -69,8 +69,8 @@ int decode_all(struct evaluator *e, const float *z, const int32_t *label, uint32
         memcpy(codes, z + first * latent, n * latent * sizeof *codes);
         memcpy(labels, label + first, n * sizeof *labels);
         rc = obey_stop(err);
-        if (!rc)
-            rc = trained_vae_decode(&e->vae, codes, labels, NULL, image, NULL, err);
+        if (!rc && (rc = trained_vae_decode(&e->vae, codes, labels, NULL, image, NULL, err)))
+            wrap(err, "codes from %u on", (unsigned)first);
         if (!rc)
             rc = use(user, image, first, n, err);
     }
@@ -218,6 +218,14 @@ static int measure_batch(struct evaluator *e, struct work *w, const struct batch
     return 0;
 }
 
+/* That at which the model failed, if it did. */
+static void name_case(const struct evaluator *e, const struct batch *b, struct err *err)
+{
+    int32_t bad = trained_vae_bad_case(&e->vae);
+    if (bad >= 0)
+        wrap(err, "case '%s'", e->what->dataset->ids[b->index[bad]]);
+}
+
 static int measure_cases(struct evaluator *e, struct err *err)
 {
     struct loader_spec spec = {.split = (enum split)e->config->split,
@@ -231,8 +239,8 @@ static int measure_cases(struct evaluator *e, struct err *err)
     uint32_t first = 0;
     for (const struct batch *b; !rc && (b = loader_next(loader)); first += b->real) {
         rc = obey_stop(err);
-        if (!rc)
-            rc = measure_batch(e, &w, b, first, err);
+        if (!rc && (rc = measure_batch(e, &w, b, first, err)))
+            name_case(e, b, err);
         progress_step(&progress, first + b->real, 1, "cases", "");
     }
     progress_end(&progress);
@@ -282,7 +290,7 @@ static int evaluate(struct evaluator *e, const struct draft *draft, struct err *
     if (e->classes > 1)
         e->wrong_label = arena_alloc(&e->arena, e->count * sizeof *e->wrong_label);
     TRY(measure_cases(e, err));
-    take_means(e);
+    TRY(take_means(e, err));
     if (e->judged)
         TRY(judge_images(e, err));
     TRY(write_metrics(e->metrics.items, e->metrics.count, draft, err));

@@ -51,9 +51,9 @@ int decode_all(struct evaluator *e, const float *z, const int32_t *label, uint32
 void prior_codes(const struct evaluator *e, const char *purpose, uint32_t count, float *z,
                  int32_t *label);
 
-/* The means of what was measured case by case, as metrics. */
-void take_means(struct evaluator *e);
-/* metrics.json; sorts the items. */
+/* The means of what was measured case by case, as metrics; a case without a number is an error. */
+int take_means(struct evaluator *e, struct err *err);
+/* metrics.json; sorts the items. NaN: undefined; an infinity is an error. */
 int write_metrics(struct named_value *items, size_t count, const struct draft *draft,
                   struct err *err);
 int write_cases(const struct evaluator *e, const struct draft *draft, struct err *err);

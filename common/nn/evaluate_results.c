@@ -38,16 +38,22 @@ static double value_of(const struct case_result *result, const struct column *co
     return *(const double *)((const char *)result + column->offset);
 }
 
-void take_means(struct evaluator *e)
+int take_means(struct evaluator *e, struct err *err)
 {
     struct column column[8];
     size_t n = columns(e, column);
     for (size_t k = 0; k < n; k++) {
         double sum = 0;
-        for (uint32_t i = 0; i < e->count; i++)
-            sum += value_of(&e->cases[i], &column[k]);
+        for (uint32_t i = 0; i < e->count; i++) {
+            double value = value_of(&e->cases[i], &column[k]);
+            if (!isfinite(value))
+                return fail(err, "case '%s': %s is %g; a finite number expected",
+                            e->what->dataset->ids[e->begin + i], column[k].name, value);
+            sum += value;
+        }
         metric(e, column[k].name, sum / e->count);
     }
+    return 0;
 }
 
 int write_cases(const struct evaluator *e, const struct draft *draft, struct err *err)
@@ -88,6 +94,9 @@ static int by_name(const void *a, const void *b)
 int write_metrics(struct named_value *items, size_t count, const struct draft *draft,
                   struct err *err)
 {
+    for (size_t i = 0; i < count; i++)
+        if (isinf(items[i].value))
+            return fail(err, "metric '%s' is infinite", items[i].name);
     qsort(items, count, sizeof *items, by_name);
     struct text text = {0};
     text_puts(&text, "{");

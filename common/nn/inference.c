@@ -29,6 +29,7 @@ static int build_encoder(struct trained_vae *vae, struct err *err)
     vae->encoder.label = g_input(g, "label", I32, per_case(vae->batch, 1));
     val z_logvar, z_mean = vae_encode(g, &is->model, &is->data, vae->encoder.image,
                                       vae->encoder.label, &z_logvar);
+    finite_watch(&vae->encoder.finite, g, g_concat(g, z_mean, z_logvar, AXIS_C), &vae->arena);
     vae->encoder.z_mean = g_output(g, "z_mean", z_mean);
     vae->encoder.z_logvar = g_output(g, "z_logvar", z_logvar);
     return graph_check(g, err);
@@ -42,6 +43,7 @@ static int build_decoder(struct trained_vae *vae, struct err *err)
     vae->decoder.label = g_input(g, "label", I32, per_case(vae->batch, 1));
     vae->decoder.target = g_input(g, "target", F32, image_shape(&is->data, vae->batch));
     val logits = vae_decode(g, &is->model, &is->data, vae->decoder.z, vae->decoder.label);
+    finite_watch(&vae->decoder.finite, g, logits, &vae->arena);
     val term = vae_reconstruction(g, &is->loss, logits, vae->decoder.target);
     vae->decoder.image = g_output(g, "image", g_unary(g, OP_sigmoid, logits));
     vae->decoder.reconstruction = g_output(g, "reconstruction", term);
@@ -62,14 +64,14 @@ int trained_vae_open(struct trained_vae *out, const struct store *store, const s
 {
     *out = (struct trained_vae){.batch = batch};
     struct vae_description *is = &out->description;
-    TRY(model_text_read(is, vae_description_fields, store, artifact, &out->arena, err));
+    TRY(model_text_read(is, &vae_kind, store, artifact, &out->arena, err));
     out->latent = (int32_t)is->model.latent_channels;
     out->pixels = is->data.d * is->data.h * is->data.w * is->data.c;
     out->params = params_new();
     TRY(build_encoder(out, err));
     TRY(build_decoder(out, err));
-    TRY(params_realise(out->params, backend, 0, err));
-    TRY(weights_load(out->params, store, artifact, err));
+    const char *model = model_text(&vae_kind, is, &out->arena);
+    TRY(weights_load(out->params, backend, model, store, artifact, err));
     TRY(plan(&out->encoder.plan, out->encoder.graph, backend, meter, err));
     TRY(plan(&out->decoder.plan, out->decoder.graph, backend, meter, err));
     return clear_target(out, err);
@@ -92,6 +94,7 @@ int trained_vae_encode(struct trained_vae *vae, const float *image, const int32_
     TRY(plan_put(encode, vae->encoder.image, image, err));
     TRY(plan_put(encode, vae->encoder.label, label, err));
     TRY(plan_run(encode, err));
+    TRY(finite_check(&vae->encoder.finite, encode, "the encoder's z_mean and z_logvar", err));
     TRY(plan_get(encode, vae->encoder.z_mean, z_mean, err));
     return plan_get(encode, vae->encoder.z_logvar, z_logvar, err);
 }
@@ -105,9 +108,16 @@ int trained_vae_decode(struct trained_vae *vae, const float *z, const int32_t *l
     if (target)
         TRY(plan_put(decode, vae->decoder.target, target, err));
     TRY(plan_run(decode, err));
+    TRY(finite_check(&vae->decoder.finite, decode, "the decoder's logits", err));
     if (image)
         TRY(plan_get(decode, vae->decoder.image, image, err));
     return reconstruction ? plan_get(decode, vae->decoder.reconstruction, reconstruction, err) : 0;
+}
+
+int32_t trained_vae_bad_case(const struct trained_vae *vae)
+{
+    int32_t encoder = vae->encoder.finite.bad;
+    return encoder >= 0 ? encoder : vae->decoder.finite.bad;
 }
 
 void image_to_bytes(uint8_t *out, const float *image, size_t count)
@@ -125,7 +135,7 @@ int trained_classifier_open(struct trained_classifier *out, const struct store *
 {
     *out = (struct trained_classifier){.batch = batch};
     struct classifier_description *is = &out->description;
-    TRY(model_text_read(is, classifier_description_fields, store, artifact, &out->arena, err));
+    TRY(model_text_read(is, &classifier_kind, store, artifact, &out->arena, err));
     int32_t classes = (int32_t)is->data.classes;
     out->scores = arena_alloc(&out->arena, (size_t)batch * (size_t)classes * sizeof *out->scores);
     out->params = params_new();
@@ -134,9 +144,10 @@ int trained_classifier_open(struct trained_classifier *out, const struct store *
     val features = classifier_features(g, &is->model, out->image);
     out->features = g_output(g, "features", features);
     out->logits = g_output(g, "logits", classifier_head(g, &is->model, classes, features));
+    finite_watch(&out->finite, g, out->logits, &out->arena);
     TRY(graph_check(g, err));
-    TRY(params_realise(out->params, backend, 0, err));
-    TRY(weights_load(out->params, store, artifact, err));
+    const char *model = model_text(&classifier_kind, is, &out->arena);
+    TRY(weights_load(out->params, backend, model, store, artifact, err));
     return plan(&out->plan, g, backend, meter, err);
 }
 
@@ -153,6 +164,7 @@ int trained_classifier_predict(struct trained_classifier *classifier, const floa
 {
     TRY(plan_put(classifier->plan, classifier->image, image, err));
     TRY(plan_run(classifier->plan, err));
+    TRY(finite_check(&classifier->finite, classifier->plan, "the classifier's logits", err));
     TRY(plan_get(classifier->plan, classifier->logits, classifier->scores, err));
     if (features)
         TRY(plan_get(classifier->plan, classifier->features, features, err));

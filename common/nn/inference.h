@@ -1,12 +1,14 @@
 /*
  * Trained models in use: rebuilt from their artifact (model.txt, weights.safetensors), planned for
  * one batch size. Arrays on the host are full batches; what lies beyond the caller's cases is
- * ignored. Close what was opened, also after a failed open.
+ * ignored, but has to be numbers: a model that says what is none fails, and its `finite.bad` is the
+ * case. Close what was opened, also after a failed open.
  */
 #ifndef CAIRN_NN_INFERENCE_H
 #define CAIRN_NN_INFERENCE_H
 
 #include "nn/classifier.h"
+#include "nn/finite.h"
 #include "nn/vae.h"
 
 struct trained_vae {
@@ -19,11 +21,13 @@ struct trained_vae {
         struct graph *graph;
         struct plan *plan;
         val image, label, z_mean, z_logvar;
+        struct finite finite;
     } encoder;
     struct {
         struct graph *graph;
         struct plan *plan;
         val z, label, target, image, reconstruction;
+        struct finite finite;
     } decoder;
 };
 int trained_vae_open(struct trained_vae *out, const struct store *store, const struct id *artifact,
@@ -37,6 +41,9 @@ int trained_vae_encode(struct trained_vae *vae, const float *image, const int32_
 int trained_vae_decode(struct trained_vae *vae, const float *z, const int32_t *label,
                        const float *target, float *image, float *reconstruction, struct err *err);
 
+/* The case of the batch at which encoding or decoding failed; -1: at none. */
+int32_t trained_vae_bad_case(const struct trained_vae *vae);
+
 /* Values in [0, 1] to the nearest of 0 to 255; what is beyond, as volumes may have it, to the end. */
 void image_to_bytes(uint8_t *out, const float *image, size_t count);
 
@@ -48,6 +55,7 @@ struct trained_classifier {
     struct graph *graph;
     struct plan *plan;
     val image, features, logits;
+    struct finite finite;
     float *scores; /* [batch, classes] */
 };
 int trained_classifier_open(struct trained_classifier *out, const struct store *store,

@@ -20,7 +20,8 @@ static int look(void *user, const float *image, uint32_t first, uint32_t n, stru
     struct view *view = user;
     struct trained_classifier *judge = &view->e->judge;
     float *features = view->points ? view->features : NULL;
-    TRY(trained_classifier_predict(judge, image, view->predicted, features, err));
+    if (trained_classifier_predict(judge, image, view->predicted, features, err))
+        return wrap(err, "the judge, images from %u on", (unsigned)first);
     for (uint32_t i = 0; i < n && first + i < view->labels; i++)
         view->right += view->predicted[i] == view->label[first + i];
     for (uint32_t i = 0; i < n && first + i < view->points; i++)

@@ -8,6 +8,9 @@
 #include <string.h>
 
 enum { BATCH = 200 };
+/* The greatest root of a float. What is beyond it would overflow in the decoder, where an activation
+ * may turn an infinity into a plausible number. */
+#define CODE_LIMIT 1.844674297e19f
 
 /* ---- names ---------------------------------------------------------------------------------- */
 /* Names stand in JSON, which has no other bytes (RFC 3629). */
@@ -117,9 +120,10 @@ static int read_codes(struct latents *out, const struct tensors *file, int32_t w
     out->width = width;
     out->z_mean = memcpy(arena_alloc(arena, codes->bytes), codes->data, codes->bytes);
     for (size_t i = 0; i < out->count * (size_t)width; i++)
-        if (!isfinite(out->z_mean[i]))
-            return fail_as(err, STATUS_BAD_DATA, "z_mean: row %zu has a value that is no number",
-                           i / (size_t)width);
+        if (fabsf(out->z_mean[i]) > CODE_LIMIT)
+            return fail_as(err, STATUS_BAD_DATA,
+                           "z_mean: number %zu of row %zu is %g, whose square is infinite",
+                           i % (size_t)width, i / (size_t)width, (double)out->z_mean[i]);
     return 0;
 }
 

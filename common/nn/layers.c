@@ -1,5 +1,7 @@
 #include "nn/layers.h"
 
+#include "base/text.h"
+
 #include <math.h>
 
 const char *const norm_names[] = {"none", "batch", "instance", "group", NULL};
@@ -8,6 +10,7 @@ const char *const act_names[] = {"none", "relu",    "leaky_relu", "silu",
 
 static const float norm_eps = 1e-5f;
 static const float running_momentum = 0.1f;
+static const char variance_name[] = "running_var";
 
 struct window window_same(struct shape x, int32_t size, int32_t stride)
 {
@@ -95,7 +98,7 @@ static val batch_norm(struct graph *g, const struct layers *layers, val x, val g
     val running_mean =
         g_state(g, layers->group, "running_mean", per_channel, (struct initial){INIT_ZERO, 0});
     val running_var =
-        g_state(g, layers->group, "running_var", per_channel, (struct initial){INIT_ONE, 0});
+        g_state(g, layers->group, variance_name, per_channel, (struct initial){INIT_ONE, 0});
     if (graph_mode(g) == MODE_EVALUATE) {
         val deviation = g_unary(g, OP_sqrt_, g_affine(g, running_var, 1, norm_eps));
         val rstd = g_unary(g, OP_reciprocal, deviation);
@@ -110,6 +113,11 @@ static val batch_norm(struct graph *g, const struct layers *layers, val x, val g
     g_blend(g, running_mean, mean, 1 - running_momentum, running_momentum, 0);
     g_blend(g, running_var, variance, 1 - running_momentum, running_momentum, 0);
     return y;
+}
+
+bool layer_is_variance(const struct entry *entry)
+{
+    return entry->state && ends_with(entry->name, variance_name);
 }
 
 val layer_norm(struct graph *g, const struct layers *layers, const char *name, val x, enum act act)

@@ -38,6 +38,8 @@ val layer_conv_transposed(struct graph *g, const struct layers *layers, const ch
 /* NAME.weight (gamma), NAME.bias (beta), and for batch norm the state NAME.running_mean and
  * NAME.running_var (momentum 0.1, unbiased, as PyTorch); then act. NORM_NONE: act alone. */
 val layer_norm(struct graph *g, const struct layers *layers, const char *name, val x, enum act act);
+/* Whether it is a running_var: no value of it is below 0. */
+bool layer_is_variance(const struct entry *entry);
 /* NAME.weight [classes, size], N(0, 1): label [n,1,1,1,1] -> [n,1,1,1,size] */
 val layer_embedding(struct graph *g, const struct layers *layers, const char *name, val label,
                     int32_t classes, int32_t size);

@@ -44,13 +44,23 @@ int image_data_match(const struct image_data *model, const struct image_data *da
                    (long long)data->classes);
 }
 
-int model_text_write(const void *from, const struct field *fields, const struct draft *draft,
+const char *model_text(const struct model_kind *kind, const void *from, struct arena *arena)
+{
+    struct text text = {0};
+    text_printf(&text, "%s\n", kind->name);
+    config_dump(&text, kind->fields, from, "");
+    const char *copy = arena_strdup(arena, text.data);
+    text_free(&text);
+    return copy;
+}
+
+int model_text_write(const struct model_kind *kind, const void *from, const struct draft *draft,
                      struct err *err)
 {
     char path[PATH_BYTES];
     TRY(draft_path(draft, name, path, err));
     struct text text = {0};
-    config_dump(&text, fields, from, "");
+    config_dump(&text, kind->fields, from, "");
     int rc = file_publish(path, text.data, text.length, err);
     text_free(&text);
     return rc;
@@ -94,14 +104,14 @@ int model_text_bind(void *into, const struct field *fields, const char *text, co
     return config_bind(into, fields, tree, "", arena, err);
 }
 
-int model_text_read(void *into, const struct field *fields, const struct store *store,
+int model_text_read(void *into, const struct model_kind *kind, const struct store *store,
                     const struct id *artifact, struct arena *arena, struct err *err)
 {
     char path[PATH_BYTES], *bytes;
     size_t length;
     TRY(artifact_path(path, store, artifact, name, err));
     TRY(file_read(&bytes, &length, path, MODEL_TEXT_LIMIT, err));
-    int rc = model_text_bind(into, fields, bytes, name, arena, err);
+    int rc = model_text_bind(into, kind->fields, bytes, name, arena, err);
     free(bytes);
     return rc ? wrap(err, "%s of artifact %.12s", name, artifact->hex) : 0;
 }

@@ -1,7 +1,7 @@
 /*
  * model.txt: what a model is, beside its weights in the artifact. The canonical configuration dump
  * ("path=value" lines) of a struct described by a field table, read back through the same table, so
- * that a model can be rebuilt from its artifact alone.
+ * that a model can be rebuilt from its artifact alone. The weights' metadata repeat it.
  */
 #ifndef CAIRN_NN_MODEL_TEXT_H
 #define CAIRN_NN_MODEL_TEXT_H
@@ -21,9 +21,16 @@ struct image_data image_data_of(const struct dataset *dataset);
 int image_data_match(const struct image_data *model, const struct image_data *data,
                      const char *what, struct err *err);
 
-int model_text_write(const void *from, const struct field *fields, const struct draft *draft,
+/* A kind of model, and the struct that describes one of it. */
+struct model_kind {
+    const char *name;
+    const struct field *fields;
+};
+/* "KIND\n", then what model.txt holds. */
+const char *model_text(const struct model_kind *kind, const void *from, struct arena *arena);
+int model_text_write(const struct model_kind *kind, const void *from, const struct draft *draft,
                      struct err *err);
-int model_text_read(void *into, const struct field *fields, const struct store *store,
+int model_text_read(void *into, const struct model_kind *kind, const struct store *store,
                     const struct id *artifact, struct arena *arena, struct err *err);
 /* The same from a text that is at hand, a run's configuration. what: its name for messages. */
 int model_text_bind(void *into, const struct field *fields, const char *text, const char *what,

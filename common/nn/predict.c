@@ -87,8 +87,7 @@ int predictor_open(struct predictor *out, const struct store *store, const struc
 {
     *out = (struct predictor){
         .store = store, .model = *model, .treatment = *treatment, .meter = meter};
-    TRY(model_text_read(&out->description, unet_description_fields, store, model, &out->arena,
-                        err));
+    TRY(model_text_read(&out->description, &unet_kind, store, model, &out->arena, err));
     const struct image_data *data = &out->description.data;
     if (data->c != 1 && (data->c != 3 || data->d != 1))
         return fail_as(err, STATUS_BAD_DATA,

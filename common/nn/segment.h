@@ -5,6 +5,7 @@
 #ifndef CAIRN_NN_SEGMENT_H
 #define CAIRN_NN_SEGMENT_H
 
+#include "nn/finite.h"
 #include "nn/model_text.h"
 #include "nn/segment_loss.h"
 #include "nn/train.h"
@@ -38,7 +39,7 @@ struct unet_description {
     struct unet_patch patch;     /* absent: it saw whole images */
     struct unet_spacing spacing; /* absent: the data set's is not known */
 };
-extern const struct field unet_description_fields[];
+extern const struct model_kind unet_kind;
 
 /* segment_loss of logits[0], the model's, and the others, of deep supervision, each at half the
  * weight of the one before; the weights add up to 1. */
@@ -63,6 +64,7 @@ struct trained_unet {
     struct graph *graph;
     struct plan *plan;
     val image, probability;
+    struct finite finite;
 };
 /* As trained_vae_open. shape: d, h, w to plan for; zeros: those of the training data. */
 int trained_unet_open(struct trained_unet *out, const struct store *store,

@@ -42,6 +42,13 @@ static int keep_case(struct segmentation *s, uint32_t i, const float *p, struct 
     return 0;
 }
 
+/* That at which the model failed, if it did. */
+static void name_case(const struct segmentation *s, uint32_t first, struct err *err)
+{
+    if (s->unet.finite.bad >= 0)
+        wrap(err, "case '%s'", case_name(s, first + (uint32_t)s->unet.finite.bad));
+}
+
 static int predict_batches(struct segmentation *s, struct loader *loader, float *probability,
                            struct err *err)
 {
@@ -50,7 +57,9 @@ static int predict_batches(struct segmentation *s, struct loader *loader, float 
     int status = 0;
     uint32_t first = 0;
     for (const struct batch *b; !status && (b = loader_next(loader)); first += b->real) {
-        status = obey_stop(err) || trained_unet_predict(&s->unet, b->image, probability, err);
+        status = obey_stop(err);
+        if (!status && (status = trained_unet_predict(&s->unet, b->image, probability, err)))
+            name_case(s, first, err);
         for (uint32_t i = 0; !status && i < b->real; i++)
             status = keep_case(s, first + i, probability + i * s->pixels * s->outputs, err);
         progress_step(&progress, first + b->real, 1, "cases", "");
@@ -100,8 +109,10 @@ static int predict_in_windows(struct segmentation *s, struct err *err)
                                       .c = data->c,
                                       .pixel = data->pixel,
                                       .values = images + i * image};
-        status = sliding_predict(probability, &sliding, &raster, err) ||
-                 keep_case(s, i, probability, err);
+        status = sliding_predict(probability, &sliding, &raster, err);
+        if (status && s->unet.finite.bad >= 0)
+            wrap(err, "case '%s'", case_name(s, i));
+        status = status || keep_case(s, i, probability, err);
         progress_step(&progress, i + 1, 1, "cases", "");
     }
     progress_end(&progress);
@@ -212,7 +223,7 @@ static int check_model(struct unet_description *unet, struct segmentation *s, st
 {
     const struct evaluation *what = s->what;
     struct image_data data = image_data_of(what->dataset);
-    TRY(model_text_read(unet, unet_description_fields, what->store, what->model, &s->arena, err));
+    TRY(model_text_read(unet, &unet_kind, what->store, what->model, &s->arena, err));
     data.classes = unet->data.classes; /* labels of whole images are nothing to it */
     TRY(image_data_match(&unet->data, &data, "the model", err));
     if (unet->mask_classes != what->dataset->mask_class_count)

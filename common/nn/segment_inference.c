@@ -1,6 +1,8 @@
 /* A trained UNet in use. */
 #include "nn/segment.h"
 
+#include <math.h>
+
 static int input_shape(struct shape *out, const struct image_data *data, int32_t batch,
                        struct shape shape, struct err *err)
 {
@@ -21,7 +23,7 @@ int trained_unet_open(struct trained_unet *out, const struct store *store,
 {
     *out = (struct trained_unet){.batch = batch};
     struct unet_description *unet = &out->description;
-    TRY(model_text_read(unet, unet_description_fields, store, artifact, &out->arena, err));
+    TRY(model_text_read(unet, &unet_kind, store, artifact, &out->arena, err));
     struct shape image;
     TRY(input_shape(&image, &unet->data, batch, shape, err));
     out->pixels = (int64_t)image.d * image.h * image.w;
@@ -32,12 +34,13 @@ int trained_unet_open(struct trained_unet *out, const struct store *store,
     int extra_count;
     val logits =
         unet_logits(g, &unet->model, (int32_t)unet->outputs, out->image, extra, &extra_count);
+    finite_watch(&out->finite, g, logits, &out->arena);
     out->probability =
         g_output(g, "probability",
                  unet->outputs == 1 ? g_unary(g, OP_sigmoid, logits) : g_softmax(g, logits));
     TRY(graph_check(g, err));
-    TRY(params_realise(out->params, backend, 0, err));
-    TRY(weights_load(out->params, store, artifact, err));
+    const char *model = model_text(&unet_kind, unet, &out->arena);
+    TRY(weights_load(out->params, backend, model, store, artifact, err));
     struct plan_options options = {.meter = meter};
     return plan_make(&out->plan, g, backend, &options, err);
 }
@@ -55,6 +58,7 @@ int trained_unet_predict(struct trained_unet *unet, const float *image, float *p
 {
     TRY(plan_put(unet->plan, unet->image, image, err));
     TRY(plan_run(unet->plan, err));
+    TRY(finite_check(&unet->finite, unet->plan, "the UNet's logits", err));
     return plan_get(unet->plan, unet->probability, probability, err);
 }
 
@@ -66,7 +70,7 @@ uint8_t unet_decide(const float *p, int32_t outputs, float *sure)
     }
     int32_t best = 0;
     for (int32_t k = 1; k < outputs; k++)
-        if (p[k] > p[best])
+        if (p[k] > p[best] || isnan(p[k])) /* then that is the most probable for good */
             best = k;
     *sure = p[best];
     return (uint8_t)best;

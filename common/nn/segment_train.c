@@ -31,7 +31,7 @@ static const struct field spacing_fields[] = {STEP(d), STEP(h), STEP(w), {0}};
 #undef STEP
 
 #define DESCRIPTION(member) .key = #member, .offset = offsetof(struct unet_description, member)
-const struct field unet_description_fields[] = {
+static const struct field description_fields[] = {
     {DESCRIPTION(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
     {DESCRIPTION(data), .type = FIELD_SECTION, .sub = image_data_fields,
      .help = "what it was trained on"},
@@ -46,6 +46,8 @@ const struct field unet_description_fields[] = {
     {0},
 };
 #undef DESCRIPTION
+
+const struct model_kind unet_kind = {"unet", description_fields};
 
 int unet_config_check(const struct unet_config *config, struct err *err)
 {
@@ -193,6 +195,8 @@ int unet_train(const struct training *where, const struct unet_config *config, u
     struct user user;
     TRY(describe(&user, config, where->dataset, err));
     struct task task = {.name = "transfer-unet",
+                        .kind = &unet_kind,
+                        .model = &user.unet,
                         .config = &config->train,
                         .seed = seed,
                         .loss = loss,
@@ -200,7 +204,5 @@ int unet_train(const struct training *where, const struct unet_config *config, u
                         .groups = groups,
                         .group_count = 2,
                         .any_size = true};
-    if (!where->explain)
-        TRY(model_text_write(&user.unet, unet_description_fields, draft, err));
     return train(where, &task, draft, err);
 }

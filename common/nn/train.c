@@ -18,6 +18,8 @@ struct trainer {
     const struct task *task;
     const struct train_config *config;
     const struct draft *draft;
+    const char *model; /* model_text */
+    struct arena arena;
     struct augment augment;
     struct budget budget;
     struct checkpoint resumed; /* file is open until it has been restored */
@@ -73,10 +75,12 @@ static int run_batch(struct trainer *t, struct program *p, const struct scalars 
 {
     float values[MEASURES];
     TRY(program_run(p, loader_next(t->loader), scalars, values, err));
-    if (!isfinite(values[0]))
-        return not_finite(t->at.step + 1, p->plan, "loss", (double)values[0], err);
-    for (int i = 0; i < t->at.history.measures; i++)
+    for (int i = 0; i < t->at.history.measures; i++) {
+        if (!isfinite(values[i]))
+            return not_finite(t->at.step + 1, p->plan, i ? p->monitors.items[i - 1].name : "loss",
+                              (double)values[i], err);
         t->at.sums[i] += (double)values[i];
+    }
     *guard += values[0];
     return 0;
 }
@@ -129,21 +133,25 @@ static int validate(struct trainer *t, double *means, struct err *err)
     TRY(loader_open(&loader, dataset, &spec, t->where->meter, err));
     struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed, .factor = 1};
     struct program *evaluate = &t->programs.evaluate;
+    const struct history *history = &t->at.history;
     double sums[MEASURES] = {0};
     int status = 0;
     for (const struct batch *batch; !status && (batch = loader_next(loader));) {
         float values[MEASURES];
         status = program_run(evaluate, batch, &scalars, values, err);
-        if (!status && !isfinite(values[0]))
-            status = not_finite(t->at.step, evaluate->plan, "val/loss", (double)values[0], err);
+        for (int i = 0; !status && i < history->measures; i++) {
+            if (!isfinite(values[i]))
+                status = not_finite(t->at.step, evaluate->plan,
+                                    history->names[COLUMN_TRAIN_LOSS + history->measures + i],
+                                    (double)values[i], err);
+            sums[i] += (double)values[i] * batch->real;
+        }
         if (!status && stop_requested())
             status = 1;
-        for (int i = 0; !status && i < t->at.history.measures; i++)
-            sums[i] += (double)values[i] * batch->real;
         scalars.first += batch->real;
     }
     loader_close(loader);
-    for (int i = 0; i < t->at.history.measures; i++)
+    for (int i = 0; i < history->measures; i++)
         means[i] = sums[i] / dataset->count[SPLIT_VAL];
     return status;
 }
@@ -164,7 +172,7 @@ static int keep_weights(struct trainer *t, struct err *err)
     char name[64], path[PATH_BYTES];
     epoch_path_name(name, row + 1);
     TRY(path_join(path, run_folder(t->where->run), name, err));
-    return snapshot_write_weights(&t->snapshot, path, false, err);
+    return snapshot_write_weights(&t->snapshot, path, false, t->model, err);
 }
 
 static void tell_epoch(struct trainer *t, const double *row)
@@ -485,8 +493,9 @@ static int deliver(struct trainer *t, struct err *err)
 {
     char path[PATH_BYTES];
     int64_t best = t->config->checkpoint.keep == KEEP_LAST ? -1 : history_best(&t->at.history);
+    TRY(model_text_write(t->task->kind, t->task->model, t->draft, err));
     TRY(draft_path(t->draft, "weights.safetensors", path, err));
-    TRY(snapshot_write_weights(&t->snapshot, path, best >= 0, err));
+    TRY(snapshot_write_weights(&t->snapshot, path, best >= 0, t->model, err));
     TRY(draft_path(t->draft, "history.csv", path, err));
     char *csv = history_csv(&t->at.history);
     int status = file_publish(path, csv, strlen(csv), err);
@@ -512,6 +521,7 @@ static void close_trainer(struct trainer *t)
     checkpoint_close(&t->resumed);
     history_free(&t->at.history);
     free(t->at.numerics);
+    arena_free(&t->arena);
     stop_unwatch(t->stop);
 }
 
@@ -524,6 +534,7 @@ int train(const struct training *where, const struct task *task, const struct dr
                         .draft = draft,
                         .augment = augment_of(task->config),
                         .stop = stop_watch()};
+    t.model = model_text(task->kind, task->model, &t.arena);
     if (where->explain) {
         int explained = explain(&t, err);
         close_trainer(&t);

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "data/data.h"
 #include "engine/engine.h"
+#include "nn/model_text.h"
 #include "store/store.h"
 
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_POLYNOMIAL };
@@ -81,6 +82,8 @@ val weighted_mean(struct graph *g, val per_case, val weight);
 
 struct task {
     const char *name; /* for progress and messages: the stage */
+    const struct model_kind *kind;
+    const void *model; /* the kind's description */
     const struct train_config *config;
     uint64_t seed;
     /* Appends model and loss (one number), for the graph's mode. */
@@ -109,8 +112,10 @@ struct training {
 
 /*
  * Trains to the end and writes into the draft
+ *   model.txt            what the model is
  *   weights.safetensors  PARAM and STATE entries by name; EMA instead of PARAM if averaging is on;
- *                        those of the epoch with the lowest val/loss, or the last (checkpoint.keep)
+ *                        those of the epoch with the lowest val/loss, or the last (checkpoint.keep);
+ *                        metadata: layout (what the axes are), model (model_text), version
  *   history.csv          a row an epoch: epoch,step,lr,train/loss,train/MONITOR...,val/loss,...;
  *                        train: means over the epoch's batches; empty where nothing was measured
  *   epoch-NNN.safetensors  with keep: all
@@ -126,16 +131,18 @@ struct training {
  * events `resumed`, `damaged` (a checkpoint that was passed over), `numerics` (continued on another
  * backend, library or ISA).
  *
- * Stopped by SIGTERM, SIGINT or SIGUSR2: a checkpoint, then -1 with STATUS_STOPPED. A loss or
+ * Stopped by SIGTERM, SIGINT or SIGUSR2: a checkpoint, then -1 with STATUS_STOPPED. A loss, monitor or
  * gradient norm that is not finite: -1 with the step and the first node that made it; the update is
  * left out.
  */
 int train(const struct training *where, const struct task *task, const struct draft *draft,
           struct err *err);
 
-/* Reads weights.safetensors of an artifact into a store whose graph has been built and realised.
- * Every entry must be there with its shape; extra tensors are an error too. */
-int weights_load(struct params *params, const struct store *store, const struct id *artifact,
-                 struct err *err);
+/* Reads weights.safetensors of an artifact into a store whose graph has been built, and realises it:
+ * nothing is allocated for a model that the file does not fill. Every entry must be there with its
+ * shape and finite, no variance below 0; extra tensors are an error too, as are metadata of another
+ * model or layout (without any it is taken at its word). model: model_text. */
+int weights_load(struct params *params, struct backend *backend, const char *model,
+                 const struct store *store, const struct id *artifact, struct err *err);
 
 #endif

@@ -58,6 +58,11 @@ struct position {
     int threads;
 };
 
+/* ---- weights.safetensors (train_weights.c) -------------------------------------------------- */
+enum { WEIGHTS_META = 3 };
+/* Its metadata, pairs of key and value. model: model_text. */
+void weights_meta(const char *out[2 * WEIGHTS_META], const char *model);
+
 /* ---- programs (train_program.c) ------------------------------------------------------------- */
 /* A graph with its plan and what is put into it and read from it. Absent values are 0. */
 struct program {

@@ -69,7 +69,7 @@ const struct field vae_fields[] = {
     {0},
 };
 
-const struct field vae_description_fields[] = {
+static const struct field description_fields[] = {
     {.key = "model",
      .type = FIELD_SECTION,
      .offset = offsetof(struct vae_description, model),
@@ -87,6 +87,7 @@ const struct field vae_description_fields[] = {
      .help = "what it was trained on"},
     {0},
 };
+const struct model_kind vae_kind = {"vae", description_fields};
 
 /* ---- model ---------------------------------------------------------------------------------- */
 static struct layers layers_of(const struct vae_model_config *config, const char *group)
@@ -298,6 +299,8 @@ int vae_train(const struct training *where, const struct vae_config *config, uin
     static const char *const groups[] = {"encoder", "decoder"};
     struct vae_description vae = {config->model, config->loss, image_data_of(where->dataset)};
     struct task task = {.name = "train-vae",
+                        .kind = &vae_kind,
+                        .model = &vae,
                         .config = &config->train,
                         .seed = seed,
                         .loss = loss,
@@ -306,7 +309,5 @@ int vae_train(const struct training *where, const struct vae_config *config, uin
                         .groups = groups,
                         .group_count = 2};
     TRY(check(&vae, config, where->dataset, err));
-    if (!where->explain)
-        TRY(model_text_write(&vae, vae_description_fields, draft, err));
     return train(where, &task, draft, err);
 }

@@ -58,7 +58,7 @@ struct vae_description {
     struct vae_loss_config loss;
     struct image_data data;
 };
-extern const struct field vae_description_fields[];
+extern const struct model_kind vae_kind;
 
 /* image [n,d,h,w,c], label [n,1,1,1,1] -> z_mean (returned) and z_logvar [n,1,1,1,latent] */
 val vae_encode(struct graph *g, const struct vae_model_config *config,

@@ -268,13 +268,22 @@ struct rows {
     float *z_mean, *z_logvar;
 };
 
+/* In front of an error, the row at which the model failed. */
+static int name_row(const struct work *work, uint32_t first, struct err *err)
+{
+    int32_t bad = trained_vae_bad_case(&work->coder.vae);
+    return bad < 0 ? -1 : wrap(err, "'%s'", work->latents.names[first + (uint32_t)bad]);
+}
+
 static int encode_rows(struct work *work, const struct rows *rows, const float *image,
                        uint32_t first, uint32_t n, struct err *err)
 {
     const struct latents *latents = &work->latents;
     size_t at = first * (size_t)latents->width;
-    return coder_encode(&work->coder, image, latents->labels ? latents->labels + first : NULL, n,
-                        rows->z_mean + at, rows->z_logvar + at, err);
+    if (coder_encode(&work->coder, image, latents->labels ? latents->labels + first : NULL, n,
+                     rows->z_mean + at, rows->z_logvar + at, err))
+        return name_row(work, first, err);
+    return 0;
 }
 
 static int encode_files(struct work *work, const struct rows *rows, struct progress *progress,
@@ -441,7 +450,8 @@ static int decode_all_rows(struct work *work, struct progress *progress, struct 
     for (uint32_t first = 0, n; first < latents->count; first += n) {
         n = latents->count - first < batch ? latents->count - first : batch;
         TRY(obey_stop(err));
-        TRY(coder_decode(&work->coder, latents, first, n, err));
+        if (coder_decode(&work->coder, latents, first, n, err))
+            return name_row(work, first, err);
         for (uint32_t i = 0; i < n; i++)
             TRY(write_picture(work, work->coder.image + i * (size_t)work->coder.vae.pixels,
                               latents->names[first + i], err));

@@ -225,7 +225,7 @@ static int predict_one(struct work *work, const struct file *file, const struct 
     result.probability = block;
     int status = volume ? predictor_volume(&work->predictor, block, volume, err)
                         : predictor_picture(&work->predictor, block, image, err);
-    if (status && err->status == STATUS_BAD_DATA)
+    if (status && (err->status == STATUS_BAD_DATA || work->predictor.unet.finite.bad >= 0))
         wrap(err, "'%s'", file->in);
     if (!status)
         status = write_results(file, &result, err);

@@ -19,6 +19,8 @@ static const struct {
     [TENSOR_U32] = {"U32", 4}, [TENSOR_U64] = {"U64", 8},
 };
 
+#define A_NUMBER "a finite number expected"
+
 size_t tensor_size(enum tensor_type type)
 {
     return types[type].size;
@@ -32,6 +34,20 @@ static bool tensor_bytes(const struct tensor *tensor, size_t *out)
         if (tensor->dim[i] < 0 || __builtin_mul_overflow(*out, (uint64_t)tensor->dim[i], out))
             return false;
     return true;
+}
+
+/* Whether all values of an F32 tensor are finite; if not, *at is the first that is not. */
+static bool is_finite(const struct tensor *tensor, size_t *at)
+{
+    const uint32_t exponent = 0x7f800000u;
+    size_t count = tensor->type == TENSOR_F32 ? tensor->bytes / sizeof(float) : 0;
+    const uint32_t *bits = tensor->data;
+    uint32_t bad = 0;
+    for (size_t i = 0; i < count; i++)
+        bad |= (bits[i] & exponent) == exponent;
+    for (*at = 0; bad && (bits[*at] & exponent) != exponent;)
+        ++*at;
+    return !bad;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -302,6 +318,10 @@ int tensors_need(const struct tensor **out, const struct tensors *tensors, const
     if (dims >= 0 && (*out)->dims != dims)
         return fail_as(err, STATUS_BAD_DATA, "tensor '%s' has %d dimensions, not %d", name,
                        (*out)->dims, dims);
+    size_t at;
+    if (!is_finite(*out, &at))
+        return fail_as(err, STATUS_BAD_DATA, "value %zu of tensor '%s' is %g; " A_NUMBER, at, name,
+                       (double)((const float *)(*out)->data)[at]);
     return 0;
 }
 
@@ -332,6 +352,15 @@ static int by_width(const void *a, const void *b)
 static int by_place_name(const void *a, const void *b)
 {
     return by_name(((const struct place *)a)->tensor, ((const struct place *)b)->tensor);
+}
+
+static int check_items(const char *path, const struct tensor *items, size_t count, struct err *err)
+{
+    for (size_t i = 0, at; i < count; i++)
+        if (!is_finite(&items[i], &at))
+            return fail(err, "'%s' is not written: value %zu of tensor '%s' is %g; " A_NUMBER, path,
+                        at, items[i].name, (double)((const float *)items[i].data)[at]);
+    return 0;
 }
 
 /* Both orders of the tensors, with their offsets. */
@@ -410,6 +439,7 @@ static int write_all(const char *path, const struct text *header, const struct p
 int tensors_write(const char *path, const struct tensor *items, size_t count,
                   const char *const *meta, size_t meta_pairs, struct err *err)
 {
+    TRY(check_items(path, items, count, err));
     struct place *by_data = xcalloc(count, sizeof *by_data);
     struct place *by_title = xcalloc(count, sizeof *by_title);
     struct text header = {0};

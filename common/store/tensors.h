@@ -5,6 +5,9 @@
  * format allows no gaps between tensors, so wide elements come first (then by name): each tensor is
  * aligned to its elements. Tensors of other writers that are not aligned so are copied when they
  * are read.
+ *
+ * F32 values are finite, in what is written and in what tensors_need gives: no result is made of a
+ * NaN or an infinity, and none becomes one. (F64 may be NaN: a history has cells without a value.)
  */
 #ifndef CAIRN_STORE_TENSORS_H
 #define CAIRN_STORE_TENSORS_H
@@ -55,7 +58,8 @@ int tensors_parse(struct tensors *out, const void *bytes, size_t length, const c
 void tensors_close(struct tensors *tensors);
 /* NULL if there is none. */
 const struct tensor *tensors_find(const struct tensors *tensors, const char *name);
-/* The tensor, which must be there with this type and number of dims (-1: any). STATUS_BAD_DATA. */
+/* The tensor, which must be there with this type and number of dims (-1: any), F32 values finite.
+ * STATUS_BAD_DATA. */
 int tensors_need(const struct tensor **out, const struct tensors *tensors, const char *name,
                  enum tensor_type type, int dims, struct err *err);
 const char *tensors_meta(const struct tensors *tensors, const char *key); /* NULL: none */

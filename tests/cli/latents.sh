@@ -120,6 +120,8 @@ draw, rows = random.Random(1), []
 for i in range(450):
     rows.append(("r%d" % i, i // 3 % 4, [draw.gauss(0, 4) for _ in range(4)]))
 rows = rows[::-1] if sys.argv[2] == "backwards" else rows
+if sys.argv[2] in ("3e38", "nan"):
+    rows[7][2][2] = float(sys.argv[2])
 header = json.dumps({"__metadata__": {"names": "\n".join(r[0] for r in rows)},
                      "labels": {"dtype": "I32", "shape": [450], "data_offsets": [0, 1800]},
                      "z_mean": {"dtype": "F32", "shape": [450, 4], "data_offsets": [1800, 9000]}}).encode()
@@ -135,6 +137,14 @@ if command -v python3 >/dev/null; then
     is "and of many latents, made elsewhere" "450 many " "$(find "$tmp/forwards" -name '*.png' | wc -l) $(
         [ "$(md5sum "$tmp"/forwards/*.png | cut -c1-32 | sort -u | wc -l)" -gt 400 ] && echo many
         ) $(diff -rq "$tmp/forwards" "$tmp/backwards")"
+    python3 "$tmp/far.py" "$tmp/wild.safetensors" 3e38
+    refused "no code that would overflow is decoded" 65 \
+        "evaluate: '$tmp/wild.safetensors': z_mean: number 2 of row 7 is 3e+38, whose square is infinite" \
+        decode "$model" "$tmp/wild.safetensors" -o "$tmp/none"
+    python3 "$tmp/far.py" "$tmp/wild.safetensors" nan
+    refused "nor one that is no number" 65 \
+        "evaluate: '$tmp/wild.safetensors': value 30 of tensor 'z_mean' is nan; a finite number expected" \
+        decode "$model" "$tmp/wild.safetensors" -o "$tmp/none"
 else
     skip "and of many latents, made elsewhere" "no python3"
 fi
