@@ -39,6 +39,44 @@ static int choose_format(enum table_format *out, const struct options *options, 
                    name);
 }
 
+/* Is this cell of the latest plan at a place where the resolution has another recipe? */
+struct plan_search {
+    const struct experiment *experiment;
+    const struct resolution *resolution;
+    bool differs;
+};
+
+static int compare_cell(void *user, const struct cell *cell, struct err *err)
+{
+    (void)err;
+    struct plan_search *search = user;
+    for (size_t i = 0; i < search->resolution->count; i++) {
+        const struct place *place = &search->resolution->places[i];
+        if ((int64_t)place->seed == cell->seed &&
+            strcmp(place->section->name, cell->section) == 0 &&
+            strcmp(search->experiment->variants[place->variant].name, cell->variant) == 0 &&
+            strcmp(place->key.hex, cell->recipe.hex) == 0)
+            return 0;
+    }
+    search->differs = true;
+    return 1;
+}
+
+static int nothing_known(const struct experiment *experiment, const struct resolution *resolution,
+                         struct store *store, struct err *err)
+{
+    struct plan_search search = {experiment, resolution, false};
+    if (registry_cells(store, experiment->name, compare_cell, &search, err) < 0)
+        return -1;
+    if (search.differs)
+        return fail_as(err, STATUS_MISSING,
+                       "nothing of '%s' as this file says it is in lab '%s': its latest plan there "
+                       "was another one (--set?)",
+                       experiment->name, store_lab(store));
+    return fail_as(err, STATUS_MISSING, "nothing of '%s' is in lab '%s' yet", experiment->name,
+                   store_lab(store));
+}
+
 static int table(struct text *out, const struct options *options,
                  const struct experiment *experiment, struct store *store, struct err *err)
 {
@@ -49,7 +87,10 @@ static int table(struct text *out, const struct options *options,
     TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
     int status = report_collect(&report, experiment, &resolution, store, err);
     if (!status) {
-        ablation_table(out, &report, format);
+        if (report.measure_count)
+            ablation_table(out, &report, format);
+        else
+            status = nothing_known(experiment, &resolution, store, err);
         report_free(&report);
     }
     resolution_free(&resolution);

@@ -22,6 +22,8 @@ static int write_report(const struct options *options, const struct experiment *
                  report_collect(&report, experiment, &resolution, store, err);
     if (!status) {
         status = report_write(index, &report, options, err);
+        if (!status && report.no_plots)
+            fprintf(stderr, "report: the page is without plots: %s\n", report.no_plots);
         if (!status)
             puts(index);
         report_free(&report);

@@ -190,11 +190,36 @@ static void text_escapes_what_it_must(void **state)
     text_csv(&text, "c\"");
     text_csv(&text, "d\n");
     text_csv(&text, "\r");
-    assert_string_equal(text.data, "it's plain,\"a,b\"\"c\"\"\"\"d\n\"\"\r\"");
+    assert_string_equal(text.data, "it's plain,\"a,b\"\"c\"\"\"\"d\n\"\"'\r\"");
     text_free(&text);
     char *empty = text_take(&text);
     assert_string_equal(empty, "");
     free(empty);
+}
+
+/* A spreadsheet runs what looks like a formula. */
+static void csv_fields_are_no_formulas(void **state)
+{
+    (void)state;
+    static const char *const fields[][2] = {{"=1+2", "'=1+2"},
+                                            {"+1", "'+1"},
+                                            {"-1", "-1"},
+                                            {"-1.5e-3", "-1.5e-3"},
+                                            {"-x", "'-x"},
+                                            {"@sum(a)", "'@sum(a)"},
+                                            {"-1+cmd|' /C'!A0", "'-1+cmd|' /C'!A0"},
+                                            {"\t=1", "'\t=1"},
+                                            {"-1,5", "\"'-1,5\""},
+                                            {"'=1", "''=1"},
+                                            {"a=b", "a=b"},
+                                            {"", ""},
+                                            {"-", "'-"}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct text text = {0};
+        text_csv(&text, fields[i][0]);
+        assert_string_equal(text.data, fields[i][1]);
+        text_free(&text);
+    }
 }
 
 static void arenas_give_zeroed_aligned_memory_of_any_size(void **state)
@@ -252,6 +277,7 @@ int main(void)
         cmocka_unit_test(units_read_well),
         cmocka_unit_test(a_near_word_is_suggested_and_a_far_one_is_not),
         cmocka_unit_test(text_escapes_what_it_must),
+        cmocka_unit_test(csv_fields_are_no_formulas),
         cmocka_unit_test(arenas_give_zeroed_aligned_memory_of_any_size),
         cmocka_unit_test(blocks_are_metered),
         cmocka_unit_test(errors_gather_context),

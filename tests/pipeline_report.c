@@ -4,6 +4,8 @@
  */
 #include "pipeline_report.h"
 
+#include <strings.h>
+
 static const char two_variants[] = "# Is b < a?\n"
                                    "name: t\n"
                                    "seeds: [4, 5, 6]\n"
@@ -79,6 +81,14 @@ static void leave_vae(const struct draft *draft, const struct place *place, size
     text_free(&history);
 }
 
+static void leave_names(const struct draft *draft, const struct place *place, size_t seed,
+                        const struct trouble *trouble)
+{
+    struct place first = *place; /* there are numbers for two variants */
+    first.variant = 0;
+    leave_vae(draft, &first, seed, trouble);
+}
+
 /* ---- tests ---------------------------------------------------------------------------------- */
 static const struct trouble none = {0};
 
@@ -138,7 +148,7 @@ static void page_shows_everything(void **state)
     assert_has(html, ">7.7 GB<");
     assert_has(html, "DATA=&#39;raw data&#39;");
     assert_has(html, "<img src=\"wrong-label-5x5.png\"");
-    assert_has(html, "<img src=\"-.-b-c/seed-5/loss.svg\"");
+    assert_has(html, "<img src=\"variants/-.-b-c/seed-5/loss.svg\"");
     assert_null(strstr(html, "have no result"));
     free(html);
     forget(&told);
@@ -151,16 +161,21 @@ static void pictures_have_their_names_and_sizes(void **state)
     struct err err;
     tell(&told, lab, leave_vae, two_variants, &none);
     OK(write_told(&told, lab, &err));
-    static const char *const files[] = {"reconstructions.png", "samples.png",
-                                        "interpolation.png",   "wrong-label-sources-5x5.png",
-                                        "loss-by-variant.svg", "loss-train-classifier.svg",
-                                        "a/seed-5/loss.svg",   "-.-b-c/seed-4/class-grid.png",
+    static const char *const files[] = {"reconstructions.png",
+                                        "samples.png",
+                                        "interpolation.png",
+                                        "wrong-label-sources-5x5.png",
+                                        "loss-by-variant.svg",
+                                        "loss-train-classifier.svg",
+                                        "variants/a/seed-5/loss.svg",
+                                        "variants/-.-b-c/seed-4/class-grid.png",
                                         "experiment.yaml"};
     char path[PATH_BYTES];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (!file_exists(report_path(path, lab, files[i])))
             fail_msg("'%s' is not there", files[i]);
-    assert_false(file_exists(report_path(path, lab, "a/seed-4"))); /* it stands at the top */
+    assert_false(
+        file_exists(report_path(path, lab, "variants/a/seed-4"))); /* it stands at the top */
     /* 4 x 4 pixels at 36 = 144, captions of 12 characters a little less than 144 wide, and 16 */
     assert_size(lab, "wrong-label-5x5.png", 2 + 5 * (142 + 16 + 2),
                 2 + 5 * (144 + 3 + 18 + 12 + 2));
@@ -294,6 +309,87 @@ static void a_new_report_replaces_the_old_one_whole(void **state)
     forget(&told);
 }
 
+/* Whatever a variant is called, its pictures have a place, and nothing else has. */
+static void every_name_has_a_place(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    char path[PATH_BYTES];
+    tell(&told, lab, leave_names,
+         "name: t\npreprocess: {source: {format: shapes}}\ntrain-classifier: {}\n"
+         "train-vae: {}\nevaluate: {}\nvary:\n  index.html: {}\n"
+         "  loss.svg: {train-vae.train.lr: 0.5}\n  variants: {train-vae.train.lr: 0.6}\n"
+         "  ablation.md: {train-vae.train.lr: 0.7}\n",
+         &none);
+    OK(write_told(&told, lab, &err));
+    static const char *const files[] = {"index.html",
+                                        "loss.svg",
+                                        "ablation.md",
+                                        "variants/loss.svg/seed-0/loss.svg",
+                                        "variants/variants/seed-0/loss.svg",
+                                        "variants/ablation.md/seed-0/class-grid.png"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (!file_exists(report_path(path, lab, files[i])))
+            fail_msg("'%s' is not there", files[i]);
+    forget(&told);
+
+    struct text grid = {0}; /* names of more than 255 bytes, which no folder can have */
+    text_printf(&grid,
+                "name: t\npreprocess: {source: {format: shapes}}\ntrain-classifier: {}\n"
+                "train-vae: {}\nevaluate: {}\nvary: {train-vae.train.lr: [0.5%0300d, 0.6%0300d]}\n",
+                0, 0);
+    tell(&told, lab, leave_names, grid.data, &none);
+    OK(write_told(&told, lab, &err));
+    text_free(&grid);
+    forget(&told);
+}
+
+/* Words that a viewer of Markdown would take for its own. */
+static void a_question_is_only_words(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    tell(&told, lab, leave_vae,
+         "# Is <script>alert(1)</script>\n# # big?\nname: t\n"
+         "preprocess: {source: {format: shapes}}\ntrain-classifier: {}\ntrain-vae: {}\n"
+         "evaluate: {}\nvary: {<img src=x>: {}, b: {train-vae.train.lr: 0.5}}\n",
+         &none);
+    OK(write_told(&told, lab, &err));
+    char *md = report_text(lab, "ablation.md"), *html = report_text(lab, "index.html");
+    assert_has(md, "# t\n\nIs \\<script\\>alert(1)\\</script\\>\n\\# big?\n\n|");
+    assert_has(md, "Differences are to \\<img src=x\\>,");
+    assert_null(strstr(html, "<script>"));
+    free(md);
+    free(html);
+    forget(&told);
+}
+
+/* The page is written, with a line where each plot would be, and is not the last word. */
+static void a_page_does_without_plots(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    char path[PATH_BYTES], *before = strdup(getenv("PATH"));
+    tell(&told, lab, leave_vae, two_variants, &none);
+    setenv("PATH", lab->path, 1);
+    OK(write_told(&told, lab, &err));
+    setenv("PATH", before, 1);
+    char *html = report_text(lab, "index.html"), *stamp = report_text(lab, REPORT_STAMP);
+    assert_has(html, "<p class=\"note\">No plot: &#39;gnuplot&#39; is not installed; plots need it."
+                     "</p>\n<figcaption>Training of train-vae by epoch: a, seed 4.</figcaption>");
+    assert_has(html, "<img src=\"wrong-label-5x5.png\"");
+    assert_null(strstr(html, ".svg\""));
+    assert_false(file_exists(report_path(path, lab, "loss.svg")));
+    assert_has(stamp, "\nwithout plots\n");
+    free(stamp);
+    free(html);
+    free(before);
+    forget(&told);
+}
+
 static void bad_artifacts_are_errors(void **state)
 {
     static const struct {
@@ -328,11 +424,14 @@ static void bad_artifacts_are_errors(void **state)
     }
 }
 
+#define LONG                                                                                       \
+    "a=0.1,a=0.2,a=0.3,a=0.4,a=0.5,a=0.6,a=0.7,a=0.8,a=0.9,a=1.0,a=1.1,a=1.2,a=1.3,a=1.4,a="
 static void slugs_differ(void **state)
 {
     (void)state;
     static const char file[] = "name: t\npreprocess: {source: {format: shapes}}\nvary:\n  a b: {}\n"
-                               "  a?b: {}\n  a-b+2: {}\n  ..: {}\n";
+                               "  a?b: {}\n  a-b+2: {}\n  ..: {}\n  A-B: {}\n"
+                               "  " LONG "1: {}\n  " LONG "2: {}\n";
     struct experiment experiment;
     struct arena arena = {0};
     struct err err;
@@ -341,7 +440,8 @@ static void slugs_differ(void **state)
         const char *slug = variant_slug(&arena, &experiment, v);
         assert_true(*slug && *slug != '.' && !strchr(slug, '/') && !strchr(slug, ' '));
         for (size_t w = 0; w < v; w++)
-            assert_string_not_equal(slug, variant_slug(&arena, &experiment, w));
+            assert_int_not_equal(strcasecmp(slug, variant_slug(&arena, &experiment, w)), 0);
+        assert_in_range(strlen(slug), 1, 80);
     }
     arena_free(&arena);
     experiment_free(&experiment);
@@ -358,6 +458,9 @@ int main(void)
         LAB_TEST(one_seed_has_no_winner),
         LAB_TEST(nothing_run_is_a_report_too),
         LAB_TEST(a_new_report_replaces_the_old_one_whole),
+        LAB_TEST(every_name_has_a_place),
+        LAB_TEST(a_question_is_only_words),
+        LAB_TEST(a_page_does_without_plots),
         cmocka_unit_test(bad_artifacts_are_errors),
         cmocka_unit_test(slugs_differ),
     };

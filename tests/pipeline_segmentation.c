@@ -262,11 +262,12 @@ static void the_page_shows_segmentations(void **state)
     assert_has(html, "<h2>Test cases</h2>");
     assert_has(html, "best, median and worst Dice, with image");
     assert_has(html, "Hatched pixels have no truth");
-    assert_has(html, "StrConv-Ups-Dice/seed-5/segmentation.png");
+    assert_has(html, "variants/StrConv-Ups-Dice/seed-5/segmentation.png");
     assert_has(html, "for the first seed of each variant, a dot a case; the bar is the median.");
     assert_has(html, "2 of 72 stages have no result");
-    assert_true(file_exists(report_path(path, lab, "MP-Tr-Dice/seed-3/confusion.svg")));
-    assert_false(file_exists(report_path(path, lab, "MP-Tr-Dice/seed-2/segmentation.png")));
+    assert_true(file_exists(report_path(path, lab, "variants/MP-Tr-Dice/seed-3/confusion.svg")));
+    assert_false(
+        file_exists(report_path(path, lab, "variants/MP-Tr-Dice/seed-2/segmentation.png")));
     free(html);
     forget(&told);
 }

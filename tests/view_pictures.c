@@ -1,6 +1,10 @@
 /* Pictures, plots and pages: what is written is read back by somebody else's code. */
 #include "view_files.h"
 
+#include "view/gnuplot.h"
+
+#include <sys/wait.h>
+
 static void images_are_scaled_and_clipped(void **state)
 {
     (void)state;
@@ -227,13 +231,13 @@ static void points_that_are_not_finite_are_left_out(void **state)
     assert_int_equal(dots(nothing, "none.svg"), 0);
 }
 
-static void missing_gnuplot_is_named(void **state)
+static void without_gnuplot_there_is_no_plot(void **state)
 {
     (void)state;
     const struct plot plot = {"t", "x", "y", 0, NULL};
     char path[PATH_BYTES], *before = strdup(getenv("PATH"));
     setenv("PATH", folder, 1);
-    assert_int_equal(plot_svg(&plot, 1, in(path, "missing.svg"), &err), -1);
+    assert_int_equal(plot_svg(&plot, 1, in(path, "missing.svg"), &err), 1);
     assert_non_null(strstr(err.text, "'gnuplot' is not installed"));
     assert_false(file_exists(path));
 
@@ -241,9 +245,20 @@ static void missing_gnuplot_is_named(void **state)
     fputs("#!/bin/sh\necho '\n  ^\nline 3: no such terminal\n' >&2\nexit 1\n", script);
     fclose(script);
     chmod(path, 0755);
-    assert_int_equal(plot_svg(&plot, 1, in(path, "missing.svg"), &err), -1);
+    assert_int_equal(plot_svg(&plot, 1, in(path, "missing.svg"), &err), 1);
     assert_non_null(strstr(err.text, "gnuplot failed: line 3: no such terminal"));
     assert_false(file_exists(in(path, "missing.svg")));
+
+    script = fopen(in(path, "gnuplot"), "w"); /* and one that never ends */
+    fputs("#!/bin/sh\nexec /bin/sleep 600\n", script);
+    fclose(script);
+    struct text input = {0};
+    text_puts(&input, "plot 1\n");
+    assert_int_equal(gnuplot_svg(&input, in(path, "missing.svg"), 1, &err), 1);
+    assert_string_equal(err.text, "gnuplot took longer than 1 s");
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* and is gone */
+    assert_false(file_exists(path));
+    text_free(&input);
     unlink(in(path, "gnuplot"));
     setenv("PATH", before, 1);
     free(before);
@@ -280,7 +295,7 @@ int main(void)
         cmocka_unit_test(impossible_grids_are_refused),
         cmocka_unit_test(plots_name_their_curves_once),
         cmocka_unit_test(points_that_are_not_finite_are_left_out),
-        cmocka_unit_test(missing_gnuplot_is_named),
+        cmocka_unit_test(without_gnuplot_there_is_no_plot),
         cmocka_unit_test(pages_are_filled_and_offline),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -41,6 +41,10 @@ static void text_stays_on_its_line(void **state)
     (void)state;
     const struct table_cell cells[] = {{.text = "a\nb\tc\x1b"}, {.text = "1"}, {.text = "2"}};
     expect(TABLE_TEXT, cells, 1, "variant  dice  n\n-------  ----  -\na b c       1  2\n");
+    /* NEL, CSI (a terminal obeys it) and the line separator */
+    const struct table_cell wide[] = {
+        {.text = "a\xc2\x85\x62\xc2\x9b\x63\u2028d\u00b1"}, {.text = "1"}, {.text = "2"}};
+    expect(TABLE_TEXT, wide, 1, "variant   dice  n\n--------  ----  -\na b c d\u00b1     1  2\n");
 }
 
 static void md_escapes_what_would_format(void **state)
@@ -64,6 +68,48 @@ static void csv_follows_rfc_4180(void **state)
            "variant,dice,n\r\n"
            "\"a,b\",\"say \"\"no\"\"\",\"two\r\nlines\"\r\n"
            "plain, sp ace ,\r\n");
+}
+
+static void csv_fields_are_no_formulas(void **state)
+{
+    (void)state;
+    const struct table_cell cells[] = {
+        {.text = "=HYPERLINK(\"x\")"}, {.text = "-1.5"}, {.text = "-x"}};
+    expect(TABLE_CSV, cells, 1, "variant,dice,n\r\n\"'=HYPERLINK(\"\"x\"\")\",-1.5,'-x\r\n");
+}
+
+static void words_are_escaped_as_the_table_is(void **state)
+{
+    (void)state;
+    static const char words[] =
+        "Is <script>alert(1)</script> *bold*?\n# a\n1. b\n    code\n- c\n\n---\x1b[2J";
+    static const char *const expected[] = {
+        [TABLE_TEXT] =
+            "Is <script>alert(1)</script> *bold*?\n# a\n1. b\n    code\n- c\n\n--- [2J\n",
+        [TABLE_MD] = "Is \\<script\\>alert(1)\\</script\\> \\*bold\\*?\n\\# a\n1\\. b\ncode\n\\- "
+                     "c\n\n\\--- \\[2J\n",
+        [TABLE_TEX] = "% Is <script>alert(1)</script> *bold*?\n% # a\n% 1. b\n%     code\n% - "
+                      "c\n% \n% --- [2J\n",
+    };
+    static const enum table_format formats[] = {TABLE_TEXT, TABLE_MD, TABLE_TEX};
+    for (size_t i = 0; i < 3; i++) {
+        struct text out = {0};
+        table_words(&out, words, formats[i]);
+        assert_string_equal(out.data, expected[formats[i]]);
+        text_free(&out);
+    }
+}
+
+/* A quotation mark that the default encoding has, and no letters that are joined to others. */
+static void tex_joins_no_letters(void **state)
+{
+    (void)state;
+    const struct table_cell cells[] = {{.text = "\"a\" ?` a---b"}, {.text = "-1"}, {NULL}};
+    struct table table = {3, 1, heads, right, cells, 0};
+    struct text out = {0};
+    table_write(&out, &table, TABLE_TEX);
+    assert_non_null(strstr(out.data, "\n{\\char34}a{\\char34} ?{`} a-{}-{}-b & -1 &  \\\\\n"));
+    text_free(&out);
 }
 
 static void tex_escapes_its_ten_characters_and_arguments(void **state)
@@ -151,6 +197,9 @@ int main(void)
         cmocka_unit_test(text_stays_on_its_line),
         cmocka_unit_test(md_escapes_what_would_format),
         cmocka_unit_test(csv_follows_rfc_4180),
+        cmocka_unit_test(csv_fields_are_no_formulas),
+        cmocka_unit_test(words_are_escaped_as_the_table_is),
+        cmocka_unit_test(tex_joins_no_letters),
         cmocka_unit_test(tex_escapes_its_ten_characters_and_arguments),
         cmocka_unit_test(json_numbers_are_numbers),
         cmocka_unit_test(html_escapes_text_and_titles),

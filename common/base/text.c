@@ -62,19 +62,60 @@ void text_json(struct text *text, const char *string)
     text_add(text, "\"", 1);
 }
 
+static const char *digits(const char *p)
+{
+    while (*p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+bool text_is_number(const char *p)
+{
+    p += *p == '-';
+    const char *whole = p;
+    p = digits(p);
+    if (p == whole || (*whole == '0' && p - whole > 1))
+        return false;
+    if (*p == '.') {
+        const char *fraction = p + 1;
+        p = digits(fraction);
+        if (p == fraction)
+            return false;
+    }
+    if (*p == 'e' || *p == 'E') {
+        const char *exponent = p + 1 + (p[1] == '-' || p[1] == '+');
+        p = digits(exponent);
+        if (p == exponent)
+            return false;
+    }
+    return *p == '\0';
+}
+
 void text_csv(struct text *text, const char *string)
 {
+    const char *guard =
+        *string && strchr("=+-@\t\r'", *string) && !text_is_number(string) ? "'" : "";
     if (!strpbrk(string, ",\"\r\n")) {
-        text_puts(text, string);
+        text_printf(text, "%s%s", guard, string);
         return;
     }
-    text_add(text, "\"", 1);
+    text_printf(text, "\"%s", guard);
     for (const char *p = string; *p; p++) {
         text_add(text, p, 1);
         if (*p == '"')
             text_add(text, p, 1);
     }
     text_add(text, "\"", 1);
+}
+
+size_t text_control(const char *p)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    if ((*u && *u < 0x20) || *u == 0x7f)
+        return 1;
+    if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0)
+        return 2;
+    return starts_with(p, "\u2028") || starts_with(p, "\u2029") ? 3 : 0;
 }
 
 void text_html(struct text *text, const char *string)

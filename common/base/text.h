@@ -16,8 +16,14 @@ void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Adds string as a JSON string with its quotes. */
 void text_json(struct text *text, const char *string);
-/* Adds string as a field of a CSV file (RFC 4180), in quotes where it needs them. */
+/* Adds string as a field of a CSV file (RFC 4180), in quotes where it needs them. What a spreadsheet
+ * would take for a formula (= + - @ and control characters begin one, numbers do not) has a ' in
+ * front, as has what begins with one. */
 void text_csv(struct text *text, const char *string);
+/* A number as JSON (RFC 8259) has it: not 01, +1, .5, nan or 0x1. */
+bool text_is_number(const char *string);
+/* The bytes of the control character or line separator (U+2028, U+2029) that p begins with, else 0. */
+size_t text_control(const char *p);
 /* Adds string with & < > " ' escaped for HTML. */
 void text_html(struct text *text, const char *string);
 char *text_take(struct text *text); /* never NULL */

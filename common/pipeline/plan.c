@@ -180,17 +180,20 @@ struct id report_stamp(const struct experiment *experiment, const struct resolut
     return stamp;
 }
 
-/* Does lab/reports/NAME show just what the registry holds now? */
+/* Does lab/reports/NAME show, whole, just what the registry holds now? */
 static bool report_current(const char *folder, const struct experiment *experiment,
                            const struct resolution *resolution)
 {
     struct err err;
+    struct id page;
     char path[PATH_BYTES], *stamp;
     size_t length;
-    if (path_join(path, folder, "index.html", &err) || !file_exists(path) ||
+    if (path_join(path, folder, "index.html", &err) || sha256_file(&page, NULL, path, &err) ||
         path_join(path, folder, REPORT_STAMP, &err) || file_read(&stamp, &length, path, 256, &err))
         return false;
-    bool same = strncmp(stamp, report_stamp(experiment, resolution).hex, 64) == 0;
+    char *now = xprintf("%s\n%s\n", report_stamp(experiment, resolution).hex, page.hex);
+    bool same = strcmp(stamp, now) == 0;
+    free(now);
     free(stamp);
     return same;
 }

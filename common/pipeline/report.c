@@ -23,6 +23,17 @@ void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
     gallery->items[gallery->count++] = (struct shown){file, caption};
 }
 
+int gallery_plot(struct gallery *gallery, struct report *report, int drawn, const char *file,
+                 const char *caption, struct err *err)
+{
+    if (drawn < 0)
+        return -1;
+    if (drawn && !report->no_plots)
+        report->no_plots = arena_strdup(&report->arena, err->text);
+    gallery_add(gallery, &report->arena, drawn ? NULL : file, caption);
+    return 0;
+}
+
 static int write_text(const char *folder, const char *name, struct text *text, struct err *err)
 {
     char path[PATH_BYTES];
@@ -79,15 +90,19 @@ static int write_files(struct report *report, const struct options *options, con
     TRY(write_text(folder, "ablation.md", &md, err));
     text_puts(&frozen, report->experiment->frozen);
     TRY(write_text(folder, "experiment.yaml", &frozen, err));
-    text_printf(&stamp, "%s\n", report_stamp(report->experiment, report->resolution).hex);
-    TRY(write_text(folder, REPORT_STAMP, &stamp, err));
     page_body(&body, &page);
     char path[PATH_BYTES];
-    int status = path_join(path, folder, "index.html", err);
-    if (!status)
-        status = page_write(path, report->experiment->name, body.data, err);
+    struct id written;
+    int status = path_join(path, folder, "index.html", err) ||
+                 page_write(path, report->experiment->name, body.data, err) ||
+                 sha256_file(&written, NULL, path, err);
     text_free(&body);
-    return status;
+    TRY(status);
+    text_printf(&stamp, "%s\n%s\n", report_stamp(report->experiment, report->resolution).hex,
+                written.hex);
+    if (report->no_plots) /* the next plan shall want another page */
+        text_puts(&stamp, "without plots\n");
+    return write_text(folder, REPORT_STAMP, &stamp, err);
 }
 
 /* A reader finds either the old report or the new one, whole. */

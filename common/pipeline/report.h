@@ -2,7 +2,8 @@
  * Reports: what the registry holds of an experiment, as one folder that opens offline.
  *
  *   index.html, ablation.csv, ablation.md, experiment.yaml (the frozen file), and the pictures of
- *   each evaluated cell: those of the baseline's first seed here, the others in VARIANT/seed-N/
+ *   each evaluated cell: those of the baseline's first seed here, the others in
+ *   variants/SLUG/seed-N/
  *
  * A report is a view: it computes no result, and everything in it is read from artifacts, except
  * for what must not be in one (time, memory), which is read from the run. Missing cells are listed,
@@ -58,6 +59,7 @@ struct report {
     size_t measure_count;
     struct happening *happenings;
     size_t happening_count;
+    const char *no_plots; /* why some are missing from the page; NULL: none is */
 };
 
 /* Reads all that a report shows. All three must outlive it. */

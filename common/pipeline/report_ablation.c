@@ -344,9 +344,8 @@ static void explain(struct text *out, const struct report *report, enum table_fo
         rules[1] = difference_rule(&arena, report);
     for (int i = 0; i < 2; i++)
         if (rules[i]) {
-            text_puts(out, format == TABLE_TEX ? "% " : "\n");
-            text_puts(out, rules[i]);
-            text_puts(out, "\n");
+            text_puts(out, format == TABLE_TEX ? "" : "\n");
+            table_words(out, rules[i], format);
         }
     arena_free(&arena);
 }

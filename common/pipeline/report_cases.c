@@ -36,7 +36,7 @@ static char *take_field(char **rest, char *end)
     *end = *p;
     *rest = *p ? p + 1 : p;
     *to = '\0';
-    return from;
+    return from + (*from == '\''); /* see text_csv */
 }
 
 static int parse_csv(struct csv *out, struct arena *arena, char *bytes, struct err *err)
@@ -136,11 +136,11 @@ int draw_confusion(struct panels *panels, const struct place *place, struct err 
     const char *file =
         arena_printf(panels->arena, "%s%sconfusion.svg", panels->folder, panels->prefix);
     TRY(path_join(path, panels->root, file, err));
-    TRY(matrix_svg(&matrix, path, err));
-    gallery_add(panels->out, panels->arena, file,
-                "Confusion of the classes over all pixels of the split: each row is what the "
-                "pixels of one true class were taken for, in per cent.");
-    return 0;
+    int drawn = panels->report->no_plots ? 1 : matrix_svg(&matrix, path, err);
+    return gallery_plot(panels->out, panels->report, drawn, file,
+                        "Confusion of the classes over all pixels of the split: each row is what "
+                        "the pixels of one true class were taken for, in per cent.",
+                        err);
 }
 
 /* ---- per-case values ------------------------------------------------------------------------ */
@@ -256,9 +256,9 @@ static int draw_strips(struct gallery *out, struct report *report, struct arena 
         const char *file =
             arena_printf(&report->arena, "%s%scases.svg", at ? at + 1 : "", at ? "-" : "");
         TRY(path_join(path, folder, file, err));
-        TRY(strips_svg(panels, count, path, err));
-        gallery_add(out, &report->arena, file,
-                    strips_caption(report, shown_metrics[m].title, classes));
+        int drawn = report->no_plots ? 1 : strips_svg(panels, count, path, err);
+        TRY(gallery_plot(out, report, drawn, file,
+                         strips_caption(report, shown_metrics[m].title, classes), err));
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool is_trainer(const struct stage_info *stage)
 {
@@ -351,7 +352,7 @@ static void title_measures(struct report *report)
 int report_collect(struct report *out, const struct experiment *experiment,
                    const struct resolution *resolution, struct store *store, struct err *err)
 {
-    *out = (struct report){experiment, resolution, store, {0}, NULL, NULL, 0, NULL, 0};
+    *out = (struct report){.experiment = experiment, .resolution = resolution, .store = store};
     out->facts = arena_alloc(&out->arena, resolution->count * sizeof *out->facts);
     for (size_t i = 0; i < resolution->count; i++)
         out->facts[i].place = &resolution->places[i];
@@ -391,23 +392,28 @@ const char *cell_name(struct arena *arena, const struct experiment *experiment, 
     return arena_printf(arena, "%s, seed %llu", name, (unsigned long long)seed);
 }
 
-/* Letters, digits, '.', '_', '-': a name is data, and must stay one folder below the report. */
-static char *slug(struct arena *arena, const char *name)
+/* Letters, digits, '.', '_', '-', and not too many: a name is data, and must stay one folder. A long
+ * one ends in its hash. */
+static const char *slug(struct arena *arena, const char *name)
 {
+    enum { LONGEST = 64, HASH = 12 };
     char *out = arena_strdup(arena, *name ? name : "-");
     for (char *p = out; *p; p++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
             *p = '-';
     if (*out == '.')
         *out = '-';
-    return out;
+    if (strlen(out) <= LONGEST)
+        return out;
+    struct id hash = sha256_of(name, strlen(name));
+    return arena_printf(arena, "%.*s-%.*s", LONGEST - HASH - 1, out, HASH, hash.hex);
 }
 
 const char *variant_slug(struct arena *arena, const struct experiment *experiment, size_t variant)
 {
-    char *out = slug(arena, experiment->variants[variant].name);
+    const char *out = slug(arena, experiment->variants[variant].name);
     for (size_t i = 0; i < experiment->variant_count; i++)
-        if (i != variant && strcmp(slug(arena, experiment->variants[i].name), out) == 0)
+        if (i != variant && strcasecmp(slug(arena, experiment->variants[i].name), out) == 0)
             return arena_printf(arena, "%s+%zu", out, variant + 1);
     return out;
 }
@@ -417,6 +423,6 @@ const char *cell_folder(struct arena *arena, const struct experiment *experiment
 {
     if (variant == experiment->baseline && seed == experiment->seeds[0])
         return "";
-    return arena_printf(arena, "%s/seed-%llu/", variant_slug(arena, experiment, variant),
+    return arena_printf(arena, "variants/%s/seed-%llu/", variant_slug(arena, experiment, variant),
                         (unsigned long long)seed);
 }

@@ -206,9 +206,8 @@ static int draw(struct gallery *out, struct report *report, struct arena *arena,
     for (size_t i = 0; i < count; i++)
         fill_panel(&panels[i], arena, groups, group_count, metrics[i]);
     TRY(path_join(path, folder, file, err));
-    TRY(plot_svg(panels, count, path, err));
-    gallery_add(out, &report->arena, file, caption);
-    return 0;
+    int drawn = report->no_plots ? 1 : plot_svg(panels, count, path, err);
+    return gallery_plot(out, report, drawn, file, caption, err);
 }
 
 /* ---- which trainers ------------------------------------------------------------------------- */

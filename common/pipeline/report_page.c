@@ -130,24 +130,30 @@ static void results(struct text *out, struct report *report)
 }
 
 /* ---- figures -------------------------------------------------------------------------------- */
-static void figures(struct text *out, const struct gallery *gallery)
+static void figures(struct text *out, struct report *report, const struct gallery *gallery)
 {
     for (size_t i = 0; i < gallery->count; i++) {
         const struct shown *shown = &gallery->items[i];
-        text_puts(out, "<figure><img src=\"");
-        text_html(out, shown->file); /* slugs and plain names: nothing that a URL would escape */
-        text_puts(out, "\" alt=\"");
-        text_html(out, shown->caption);
-        text_puts(out, "\"><figcaption>");
+        text_puts(out, "<figure>");
+        if (shown->file) {
+            text_puts(out, "<img src=\"");
+            text_html(out, shown->file); /* slugs and plain names: nothing a URL would escape */
+            text_puts(out, "\" alt=\"");
+            text_html(out, shown->caption);
+            text_puts(out, "\">");
+        } else {
+            paragraph(out, "note", arena_printf(&report->arena, "No plot: %s.", report->no_plots));
+        }
+        text_puts(out, "<figcaption>");
         text_html(out, shown->caption);
         text_puts(out, "</figcaption></figure>\n");
     }
 }
 
-static void side_by_side(struct text *out, const struct gallery *gallery)
+static void side_by_side(struct text *out, struct report *report, const struct gallery *gallery)
 {
     text_puts(out, "<div class=\"figures\">\n");
-    figures(out, gallery);
+    figures(out, report, gallery);
     text_puts(out, "</div>\n");
 }
 
@@ -158,8 +164,8 @@ static void galleries(struct text *out, const struct page *page)
     const struct cell_gallery *first = &page->cells[0];
     if (page->overview->count || first->curves.count) {
         heading(out, "Training");
-        figures(out, page->overview);
-        figures(out, &first->curves);
+        figures(out, report, page->overview);
+        figures(out, report, &first->curves);
     }
     for (size_t i = 0; i < page->cell_count; i++) {
         const struct cell_gallery *cell = &page->cells[i];
@@ -168,15 +174,15 @@ static void galleries(struct text *out, const struct page *page)
                                                  : NULL;
         if (i == 0) {
             heading(out, name ? arena_printf(&report->arena, "Pictures: %s", name) : "Pictures");
-            side_by_side(out, &cell->pictures);
+            side_by_side(out, report, &cell->pictures);
             if (!cell->pictures.count)
                 paragraph(out, "soft", "Nothing to show yet.");
         } else if (cell->curves.count || cell->pictures.count) {
             text_puts(out, "<details><summary>Curves and pictures: ");
             text_html(out, name);
             text_puts(out, "</summary>\n");
-            figures(out, &cell->curves);
-            side_by_side(out, &cell->pictures);
+            figures(out, report, &cell->curves);
+            side_by_side(out, report, &cell->pictures);
             text_puts(out, "</details>\n");
         }
     }
@@ -424,7 +430,7 @@ void page_body(struct text *out, const struct page *page)
     results(out, report);
     if (page->cases->count)
         heading(out, "Test cases");
-    figures(out, page->cases);
+    figures(out, report, page->cases);
     galleries(out, page);
     values(out, report);
     stages(out, report);
@@ -436,9 +442,11 @@ void page_body(struct text *out, const struct page *page)
 void markdown_body(struct text *out, struct report *report)
 {
     struct text table = {0};
-    text_printf(out, "# %s\n\n", report->experiment->name);
-    if (*report->experiment->question)
-        text_printf(out, "%s\n\n", report->experiment->question);
+    text_puts(out, "# ");
+    table_words(out, report->experiment->name, TABLE_MD);
+    text_puts(out, "\n");
+    table_words(out, report->experiment->question, TABLE_MD);
+    text_puts(out, *report->experiment->question ? "\n" : "");
     ablation_table(out, report, TABLE_MD);
     if (missing_table(&table, report, TABLE_MD))
         text_printf(out, "\nWithout a result:\n\n%s", table.data);

@@ -14,9 +14,9 @@ double figure_of(const struct facts *facts, const char *name); /* NaN: none */
 /* "mlp, seed 0" or "mlp" if there is one seed; in the report's arena. */
 const char *cell_name(struct arena *arena, const struct experiment *experiment, size_t variant,
                       uint64_t seed);
-/* The variant's name as a folder's name, different for each variant. */
+/* The variant's name as a folder's name, different for each variant, also where case is ignored. */
 const char *variant_slug(struct arena *arena, const struct experiment *experiment, size_t variant);
-/* Where a cell's pictures are below the report's folder: "" or "VARIANT/seed-N/". */
+/* Where a cell's pictures are below the report's folder: "" or "variants/SLUG/seed-N/". */
 const char *cell_folder(struct arena *arena, const struct experiment *experiment, size_t variant,
                         uint64_t seed);
 
@@ -47,7 +47,7 @@ void result_comparison(struct text *out, const struct report *report, enum table
 
 /* ---- figures -------------------------------------------------------------------------------- */
 struct shown {
-    const char *file; /* below the report's folder */
+    const char *file; /* below the report's folder; NULL: it could not be drawn */
     const char *caption;
 };
 struct gallery {
@@ -56,6 +56,10 @@ struct gallery {
 };
 void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
                  const char *caption);
+/* Adds what plot_svg and its like returned. A page does without plots that cannot be drawn, and does
+ * not try again: report->no_plots has the reason, and while it does there is no need to call them. */
+int gallery_plot(struct gallery *gallery, struct report *report, int drawn, const char *file,
+                 const char *caption, struct err *err);
 /* The loss curves of the trainers in one cell; one that serves every seed (a judge) stands with the
  * first cell alone. */
 int draw_cell_curves(struct gallery *out, struct report *report, const char *folder, size_t variant,

@@ -4,11 +4,13 @@
 #include "view/embed.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 EMBED(gnuplot_look, "reports/curves.gp");
@@ -84,8 +86,31 @@ static const char *last_line(char *text)
     return last;
 }
 
-/* 0 when gnuplot ran and ended with status 0. */
-static int spawn(const struct streams *streams, int *ended, struct err *err)
+/* Looks every few milliseconds, which needs no signal; one that takes too long is killed. */
+static int wait_for(pid_t pid, int seconds, int *ended, struct err *err)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    struct timespec now, begin;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (;;) {
+        pid_t got = waitpid(pid, ended, WNOHANG);
+        if (got == pid)
+            return 0;
+        if (got < 0 && errno != EINTR)
+            return fail_errno(err, "cannot wait for gnuplot");
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec - begin.tv_sec >= seconds)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    kill(pid, SIGKILL);
+    while (waitpid(pid, ended, 0) < 0 && errno == EINTR)
+        continue;
+    fail(err, "gnuplot took longer than %d s", seconds);
+    return 1;
+}
+
+static int spawn(const struct streams *streams, int seconds, int *ended, struct err *err)
 {
     char *const argv[] = {"gnuplot", "--default-settings", "-", NULL};
     posix_spawn_file_actions_t actions;
@@ -97,31 +122,31 @@ static int spawn(const struct streams *streams, int *ended, struct err *err)
     pid_t pid;
     int trouble = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
+    if (!trouble)
+        return wait_for(pid, seconds, ended, err);
     if (trouble == ENOENT)
-        return fail(err, "'gnuplot' is not installed; plots need it");
-    if (trouble)
-        return fail(err, "cannot start gnuplot: %s", strerror(trouble));
-    while (waitpid(pid, ended, 0) < 0)
-        if (errno != EINTR)
-            return fail_errno(err, "cannot wait for gnuplot");
-    return 0;
+        fail(err, "'gnuplot' is not installed; plots need it");
+    else
+        fail(err, "cannot start gnuplot: %s", strerror(trouble));
+    return 1;
 }
 
-static int run_gnuplot(struct text *svg, const struct text *input, struct err *err)
+static int run_gnuplot(struct text *svg, const struct text *input, int seconds, struct err *err)
 {
     struct streams streams;
     struct text complaint = {0};
     int ended = 0;
     int status = streams_open(&streams, input, err);
     if (!status)
-        status = spawn(&streams, &ended, err);
+        status = spawn(&streams, seconds, &ended, err);
     if (!status) {
         slurp(svg, streams.out);
         slurp(&complaint, streams.err);
         if (ended || !svg->data || !strstr(svg->data, "</svg>")) {
             char *said = text_take(&complaint);
-            status = fail(err, "gnuplot failed: %s", last_line(said));
+            fail(err, "gnuplot failed: %s", last_line(said));
             free(said);
+            status = 1;
         }
     }
     text_free(&complaint);
@@ -129,13 +154,13 @@ static int run_gnuplot(struct text *svg, const struct text *input, struct err *e
     return status;
 }
 
-int gnuplot_svg(const struct text *script, const char *path, struct err *err)
+int gnuplot_svg(const struct text *script, const char *path, int seconds, struct err *err)
 {
     struct text svg = {0};
-    int status = run_gnuplot(&svg, script, err);
-    if (status)
+    int status = run_gnuplot(&svg, script, seconds, err);
+    if (status < 0)
         wrap(err, "cannot draw '%s'", path);
-    else
+    else if (!status)
         status = file_publish(path, svg.data, svg.length, err);
     text_free(&svg);
     return status;

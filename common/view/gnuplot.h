@@ -12,9 +12,9 @@ extern const char gnuplot_look[] __attribute__((visibility("hidden")));
  * control characters become spaces. */
 void gnuplot_quoted(struct text *out, const char *text);
 
-/* Runs the script and publishes what it draws. gnuplot missing or failing is an error with what it
- * said. */
-int gnuplot_svg(const struct text *script, const char *path, struct err *err);
+/* Runs the script and publishes what it draws. Returns 1, with what it said in err, if gnuplot is
+ * missing, fails or takes longer than so many seconds. */
+int gnuplot_svg(const struct text *script, const char *path, int seconds, struct err *err);
 
 /* Pixels that a text takes, about: the plots' font is not known before a browser shows them. */
 size_t gnuplot_text_width(const char *text);

@@ -128,7 +128,7 @@ int matrix_svg(const struct matrix *matrix, const char *path, struct err *err)
         return fail(err, "cannot draw a matrix of %zu classes as '%s'", matrix->classes, path);
     struct text input = {0};
     script(&input, matrix);
-    int status = gnuplot_svg(&input, path, err);
+    int status = gnuplot_svg(&input, path, PLOT_SECONDS, err);
     text_free(&input);
     return status;
 }

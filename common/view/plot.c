@@ -227,7 +227,7 @@ int plot_svg(const struct plot *panels, size_t count, const char *path, struct e
         bug("a plot of no panels");
     struct text input = {0};
     script(&input, panels, count);
-    int status = gnuplot_svg(&input, path, err);
+    int status = gnuplot_svg(&input, path, PLOT_SECONDS, err);
     text_free(&input);
     return status;
 }

@@ -179,7 +179,7 @@ int strips_svg(const struct strips *panels, size_t count, const char *path, stru
         bug("strips of no panels");
     struct text input = {0};
     script(&input, panels, count);
-    int status = gnuplot_svg(&input, path, err);
+    int status = gnuplot_svg(&input, path, PLOT_SECONDS, err);
     text_free(&input);
     return status;
 }

@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +17,14 @@ static const char *text_of(const struct table_cell *cell)
     return cell->text ? cell->text : "";
 }
 
-/* A cell is one line in every format but csv, json and html: a line break or tab becomes a space.
- */
-static char one_line(char c)
+/* The byte at *text, which goes on behind it. Words are one line in every format but csv, json and
+ * html: a line break, a tab or another control character becomes a space. */
+static char take(const char **text)
 {
-    return (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+    size_t control = text_control(*text);
+    char c = control ? ' ' : **text;
+    *text += control ? control : 1;
+    return c;
 }
 
 /* Does a group of rows end before this one? */
@@ -59,8 +61,8 @@ static void plain_cell(struct text *out, const char *text, bool bold, struct ext
     size_t gap = extent.width - width_of(text);
     if (right)
         fill(out, gap, ' ');
-    for (; *text; text++) {
-        char c = one_line(*text);
+    while (*text) {
+        char c = take(&text);
         text_add(out, &c, 1);
     }
     if (bold)
@@ -113,8 +115,8 @@ static void write_plain(struct text *out, const struct table *table)
 /* ---- Markdown (GitHub's tables) ------------------------------------------------------------- */
 static void escape_md(struct text *out, const char *text)
 {
-    for (; *text; text++) {
-        char c = one_line(*text);
+    while (*text) {
+        char c = take(&text);
         if (strchr("\\|*_`<>[]~&$", c))
             text_puts(out, "\\");
         text_add(out, &c, 1);
@@ -144,32 +146,17 @@ static void write_md(struct text *out, const struct table *table)
 }
 
 /* ---- CSV (RFC 4180) ------------------------------------------------------------------------- */
-static void csv_field(struct text *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        text_puts(out, text);
-        return;
-    }
-    text_puts(out, "\"");
-    for (; *text; text++) {
-        if (*text == '"')
-            text_puts(out, "\"");
-        text_add(out, text, 1);
-    }
-    text_puts(out, "\"");
-}
-
 static void write_csv(struct text *out, const struct table *table)
 {
     for (size_t c = 0; c < table->columns; c++) {
         text_puts(out, c ? "," : "");
-        csv_field(out, table->heads[c]);
+        text_csv(out, table->heads[c]);
     }
     text_puts(out, "\r\n");
     for (size_t r = 0; r < table->rows; r++) {
         for (size_t c = 0; c < table->columns; c++) {
             text_puts(out, c ? "," : "");
-            csv_field(out, text_of(cell_at(table, r, c)));
+            text_csv(out, text_of(cell_at(table, r, c)));
         }
         text_puts(out, "\r\n");
     }
@@ -187,8 +174,10 @@ static void escape_tex(struct text *out, const char *text)
         {"<", "\\textless{}"},
         {">", "\\textgreater{}"},
         {"|", "\\textbar{}"},
-        {"\"", "\\textquotedbl{}"},
-        {"[", "{[}"}, /* behind \\, [ and * would be its argument */
+        {"\"", "{\\char34}"}, /* \textquotedbl is not in the default encoding */
+        {"`", "{`}"},         /* behind ? and !, it would make another letter of them */
+        {"--", "-{}"},        /* as would two of them */
+        {"[", "{[}"},         /* behind \\, [ and * would be its argument */
         {"*", "{*}"},
         {"&", "\\&"},
         {"%", "\\%"},
@@ -211,9 +200,9 @@ static void escape_tex(struct text *out, const char *text)
             i++;
         if (i < count) {
             text_puts(out, rules[i].to);
-            text += strlen(rules[i].from);
+            text += *text == '-' ? 1 : strlen(rules[i].from);
         } else {
-            char c = one_line(*text++);
+            char c = take(&text);
             text_add(out, &c, 1);
         }
     }
@@ -245,36 +234,6 @@ static void write_tex(struct text *out, const struct table *table)
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
-static const char *digits(const char *p)
-{
-    while (isdigit((unsigned char)*p))
-        p++;
-    return p;
-}
-
-/* RFC 8259's number and nothing else: not 01, +1, .5, nan or 0x1. */
-static bool is_number(const char *p)
-{
-    p += *p == '-';
-    const char *whole = p;
-    p = digits(p);
-    if (p == whole || (*whole == '0' && p - whole > 1))
-        return false;
-    if (*p == '.') {
-        const char *fraction = p + 1;
-        p = digits(fraction);
-        if (p == fraction)
-            return false;
-    }
-    if (*p == 'e' || *p == 'E') {
-        const char *exponent = p + 1 + (p[1] == '-' || p[1] == '+');
-        p = digits(exponent);
-        if (p == exponent)
-            return false;
-    }
-    return *p == '\0';
-}
-
 static void write_json(struct text *out, const struct table *table)
 {
     text_puts(out, "[");
@@ -287,7 +246,7 @@ static void write_json(struct text *out, const struct table *table)
             text_puts(out, ": ");
             if (!text || !*text)
                 text_puts(out, "null");
-            else if (table->right[c] && is_number(text))
+            else if (table->right[c] && text_is_number(text))
                 text_puts(out, text);
             else
                 text_json(out, text);
@@ -342,6 +301,40 @@ static void write_html(struct text *out, const struct table *table)
         text_puts(out, "</tr>\n");
     }
     text_puts(out, "</tbody></table></div>\n");
+}
+
+/* What would begin a heading, a list or an underline, and blanks that would begin code. */
+static void md_line(struct text *out, const char *line)
+{
+    line += strspn(line, " \t");
+    size_t number = strspn(line, "0123456789");
+    if (number && line[number] && strchr(".)", line[number])) {
+        text_add(out, line, number);
+        line += number;
+    }
+    if (*line && strchr("#+-=.)", *line))
+        text_puts(out, "\\");
+    escape_md(out, line);
+}
+
+void table_words(struct text *out, const char *words, enum table_format format)
+{
+    while (*words) {
+        size_t length = strcspn(words, "\n");
+        char *line = xprintf("%.*s", (int)length, words);
+        if (format == TABLE_MD) {
+            md_line(out, line);
+        } else {
+            text_puts(out, format == TABLE_TEX ? "% " : "");
+            for (const char *p = line; *p;) {
+                char c = take(&p);
+                text_add(out, &c, 1);
+            }
+        }
+        text_puts(out, "\n");
+        free(line);
+        words += length + (words[length] == '\n');
+    }
 }
 
 void table_write(struct text *out, const struct table *table, enum table_format format)

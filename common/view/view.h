@@ -39,6 +39,8 @@ struct table {
  * are numbers and an empty cell is null; tex needs the package booktabs.
  */
 void table_write(struct text *out, const struct table *table, enum table_format format);
+/* Words beside a table, line by line: escaped in md, comments in tex, as they are in text. */
+void table_words(struct text *out, const char *words, enum table_format format);
 
 /* ---- pictures ------------------------------------------------------------------------------- */
 /* An RGB canvas. Integer upscaling only, so that a pixel stays a pixel. */
@@ -139,8 +141,10 @@ struct plot {
 /*
  * One SVG of one or more panels side by side (three in a row), through gnuplot and
  * reports/curves.gp. They share one legend below them, in which each name stands once: a name looks
- * the same in every panel. gnuplot missing or failing is an error with what it said.
+ * the same in every panel. Returns 1 if there is no plot, and err says why: gnuplot is missing, fails or
+ * takes longer than PLOT_SECONDS.
  */
+enum { PLOT_SECONDS = 30 };
 int plot_svg(const struct plot *panels, size_t count, const char *path, struct err *err);
 
 /* Many values under one name, each a dot. */

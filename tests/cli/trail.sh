@@ -18,9 +18,22 @@ is "and recorded the most memory that its process had: some megabytes" 4 "$(sql 
 trail $here/small.yaml >/dev/null
 is "the same command runs nothing" 4 "$(runs)"
 
+page=$(sha256sum <"$report")
+for damage in 'rm' 'truncate -s 0' 'truncate -s -1'; do
+    $damage "$report"
+    trail $here/small.yaml >/dev/null
+    is "a report is written again after: $damage" "$page" "$(sha256sum <"$report")"
+done
+mkdir "$tmp/bin"
+printf '#!/bin/sh\nexit 3\n' >"$tmp/bin/gnuplot"
+chmod +x "$tmp/bin/gnuplot"
 rm "$report"
+PATH=$tmp/bin:$PATH trail $here/small.yaml >/dev/null
+is "where gnuplot fails, the page is written without plots, which is said" \
+    "yes report: the page is without plots: gnuplot failed: no reason given" \
+    "$(grep -q 'No plot: gnuplot failed: no reason given' "$report" && echo yes) $(grep ^report "$tmp/err")"
 trail $here/small.yaml >/dev/null
-holds "a report that was deleted is written again" test -s "$report"
+is "and with them as soon as it works" "$page" "$(sha256sum <"$report")"
 sed 's/^# A trail.*/# Is the question in the report?/' $here/small.yaml >"$tmp/question.yaml"
 trail "$tmp/question.yaml" >/dev/null
 is "another question is a new report, and no run" "yes 4" \
@@ -53,6 +66,18 @@ is "and nothing before" "1 1" "$(runs preprocess) $(runs train-classifier)"
 run=$(sql "SELECT max(id) FROM run WHERE stage = 'evaluate'")
 is "registry why names that key and nothing else" "train-vae.train.lr: 0.001 -> 0.002" \
     "$("$BUILD"/registry why "$run" 2>/dev/null)"
+
+
+CAIRN_LAB=$tmp/lab3
+scripts/experiment "$BUILD" $here/small.yaml --set train-vae.train.epochs=1 -q >/dev/null 2>&1
+refused "a table of another plan than the lab's is not empty, but refused" 66 \
+    "ablate: nothing of 'small' as this file says it is in lab '$tmp/lab3': its latest plan there was another one (--set?)" \
+    "$BUILD"/ablate table $here/small.yaml
+holds "with the same --set it is there" sh -c \
+    "'$BUILD'/ablate table $here/small.yaml --set train-vae.train.epochs=1 | grep -q '^test/psnr'"
+refused "nor is that of an experiment that was never planned" 66 "ablate: nothing of 'other' is in lab '$tmp/lab3' yet" \
+    "$BUILD"/ablate table $here/small.yaml --set name=other
+CAIRN_LAB=$tmp/lab2
 
 "$BUILD"/train-vae "$tmp/lr.yaml" --again -q >"$tmp/again" 2>&1
 is "run again, a known stage gives the same artifact" 0 $?
