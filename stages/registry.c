@@ -9,11 +9,15 @@
 #include <string.h>
 #include <time.h>
 
-static const char usage[] = "ls [STAGE] | show RUN | why RUN [RUN2] | release RUN [OPTION ...]";
+static const char usage[] =
+    "ls [STAGE] | show RUN | why RUN [RUN2] | verify [RUN | EXPERIMENT] | release RUN [OPTION ...]";
 static const char help[] =
     "ls [STAGE]       the runs, newest first\n"
     "show RUN         one run: recipe, inputs, outputs, final metrics, events\n"
     "why RUN [RUN2]   what differs between two runs (RUN2: the nearest earlier run of the stage)\n"
+    "verify           read all objects, and compare all rows with the runs' records\n"
+    "verify RUN       the same for one run, or for all that the latest plan of an\n"
+    "verify EXPERIMENT  experiment (its file or its name) stands for\n"
     "release RUN      a running run's owner on another machine is gone: others need not wait\n\n"
     "RUN is a number, or the beginning of a recipe's or artifact's id\n";
 
@@ -141,7 +145,10 @@ static int show(const struct options *options, struct store *store, struct arena
     TRY(show_ports(store, run.id, false, arena, err));
     TRY(show_ports(store, run.id, true, arena, err));
     TRY(registry_metrics(store, run.id, true, show_metric, NULL, err));
-    return registry_events(store, run.id, show_event, NULL, err);
+    TRY(registry_events(store, run.id, show_event, NULL, err));
+    if (strcmp(run.status, "done") != 0 || !record_check(store, run.id, err))
+        return 0;
+    return err->status == STATUS_MISSING ? 0 : -1;
 }
 
 /* ---- why ------------------------------------------------------------------------------------ */
@@ -174,6 +181,82 @@ static int why(const struct options *options, struct store *store, struct arena 
     return status;
 }
 
+/* ---- verify --------------------------------------------------------------------------------- */
+
+static void print_damage(void *user, const char *damage)
+{
+    (void)user;
+    puts(damage);
+}
+
+struct verification {
+    struct store *store;
+    struct verify *verify;
+    struct arena *arena;
+    size_t cells;
+};
+
+static int verify_cell(void *user, const struct cell *cell, struct err *err)
+{
+    struct verification *v = user;
+    struct port outputs[MAX_PORTS];
+    struct run_row run;
+    int64_t number = 0;
+    int count;
+    v->cells++;
+    if (!*cell->recipe.hex)
+        return 0;
+    int known = registry_lookup(v->store, &cell->recipe, v->arena, &number, outputs, &count, err);
+    if (!number)
+        return known;
+    TRY(registry_find_run(v->store, arena_printf(v->arena, "%lld", (long long)number), v->arena,
+                          &run, err));
+    return verify_run(v->verify, &run, err);
+}
+
+/* By the name that its plan has in the registry, which a file says. */
+static int verify_experiment(struct verification *v, const char *text, struct err *err)
+{
+    if (!ends_with(text, ".yaml"))
+        return registry_cells(v->store, text, verify_cell, v, err);
+    struct experiment experiment;
+    TRY(experiment_load(&experiment, text, NULL, 0, err));
+    int status = registry_cells(v->store, experiment.name, verify_cell, v, err);
+    if (!status && !v->cells)
+        status = fail_as(err, STATUS_MISSING, "no plan of '%s' in lab '%s'", experiment.name,
+                         store_lab(v->store));
+    experiment_free(&experiment);
+    return status;
+}
+
+static int verify_argument(struct verification *v, const char *text, struct err *err)
+{
+    struct run_row run;
+    TRY(verify_experiment(v, text, err));
+    if (v->cells)
+        return 0;
+    TRY(registry_find_run(v->store, text, v->arena, &run, err));
+    return verify_run(v->verify, &run, err);
+}
+
+static int verify(const struct options *options, struct store *store, struct arena *arena,
+                  struct err *err)
+{
+    struct verification v = {store, verify_open(store, print_damage, NULL), arena, 0};
+    int status = options->argument_count > 1 ? verify_argument(&v, options->arguments[1], err)
+                                             : verify_all(v.verify, err);
+    struct verified counts = verify_close(v.verify);
+    TRY(status);
+    if (counts.damaged)
+        return fail_as(
+            err, STATUS_BAD_DATA, "damage, named above: %lld (checked: %lld objects, %lld runs)",
+            (long long)counts.damaged, (long long)counts.objects, (long long)counts.runs);
+    if (!options->quiet)
+        fprintf(stderr, "sound: %lld objects, %lld runs\n", (long long)counts.objects,
+                (long long)counts.runs);
+    return 0;
+}
+
 /* ---- release -------------------------------------------------------------------------------- */
 
 static int release(const struct options *options, struct store *store, struct arena *arena,
@@ -199,6 +282,8 @@ static int dispatch(const struct options *options, struct store *store, struct a
         return show(options, store, arena, err);
     if (strcmp(command, "why") == 0 && (count == 2 || count == 3))
         return why(options, store, arena, err);
+    if (strcmp(command, "verify") == 0 && count <= 2)
+        return verify(options, store, arena, err);
     if (strcmp(command, "release") == 0 && count == 2)
         return release(options, store, arena, err);
     return fail_as(err, STATUS_USAGE, "usage: registry %s", usage);

@@ -338,7 +338,7 @@ static void a_failed_migration_changes_nothing(void **state)
     lab->store = NULL;
     assert_int_equal(unlink(path), 0);
     db_run(lab, "PRAGMA application_id = 0x4341524e; CREATE TABLE cell (in_the_way)");
-    FAILS(store_open(&store, lab->path, true, &err), STATUS_FAILED, "already exists");
+    FAILS(store_open(&store, lab->path, true, &err), STATUS_BAD_DATA, "already exists");
     db_gives(lab, "PRAGMA user_version", "0\n");
     db_gives(lab, "SELECT name FROM sqlite_master", "cell\n");
     free(path);

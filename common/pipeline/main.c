@@ -249,14 +249,16 @@ static void say_waiting(const char *owner)
 
 /* What was hashed before the run must still be there after it: an input that changed meanwhile
  * would link new bytes to an old recipe. */
-static int check_sources(const struct place *place, struct err *err)
+static int check_sources(struct store *store, const struct place *place, struct err *err)
 {
     for (int i = 0; i < place->source_count; i++) {
         struct id now;
         TRY(sha256_file(&now, NULL, place->sources[i].path, err));
-        if (strcmp(now.hex, place->source_ids[i].hex) != 0)
-            return fail_as(err, STATUS_BAD_DATA, "'%s' changed while it was read: run again",
-                           place->sources[i].path);
+        if (strcmp(now.hex, place->source_ids[i].hex) == 0)
+            continue;
+        TRY(store_forget_file(store, place->sources[i].path, err));
+        return fail_as(err, STATUS_BAD_DATA, "'%s' changed while it was read: run again",
+                       place->sources[i].path);
     }
     return 0;
 }
@@ -267,7 +269,7 @@ static int produce(struct context *context, int (*run)(struct context *, struct 
     struct draft *draft;
     TRY(draft_open(&draft, context->store, err));
     context->draft = draft;
-    if (run(context, err) || check_sources(context->place, err)) {
+    if (run(context, err) || check_sources(context->store, context->place, err)) {
         draft_drop(draft);
         return -1;
     }

@@ -62,6 +62,7 @@ static size_t cell_of(const struct experiment *experiment, const struct place *p
 struct rules {
     const struct options *options;
     const struct experiment *experiment;
+    struct store *store;
     const char *prefix, *frozen;
     int threads; /* of a stage that computes; 0: all, which needs no saying */
 };
@@ -138,6 +139,17 @@ int plan_threads(int processors, int64_t jobs, const struct resolution *resoluti
     return processors > beside ? (int)(processors / beside) : 1;
 }
 
+/* The text of a known recipe may have been lost, or removed as it was damaged. */
+static int keep_recipe(struct store *store, const struct place *place, struct err *err)
+{
+    char path[PATH_BYTES];
+    struct id id;
+    TRY(object_path(path, store, &place->recipe, err));
+    return file_exists(path)
+               ? 0
+               : object_put(store, place->recipe_text, strlen(place->recipe_text), &id, err);
+}
+
 static int write_rules(struct text *out, int *misses, int *known, struct rules *with,
                        const struct resolution *resolution, struct err *err)
 {
@@ -152,6 +164,7 @@ static int write_rules(struct text *out, int *misses, int *known, struct rules *
             continue;
         if (place->state == PLACE_KNOWN) {
             ++*known;
+            status = keep_recipe(with->store, place, err);
             continue;
         }
         ++*misses;
@@ -209,7 +222,8 @@ int plan_rules(struct text *out, int *misses, const struct options *options,
     int known = 0, status = registry_sweep(store, err) ||
                             resolution_publish(&resolution, experiment, store, err);
     struct text rules = {0};
-    struct rules with = {.options = options, .experiment = experiment, .frozen = path};
+    struct rules with = {
+        .options = options, .experiment = experiment, .store = store, .frozen = path};
     *misses = 0;
     if (!status)
         status = object_put(store, experiment->frozen, strlen(experiment->frozen), &frozen, err) ||

@@ -140,6 +140,8 @@ static int collect_place(struct facts *facts, struct report *report, struct err 
     facts->resident_bytes = NAN;
     if (facts->place->state != PLACE_KNOWN)
         return 0;
+    if (record_check(report->store, facts->run.id, err) && err->status != STATUS_MISSING)
+        return -1;
     TRY(registry_metrics(report->store, facts->run.id, true, take_resident, &facts->resident_bytes,
                          err));
     return read_figures(facts, report, err);

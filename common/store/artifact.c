@@ -132,11 +132,17 @@ int object_put(struct store *store, const void *bytes, size_t length, struct id 
                struct err *err)
 {
     *out = sha256_of(bytes, length);
-    char path[PATH_BYTES], part[PATH_BYTES];
+    char path[PATH_BYTES], part[PATH_BYTES], folder[PATH_BYTES];
     TRY(object_path(path, store, out, err));
     struct id there;
-    if (file_exists(path) && !sha256_file(&there, NULL, path, err) && !strcmp(there.hex, out->hex))
-        return 0;
+    if (file_exists(path) && !sha256_file(&there, NULL, path, err) &&
+        !strcmp(there.hex, out->hex)) {
+        if (store->read_only)
+            return 0;
+        /* whoever put it there may have been killed before its name was durable */
+        TRY(object_folder(folder, store, path, err));
+        return folder_sync(folder, err);
+    }
     TRY(work_name(part, store, err));
     TRY(file_publish(part, bytes, length, err));
     int status = object_place(store, part, out, err);
@@ -156,7 +162,8 @@ int object_get(char **out, size_t *length, const struct store *store, const stru
     if (!strcmp(sha256_of(*out, *length).hex, object->hex))
         return 0;
     free(*out);
-    return fail_as(err, STATUS_BAD_DATA, "object '%s' is damaged", path);
+    return fail_as(err, STATUS_BAD_DATA,
+                   "object '%s' is damaged; remove it (rm -f) and run the experiment again", path);
 }
 
 /* ---- drafts --------------------------------------------------------------------------------- */
@@ -295,10 +302,7 @@ int artifact_manifest(struct manifest *out, struct arena *arena, const struct st
             parse_line(line, &at, arena) && (!out->count || strcmp(line[-1].name, line->name) < 0);
     }
     free(text);
-    if (!sound)
-        return fail_as(err, STATUS_BAD_DATA, "artifact '%.16s': manifest '%s' is damaged",
-                       artifact->hex, path);
-    return 0;
+    return sound ? 0 : fail_artifact(store, artifact, NULL, path, "damaged", err);
 }
 
 int artifact_path(char *out, const struct store *store, const struct id *artifact, const char *name,
@@ -312,59 +316,38 @@ int artifact_path(char *out, const struct store *store, const struct id *artifac
         if (!strcmp(manifest.lines[i].name, name))
             found = manifest.lines + i;
     if (found)
-        status = object_path(out, store, &found->object, err);
+        status = object_path(out, store, &found->object, err) ||
+                 artifact_file_verify(store, artifact, found, out, err);
     else if (!status)
         status = fail_as(err, STATUS_MISSING, "no '%s' in artifact '%.16s'", name, artifact->hex);
     arena_free(&arena);
-    return status;
+    return status ? -1 : 0;
 }
 
-bool artifact_present(const struct store *store, const struct id *artifact, int64_t *bytes)
+static int file_present(const struct store *store, const struct manifest_line *line,
+                        struct err *err)
 {
-    struct err err;
+    char path[PATH_BYTES];
+    struct stat st;
+    TRY(object_path(path, store, &line->object, err));
+    if (!stat(path, &st))
+        return st.st_size == line->size;
+    return errno == ENOENT || errno == ENOTDIR ? 0 : fail_errno(err, "cannot stat '%s'", path);
+}
+
+int artifact_present(const struct store *store, const struct id *artifact, int64_t *bytes,
+                     struct err *err)
+{
     struct arena arena = {0};
-    struct manifest manifest;
-    bool present = !artifact_manifest(&manifest, &arena, store, artifact, &err);
+    struct manifest manifest = {0};
     *bytes = 0;
-    for (size_t i = 0; present && i < manifest.count; i++) {
-        const struct manifest_line *line = manifest.lines + i;
-        char path[PATH_BYTES];
-        struct stat st;
-        present = !object_path(path, store, &line->object, &err) && !stat(path, &st) &&
-                  st.st_size == line->size;
-        *bytes += line->size;
+    int present = 1;
+    if (artifact_manifest(&manifest, &arena, store, artifact, err))
+        present = err->status == STATUS_MISSING ? 0 : -1;
+    for (size_t i = 0; present == 1 && i < manifest.count; i++) {
+        present = file_present(store, manifest.lines + i, err);
+        *bytes += manifest.lines[i].size;
     }
     arena_free(&arena);
     return present;
-}
-
-int artifact_verify(const struct store *store, const struct id *artifact, struct err *err)
-{
-    struct arena arena = {0};
-    struct manifest manifest;
-    if (artifact_manifest(&manifest, &arena, store, artifact, err)) {
-        arena_free(&arena);
-        return -1;
-    }
-    struct text bad = {0};
-    for (size_t i = 0; i < manifest.count; i++) {
-        const struct manifest_line *line = manifest.lines + i;
-        char path[PATH_BYTES];
-        struct id found;
-        long long size = 0;
-        const char *what = NULL;
-        if (object_path(path, store, &line->object, err) || sha256_file(&found, &size, path, err))
-            what = err->status == STATUS_MISSING ? "gone" : "unreadable";
-        else if (size != line->size || strcmp(found.hex, line->object.hex))
-            what = "damaged";
-        if (what)
-            text_printf(&bad, "%s'%s' is %s (object '%s')", bad.length ? ", " : "", line->name,
-                        what, path);
-    }
-    int status = !bad.length ? 0
-                             : fail_as(err, STATUS_BAD_DATA, "artifact '%.16s': %s", artifact->hex,
-                                       bad.data);
-    text_free(&bad);
-    arena_free(&arena);
-    return status;
 }

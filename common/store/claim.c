@@ -91,12 +91,12 @@ int registry_lookup(struct store *store, const struct id *recipe, struct arena *
     if (!*run)
         return 0;
     TRY(ports_read(store, *run, true, arena, outputs, count, err));
-    for (int i = 0; i < *count; i++) {
+    int present = 1;
+    for (int i = 0; present == 1 && i < *count; i++) {
         int64_t bytes;
-        if (!artifact_present(store, &outputs[i].artifact, &bytes))
-            return 0;
+        present = artifact_present(store, &outputs[i].artifact, &bytes, err);
     }
-    return 1;
+    return present;
 }
 
 /* ---- claims --------------------------------------------------------------------------------- */
@@ -189,19 +189,18 @@ static int insert_run(struct run *run, struct err *err)
                         run->id, run->inputs, run->input_count, err);
 }
 
-enum claim { CLAIM_OURS, CLAIM_KNOWN, CLAIM_HELD };
+enum claim { CLAIM_OURS, CLAIM_DONE, CLAIM_HELD };
 
-static int claim_locked(struct run *run, struct arena *arena, struct port outputs[MAX_PORTS],
-                        int *count, enum claim *out, struct err *err)
+/* Looks at no file but the run's own folder: others wait for the lock. */
+static int claim_locked(struct run *run, enum claim *out, struct err *err)
 {
-    int64_t known_run, holder;
+    int64_t done, holder;
     struct owner owner;
-    *out = CLAIM_KNOWN;
+    *out = CLAIM_DONE;
     if (!run->again) {
-        int known =
-            registry_lookup(run->store, &run->recipe, arena, &known_run, outputs, count, err);
-        if (known)
-            return known < 0 ? -1 : 0;
+        TRY(newest_run(run->store, &run->recipe, "done", &done, err));
+        if (done != run->passed_over)
+            return 0;
     }
     *out = CLAIM_HELD;
     TRY(find_holder(run->store, &run->recipe, &holder, &owner, err));
@@ -242,10 +241,17 @@ static int claim_or_wait(struct run *run, struct arena *arena, struct port outpu
     for (;;) {
         enum claim claim;
         TRY(sql_begin(run->store, err));
-        int status = claim_locked(run, arena, outputs, count, &claim, err);
+        int status = claim_locked(run, &claim, err);
         TRY(sql_end(run->store, status, err));
-        if (claim != CLAIM_HELD)
-            return claim == CLAIM_KNOWN;
+        if (claim == CLAIM_OURS)
+            return 0;
+        if (claim == CLAIM_DONE) { /* meanwhile; it may have lost its files since */
+            int known = registry_lookup(run->store, &run->recipe, arena, &run->passed_over, outputs,
+                                        count, err);
+            if (known)
+                return known;
+            continue;
+        }
         for (;;) { /* only reads, so that waiting is in nobody's way */
             int64_t holder;
             struct owner owner;
@@ -286,9 +292,8 @@ int run_claim(struct run **out, struct store *store, const struct run_spec *spec
     char work[PATH_BYTES];
     hash_cache_flush(store);
     int known = 0;
-    int64_t known_run;
     if (!spec->again) /* before anything is written: a read-only lab knows its results, too */
-        known = registry_lookup(store, &run->recipe, arena, &known_run, outputs, count, err);
+        known = registry_lookup(store, &run->recipe, arena, &run->passed_over, outputs, count, err);
     if (!known &&
         (object_put(store, spec->recipe_text, strlen(spec->recipe_text), &run->recipe, err) ||
          path_join(work, store->lab, "work", err) ||

@@ -109,6 +109,15 @@ int store_hash_file(struct store *store, const char *path, struct id *out, struc
     return 0;
 }
 
+int store_forget_file(struct store *store, const char *path, struct err *err)
+{
+    struct file_hash file;
+    TRY(identify(&file, path, err));
+    hash_cache_flush(store);
+    return sql_run(store, "DELETE FROM file_hash WHERE device = ? AND inode = ?",
+                   VALUES(int_value(file.device), int_value(file.inode)), err);
+}
+
 void hash_cache_flush(struct store *store)
 {
     struct err err;

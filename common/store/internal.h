@@ -66,7 +66,9 @@ int statement_open(struct statement *out, const struct store *store, const char 
 /* Starts over with other values. */
 int statement_bind(struct statement *statement, const struct value *values, struct err *err);
 int statement_step(struct statement *statement, struct err *err); /* 1: a row, 0: no more, -1 */
-const char *statement_text(const struct statement *statement, int column); /* until the next step */
+/* Until the next step; "" for NULL, which only a damaged file has in a column that is never so. */
+const char *statement_text(const struct statement *statement, int column);
+const char *statement_maybe(const struct statement *statement, int column); /* NULL for NULL */
 int64_t statement_int(const struct statement *statement, int column);
 double statement_real(const struct statement *statement, int column); /* NULL: not a number */
 void statement_close(struct statement *statement);
@@ -95,9 +97,25 @@ enum life owner_life(const struct owner *owner, const struct owner *self);
 /* 16 random hex digits: names that no other process can have chosen. */
 enum { RANDOM_NAME = 17 };
 void random_name(char out[RANDOM_NAME]);
-/* True if the manifest is sound and each file is there with its size (nothing is rehashed); *bytes
- * receives the sum. */
-bool artifact_present(const struct store *store, const struct id *artifact, int64_t *bytes);
+/* 1 if the manifest is sound and each file is there with its size (nothing else is rehashed), and
+ * *bytes receives the sum; 0 if the manifest or a file is gone or cut short; -1 if looking fails or
+ * the manifest is damaged. */
+int artifact_present(const struct store *store, const struct id *artifact, int64_t *bytes,
+                     struct err *err);
+
+/* ---- what changed (verify.c, record_check.c) ------------------------------------------------ */
+/* STATUS_BAD_DATA: "object 'PATH' is STATE: 'FILE' of artifact ...", with the runs and cells that it
+ * touches and what to do. file NULL: the manifest. */
+int fail_artifact(const struct store *store, const struct id *artifact, const char *file,
+                  const char *path, const char *state, struct err *err);
+/* Hashes the file's object at path; what is damaged or gone fails so. */
+int artifact_file_verify(const struct store *store, const struct id *artifact,
+                         const struct manifest_line *line, const char *path, struct err *err);
+/* What helps against changed rows or records, and against a damaged database. */
+extern const char run_again[], registry_again[];
+/* Before the hash in a record. */
+extern const char record_hash_key[];
+enum { RECORD_HASH = 64 };
 /* Writes what store_hash_file learned; a failure is no harm. */
 void hash_cache_flush(struct store *store);
 
@@ -118,6 +136,7 @@ struct run {
     struct port inputs[MAX_PORTS]; /* names are owned */
     int input_count;
     bool again;
+    int64_t passed_over;   /* the newest finished run of the recipe, whose files are gone */
     double started, clock; /* Unix time; monotonic */
     struct metric *metrics;
     size_t metric_count;

@@ -13,7 +13,7 @@
 static void id_read(struct id *out, const char *text)
 {
     *out = (struct id){{0}};
-    if (text && id_valid(text))
+    if (id_valid(text))
         memcpy(out->hex, text, sizeof out->hex);
 }
 
@@ -24,9 +24,9 @@ static struct run_row row_read(const struct statement *statement, const struct o
                           .stage = statement_text(statement, 1),
                           .status = statement_text(statement, 2),
                           .build = statement_text(statement, 3),
-                          .numerics = statement_text(statement, 4),
+                          .numerics = statement_maybe(statement, 4),
                           .config = statement_text(statement, 5),
-                          .error = statement_text(statement, 6),
+                          .error = statement_maybe(statement, 6),
                           .started = statement_real(statement, 8),
                           .seconds = statement_real(statement, 9)};
     id_read(&row.recipe, statement_text(statement, 7));

@@ -18,6 +18,8 @@
 
 enum { RECORD_VERSION = 1 };
 
+const char record_hash_key[] = ",\n \"sha256\": \"";
+
 /* JSON has no nan or inf: those are strings. */
 static void add_number(struct text *text, double value)
 {
@@ -114,11 +116,15 @@ static int record_text(struct text *text, const struct run *run, const struct po
     add_field(text, "recipe", run->recipe.hex);
     text_puts(text, ",\n \"seconds\": ");
     add_number(text, seconds);
+    text_puts(text, record_hash_key);
+    size_t hash = text->length;
+    text_printf(text, "%0*d\"", RECORD_HASH, 0); /* of the text with these zeros */
     add_field(text, "stage", run->stage);
     text_puts(text, ",\n \"started\": ");
     add_number(text, run->started);
     add_field(text, "uuid", run->uuid);
     text_printf(text, ",\n \"version\": %d}\n", RECORD_VERSION);
+    memcpy(text->data + hash, sha256_of(text->data, text->length).hex, RECORD_HASH);
     return 0;
 }
 

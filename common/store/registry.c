@@ -45,8 +45,9 @@ static int fail_sql(const struct store *store, struct err *err)
                        store->registry);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-        return fail_as(err, STATUS_BAD_DATA, "registry '%s' is damaged: %s", store->registry,
-                       sqlite3_errmsg(store->db));
+    case SQLITE_ERROR: /* all SQL is fixed: only another schema can make it wrong */
+        return fail_as(err, STATUS_BAD_DATA, "registry '%s' is damaged: %s%s", store->registry,
+                       sqlite3_errmsg(store->db), registry_again);
     case SQLITE_FULL:
         return fail_as(err, STATUS_IO, "registry '%s': no space left on device", store->registry);
     case SQLITE_IOERR:
@@ -97,9 +98,15 @@ int statement_step(struct statement *statement, struct err *err)
     return rc == SQLITE_DONE ? 0 : fail_sql(statement->store, err);
 }
 
-const char *statement_text(const struct statement *statement, int column)
+const char *statement_maybe(const struct statement *statement, int column)
 {
     return (const char *)sqlite3_column_text(statement->stmt, column);
+}
+
+const char *statement_text(const struct statement *statement, int column)
+{
+    const char *text = statement_maybe(statement, column);
+    return text ? text : "";
 }
 
 int64_t statement_int(const struct statement *statement, int column)

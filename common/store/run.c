@@ -100,7 +100,10 @@ static int insert_artifacts(const struct run *run, const struct port *outputs, i
 {
     for (int i = 0; i < count; i++) {
         int64_t bytes;
-        if (!artifact_present(run->store, &outputs[i].artifact, &bytes))
+        int present = artifact_present(run->store, &outputs[i].artifact, &bytes, err);
+        if (present < 0)
+            return -1;
+        if (!present)
             return fail_as(err, STATUS_BAD_DATA, "output '%s': artifact '%.16s' is not in lab '%s'",
                            outputs[i].name, outputs[i].artifact.hex, run->store->lab);
         TRY(sql_run(run->store,

@@ -58,12 +58,16 @@ struct manifest {
 };
 int artifact_manifest(struct manifest *out, struct arena *arena, const struct store *store,
                       const struct id *artifact, struct err *err);
-/* The path of one file's object; out has PATH_BYTES. No such file in it: STATUS_MISSING. */
+/* The path of one file's object, whose bytes have just been hashed; out has PATH_BYTES. Every process
+ * hashes what it is going to read, as no time or size of a file tells that a bit of it has changed.
+ * No such file in it: STATUS_MISSING. Bytes that are not those of the name, or gone: STATUS_BAD_DATA,
+ * and the text names the runs and cells that are touched, and how the object is made again. */
 int artifact_path(char *out, const struct store *store, const struct id *artifact, const char *name,
                   struct err *err);
-/* Rehashes everything; what differs or is gone is named in err (STATUS_BAD_DATA). */
+/* The same for all of its files. */
 int artifact_verify(const struct store *store, const struct id *artifact, struct err *err);
 
+/* An object that is there already is hashed, and replaced if it is damaged. */
 int object_put(struct store *store, const void *bytes, size_t length, struct id *out,
                struct err *err);
 /* Where an object's file is (whether or not it is there); out has PATH_BYTES. */
@@ -75,6 +79,8 @@ int object_get(char **out, size_t *length, const struct store *store, const stru
  * size, mtime and ctime in nanoseconds; a file changed within the last two seconds is not cached.
  */
 int store_hash_file(struct store *store, const char *path, struct id *out, struct err *err);
+/* The cache was wrong about this file, or it changed: the next call hashes it. */
+int store_forget_file(struct store *store, const char *path, struct err *err);
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 struct port {
@@ -85,7 +91,8 @@ enum { MAX_PORTS = 8 };
 
 /* The newest finished run of this recipe. Returns 1 and fills outputs (names in arena, sorted), 0
  * if none is known, -1 on errors. One indexed look-up: milliseconds are a promise. A result whose
- * objects are gone or cut short is not known any more; nothing is rehashed. */
+ * objects are gone or cut short is not known any more; nothing but the manifest is rehashed. Not to
+ * know whether they are there, for trouble with the system, is an error and never 0. */
 int registry_lookup(struct store *store, const struct id *recipe, struct arena *arena, int64_t *run,
                     struct port outputs[MAX_PORTS], int *count, struct err *err);
 
@@ -195,5 +202,25 @@ int registry_events(struct store *store, int64_t run,
 int registry_recipe_text(char **out, struct store *store, const struct id *recipe, struct err *err);
 /* The run that made an artifact first; 0 if none. */
 int registry_maker(struct store *store, const struct id *artifact, int64_t *run, struct err *err);
+
+/* ---- checking ------------------------------------------------------------------------------- */
+/* STATUS_BAD_DATA if the registry's rows of a finished run and its record in lab/runs disagree, or
+ * the record is damaged; STATUS_MISSING if it is gone. */
+int record_check(struct store *store, int64_t run, struct err *err);
+
+/* Checks on demand. Each damage is one line that names what is damaged, what it touches, and what to
+ * do; it goes to `tell`, and counts. */
+struct verify;
+struct verified {
+    int64_t runs, objects, damaged;
+};
+struct verify *verify_open(struct store *store, void (*tell)(void *user, const char *damage),
+                           void *user);
+struct verified verify_close(struct verify *verify);
+/* A run's recipe and artifacts; of a finished run also its rows, against its record and the
+ * metrics.json that it made. What earlier calls have hashed is not hashed again. */
+int verify_run(struct verify *verify, const struct run_row *run, struct err *err);
+/* The database, all runs, and the objects that none of them needs. */
+int verify_all(struct verify *verify, struct err *err);
 
 #endif
