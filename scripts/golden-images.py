@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/images.safetensors: small PNG and JPEG files with the pixels that Pillow reads from
-them, and pictures as Pillow resizes them. tests/data_image.c and
-tests/data_resize.c read it. Run it from the repository's root.
+them, as images and as masks, and pictures as Pillow resizes them. tests/data_pixels.c, data_image.c and
+data_resize.c read it. Run it from the repository's root.
 
 Where Pillow keeps less than the file has (16 bits) or has another rule (areas of fractional pixels) the
 expected values are worked out here, in exact or double arithmetic.
@@ -11,7 +11,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.numpy import save_file
 
 random = np.random.default_rng(20260102)
@@ -51,12 +51,12 @@ def packed_rows(pixels, bits):
 ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
 
 
-def png(pixels, kind, bits, extra=b"", interlaced=False):
+def png(pixels, kind, bits, extra=b"", interlaced=False, late=b""):
     h, w, _ = pixels.shape
     passes = [pixels[y::dy, x::dx] for y, x, dy, dx in ADAM7] if interlaced else [pixels]
     body = b"".join(packed_rows(p, bits) for p in passes if p.size)
     head = struct.pack(">IIBBBBB", w, h, bits, kind, 0, 0, int(interlaced))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(body, 9))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(body, 9)) + late
             + chunk(b"IEND", b""))
 
 
@@ -173,6 +173,75 @@ def jpeg_cases():
     jpeg_case("jpeg-cmyk-plain", cmyk[:at] + cmyk[at + 16 :], expected)
 
 
+# ---- orientation ------------------------------------------------------------------------------------
+def exif(orientation, order):
+    """A TIFF of one directory: the width, the orientation, the height."""
+    entries = [(0x100, 99), (0x112, orientation), (0x101, 77)]
+    body = b"".join(struct.pack(order + "HHIHH", tag, 3, 1, value, 0) for tag, value in entries)
+    magic = b"II*\0" if order == "<" else b"MM\0*"
+    return magic + struct.pack(order + "IH", 8, len(entries)) + body + bytes(4)
+
+
+def turned(data):
+    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+
+
+def exif_cases():
+    y, x = np.mgrid[0:8, 0:24]
+    photo = saved(Image.fromarray((7 * x + 11 * y).astype(np.uint8)))
+    grey = random.integers(0, 256, (2, 3, 1))
+    for orientation in range(1, 9):
+        block = exif(orientation, "><"[orientation % 2])
+        segment = b"Exif\0\0" + block
+        jpeg = photo[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(segment)) + segment + photo[2:]
+        put(f"jpeg-exif-{orientation}:file", raw(jpeg))
+        put(f"jpeg-exif-{orientation}:rgb", turned(jpeg))
+        where = "extra" if orientation % 4 < 2 else "late"
+        data = png(grey, GREY, 8, **{where: chunk(b"eXIf", block)})
+        put(f"png-exif-{orientation}:plain", raw(data))
+        put(f"png-exif-{orientation}:rgb", turned(data))
+        put(f"png-exif-{orientation}:index", turned(data)[..., :1])
+
+
+# ---- masks ------------------------------------------------------------------------------------------
+def mask_case(name, pixels, kind, bits, extra=b"", expected=None):
+    data = png(pixels, kind, bits, extra)
+    put(f"mask-{name}:plain", raw(data))
+    if expected is not None:
+        put(f"mask-{name}:index", expected)
+    return Image.open(io.BytesIO(data))
+
+
+def mask_cases():
+    for bits in (1, 2, 4, 8):  # a palette of greys in any order is read as Pillow makes it grey
+        count = 2**bits
+        greys = random.permutation(256)[:count]
+        pixels = random.integers(0, count, (5, 7, 1))
+        palette = chunk(b"PLTE", np.repeat(greys, 3).astype("u1").tobytes())
+        image = mask_case(f"greys-{bits}", pixels, PALETTE, bits, palette, greys[pixels])
+        assert (np.asarray(image.convert("L")) == greys[pixels][..., 0]).all()
+        alphas = chunk(b"tRNS", bytes(count // 2))  # which entries are transparent says nothing of classes
+        mask_case(f"greys-{bits}-transparent", pixels, PALETTE, bits, palette + alphas, greys[pixels])
+    classes = random.integers(0, 4, (5, 7, 1))
+    opaque = np.full_like(classes, 255)
+    for name, kind, samples in (("rgb", RGB, [classes] * 3), ("grey-alpha", GREY_ALPHA, [classes, opaque]),
+                                ("rgb-alpha", RGB_ALPHA, [classes] * 3 + [opaque])):
+        pixels = np.concatenate(samples, -1)
+        image = mask_case(name, pixels, kind, 8, expected=classes)
+        assert (np.asarray(image.convert("L")) == classes[..., 0]).all()
+        odd = pixels.copy()
+        odd[4, 6, -1] ^= 1
+        mask_case(f"{name}-bad", odd, kind, 8)
+    key = struct.pack(">H", 9)  # no pixel has it
+    mask_case("key", classes, GREY, 8, chunk(b"tRNS", key), classes)
+    mask_case("key-bad", np.where(classes == 3, 9, classes), GREY, 8, chunk(b"tRNS", key))
+    one = np.array([[[0], [1], [2]]])  # entries 0 and 2 are one grey, but only 0 and 1 are used, then all
+    palette = chunk(b"PLTE", bytes([0, 0, 0, 7, 7, 7, 0, 0, 0]))
+    mask_case("one-grey", one[:, :2], PALETTE, 2, palette, np.array([[[0], [7]]]))
+    mask_case("one-grey-bad", one, PALETTE, 2, palette)
+    mask_case("16-bad", classes, GREY, 16)
+
+
 # ---- resizing ---------------------------------------------------------------------------------------
 def area_weights(out, into):
     edges = np.arange(out + 1) * into / out
@@ -198,4 +267,6 @@ def resize_cases():
 png_cases()
 jpeg_cases()
 resize_cases()
+exif_cases()
+mask_cases()
 save_file(tensors, "tests/golden/images.safetensors")

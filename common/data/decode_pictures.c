@@ -17,6 +17,7 @@ struct pictures {
 };
 /* What a case's files have that the set as a whole decides about. */
 struct findings {
+    bool turned;             /* its image, by EXIF */
     bool one, white;         /* in a mask of binary values: 1, 255 */
     struct palette *palette; /* of its mask */
 };
@@ -52,8 +53,10 @@ static int translate(struct findings *found, struct image *mask, const struct im
                      const struct listed *one, struct err *err)
 {
     if (mask->h != image->h || mask->w != image->w)
-        return fail_as(err, STATUS_BAD_DATA, "%dx%d (height x width), but its image '%s' is %dx%d",
-                       mask->h, mask->w, one->image, image->h, image->w);
+        return fail_as(err, STATUS_BAD_DATA,
+                       "%dx%d (height x width), but its image '%s' is %dx%d%s", mask->h, mask->w,
+                       one->image, image->h, image->w,
+                       image->orientation > 1 ? ", turned as its EXIF says" : "");
     size_t count = (size_t)mask->h * (size_t)mask->w;
     bool has_one = one->values->binary && memchr(mask->pixels, 1, count),
          has_white = one->values->binary && memchr(mask->pixels, 255, count);
@@ -71,7 +74,7 @@ static int translate(struct findings *found, struct image *mask, const struct im
                            one->values->expected);
         mask->pixels[i] = (uint8_t) class;
     }
-    *found = (struct findings){has_one, has_white, mask->palette};
+    *found = (struct findings){image->orientation > 1, has_one, has_white, mask->palette};
     mask->palette = NULL;
     return 0;
 }
@@ -158,6 +161,21 @@ static const char *colour_text(const uint8_t colour[3], struct arena *arena)
     return arena_printf(arena, "#%02x%02x%02x", colour[0], colour[1], colour[2]);
 }
 
+/* A mask that was drawn on the pixels as they stand in the file would not fit. */
+static void note_turned(struct collection *out, const struct pictures *pictures)
+{
+    uint32_t count = 0;
+    const char *first = NULL;
+    for (uint32_t i = 0; i < pictures->listing->count; i++)
+        if (pictures->findings[i].turned && !count++)
+            first = pictures->listing->cases[i].image;
+    if (count)
+        collection_note(out, arena_printf(&out->arena,
+                                          "%u image%s turned as EXIF says and viewers show it, the "
+                                          "first '%s'",
+                                          count, count == 1 ? " is" : "s are", first));
+}
+
 /* What the indices of palettes stand for, and whether the palettes agree on it. */
 static void note_palettes(struct collection *out, const struct pictures *pictures)
 {
@@ -216,8 +234,10 @@ int listing_read(struct collection *out, const struct listing *listing, const st
                                  .images = pictures.images,
                                  .masks = pictures.masks};
     int status = listing_decode(out, listing, &how, err) || check_foreground(&pictures, err);
-    if (!status)
+    if (!status) {
+        note_turned(out, &pictures);
         note_palettes(out, &pictures);
+    }
     for (uint32_t i = 0; i < listing->count; i++)
         free(pictures.findings[i].palette);
     free(pictures.findings);

@@ -12,7 +12,8 @@ int image_new(struct image *out, int64_t h, int64_t w, enum image_form form, str
         return fail_as(err, STATUS_BAD_DATA,
                        "%lld x %lld pixels; sides of 1 to %d and %d pixels at most are read",
                        (long long)w, (long long)h, IMAGE_LARGEST, IMAGE_PIXELS);
-    *out = (struct image){.h = (int32_t)h, .w = (int32_t)w, .c = form == IMAGE_RGB ? 3 : 1};
+    *out = (struct image){
+        .h = (int32_t)h, .w = (int32_t)w, .c = form == IMAGE_RGB ? 3 : 1, .orientation = 1};
     out->pixels = xcalloc((size_t)h * (size_t)w, (size_t)out->c);
     return 0;
 }
@@ -53,8 +54,9 @@ static int refuse(const uint8_t *bytes, size_t length, struct err *err)
     return fail_as(err, STATUS_BAD_DATA, "not an image; PNG or JPEG expected");
 }
 
-int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
-                 struct err *err)
+/* As the pixels stand in the file. */
+static int decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                  struct err *err)
 {
     static const uint8_t png[] = {137, 'P', 'N', 'G', 13, 10, 26, 10}, jpeg[] = {255, 216, 255};
     *out = (struct image){0};
@@ -66,6 +68,14 @@ int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, 
         return fail_as(err, STATUS_BAD_DATA,
                        "a JPEG, which keeps no class indices; a PNG of them expected");
     return image_decode_jpeg(out, form, bytes, length, err);
+}
+
+int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
+                 struct err *err)
+{
+    TRY(decode(out, form, bytes, length, err));
+    image_turn(out);
+    return 0;
 }
 
 int image_read(struct image *out, enum image_form form, const char *path, struct err *err)

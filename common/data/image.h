@@ -3,7 +3,8 @@
  *
  * Pixels are u8 [h,w,c], row by row. What is damaged, too large or of a kind that is not read is
  * STATUS_BAD_DATA and says what it is and what would be right ("a GIF; PNG or JPEG expected").
- * Pixels stand as in the file: an orientation in EXIF is not applied.
+ * Pixels stand as viewers show them: turned by the orientation that the file's EXIF gives (JPEG: APP1,
+ * PNG: eXIf), also those of a mask.
  */
 #ifndef CAIRN_DATA_IMAGE_H
 #define CAIRN_DATA_IMAGE_H
@@ -25,6 +26,7 @@ struct image {
     int32_t h, w, c;
     uint8_t *pixels;         /* freed by image_free */
     struct palette *palette; /* INDEX: the file's, or NULL; likewise */
+    int orientation;         /* of EXIF, 1 to 8: how the pixels stood in the file */
 };
 /* Sides are 1 to IMAGE_LARGEST, IMAGE_PIXELS in all: checked from the header, before any room is
  * taken. */

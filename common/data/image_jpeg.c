@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jerror.h>
 #include <jpeglib.h>
@@ -81,6 +82,16 @@ static void put_row(const struct image *out, enum image_form form, int64_t row,
     }
 }
 
+/* APP1 is also used for other things than EXIF. */
+static int orientation_of(const struct jpeg_decompress_struct *jpeg)
+{
+    static const uint8_t name[] = {'E', 'x', 'i', 'f', 0, 0};
+    for (jpeg_saved_marker_ptr marker = jpeg->marker_list; marker; marker = marker->next)
+        if (marker->data_length >= sizeof name && memcmp(marker->data, name, sizeof name) == 0)
+            return exif_orientation(marker->data + sizeof name, marker->data_length - sizeof name);
+    return 1;
+}
+
 /* Everything between setjmp and a jump lives in the caller. */
 static int read_header(struct jpeg_decompress_struct *jpeg, struct trouble *trouble,
                        struct jpeg_progress_mgr *progress, const uint8_t *bytes, size_t length)
@@ -90,6 +101,7 @@ static int read_header(struct jpeg_decompress_struct *jpeg, struct trouble *trou
     jpeg_create_decompress(jpeg);
     jpeg->progress = progress;
     jpeg_mem_src(jpeg, bytes, (unsigned long)length);
+    jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(jpeg, TRUE);
     switch (jpeg->jpeg_color_space) {
     case JCS_GRAYSCALE:
@@ -135,6 +147,7 @@ int image_decode_jpeg(struct image *out, enum image_form form, const uint8_t *by
     int status = read_header(&jpeg, &trouble, &progress, bytes, length) ||
                  image_new(out, jpeg.image_height, jpeg.image_width, form, err);
     if (!status) {
+        out->orientation = orientation_of(&jpeg);
         row = xcalloc((size_t)out->w, 4);
         status = read_rows(&jpeg, &trouble, out, form, row);
     }

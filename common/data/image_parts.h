@@ -11,7 +11,14 @@ int image_new(struct image *out, int64_t h, int64_t w, enum image_form form, str
 /* One pixel of the form, from red, green and blue. */
 void image_put(const struct image *image, enum image_form form, int64_t at, const uint8_t rgb[3]);
 
-/* Both leave *out without pixels when they fail. */
+/* The orientation in a block of EXIF (from its "II" or "MM" on), 1 to 8; 1 if it has none or is
+ * damaged: a picture is not worse for it. */
+int exif_orientation(const uint8_t *exif, size_t length);
+/* Turns the pixels by image->orientation. */
+void image_turn(struct image *image);
+
+/* Both leave the pixels as they stand in the file, with the orientation that it gives them; and *out
+ * without pixels when they fail. */
 int image_decode_png(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
                      struct err *err);
 int image_decode_jpeg(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,

@@ -218,7 +218,7 @@ static int read_rows(png_structp png, png_infop info, png_bytepp rows)
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
     png_read_image(png, rows);
-    png_read_end(png, NULL);
+    png_read_end(png, info);
     return 0;
 }
 
@@ -233,6 +233,15 @@ static int read_samples(uint8_t **out, png_structp png, png_infop info, const st
     free(rows);
     *out = samples;
     return status;
+}
+
+/* eXIf may stand before the pixels or after them. */
+static int orientation_of(png_structp png, png_infop info)
+{
+    png_uint_32 length = 0;
+    png_bytep exif = NULL;
+    png_get_eXIf_1(png, info, &length, &exif);
+    return exif ? exif_orientation(exif, length) : 1;
 }
 
 int image_decode_png(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
@@ -256,6 +265,8 @@ int image_decode_png(struct image *out, enum image_form form, const uint8_t *byt
         status = convert_mask(out, &header, samples, err);
     else if (!status)
         convert(out, form, &header, samples);
+    if (!status)
+        out->orientation = orientation_of(png, info);
     free(samples);
     png_destroy_read_struct(&png, &info, NULL);
     if (status)

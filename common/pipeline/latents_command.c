@@ -23,8 +23,9 @@ static const char encode_help[] =
     "A FILE that ends in .txt is a list with a line a picture, PATH or PATH CLASS, paths beginning "
     "at\n"
     "the list's folder. A conditional model wants a class of each picture: that of its line, else\n"
-    "--label. Pictures come to the model as its training images did (preprocess: size, aspect,\n"
-    "filter).\n\n"
+    "--label. Pictures are turned as their EXIF says, and come to the model as its training "
+    "images\n"
+    "did (preprocess: size, aspect, filter).\n\n"
     "MODEL is a run of train-vae: its number, or the beginning of its recipe's or its model's id\n";
 
 static const char decode_usage[] = "decode MODEL FILE -o DIR [OPTION ...]";

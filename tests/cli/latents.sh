@@ -184,6 +184,13 @@ is "colour comes back as colour" "0 0 0 20 0 0 0 20 8 2" "$(od -An -tu1 -j16 -N1
 plain=$free
 as_training "pictures that are brought to a size" ", size: [12, 16], aspect: keep"
 
+held_picture >"$tmp/held.png"
+shown_picture >"$tmp/shown.png"
+encode "$free" "$tmp/held.png" -o "$tmp/turned" >/dev/null
+encode "$free" "$tmp/shown.png" -o "$tmp/upright" >/dev/null
+is "a picture that EXIF turns is encoded as it is shown" "$(data "$tmp/upright/latents.safetensors")" \
+    "$(data "$tmp/turned/latents.safetensors")"
+
 # ---- what is refused, before anything is written ----------------------------------------------------
 refused "not a VAE" 64 "evaluate: '$unet' is of a run of transfer-unet, not a VAE of train-vae" encode "$unet" "$a" -o "$tmp/none"
 refused "nor to decode with" 64 "evaluate: '$unet' is of a run of transfer-unet, not a VAE of train-vae" \

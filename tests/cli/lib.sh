@@ -46,6 +46,16 @@ skip() {
     count=$((count + 1))
     echo "ok $count - $1 # SKIP $2"
 }
+# A disc and a bar, 12 pixels wide and 20 high, as a camera stores them that was held upright (lying, with
+# EXIF orientation 6 behind the pixels), and as they are shown.
+held_picture() {
+    printf '%s' iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAAAAABHZ8InAAAAJklEQVR42mNgIA2cOHECTC9YgCIGEUUSPHEC \
+        JkqWIFYzsdtOPgAAWGglqdsx7REAAAAyZVhJZk1NACoAAAAIAAMBAAADAAAAAQBjAAABEgADAAAAAQAGAAABAQADAAAAAQBNAAAAAAAAsiw0SQAAAABJRU5ErkJggg== | base64 -d
+}
+shown_picture() {
+    printf '%s' iVBORw0KGgoAAAANSUhEUgAAAAwAAAAUCAAAAACcm4PNAAAAJUlEQVR42mNgIAGcOHECmQ3nnTiBxMPNQdGD \
+        ahpxYAEEYOFQBABrBiWpznYppgAAAABJRU5ErkJggg== | base64 -d
+}
 sql() { sqlite3 "$CAIRN_LAB/registry.db" "$1"; }
 done_testing() { echo "1..$count"; }
 # What a run that came to nothing has left: rows that are not failed, lost or stopped, files in work/,

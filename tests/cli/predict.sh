@@ -86,6 +86,20 @@ is "a JPEG's mask is NAME.png" "$model $tmp/odd.jpeg $tmp/odd.png" "$(cat "$tmp/
 holds "a model of grey images takes colour" predict "$grey" "$tmp/odd.jpeg" -o "$tmp/grey" -q
 is "and its mask has the same size" "$(size_of "$tmp/odd.png")" "$(size_of "$tmp/grey/odd.png")"
 
+# ---- as viewers show it -----------------------------------------------------------------------------
+mkdir "$tmp/shown" "$tmp/stored"
+held_picture >"$tmp/held.png"
+shown_picture >"$tmp/shown/held.png"
+{ head -c 83 "$tmp/held.png" && tail -c 12 "$tmp/held.png"; } >"$tmp/stored/held.png" # without its EXIF
+for m in $grey $sized; do
+    predict "$m" "$tmp/held.png" -o "$tmp/turned" --probabilities >/dev/null
+    predict "$m" "$tmp/shown/held.png" -o "$tmp/upright" --probabilities >/dev/null
+    is "a picture that EXIF turns is predicted as it is shown, and so stands its mask" "12 20 8 0 " \
+        "$(size_of "$tmp/turned/held.png") $(diff -rq "$tmp/turned" "$tmp/upright")"
+done
+predict "$sized" "$tmp/stored/held.png" -o "$tmp/lying" >/dev/null
+is "which is not as it is stored" "20 12 8 0" "$(size_of "$tmp/lying/held.png")"
+
 another() { # "sentence" OLD NEW [equal]: predicts again as if the data set had been made otherwise
     sql "UPDATE run SET config = replace(config, '$2', '$3') WHERE id = $(newest preprocess)"
     predict "$sized" "$set"/Test/images/*.png -o "$tmp/other" --probabilities >/dev/null

@@ -143,6 +143,25 @@ is "a palette of colours is the same data set" "$plain" "$again"
 holds "but what stands for what is said" grep -x "preprocess: $note" "$tmp/said"
 holds "and kept with the run" sh -c "'$BUILD/registry' show $(sql 'SELECT max(id) FROM run') | grep -F '$note'"
 
+# A picture that EXIF turns, and its mask, which was drawn on what a viewer shows.
+turned=$tmp/data/turned
+mkdir -p "$turned/images" "$turned/masks"
+echo a >"$turned/train.txt"
+shown_picture >"$turned/images/a.png"
+echo iVBORw0KGgoAAAANSUhEUgAAAAwAAAAUCAAAAACcm4PNAAAAC0lEQVR42mNgGAUAAQQAARmwM5sAAAAASUVORK5CYII= |
+    base64 -d >"$turned/masks/a.png"
+printf 'name: turned\npreprocess: {source: {format: folder, root: turned}}\n' >"$tmp/turned.yaml"
+shown=$("$BUILD/preprocess" "$tmp/turned.yaml" 2>"$tmp/said")
+held_picture >"$turned/images/a.png"
+again=$("$BUILD/preprocess" "$tmp/turned.yaml" 2>"$tmp/said")
+is "a picture that EXIF turns is the one that is shown" "$shown" "$again"
+holds "which is said" grep -x "preprocess: 1 image is turned as EXIF says and viewers show it, the first 'images/a.png'" "$tmp/said"
+echo iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAAAAABHZ8InAAAADElEQVR42mNgGLkAAAD8AAEy0wUiAAAAAElFTkSuQmCC |
+    base64 -d >"$turned/masks/a.png"
+refused "a mask that was drawn on the picture as it is stored" 65 \
+    "preprocess: '$turned/masks/a.png': 12x20 (height x width), but its image 'images/a.png' is 20x12, turned as its EXIF says" \
+    "$BUILD/preprocess" "$tmp/turned.yaml"
+
 # Volumes (packed NIfTI) of 4x3x2 voxels of 2, 2 and 2.5 mm, without masks or lists.
 mkdir "$tmp/data/scans"
 for rest in a:Zg2ogROwAAhFHUNHgBAAA= b:YQG4yYsAIAa6PCLngBAAA= \
