@@ -17,12 +17,13 @@ static const struct optimiser_case optimisers[] = {
      {0.8748378567314867, -0.8761590267187244, 2.3719812995288816},
      {0},
      {0}},
-    {{.kind = OPTIMISER_ADAMW, .grad_scale = 1, .ema_decay = 0.75f},
+    {{.kind = OPTIMISER_ADAMW, .grad_scale = 1, .ema = true},
      {[RATE_LR] = 0.125f,
       [RATE_WEIGHT_DECAY] = 0.0625f,
       [RATE_BETA1] = 0.75f,
       [RATE_BETA2] = 0.875f,
-      [RATE_EPS] = 1.0f / 1048576},
+      [RATE_EPS] = 1.0f / 1048576,
+      [RATE_EMA] = 0.75f},
      {0.8603020771760717, -0.8500502874353908, 2.3225795084617515},
      {0.652228062551995, -1.0809447224551993, 2.1365162217396927},
      {0}},
@@ -54,7 +55,7 @@ static void run_optimiser(const struct optimiser_case *test)
     g_output(g, "norm", norm);
     ready(w, &p);
     put(w, "p", (float[]){0.5f, -1.25f, 2});
-    if (test->update.ema_decay > 0) /* averaging begins at the first weights */
+    if (test->update.ema) /* averaging begins at the first weights */
         memcpy(values(w, "p", ARRAY_EMA), values(w, "p", ARRAY_PARAM), 3 * sizeof(double));
     OK(plan_put(p.plan, t, (float[]){1, -0.5f, 3}, &w->err));
     for (int i = 1; i <= 3; i++) {
@@ -70,7 +71,7 @@ static void run_optimiser(const struct optimiser_case *test)
     }
     for (int i = 0; i < 3; i++) {
         close_to(values(w, "p", ARRAY_PARAM)[i], test->p[i]);
-        if (test->update.ema_decay > 0)
+        if (test->update.ema)
             close_to(values(w, "p", ARRAY_EMA)[i], test->ema[i]);
     }
     program_free(&p);
@@ -152,12 +153,12 @@ static void a_gradient_that_is_not_finite_changes_nothing(void **state)
     val x = g_param(p.graph, "all", "p", two, ZERO);
     p.loss = g_reduce_sum(p.graph, g_unary(p.graph, OP_sqrt_, x), ONE);
     graph_backward(p.graph, p.loss, groups, 1, false);
-    struct update update = {
-        .kind = OPTIMISER_ADAM, .clip_norm = 1, .grad_scale = 1, .ema_decay = 0.5f};
+    struct update update = {.kind = OPTIMISER_ADAM, .clip_norm = 1, .grad_scale = 1, .ema = true};
     graph_update(p.graph, groups, 1, update, p.loss);
     ready(w, &p);
     put(w, "p", (float[]){0, 4});
-    put_rates(w, &p, (float[RATES]){[RATE_LR] = 1, [RATE_BIAS1] = 1, [RATE_BIAS2] = 1});
+    put_rates(w, &p,
+              (float[RATES]){[RATE_LR] = 1, [RATE_BIAS1] = 1, [RATE_BIAS2] = 1, [RATE_EMA] = 0.5f});
     values(w, "p", ARRAY_EMA)[1] = 8;
     OK(plan_run(p.plan, &w->err));
     assert_true(isinf(values(w, "p", ARRAY_GRAD)[0]));

@@ -129,12 +129,11 @@ static inline struct trainer trainer_new(struct world *w, struct net net)
     g_blend(g, running, seen, 0.5f, 0.5f, t.program.loss);
     graph_backward(g, t.program.loss, net.groups, net.count, net.accumulate);
     if (net.apply)
-        graph_update(g, net.groups, net.count,
-                     (struct update){.kind = OPTIMISER_ADAM,
-                                     .clip_norm = net.clip,
-                                     .ema_decay = net.ema ? 0.75f : 0,
-                                     .grad_scale = 1},
-                     t.program.loss);
+        graph_update(
+            g, net.groups, net.count,
+            (struct update){
+                .kind = OPTIMISER_ADAM, .clip_norm = net.clip, .ema = net.ema, .grad_scale = 1},
+            t.program.loss);
     ready(w, &t.program);
     return t;
 }
@@ -148,7 +147,7 @@ static inline void put_batch(struct world *w, struct trainer *t, int32_t step, i
     for (int i = 0; i < cases * 2; i++)
         target[i] = cosf((float)(i + first * 2));
     const int32_t clock[CLOCKS] = {step, first, 42, 0};
-    const float rates[RATES] = {0.01f, 0, 0.5f, 0.5f, 0.5f, 0.5f, 1e-8f, 0};
+    const float rates[RATES] = {0.01f, 0, 0.5f, 0.5f, 0.5f, 0.5f, 1e-8f, 0, 0.75f};
     struct plan *plan = t->program.plan;
     OK(plan_put(plan, t->x, x, &w->err));
     OK(plan_put(plan, t->target, target, &w->err));

@@ -76,6 +76,29 @@ static void rates_carry_bias_corrections_of_the_update_count(void **state)
     assert_true(rates[RATE_MOMENTUM] == 0.625f);
 }
 
+/* min(decay, (1 + n) / (10 + n)) with the update's number n, from 1. */
+static void averaging_begins_quickly(void **state)
+{
+    (void)state;
+    const struct train_config c = {.lr = 1, .beta1 = 0.5, .beta2 = 0.5, .ema = 0.998};
+    static const struct {
+        int64_t step;
+        float keep;
+    } want[] = {{0, 2.0f / 11},
+                {1, 3.0f / 12},
+                {9, 11.0f / 20},
+                {89, 91.0f / 100},
+                {4488, 0.99799955f /* 4490 of 4499 */},
+                {4489, 0.998f},
+                {1000000, 0.998f}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        float rates[RATES];
+        schedule_rates(rates, &c, want[i].step, 2000000);
+        assert_true(fabsf(rates[RATE_EMA] - want[i].keep) < 1e-7f);
+        assert_true(rates[RATE_EMA] <= 0.998f);
+    }
+}
+
 static void budget_of_epochs_is_in_whole_steps(void **state)
 {
     (void)state;
@@ -188,6 +211,7 @@ int main(void)
         cmocka_unit_test(cosine_falls_from_lr_to_final),
         cmocka_unit_test(polynomial_is_a_power_of_what_is_left),
         cmocka_unit_test(rates_carry_bias_corrections_of_the_update_count),
+        cmocka_unit_test(averaging_begins_quickly),
         cmocka_unit_test(budget_of_epochs_is_in_whole_steps),
         cmocka_unit_test(budget_of_steps_overrides_epochs),
         cmocka_unit_test(history_reads_as_csv),

@@ -54,7 +54,8 @@ static void reference_update(struct reference *r, double *g, const struct train_
             double m = r->m[k] / (1 - pow(c->beta1, step)), v = r->v[k] / (1 - pow(c->beta2, step));
             r->w[k] -= lr * m / (sqrt(v) + c->eps);
         }
-        r->ema[k] = c->ema * r->ema[k] + (1 - c->ema) * r->w[k];
+        double kept = fmin(c->ema, (1.0 + step) / (10.0 + step)); /* TensorFlow's num_updates */
+        r->ema[k] = kept * r->ema[k] + (1 - kept) * r->w[k];
     }
 }
 
@@ -436,6 +437,9 @@ static void nan_stops_with_step_and_node(void **state)
     toy = toy_new();
     toy.linear = toy.unsound = true;
     expect_error(&toy, STATUS_FAILED, "val/loss is nan at step 8; first at '");
+    toy = toy_new();
+    toy.linear = toy.odd = true;
+    expect_error(&toy, STATUS_FAILED, "odd is nan at step 1; first at 'log_");
 }
 
 static void impossible_configurations_are_refused(void **state)

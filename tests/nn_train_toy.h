@@ -39,6 +39,7 @@ struct toy {
     int threads;
     bool sharp;    /* toy_linear: a term of value 0 whose gradient is not a number */
     bool unsound;  /* toy_linear: the loss of a validation is not a number */
+    bool odd;      /* toy_linear: a monitor is not a number */
     bool other;    /* another seed, and so another recipe */
     bool linear;   /* the model of toy_linear, without random numbers */
     int nan_at;    /* step (from 1) at which the loss is not a number; 0: never */
@@ -148,7 +149,6 @@ static inline val toy_linear(struct graph *g, const struct feed *feed, const voi
                              struct monitors *monitors)
 {
     const struct toy *toy = user;
-    (void)monitors;
     int32_t n = g_shape(g, feed->image).n;
     val x = g_reshape(g, feed->image, (struct shape){n, 1, 1, 1, PIXELS});
     val w = g_param(g, "net", "weight", (struct shape){1, 1, 1, 1, PIXELS - 1},
@@ -156,6 +156,8 @@ static inline val toy_linear(struct graph *g, const struct feed *feed, const voi
     val y = g_conv(g, g_slice(g, x, AXIS_C, 1, PIXELS - 1), w, toy_bias(g, "net", "bias", 1),
                    toy_dense, ACT_NONE);
     val error = weighted_mean(g, g_loss(g, OP_mse, y, g_slice(g, x, AXIS_C, 0, 1)), feed->weight);
+    if (toy->odd)
+        monitor(monitors, "odd", g_unary(g, OP_log_, g_affine(g, error, 0, -1)));
     if (toy->sharp)
         error = g_binary(g, OP_add, error, g_unary(g, OP_sqrt_, g_affine(g, error, 0, 0)));
     if (toy->unsound && graph_mode(g) == MODE_EVALUATE)

@@ -96,8 +96,9 @@ static void blend_range(const struct loop *loop, void *const *arg, void *scratch
     (void)scratch;
     if (is_bad(arg[2]))
         return;
-    float *dst = arg[0], keep = loop->attr.p, add = loop->attr.q;
-    const float *src = arg[1];
+    const float *src = arg[1], *share = arg[3];
+    float *dst = arg[0], keep = share ? *share : loop->attr.p;
+    float add = share ? 1 - keep : loop->attr.q;
     int64_t last = block_end(loop, end);
     if (keep == 0)
 #pragma omp simd

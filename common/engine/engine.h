@@ -164,6 +164,7 @@ enum rate {
     RATE_BETA2,
     RATE_EPS,
     RATE_MOMENTUM,
+    RATE_EMA, /* what the averaged weights keep */
     RATES
 };
 
@@ -237,7 +238,7 @@ struct update {
     enum optimiser kind;
     bool nesterov;
     float clip_norm;  /* 0: no clipping; the norm is over all named groups together */
-    float ema_decay;  /* 0: no averaged weights */
+    bool ema;         /* averaged weights, too */
     float grad_scale; /* 1 / number of accumulated batches */
 };
 /* Appends the update of the groups, reading ARRAY_GRAD. guard: usually the loss. Returns the

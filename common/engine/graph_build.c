@@ -172,7 +172,7 @@ val g_clamp(struct graph *g, val x, float low, float high)
 
 val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard)
 {
-    const val in[] = {dst, src, guard};
+    const val in[] = {dst, src, guard, 0};
     return g_append(g, OP_blend, in, &(struct attr){.p = keep, .q = add}, NULL);
 }
 

@@ -45,9 +45,11 @@ static void update_group(struct graph *graph, const char *group, const struct up
         g_append(graph, OP_adam, in, &(struct attr){.decoupled = update->kind == OPTIMISER_ADAMW},
                  NULL);
     }
-    if (update->ema_decay > 0)
-        g_blend(graph, g_flat(graph, group, ARRAY_EMA), p, update->ema_decay, 1 - update->ema_decay,
-                guard);
+    if (update->ema) {
+        val keep = g_slice(graph, g_rates(graph), AXIS_C, RATE_EMA, 1);
+        const val in[] = {g_flat(graph, group, ARRAY_EMA), p, guard, keep};
+        g_append(graph, OP_blend, in, NULL, NULL);
+    }
 }
 
 val graph_update(struct graph *graph, const char *const *groups, int count, struct update update,

@@ -49,5 +49,6 @@ int op_blend_infer(struct graph *graph, struct node *node)
     TRY(op_inputs(graph, node, 2));
     TRY(check_target(graph, node, 0));
     TRY(op_same(graph, node, 1, op_shape(graph, node, 0)));
-    return check_number(graph, node, 2);
+    TRY(check_number(graph, node, 2));
+    return check_number(graph, node, 3);
 }

@@ -32,6 +32,14 @@ double schedule_lr(const struct train_config *config, int64_t step, int64_t tota
            (step < total ? decay(config, step - warmup, total - warmup) : decay(config, 1, 1));
 }
 
+/* An average that began at the first weights, which are random, would keep them for long: after n
+ * updates, this one among them, it keeps no more than (1 + n) / (10 + n). As TensorFlow's
+ * ExponentialMovingAverage with num_updates = n, the number of updates that the weights have had. */
+static double ema_decay(const struct train_config *config, double n)
+{
+    return fmin(config->ema, (1 + n) / (10 + n));
+}
+
 void schedule_rates(float rates[RATES], const struct train_config *config, int64_t step,
                     int64_t total)
 {
@@ -44,6 +52,7 @@ void schedule_rates(float rates[RATES], const struct train_config *config, int64
     rates[RATE_BETA2] = (float)config->beta2;
     rates[RATE_EPS] = (float)config->eps;
     rates[RATE_MOMENTUM] = (float)config->momentum;
+    rates[RATE_EMA] = (float)ema_decay(config, update);
 }
 
 int schedule_budget(struct budget *out, const struct train_config *config, uint32_t cases,

@@ -209,7 +209,8 @@ const struct field train_fields[] = {
      .type = FIELD_REAL,
      .offset = AT(ema),
      .fallback = "0",
-     .help = "decay of the averaged weights, which then are the result; 0: off",
+     .help = "decay of the averaged weights, which then are the result (update n: at most "
+             "(1 + n) / (10 + n)); 0: off",
      .min = 0,
      .max = 0.999999},
     {.key = "checkpoint_activations",

@@ -78,7 +78,7 @@ static void declare_update(struct program *p, const struct maker *maker, val gua
     struct update update = {.kind = (enum optimiser)config->optimizer,
                             .nesterov = config->nesterov,
                             .clip_norm = (float)config->clip_norm,
-                            .ema_decay = (float)config->ema,
+                            .ema = config->ema > 0,
                             .grad_scale = 1.0f / (float)config->accumulate};
     p->rates = g_rates(p->graph);
     p->norm = graph_update(p->graph, task->groups, task->group_count, update, guard);

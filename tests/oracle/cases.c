@@ -348,6 +348,8 @@ static const struct op_case cases_blend[] = {
     {"copy over what is not a number", {STORED(NOT_A_NUMBER,LENGTH), FIXED(LENGTH)}, {.p = 0, .q = 1}},
     {"loss not a number", {STORED(ANY,LENGTH), FIXED(LENGTH), NUMBER(NOT_A_NUMBER)}, {.p = 0, .q = 1}},
     {"large", {STORED(ANY,MANY), FIXED(MANY)}, {.p = 0.999f, .q = 0.001f}},
+    {"kept as a number says", {STORED(ANY,LENGTH), FIXED(LENGTH), NUMBER(ANY), NUMBER(POSITIVE)}, {.p = 7, .q = 7}},
+    {"guarded all the same", {STORED(ANY,LENGTH), FIXED(LENGTH), NUMBER(NOT_A_NUMBER), NUMBER(POSITIVE)}, {.p = 0, .q = 1}},
 };
 
 /* ---- pointwise: what the formulas are defined on, then the same shapes for all -------------- */

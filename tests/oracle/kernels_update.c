@@ -42,8 +42,9 @@ REFERENCE(sgd)
 
 REFERENCE(blend)
 {
-    double *dst = arg[0], keep = (double)desc->attr->p, add = (double)desc->attr->q;
-    const double *src = arg[1];
+    const double *src = arg[1], *share = arg[3];
+    double *dst = arg[0], keep = share ? *share : (double)desc->attr->p;
+    double add = share ? 1 - keep : (double)desc->attr->q;
     if (!absent_or_finite(arg[2]))
         return;
     for (int64_t i = 0; i < shape_count(desc->in[0]); i++)
