@@ -1,6 +1,8 @@
 /* ablate: what an experiment still has to run, as make rules; what it found, as a table. */
 #include "pipeline/report.h"
 
+#include "base/stop.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -137,6 +139,7 @@ static int ablate(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err = {0};
+    stop_never_by_writing();
     int status = ablate(argc, argv, &err);
     return finish("ablate", status, &err);
 }

@@ -1,4 +1,5 @@
 /* evaluate: measure a trained model on a split; evaluate predict, encode, decode: use one. */
+#include "base/stop.h"
 #include "nn/evaluate.h"
 #include "pipeline/latents_command.h"
 #include "pipeline/pipeline.h"
@@ -43,6 +44,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) != 0)
             continue;
         struct err err = {0};
+        stop_never_by_writing();
+        stop_watch();
         spin_briefly(argv); /* before the options, which change their order */
         return finish("evaluate", commands[i].run(argc, argv, &err), &err);
     }

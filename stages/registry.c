@@ -1,6 +1,7 @@
 /* registry: look up what was run, what it made, and why two runs differ. */
 #include "pipeline/pipeline.h"
 
+#include "base/stop.h"
 #include "base/text.h"
 #include "view/view.h"
 
@@ -308,6 +309,7 @@ static int registry(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err = {0};
+    stop_never_by_writing();
     int status = registry(argc, argv, &err);
     return finish("registry", status, &err);
 }

@@ -2,6 +2,7 @@
 #include "pipeline/report.h"
 
 #include "base/file.h"
+#include "base/stop.h"
 
 #include <stdio.h>
 
@@ -55,6 +56,7 @@ static int report(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err = {0};
+    stop_never_by_writing();
     int status = report(argc, argv, &err);
     return finish("report", status, &err);
 }

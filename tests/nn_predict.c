@@ -378,12 +378,12 @@ static void what_cannot_be_predicted(void **state)
     }
 
     struct image image = drawn("10 01");
-    struct stop *stop = stop_watch();
+    struct stop stop = stop_watch();
     model = one_logit(lab);
     OK(predictor_open(&p, lab->store, &model, &as_it_is, 1, NULL, &err));
     raise(SIGTERM);
     FAILS(predictor_picture(&p, values, &image, &err), STATUS_STOPPED, "stopped");
-    stop_unwatch(stop);
+    stop_unwatch(&stop);
     predictor_close(&p);
     image_free(&image);
 }

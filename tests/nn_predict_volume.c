@@ -386,10 +386,10 @@ static void what_cannot_be_predicted(void **state)
     assert_int_equal(err.status, STATUS_BAD_DATA);
     volume_free(&flat);
     struct volume v = volume_of(2, 2, 2, 1);
-    struct stop *stop = stop_watch();
+    struct stop stop = stop_watch();
     raise(SIGTERM);
     FAILS(predictor_volume(&p, out, &v, &err), STATUS_STOPPED, "stopped");
-    stop_unwatch(stop);
+    stop_unwatch(&stop);
     volume_free(&v);
     predictor_close(&p);
 }

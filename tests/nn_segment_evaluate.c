@@ -305,11 +305,11 @@ static void stopped(void **state)
     struct data data;
     draw(&data, five, FIVE, 2);
     struct id model = one_logit(lab), result;
-    struct stop *stop = stop_watch();
+    struct stop stop = stop_watch();
     raise(SIGTERM);
     FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_STOPPED,
           "run the same command");
-    stop_unwatch(stop);
+    stop_unwatch(&stop);
     OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
 }
 

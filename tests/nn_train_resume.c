@@ -237,6 +237,60 @@ static void stop_at_20_with_two_checkpoints(struct toy *toy, char paths[8][PATH_
     assert_int_equal(steps[1], 20);
 }
 
+/* What a stray write over the heap leaves beside a block. */
+static struct meter *overwritten;
+static void overwrite(int call)
+{
+    void *block;
+    struct err err;
+    if (call == 5 && !block_alloc(&block, 64, overwritten, &err))
+        ((unsigned char *)block)[64] = 0;
+}
+
+static void expect_nothing_kept(struct toy *toy, const char *why)
+{
+    int64_t steps[8];
+    char paths[8][PATH_BYTES];
+    toy_expect(toy, STATUS_FAILED);
+    char *text = toy_text(toy, "error"), start[128];
+    snprintf(start, sizeof start, "nothing of this training can be kept: %s", why);
+    assert_ptr_equal(strstr(text, start), text);
+    free(text);
+    assert_int_equal(list_checkpoints(paths, toy, steps), 0);
+}
+
+static void overwritten_memory_is_never_kept(void **state)
+{
+    (void)state;
+#if defined __SANITIZE_ADDRESS__
+    skip();
+#endif
+    for (int stopped = 0; stopped < 2; stopped++) { /* in a checkpoint, and in the result */
+        struct toy toy = toy_new();
+        overwritten = &toy.meter;
+        toy.each_step = overwrite;
+        toy.signal = SIGTERM;
+        toy.signal_at = stopped ? 7 : 0;
+        expect_nothing_kept(&toy, "memory beside a block of 64 bytes was overwritten");
+        toy.each_step = NULL;
+        toy.signal_at = 0;
+        toy_expect(&toy, STATUS_OK);
+        same_result(&toy);
+        toy_end(&toy);
+    }
+}
+
+static void numbers_that_are_none_are_never_kept(void **state)
+{
+    (void)state;
+    struct toy toy = toy_new();
+    toy.huge = true;
+    toy.signal = SIGTERM;
+    toy.signal_at = 3;
+    expect_nothing_kept(&toy, "value 0 of 'v/toy.hidden.");
+    toy_end(&toy);
+}
+
 static void a_damaged_checkpoint_is_passed_over(void **state)
 {
     (void)state;
@@ -355,6 +409,8 @@ int main(void)
         cmocka_unit_test(a_stop_at_the_end_of_an_epoch_loses_no_row),
         cmocka_unit_test(resuming_keeps_the_number_of_threads),
         cmocka_unit_test(the_time_before_a_stop_counts),
+        cmocka_unit_test(overwritten_memory_is_never_kept),
+        cmocka_unit_test(numbers_that_are_none_are_never_kept),
         cmocka_unit_test(a_damaged_checkpoint_is_passed_over),
         cmocka_unit_test(one_bit_anywhere_in_a_checkpoint_is_found),
         cmocka_unit_test(a_checkpoint_of_another_recipe_is_not_continued),

@@ -38,6 +38,7 @@ struct toy {
     uint32_t train, val;
     int threads;
     bool sharp;    /* toy_linear: a term of value 0 whose gradient is not a number */
+    bool huge;     /* gradients so large that their squares are infinite */
     bool unsound;  /* toy_linear: the loss of a validation is not a number */
     bool odd;      /* toy_linear: a monitor is not a number */
     bool other;    /* another seed, and so another recipe */
@@ -45,6 +46,7 @@ struct toy {
     int nan_at;    /* step (from 1) at which the loss is not a number; 0: never */
     int signal_at; /* step (from 1) before which the process sends itself `signal`; 0: never */
     int signal;
+    struct meter meter;
     int calls; /* of the factor: once a step */
     void (*each_step)(int call);
 };
@@ -176,7 +178,7 @@ static inline double toy_factor(double epoch, const void *user)
         raise(toy->signal);
     if (toy->each_step)
         toy->each_step(toy->calls++);
-    return step == toy->nan_at ? (double)NAN : 1 + epoch;
+    return step == toy->nan_at ? (double)NAN : toy->huge ? 1e25 : 1 + epoch;
 }
 
 /* ---- one training, in a child --------------------------------------------------------------- */
@@ -191,7 +193,6 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
 {
     static const char *const groups[] = {"net"};
     struct dataset dataset;
-    struct meter meter = {0};
     toy_data(&dataset, toy);
     static const struct field fields[] = {{.key = "name", .type = FIELD_TEXT}, {0}};
     static const struct model_kind kind = {"toy", fields};
@@ -207,7 +208,7 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
                         .groups = groups,
                         .group_count = 1};
     struct training where = {
-        .run = run, .dataset = &dataset, .meter = &meter, .threads = toy->threads};
+        .run = run, .dataset = &dataset, .meter = &toy->meter, .threads = toy->threads};
     struct draft *draft;
     TRY(draft_open(&draft, store, err));
     if (train(&where, &task, draft, err)) {

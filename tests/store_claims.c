@@ -1,6 +1,8 @@
 /* Several processes on one lab, and labs that are old, damaged or cannot be written. */
 #include "store_db.h"
 
+#include "base/stop.h"
+
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -203,26 +205,20 @@ static int claim_noting(struct run **run, struct lab *lab, struct err *err)
                      err);
 }
 
-static void interrupted(int signal)
-{
-    (void)signal;
-}
-
 static void waiting_says_so_once_and_obeys_a_signal(void **state)
 {
     struct lab *lab = *state;
     struct err err;
     struct run *run;
     pid_t child = start_holder(lab);
-    struct sigaction action = {.sa_handler = interrupted}, before;
-    sigaction(SIGALRM, &action, &before);
+    struct stop stop = stop_watch();
     struct itimerspec in = {.it_value = {.tv_nsec = 450 * 1000 * 1000}};
     timer_t timer;
     assert_int_equal(timer_create(CLOCK_MONOTONIC, NULL, &timer), 0);
     assert_int_equal(timer_settime(timer, 0, &in, NULL), 0);
     FAILS(claim_noting(&run, lab, &err), STATUS_STOPPED, "stopped while waiting for run 1");
+    stop_unwatch(&stop);
     timer_delete(timer);
-    sigaction(SIGALRM, &before, NULL);
     char host[256], *expected;
     assert_int_equal(gethostname(host, sizeof host), 0);
     expected = xprintf("[run 1 of process %d on '%s']", (int)child, host);

@@ -31,14 +31,21 @@ void arena_free(struct arena *arena);
 /*
  * What a computation holds in large blocks: plan, parameters, resident data, loader. One meter
  * belongs to one stage run and is handed to whoever allocates; `peak` is what the stage reports as
- * train/peak_bytes. Updated with atomics: the loader has a thread of its own.
+ * train/peak_bytes, read by any thread; blocks are allocated and freed by one at a time.
+ *
+ * A block lies between two zones (not counted) whose bytes are known, so that what came to it from
+ * outside, as a stray write over the heap would, can be told before it is believed.
  */
 struct meter {
     _Atomic size_t now, peak;
+    struct metered *blocks; /* those in use */
+    size_t count;
 };
 
 /* 64-byte aligned, not zeroed; meter may be NULL. Out of memory is STATUS_FAILED with the size. */
 int block_alloc(void **out, size_t size, struct meter *meter, struct err *err);
 void block_free(void *block, size_t size, struct meter *meter);
+/* STATUS_FAILED if a zone of any block has been written to. */
+int blocks_check(const struct meter *meter, struct err *err);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/stop.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -61,20 +62,20 @@ int sha256_file(struct id *out, long long *size, const char *path, struct err *e
     struct sha256 *sha = sha256_new();
     long long total = 0;
     ssize_t got;
-    while ((got = read(fd, buffer, BUFFER)) > 0 || (got < 0 && errno == EINTR)) {
-        if (got < 0)
-            continue;
-        sha256_add(sha, buffer, (size_t)got);
-        total += got;
+    int status = 0;
+    while (!status && ((got = read(fd, buffer, BUFFER)) > 0 || (got < 0 && errno == EINTR))) {
+        status = stop_obey(err);
+        sha256_add(sha, buffer, got > 0 ? (size_t)got : 0);
+        total += got > 0 ? got : 0;
     }
-    if (got < 0)
-        fail_errno(err, "cannot read '%s'", path);
+    if (!status && got < 0)
+        status = fail_errno(err, "cannot read '%s'", path);
     *out = sha256_end(sha);
     if (size)
         *size = total;
     free(buffer);
     close(fd);
-    return got < 0 ? -1 : 0;
+    return status;
 }
 
 bool id_valid(const char *text)

@@ -1,48 +1,96 @@
 #include "base/stop.h"
 
-#include "base/memory.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
 
-#include <signal.h>
-#include <stdlib.h>
-
-/* SIGUSR2 is what schedulers send ahead of the end of a job's time; SIGUSR1 is NCCL's. */
-static const int watched[] = {SIGTERM, SIGINT, SIGUSR2};
-enum { WATCHED = sizeof watched / sizeof *watched };
-
-struct stop {
-    struct sigaction before[WATCHED];
-};
-
-/* The one thing that a signal handler may touch. */
-static volatile sig_atomic_t requested;
-
-static void request(int signal)
+static void written_signals(sigset_t *out)
 {
-    (void)signal;
-    requested = 1;
+    sigemptyset(out);
+    sigaddset(out, SIGPIPE);
+    sigaddset(out, SIGXFSZ);
 }
 
-struct stop *stop_watch(void)
+void stop_never_by_writing(void)
 {
-    struct stop *stop = xcalloc(1, sizeof *stop);
-    struct sigaction action = {.sa_handler = request, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    for (int i = 0; i < WATCHED; i++)
-        sigaction(watched[i], &action, &stop->before[i]);
+    /* read-only: writing to a stream that was closed fails as it did */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            open("/dev/null", O_RDONLY);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+/* All but those that faults of our own raise, which would end the program anyhow, and those that
+ * stop or end it without a handler. */
+static void blocked_signals(sigset_t *out)
+{
+    static const int free_signals[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS,
+                                       SIGABRT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
+    sigfillset(out);
+    for (size_t i = 0; i < sizeof free_signals / sizeof *free_signals; i++)
+        sigdelset(out, free_signals[i]);
+}
+
+/* Would it have ended the program? */
+static bool ends(int number)
+{
+    struct sigaction action;
+    if (number == SIGCHLD || number == SIGURG || number == SIGWINCH)
+        return false;
+    return sigaction(number, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
+           action.sa_handler == SIG_DFL;
+}
+
+/* The requests that have come: nothing is pending but what is blocked. */
+static bool pending(sigset_t *out)
+{
+    sigset_t now;
+    bool any = false;
+    sigpending(&now);
+    sigemptyset(out);
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (sigismember(&now, number) == 1 && ends(number)) {
+            sigaddset(out, number);
+            any = true;
+        }
+    return any;
+}
+
+struct stop stop_watch(void)
+{
+    struct stop stop;
+    sigset_t all;
+    blocked_signals(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &stop.before);
     return stop;
 }
 
-void stop_unwatch(struct stop *stop)
+void stop_unwatch(const struct stop *stop)
 {
-    if (!stop)
-        return;
-    for (int i = 0; i < WATCHED; i++)
-        sigaction(watched[i], &stop->before[i], NULL);
-    requested = 0;
-    free(stop);
+    sigset_t requests;
+    if (!sigismember(&stop->before, SIGTERM) && pending(&requests))
+        while (sigtimedwait(&requests, NULL, &(struct timespec){0}) > 0)
+            ;
+    pthread_sigmask(SIG_SETMASK, &stop->before, NULL);
 }
 
 bool stop_requested(void)
 {
-    return requested != 0;
+    sigset_t requests;
+    return pending(&requests);
+}
+
+int stop_obey(struct err *err)
+{
+    return stop_requested()
+               ? fail_as(err, STATUS_STOPPED, "stopped; run the same command to start over")
+               : 0;
+}
+
+void stop_clean(sigset_t *mask, sigset_t *changed)
+{
+    sigemptyset(mask);
+    written_signals(changed);
 }

@@ -5,6 +5,7 @@
  */
 #include "data/listing.h"
 
+#include "base/stop.h"
 #include "base/threads.h"
 
 #include <pthread.h>
@@ -41,7 +42,7 @@ static void *work(void *argument)
             break;
         struct outcome *outcome = &job->outcomes[index];
         struct err err;
-        if (job->how->decode(outcome, index, job->how->user, &err)) {
+        if (stop_obey(&err) || job->how->decode(outcome, index, job->how->user, &err)) {
             keep_failure(outcome, &err);
             if (outcome->hard || !job->how->skip_bad)
                 atomic_store(&job->stop, true);

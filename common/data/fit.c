@@ -1,5 +1,7 @@
 #include "data/listing.h"
 
+#include "base/stop.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +69,7 @@ int collection_fit(struct collection *collection, const struct fit *fit, struct 
     size_t pixels = (size_t)fit->h * (size_t)fit->w;
     for (uint32_t i = 0; i < collection->count; i++) {
         struct raw_case *one = &collection->cases[i];
+        TRY(stop_obey(err));
         uint8_t *image = arena_alloc(&collection->arena, pixels * (size_t)c), *mask = NULL;
         if (one->mask)
             mask = arena_alloc(&collection->arena, pixels);

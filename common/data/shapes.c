@@ -6,6 +6,7 @@
 #include "data/data.h"
 
 #include "base/random.h"
+#include "base/stop.h"
 #include "base/text.h"
 
 #include <math.h>
@@ -143,6 +144,10 @@ int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t t
     out->mask_classes[1] = "foreground";
     out->cases = arena_alloc(arena, count * sizeof *out->cases);
     for (uint32_t i = 0; i < count; i++) {
+        if (stop_obey(err)) {
+            collection_free(out);
+            return -1;
+        }
         enum split split = i < train ? SPLIT_TRAIN : SPLIT_TEST;
         uint32_t number = split == SPLIT_TRAIN ? i : i - (uint32_t)train;
         struct raw_case *one = &out->cases[out->count++];

@@ -117,6 +117,7 @@ int checkpoint_write(const struct run *run, struct snapshot *snapshot,
                      const struct position *position, struct err *err)
 {
     TRY(snapshot_take(snapshot, false, err));
+    TRY(snapshot_check(snapshot, err));
     const struct history *history = &position->history;
     int64_t counters[COUNTERS] = {position->step, position->threads};
     struct tensor *items = xcalloc(snapshot->count + EXTRA, sizeof *items);

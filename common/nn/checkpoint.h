@@ -44,6 +44,9 @@ int snapshot_open(struct snapshot *out, struct params *params, enum array weight
 void snapshot_close(struct snapshot *snapshot);
 /* Copies the arrays into the slots that are, or are not, those of the best epoch. */
 int snapshot_take(struct snapshot *snapshot, bool best, struct err *err);
+/* Are these numbers that steps can have left? One that is not finite, or memory that was written to
+ * from outside, is an error: what is kept would be continued as if it were right. */
+int snapshot_check(const struct snapshot *snapshot, struct err *err);
 /* Publishes weights (the best epoch's or the present ones, and state) by their plain names. model:
  * model_text. */
 int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best,

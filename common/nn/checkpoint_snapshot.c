@@ -1,5 +1,6 @@
 #include "nn/checkpoint.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,23 @@ int snapshot_take(struct snapshot *snapshot, bool best, struct err *err)
     return 0;
 }
 
+static int check_finite(const struct tensor *item, struct err *err)
+{
+    const float *values = item->data;
+    for (size_t i = 0; i < item->bytes / sizeof *values; i++)
+        if (!isfinite(values[i]))
+            return fail(err, "value %zu of '%s' is not finite", i, item->name);
+    return 0;
+}
+
+int snapshot_check(const struct snapshot *snapshot, struct err *err)
+{
+    int status = blocks_check(snapshot->meter, err);
+    for (size_t i = 0; !status && i < snapshot->count; i++)
+        status = check_finite(&snapshot->items[i], err);
+    return status ? wrap(err, "nothing of this training can be kept") : 0;
+}
+
 int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best,
                            const char *model, struct err *err)
 {
@@ -95,6 +113,7 @@ int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool bes
     weights_meta(meta, model);
     if (!best)
         TRY(snapshot_take(snapshot, false, err));
+    TRY(snapshot_check(snapshot, err));
     struct tensor *items = xcalloc(snapshot->count, sizeof *items);
     size_t count = 0;
     for (size_t i = 0; i < snapshot->count; i++) {

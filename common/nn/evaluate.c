@@ -1,7 +1,6 @@
 #include "nn/evaluate_parts.h"
 
 #include "base/progress.h"
-#include "base/stop.h"
 #include "nn/metrics.h"
 
 #include <math.h>
@@ -11,14 +10,6 @@
 
 /* The Frechet distance's time grows with the third power of the features: 1024 take minutes. */
 enum { AUTO_BATCH = 200, MAX_FEATURES = 1024 };
-
-/* Nothing of an evaluation is kept before its end. */
-int obey_stop(struct err *err)
-{
-    return stop_requested()
-               ? fail_as(err, STATUS_STOPPED, "stopped; run the same command to start over")
-               : 0;
-}
 
 /* ---- shared --------------------------------------------------------------------------------- */
 void metric(struct evaluator *e, const char *name, double value)
@@ -68,7 +59,7 @@ int decode_all(struct evaluator *e, const float *z, const int32_t *label, uint32
         uint32_t n = count - first < batch ? count - first : batch;
         memcpy(codes, z + first * latent, n * latent * sizeof *codes);
         memcpy(labels, label + first, n * sizeof *labels);
-        rc = obey_stop(err);
+        rc = stop_obey(err);
         if (!rc && (rc = trained_vae_decode(&e->vae, codes, labels, NULL, image, NULL, err)))
             wrap(err, "codes from %u on", (unsigned)first);
         if (!rc)
@@ -155,7 +146,7 @@ static int importance_bound(struct evaluator *e, struct work *w, const struct ba
         w->sum[i] = 0;
     }
     for (int64_t k = 0; k < samples; k++) {
-        TRY(obey_stop(err));
+        TRY(stop_obey(err));
         for (uint32_t i = 0; i < b->real; i++)
             w->ratio[i] = draw(e, w, i);
         TRY(trained_vae_decode(&e->vae, w->z, b->label, b->image, NULL, w->reconstruction, err));
@@ -238,7 +229,7 @@ static int measure_cases(struct evaluator *e, struct err *err)
     int rc = 0;
     uint32_t first = 0;
     for (const struct batch *b; !rc && (b = loader_next(loader)); first += b->real) {
-        rc = obey_stop(err);
+        rc = stop_obey(err);
         if (!rc && (rc = measure_batch(e, &w, b, first, err)))
             name_case(e, b, err);
         progress_step(&progress, first + b->real, 1, "cases", "");

@@ -6,6 +6,7 @@
 #include "nn/inference.h"
 
 #include "base/random.h"
+#include "base/stop.h"
 
 struct case_result {
     double negative_elbo, reconstruction, kl, negative_iw_bound, mse, psnr, ssim;
@@ -33,8 +34,6 @@ struct evaluator {
     } metrics;
 };
 
-/* STATUS_STOPPED when a signal came: nothing of an evaluation is kept before its end. */
-int obey_stop(struct err *err);
 /* Keeps SPLIT/NAME for metrics.json and the run. */
 void metric(struct evaluator *e, const char *name, double value);
 /* The stream of one purpose for one case. */

@@ -1,5 +1,7 @@
 #include "nn/frechet.h"
 
+#include "base/stop.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -87,9 +89,11 @@ static int make_rows_orthogonal(double *matrix, int32_t n, struct err *err)
     bool turned = true;
     for (int sweep = 0; turned && sweep < SWEEPS; sweep++) {
         turned = false;
-        for (size_t p = 0; p < side; p++)
+        for (size_t p = 0; p < side; p++) {
+            TRY(stop_obey(err));
             for (size_t q = p + 1; q < side; q++)
                 turned |= turn(matrix + p * side, matrix + q * side, n, floor);
+        }
     }
     return turned ? fail(err, "the singular values of %d features were not found", (int)n) : 0;
 }

@@ -56,7 +56,7 @@ static int look_at_real(struct view *view, struct err *err)
     int rc = 0;
     uint32_t first = 0;
     for (const struct batch *b; !rc && (b = loader_next(loader)); first += b->real) {
-        rc = obey_stop(err);
+        rc = stop_obey(err);
         if (!rc)
             rc = look(view, b->image, first, b->real, err);
     }

@@ -59,7 +59,7 @@ static int plan_for(struct predictor *p, const struct windows *windows, struct e
 static int predict_batch(void *user, const float *image, float *probability, struct err *err)
 {
     struct predictor *p = user;
-    TRY(obey_stop(err));
+    TRY(stop_obey(err));
     return trained_unet_predict(&p->unet, image, probability, err);
 }
 
@@ -139,10 +139,8 @@ static int predict_resized(struct predictor *p, float *probability, const struct
     const struct fit *fit = &p->treatment.fit;
     int32_t outputs = (int32_t)p->description.outputs;
     size_t pixels = (size_t)fit->h * (size_t)fit->w;
-    struct image fitted = {.h = fit->h,
-                           .w = fit->w,
-                           .c = image->c,
-                           .pixels = xcalloc(pixels, (size_t)image->c)};
+    struct image fitted = {
+        .h = fit->h, .w = fit->w, .c = image->c, .pixels = xcalloc(pixels, (size_t)image->c)};
     struct raster raster = raster_of(&fitted);
     float *frame = xcalloc(pixels, (size_t)outputs * sizeof *frame);
     fit_case(fitted.pixels, NULL, fit, image->pixels, NULL, image->h, image->w, image->c);

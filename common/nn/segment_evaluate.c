@@ -57,7 +57,7 @@ static int predict_batches(struct segmentation *s, struct loader *loader, float 
     int status = 0;
     uint32_t first = 0;
     for (const struct batch *b; !status && (b = loader_next(loader)); first += b->real) {
-        status = obey_stop(err);
+        status = stop_obey(err);
         if (!status && (status = trained_unet_predict(&s->unet, b->image, probability, err)))
             name_case(s, first, err);
         for (uint32_t i = 0; !status && i < b->real; i++)
@@ -85,7 +85,7 @@ static int predict_whole(struct segmentation *s, struct err *err)
 static int predict_window(void *user, const float *image, float *probability, struct err *err)
 {
     struct segmentation *s = user;
-    TRY(obey_stop(err));
+    TRY(stop_obey(err));
     return trained_unet_predict(&s->unet, image, probability, err);
 }
 
@@ -161,17 +161,19 @@ static void measure_case(const struct segmentation *s, uint32_t i, int64_t *coun
     s->score[i] = measured ? sum / measured : NAN;
 }
 
-static void measure_cases(struct segmentation *s)
+static int measure_cases(struct segmentation *s, struct err *err)
 {
     size_t cells = (size_t)s->classes * (size_t)s->classes;
     int64_t *counts = xcalloc(s->count * cells, sizeof *counts);
 #pragma omp parallel for num_threads(backend_threads(s->backend)) schedule(dynamic)
     for (uint32_t i = 0; i < s->count; i++)
-        measure_case(s, i, counts + i * cells);
+        if (!stop_requested()) /* surface distances of large volumes take seconds */
+            measure_case(s, i, counts + i * cells);
     for (uint32_t i = 0; i < s->count; i++)
         for (size_t k = 0; k < cells; k++)
             s->confusion[k] += counts[i * cells + k];
     free(counts);
+    return stop_obey(err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -280,8 +282,7 @@ static int evaluate(struct segmentation *s, const struct draft *draft, struct er
     TRY(open_model(s, err));
     make_room(s);
     TRY(is_whole(s) ? predict_whole(s, err) : predict_in_windows(s, err));
-    measure_cases(s);
-    TRY(obey_stop(err));
+    TRY(measure_cases(s, err));
     return segment_results(s, draft, err);
 }
 

@@ -214,6 +214,7 @@ static int write_predictions(struct segmentation *s, const struct draft *draft, 
     if (kept && data->d > 1)
         return write_whole(s, draft, "predictions", TENSOR_U8, 0, s->predicted, err);
     for (uint32_t i = 0; kept && i < s->count; i++) {
+        TRY(stop_obey(err));
         TRY(draft_path(draft, file_of(&s->arena, case_name(s, i)), path, err));
         TRY(image_write_mask(path, s->predicted + i * s->pixels, data->h, data->w, err));
     }

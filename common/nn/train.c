@@ -29,7 +29,7 @@ struct trainer {
     struct snapshot snapshot;
     struct position at;
     struct loader *loader;
-    struct stop *stop;
+    struct stop stop;
     struct progress progress;
     double multiply_adds;
     double checkpointed, told; /* when, by the clock */
@@ -522,7 +522,7 @@ static void close_trainer(struct trainer *t)
     history_free(&t->at.history);
     free(t->at.numerics);
     arena_free(&t->arena);
-    stop_unwatch(t->stop);
+    stop_unwatch(&t->stop);
 }
 
 int train(const struct training *where, const struct task *task, const struct draft *draft,

@@ -1,7 +1,6 @@
 #include "pipeline/latents_command.h"
 
 #include "base/progress.h"
-#include "base/stop.h"
 #include "base/text.h"
 #include "data/listing.h"
 #include "nn/evaluate_parts.h"
@@ -293,7 +292,7 @@ static int encode_files(struct work *work, const struct rows *rows, struct progr
     struct coder *coder = &work->coder;
     uint32_t batch = (uint32_t)coder->vae.batch, held = 0;
     for (uint32_t i = 0; i < work->count; i++) {
-        TRY(obey_stop(err));
+        TRY(stop_obey(err));
         TRY(read_picture(coder->image + held++ * (size_t)coder->vae.pixels, work,
                          work->pictures[i].path, err));
         if (held == batch || i + 1 == work->count) {
@@ -365,7 +364,7 @@ static int encode_split(struct work *work, const struct rows *rows, enum split s
     int status = 0;
     uint32_t first = 0;
     for (const struct batch *b; !status && (b = loader_next(loader)); first += b->real) {
-        status = obey_stop(err) || encode_rows(work, rows, b->image, first, b->real, err);
+        status = stop_obey(err) || encode_rows(work, rows, b->image, first, b->real, err);
         progress_step(progress, first + b->real, 1, "cases", "");
     }
     loader_close(loader);
@@ -380,13 +379,11 @@ static int encode_all(struct work *work, enum split split, struct err *err)
     latents->width = work->coder.vae.latent;
     size_t codes = latents->count * (size_t)latents->width;
     struct rows rows = {xcalloc(codes, sizeof(float)), xcalloc(codes, sizeof(float))};
-    struct stop *stop = stop_watch();
     char path[PATH_BYTES];
     progress_start(&progress, "encode", 0, latents->count, work->options.quiet);
     int status = work->options.split ? encode_split(work, &rows, split, &progress, err)
                                      : encode_files(work, &rows, &progress, err);
     progress_end(&progress);
-    stop_unwatch(stop);
     latents->z_mean = rows.z_mean;
     latents->z_logvar = rows.z_logvar;
     status = status || folder_make(work->options.output, err) ||
@@ -450,7 +447,7 @@ static int decode_all_rows(struct work *work, struct progress *progress, struct 
     uint32_t batch = (uint32_t)work->coder.vae.batch;
     for (uint32_t first = 0, n; first < latents->count; first += n) {
         n = latents->count - first < batch ? latents->count - first : batch;
-        TRY(obey_stop(err));
+        TRY(stop_obey(err));
         if (coder_decode(&work->coder, latents, first, n, err))
             return name_row(work, first, err);
         for (uint32_t i = 0; i < n; i++)
@@ -471,11 +468,9 @@ static int decode(struct work *work, struct err *err)
                      &work->coder.vae.description, &work->arena, err));
     TRY(label_rows(work, err));
     TRY(folder_make(work->options.output, err));
-    struct stop *stop = stop_watch();
     progress_start(&progress, "decode", 0, work->latents.count, work->options.quiet);
     int status = decode_all_rows(work, &progress, err);
     progress_end(&progress);
-    stop_unwatch(stop);
     return status;
 }
 

@@ -302,7 +302,8 @@ static int claim(struct run **out, const struct options *options, struct store *
  * for. Measured with 2 threads, samples/s at a spin of 300, 3,000 and 300,000: on idle cores 13,300,
  * 17,100, 17,100; at a load of 9 15,400, 4,700, 650. So a short one if anything else is running, a
  * moderate one if not; results do not depend on it. libgomp reads its setting once, before main, so
- * a stage that is going to compute starts itself again.
+ * a stage that is going to compute starts itself again. Signals that are blocked and requests that
+ * wait stay so across it.
  */
 void spin_briefly(char **argv)
 {
@@ -379,13 +380,9 @@ static int find_and_run(const struct options *options, char **argv, const struct
     } else if (place->state == PLACE_WAITING) {
         status = missing_input(place, err);
     } else {
-        bool compute = place->section->stage->compute;
-        if (compute)
+        if (place->section->stage->compute)
             spin_briefly(argv);
-        /* the others take seconds and have no place to stop at: a signal may end them as it is */
-        struct stop *stop = compute ? stop_watch() : NULL;
         status = run_place(&context, run, err);
-        stop_unwatch(stop);
     }
     resolution_free(&resolution);
     return status;
@@ -437,6 +434,8 @@ int stage_main(int argc, char **argv, enum stage_kind kind,
                int (*run)(struct context *context, struct err *err))
 {
     struct err err = {0};
+    stop_never_by_writing();
+    stop_watch();
     int status = stage(argc, argv, kind, run, &err);
     return finish(stage_table[kind].name, status, &err);
 }

@@ -1,5 +1,6 @@
 #include "pipeline/pipeline.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,11 +206,11 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
                            argv[optind - 1], out->program);
         if (row->letter == 'h') {
             print_help(out->program, usage, help, options);
-            exit(0);
+            exit(finish(out->program, 0, err));
         }
         if (row->letter == 'b') {
             printf("%s %s\n", out->program, build_id());
-            exit(0);
+            exit(finish(out->program, 0, err));
         }
         TRY(take(out, row, optarg, err));
     }
@@ -218,10 +219,15 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
     return 0;
 }
 
-int finish(const char *program, int result, const struct err *err)
+int finish(const char *program, int result, struct err *err)
 {
-    if (!result)
-        return STATUS_OK;
+    if (!result) {
+        if (!fflush(stdout) && !ferror(stdout))
+            return STATUS_OK;
+        if (errno == EPIPE)
+            return STATUS_IO;
+        fail_errno(err, "cannot write to the standard output");
+    }
     fprintf(stderr, "%s: %s\n", program, err->text);
     return err->status ? (int)err->status : STATUS_FAILED;
 }

@@ -32,8 +32,9 @@ struct options {
  * STATUS_USAGE. */
 int options_parse(struct options *out, int argc, char **argv, const char *usage, const char *help,
                   const char *const *options, struct err *err);
-/* Prints "PROGRAM: text" for a failure and returns the exit status. */
-int finish(const char *program, int result, const struct err *err);
+/* Prints "PROGRAM: text" for a failure and returns the exit status. A result that cannot be written to
+ * stdout is a failure, too, about which nothing is said where its reader simply had enough. */
+int finish(const char *program, int result, struct err *err);
 
 /* ---- stages --------------------------------------------------------------------------------- */
 struct context {

@@ -75,7 +75,7 @@ static int write_rule(struct text *out, const struct rules *rules, const struct 
     for (int i = 0; i < place->input_count; i++)
         if (!*place->inputs[i].artifact.hex)
             text_printf(out, " %s", place->makers[i]->key.hex);
-    text_puts(out, "\n\t@");
+    text_puts(out, "\n\t@exec "); /* make signals what it started: the program, not a shell */
     char *program = xprintf("%s%s", rules->prefix, place->section->stage->name);
     int status = quote(out, program, err);
     free(program);
@@ -231,10 +231,12 @@ int plan_rules(struct text *out, int *misses, const struct options *options,
                  report_folder(folder, options->lab, experiment->name, err) ||
                  write_rules(&rules, misses, &known, &with, &resolution, err);
     if (!status)
-        text_printf(
-            out, "# plan of %s: %d to run, %d known\n# frozen %s\n# report %s/index.html %s\n%s",
-            experiment->name, *misses, known, path, folder,
-            report_current(folder, experiment, &resolution) ? "current" : "stale", rules.data);
+        text_printf(out,
+                    "# plan of %s: %d to run, %d known\n# frozen %s\n# report %s/index.html %s\n%s"
+                    "# end of the plan\n",
+                    experiment->name, *misses, known, path, folder,
+                    report_current(folder, experiment, &resolution) ? "current" : "stale",
+                    rules.data);
     text_free(&rules);
     resolution_free(&resolution);
     return status ? -1 : 0;

@@ -2,7 +2,6 @@
 #include "pipeline/predict_command.h"
 
 #include "base/progress.h"
-#include "base/stop.h"
 #include "base/text.h"
 #include "data/listing.h"
 #include "data/nifti.h"
@@ -256,7 +255,6 @@ static int predict_file(struct work *work, const struct file *file, struct err *
 static int predict_files(struct work *work, struct err *err)
 {
     struct progress progress;
-    struct stop *stop = stop_watch();
     int status = 0;
     progress_start(&progress, "predict", 0, work->count, work->options->quiet);
     for (int i = 0; !status && i < work->count; i++) {
@@ -267,7 +265,6 @@ static int predict_files(struct work *work, struct err *err)
         progress_step(&progress, i + 1, 1, "files", "");
     }
     progress_end(&progress);
-    stop_unwatch(stop);
     return status;
 }
 

@@ -214,7 +214,7 @@ static int claim_locked(struct run *run, enum claim *out, struct err *err)
     return insert_run(run, err);
 }
 
-/* Waits a moment for the holder. A signal ends the wait, so that an interrupt is obeyed. */
+/* Waits a moment for the holder. */
 static int wait_for(int64_t holder, const struct owner *owner, const struct owner *self,
                     void (*waiting)(const char *owner), struct err *err)
 {
@@ -228,8 +228,8 @@ static int wait_for(int64_t holder, const struct owner *owner, const struct owne
         free(text);
         free(hint);
     }
-    bool interrupted = nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL) && errno == EINTR;
-    if (interrupted || stop_requested())
+    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+    if (stop_requested())
         return fail_as(err, STATUS_STOPPED, "stopped while waiting for run %" PRId64, holder);
     return 0;
 }

@@ -66,7 +66,11 @@ enum life owner_life(const struct owner *owner, const struct owner *self)
 void random_name(char out[RANDOM_NAME])
 {
     uint64_t bits;
-    if (getrandom(&bits, sizeof bits, 0) != sizeof bits)
+    ssize_t got;
+    do
+        got = getrandom(&bits, sizeof bits, 0);
+    while (got < 0 && errno == EINTR); /* before the system has gathered any */
+    if (got != sizeof bits)
         bug("no random bytes");
     snprintf(out, RANDOM_NAME, "%016" PRIx64, bits);
 }

@@ -6,6 +6,7 @@
  */
 #include "store/internal.h"
 
+#include "base/stop.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -14,9 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { APPLICATION_ID = 0x4341524e /* "CARN" */, BUSY_MS = 30000 };
+enum { APPLICATION_ID = 0x4341524e /* "CARN" */, BUSY_MS = 30000, STOPPED_MS = 1000, NAP_MS = 20 };
 
 /* The build has no step for text files, so the assembler takes schema.sql in as it is; the path is
  * relative to the root of the repository, where make runs. */
@@ -41,6 +43,9 @@ static int fail_sql(const struct store *store, struct err *err)
         return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+        if (stop_requested())
+            return fail_as(err, STATUS_STOPPED, "stopped while waiting for registry '%s'",
+                           store->registry);
         return fail_as(err, STATUS_IO, "registry '%s' is busy: another process holds it",
                        store->registry);
     case SQLITE_NOTADB:
@@ -273,6 +278,19 @@ static void close_database(struct store *store)
     store->db = NULL;
 }
 
+/* Another process holds the registry: called for the nth time, 0 ends the wait. A stop leaves it a
+ * second, so that a run that ends can still say so. */
+static int nap(void *user, int nth)
+{
+    (void)user;
+    int64_t most = stop_requested() ? STOPPED_MS : BUSY_MS;
+    if ((int64_t)nth * NAP_MS >= most)
+        return 0;
+    long ms = nth < 5 ? 1L << nth : NAP_MS; /* most hold it for a moment */
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+    return 1;
+}
+
 static int open_database(struct store *store, const char *path, const char *query, struct err *err)
 {
     char *uri = database_uri(path, query);
@@ -281,7 +299,7 @@ static int open_database(struct store *store, const char *path, const char *quer
     free(uri);
     int status = rc == SQLITE_OK ? 0 : fail_sql(store, err);
     if (!status) {
-        sqlite3_busy_timeout(store->db, BUSY_MS);
+        sqlite3_busy_handler(store->db, nap, NULL);
         /* FULL: in WAL mode NORMAL does not sync a commit, and a commit is what makes a result
          * exist */
         status = run_script(store, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", err);

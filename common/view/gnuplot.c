@@ -1,6 +1,7 @@
 #include "view/gnuplot.h"
 
 #include "base/file.h"
+#include "base/stop.h"
 #include "view/embed.h"
 
 #include <errno.h>
@@ -114,14 +115,21 @@ static int spawn(const struct streams *streams, int seconds, int *ended, struct 
 {
     char *const argv[] = {"gnuplot", "--default-settings", "-", NULL};
     posix_spawn_file_actions_t actions;
-    if (posix_spawn_file_actions_init(&actions))
+    posix_spawnattr_t attributes;
+    sigset_t mask, changed;
+    if (posix_spawn_file_actions_init(&actions) || posix_spawnattr_init(&attributes))
         return fail(err, "cannot start gnuplot");
+    stop_clean(&mask, &changed);
+    posix_spawnattr_setsigmask(&attributes, &mask);
+    posix_spawnattr_setsigdefault(&attributes, &changed);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawn_file_actions_adddup2(&actions, fileno(streams->in), STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(streams->out), STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(streams->err), STDERR_FILENO);
     pid_t pid;
-    int trouble = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+    int trouble = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
     if (!trouble)
         return wait_for(pid, seconds, ended, err);
     if (trouble == ENOENT)

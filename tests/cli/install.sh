@@ -9,7 +9,7 @@ cd "$tmp" || exit
 is "the rules of an installed plan name installed programs" "$bin/cairn-evaluate
 $bin/cairn-preprocess
 $bin/cairn-train-classifier
-$bin/cairn-train-vae" "$(sed -n "s/^\t@'\([^']*\)'.*/\1/p" "$tmp/rules" | sort)"
+$bin/cairn-train-vae" "$(sed -n "s/^\t@exec '\([^']*\)'.*/\1/p" "$tmp/rules" | sort)"
 is "cairn-experiment runs them and writes the report" "$CAIRN_LAB/reports/small/index.html" \
     "$("$bin/cairn-experiment" small.yaml -q 2>"$tmp/err")"
 is "to the end" 4 "$(sql "SELECT count(*) FROM run WHERE status = 'done'")"

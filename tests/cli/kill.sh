@@ -20,7 +20,8 @@ interrupt() {
     signal=$1 step=$2
     shift 2
     : >"$tmp/err"
-    "$@" "$tmp/long.yaml" >"$tmp/out" 2>"$tmp/err" &
+    # the shell has what it starts behind it ignore Ctrl-C
+    env --default-signal=INT "$@" "$tmp/long.yaml" >"$tmp/out" 2>"$tmp/err" &
     pid=$!
     # (a digit behind both: there may be no checkpoint yet)
     until grep -q 'steps of' "$tmp/err" && [ "$(newest_checkpoint)0" -ge "${step}0" ]; do

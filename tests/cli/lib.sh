@@ -4,7 +4,7 @@ BUILD=${BUILD:-build}
 here=tests/cli
 tmp=$(mktemp -d)
 trap 'chmod -R u+w "$tmp" 2>/dev/null; rm -rf "$tmp"' EXIT
-count=0
+count=0 failed=0
 export CAIRN_LAB="$tmp/lab" CAIRN_DATA="$tmp/no-data"
 
 # is "sentence" EXPECTED GOT
@@ -13,6 +13,7 @@ is() {
     if [ "$2" = "$3" ]; then
         echo "ok $count - $1"
     else
+        failed=1
         printf 'not ok %d - %s\n# expected: %s\n# got:      %s\n' "$count" "$1" "$2" "$3"
     fi
 }
@@ -24,6 +25,7 @@ holds() {
     if "$@" >"$tmp/out" 2>&1; then
         echo "ok $count - $sentence"
     else
+        failed=1
         printf 'not ok %d - %s\n' "$count" "$sentence"
         sed 's/^/# /' "$tmp/out" | head -n 6
     fi
@@ -38,6 +40,7 @@ refused() {
     if [ "$rc" -eq "$want" ] && [ "$(cat "$tmp/err")" = "$line" ]; then
         echo "ok $count - $sentence"
     else
+        failed=1
         printf 'not ok %d - %s\n# expected %d: %s\n# got      %d: %s\n' "$count" "$sentence" "$want" \
             "$line" "$rc" "$(cat "$tmp/err")"
     fi
@@ -57,7 +60,10 @@ shown_picture() {
         ahpxYAEEYOFQBABrBiWpznYppgAAAABJRU5ErkJggg== | base64 -d
 }
 sql() { sqlite3 "$CAIRN_LAB/registry.db" "$1"; }
-done_testing() { echo "1..$count"; }
+done_testing() {
+    echo "1..$count"
+    exit $failed
+}
 # What a run that came to nothing has left: rows that are not failed, lost or stopped, files in work/,
 # objects other than the texts of recipes. Nothing is what it should be.
 leftovers() {
