@@ -226,6 +226,95 @@ static void several_classes(void **state)
     free(json);
 }
 
+/* What is in front of the best and the last of a UNet's pictures. */
+static void expect_shown(struct lab *lab, const struct id *result, const char *ids,
+                         const double *scores, int count)
+{
+    struct err err;
+    struct tensors file;
+    const struct tensor *score;
+    char path[PATH_BYTES];
+    OK(artifact_path(path, lab->store, result, "pictures.safetensors", &err));
+    OK(tensors_open(&file, path, &err));
+    assert_string_equal(tensors_meta(&file, "segmentation_ids"), ids);
+    OK(tensors_need(&score, &file, "segmentation_score", TENSOR_F32, 1, &err));
+    assert_int_equal(score->dim[0], count);
+    for (int i = 0; i < count; i++)
+        near((double)((const float *)score->data)[i], scores[i], 1e-6);
+    tensors_close(&file);
+}
+
+/* Of sky: 4 of 6 in "all", 8 of 8 and 12 of 12 in the others, of which "nothing" has no other class. */
+static void class_0_is_a_class_where_it_is_no_background(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct data data;
+    static const struct {
+        const char *name;
+        int background;
+        bool counts;
+    } rows[] = {{"sky", BACKGROUND_AUTO, true},
+                {"background", BACKGROUND_AUTO, false},
+                {"Background", BACKGROUND_AUTO, false},
+                {"background", BACKGROUND_AS_CLASS, true},
+                {"sky", BACKGROUND_LEFT_OUT, false}};
+    static const double with[] = {1, (0.8 + 10.0 / 12 + 1) / 3, (1 + 14.0 / 15 + 0) / 3},
+                        without[] = {(10.0 / 12 + 1) / 2, (14.0 / 15 + 0) / 2};
+    struct id model = nearest_level(lab), result;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *names[] = {rows[i].name, "foreground", "stone"}, *name = rows[i].name;
+        char key[64];
+        struct evaluate_config config = usual;
+        draw(&data, three, 3, CLASSES);
+        data.set.mask_classes = names;
+        config.background = rows[i].background;
+        OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+        char *json = text_of(lab, &result, "metrics.json");
+        char *csv = text_of(lab, &result, "cases.csv");
+        snprintf(key, sizeof key, "dice/%s", name);
+        metric_is(json, key, 48.0 / 50); /* pooled, either way */
+        snprintf(key, sizeof key, "dice_per_case/%s", name);
+        assert_int_equal(strstr(json, key) != NULL, rows[i].counts);
+        assert_int_equal(strstr(csv, key) != NULL, rows[i].counts);
+        if (rows[i].counts) {
+            metric_is(json, key, (0.8 + 1 + 1) / 3);
+            snprintf(key, sizeof key, "hd95_undefined/%s", name);
+            metric_is(json, key, 0);
+            expect_shown(lab, &result, "nothing\nall\nnone of 2", with, 3);
+        } else {
+            expect_shown(lab, &result, "all\nnone of 2", without, 2);
+        }
+        metric_is(json, "dice_per_case/stone", (1.0 + 0) / 2);
+        free(json);
+        free(csv);
+    }
+}
+
+/* Of two classes the first is the rest, whatever it is called, unless it is asked for. */
+static void of_two_classes_one_is_enough(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct data data;
+    const char *names[] = {"sky", "foreground"};
+    struct id model = one_logit(lab), result;
+    draw(&data, five, FIVE, 2);
+    data.set.mask_classes = names;
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    char *json = text_of(lab, &result, "metrics.json");
+    assert_null(strstr(json, "/sky\""));
+    free(json);
+    struct evaluate_config config = usual;
+    config.background = BACKGROUND_AS_CLASS;
+    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    json = text_of(lab, &result, "metrics.json");
+    metric_is(json, "iou/sky", 52.0 / 61); /* of miou in on_the_run */
+    /* sky of 8, 16, 16, 12 and 8 pixels: 4 missed, none, 4 missed, none, 1 missed */
+    metric_is(json, "iou_per_case/sky", (4.0 / 8 + 1 + 12.0 / 16 + 1 + 8.0 / 9) / 5);
+    free(json);
+}
+
 /* A class that is nowhere has no value, and does not count in the mean. */
 static void absent_class(void **state)
 {
@@ -396,6 +485,8 @@ int main(void)
         LAB_TEST(by_default),
         LAB_TEST(batches),
         LAB_TEST(several_classes),
+        LAB_TEST(class_0_is_a_class_where_it_is_no_background),
+        LAB_TEST(of_two_classes_one_is_enough),
         LAB_TEST(absent_class),
         LAB_TEST(on_the_run),
         LAB_TEST(stopped),

@@ -218,6 +218,9 @@ struct dataset {
 };
 int dataset_open(struct dataset *out, const struct store *store, const struct id *artifact,
                  struct meter *meter, struct err *err);
+/* The first class of the masks that is not merely the rest: 1, but 0 of more than two classes of which
+ * the first is not called background. */
+int32_t dataset_first_class(const struct dataset *dataset);
 void dataset_close(struct dataset *dataset);
 
 /* ---- loader --------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- dataset.safetensors -------------------------------------------------------------------- */
 
@@ -245,6 +246,11 @@ int dataset_open(struct dataset *out, const struct store *store, const struct id
         return wrap(err, "dataset %.12s", artifact->hex);
     }
     return 0;
+}
+
+int32_t dataset_first_class(const struct dataset *dataset)
+{
+    return dataset->mask_class_count <= 2 || !strcasecmp(dataset->mask_classes[0], "background");
 }
 
 void dataset_close(struct dataset *dataset)

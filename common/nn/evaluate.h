@@ -22,8 +22,10 @@
  *   iou, dice, precision, recall /CLASS                   pooled; of two classes the foreground's
  *   dice_per_case, iou_per_case, boundary_f_per_case, hd95_per_case, surface_distance_per_case,
  *   surface_dice_per_case /CLASS                          means over the cases that have a value,
- *                   of each class but the first
+ *                   of each class but a background
  *   hd95_undefined, surface_distance_undefined /CLASS     cases where one of the two has the class
+ * Class 0 is a background, not looked for, as `background` says: where it is excluded, or by auto if
+ * it is called so or there are but two classes (dataset_first_class).
  * Distances and the tolerance are in mm where the data set knows its spacing, else in pixels.
  *
  * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
@@ -56,6 +58,7 @@ enum metric {
     METRIC_SURFACE_DICE,
 };
 enum model_family { FAMILY_VAE, FAMILY_UNET };
+enum background { BACKGROUND_AUTO, BACKGROUND_AS_CLASS, BACKGROUND_LEFT_OUT };
 enum saved { SAVE_PREDICTIONS, SAVE_PROBABILITIES };
 struct evaluate_config {
     int split;                  /* enum split */
@@ -64,6 +67,7 @@ struct evaluate_config {
     int64_t importance_samples; /* 0: no importance-weighted bound */
     int64_t samples;            /* prior samples of label obedience */
     double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least a pixel */
+    int background;             /* enum background */
     struct int_list save;       /* enum saved */
 };
 extern const struct field evaluate_fields[];

@@ -18,6 +18,7 @@ static const char *const metric_names[] = {"negative_elbo",
                                            "surface_distance",
                                            "surface_dice",
                                            NULL};
+static const char *const background_names[] = {"auto", "include", "exclude", NULL};
 static const char *const save_names[] = {"predictions", "probabilities", NULL};
 
 #define FIELD(member) .key = #member, .offset = offsetof(struct evaluate_config, member)
@@ -41,6 +42,12 @@ const struct field evaluate_fields[] = {
          "UNet: how far a boundary may be off in boundary_f and surface_dice, in mm where the data "
          "set knows its spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
          "least side"},
+    {FIELD(background), .type = FIELD_CHOICE, .fallback = "auto", .choices = background_names,
+     .later = true,
+     .help =
+         "UNet: whether class 0 counts as the others do, in per-case metrics and the order of "
+         "cases "
+         "(of two classes everywhere); auto: unless it is called background or there are but two"},
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
      .help = "UNet: what is kept of each case"},
     {0},

@@ -46,9 +46,10 @@ extern const struct model_kind unet_kind;
 val unet_loss(struct graph *g, const struct segment_loss_config *config,
               const struct class_counts *counts, const val *logits, int count, val label,
               val weight);
-/* Soft Dice of a batch, 2 sum p t / (sum p + sum t): the mean over those classes but 0 that the truth
- * has (0 if it has none). */
-val unet_soft_dice(struct graph *g, val logits, val label, val weight, int32_t classes);
+/* Soft Dice of a batch, 2 sum p t / (sum p + sum t): the mean over those classes from `first` on that
+ * the truth has (0 if it has none). */
+val unet_soft_dice(struct graph *g, val logits, val label, val weight, int32_t classes,
+                   int32_t first);
 
 /* Fits a UNet: unet_loss, and unet_soft_dice as the monitor "dice". STATUS_CONFIG also if the data
  * set has no masks. */

@@ -151,7 +151,7 @@ static void measure_case(const struct segmentation *s, uint32_t i, int64_t *coun
         double *out = case_measures(s, i, class);
         out[CASE_DICE] = overlap.dice;
         out[CASE_IOU] = overlap.iou;
-        if (!class)
+        if (class < s->first)
             continue;
         if (wants_surfaces(s->config))
             measure_surfaces(s, i, class);
@@ -245,6 +245,9 @@ static int open_model(struct segmentation *s, struct err *err)
     TRY(check_model(&unet, s, err));
     choose_windows(s, &unet);
     s->classes = (int32_t)unet.mask_classes;
+    s->first = s->config->background == BACKGROUND_AUTO
+                   ? dataset_first_class(what->dataset)
+                   : s->config->background == BACKGROUND_LEFT_OUT;
     s->outputs = (int32_t)unet.outputs;
     const int32_t *side = s->windows.size;
     return trained_unet_open(&s->unet, what->store, what->model, s->backend, s->windows.batch,

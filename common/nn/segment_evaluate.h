@@ -24,6 +24,7 @@ struct segmentation {
     const struct evaluate_config *config;
     uint32_t begin, count; /* the split's cases in the dataset */
     int32_t classes, outputs;
+    int32_t first;     /* class that counts as one: 1, or 0 where that is no background */
     int64_t pixels;    /* d*h*w */
     double spacing[3]; /* d, h, w in mm; ones: in pixels */
     double tolerance;
@@ -35,7 +36,7 @@ struct segmentation {
     float *probability;              /* [count,pixels,outputs] if it is saved, else NULL */
     int64_t *confusion;              /* [classes,classes], pooled */
     double *measures;                /* [count,classes,CASE_MEASURES] */
-    double *score;                   /* [count]: mean Dice of the classes but the first, or NaN */
+    double *score;                   /* [count]: mean Dice of the classes that count, or NaN */
     size_t metric_count, metric_capacity;
     struct named_value *metrics;
 };

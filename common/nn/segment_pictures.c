@@ -1,12 +1,12 @@
 /*
  * pictures.safetensors of a UNet's evaluation: cases for a report, chosen by a rule: sorted by
- * score (the mean Dice of a case's classes but the first; cases without any are left out; of equals
+ * score (the mean Dice of a case's classes but a background; cases without any are left out; of equals
  * by id), the 3 best, the 3 about the median and the 3 worst, none twice.
  *   segmentation_score f32 [k]
  * of images:
  *   segmentation_images u8 [k,h,w,c], segmentation_truth, _prediction, _confidence u8 [k,h,w]
  * of volumes three slices through the middle (the mean place) of what the truth has of the classes
- * but the first, or of the volume where it has none: axial [k,h,w], coronal [k,d,w], sagittal
+ * but a background, or of the volume where it has none: axial [k,h,w], coronal [k,d,w], sagittal
  * [k,d,h]:
  *   slices_axial, slices_axial_truth, slices_axial_prediction, ... u8
  * Values that are floats are shown from their 0.5 to their 99.5 percentile.
@@ -195,13 +195,14 @@ struct plane {
 static const struct plane planes[3] = {
     {"axial", 0, 1, 2}, {"coronal", 1, 0, 2}, {"sagittal", 2, 0, 1}};
 
-static void find_middle(int32_t middle[3], const uint8_t *truth, const int32_t size[3])
+static void find_middle(int32_t middle[3], const uint8_t *truth, const int32_t size[3],
+                        int32_t first)
 {
     int64_t sum[3] = {0}, count = 0, at = 0;
     for (int64_t z = 0; z < size[0]; z++)
         for (int64_t y = 0; y < size[1]; y++)
             for (int64_t x = 0; x < size[2]; x++, at++) {
-                if (truth[at] == 0 || truth[at] == MASK_IGNORE)
+                if (truth[at] < first || truth[at] == MASK_IGNORE)
                     continue;
                 sum[0] += z;
                 sum[1] += y;
@@ -237,7 +238,7 @@ static void add_plane(struct pictures *pictures, struct segmentation *s, const s
         uint32_t index = shown->cases[i].index;
         const uint8_t *truth = case_truth(s, index);
         int32_t middle[3];
-        find_middle(middle, truth, size);
+        find_middle(middle, truth, size, s->first);
         cut(out[0] + i * area, levels[i], size, data->c, plane, middle);
         cut(out[1] + i * area, truth, size, 1, plane, middle);
         cut(out[2] + i * area, s->predicted + index * s->pixels, size, 1, plane, middle);

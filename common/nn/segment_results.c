@@ -48,7 +48,7 @@ static void pooled_metrics(struct segmentation *s)
         add_metric(s, "pixel_accuracy", -1, confusion_accuracy(s->confusion, s->classes));
     if (evaluate_wants(config, METRIC_IOU))
         add_metric(s, "miou", -1, confusion_miou(s->confusion, s->classes));
-    for (int32_t class = s->classes == 2; class < s->classes; class ++) {
+    for (int32_t class = s->classes == 2 ? s->first : 0; class < s->classes; class ++) {
         struct overlap overlap = confusion_overlap(s->confusion, s->classes, class);
         if (evaluate_wants(config, METRIC_DICE))
             add_metric(s, "dice", class, overlap.dice);
@@ -80,7 +80,7 @@ static void case_mean(struct segmentation *s, int32_t class, enum case_measure m
 
 static void case_metrics(struct segmentation *s)
 {
-    for (int32_t class = 1; class < s->classes; class ++)
+    for (int32_t class = s->first; class < s->classes; class ++)
         for (int k = 0; k < CASE_MEASURES; k++)
             if (evaluate_wants(s->config, measures[k].asked))
                 case_mean(s, class, (enum case_measure)k);
@@ -91,7 +91,7 @@ static void keep_on_run(struct segmentation *s)
     struct run *run = s->what->run;
     for (size_t i = 0; i < s->metric_count; i++)
         run_metric(run, s->metrics[i].name, -1, s->metrics[i].value);
-    for (int32_t class = 1; class < s->classes; class ++)
+    for (int32_t class = s->first; class < s->classes; class ++)
         for (int k = 0; k < CASE_MEASURES; k++) {
             if (!evaluate_wants(s->config, measures[k].asked))
                 continue;
@@ -123,7 +123,7 @@ static void add_case(struct text *text, const struct segmentation *s, uint32_t i
     text_puts(text, ",");
     if (data->labels)
         text_csv(text, data->classes[data->labels[s->begin + i]]);
-    for (int32_t class = 1; class < s->classes; class ++)
+    for (int32_t class = s->first; class < s->classes; class ++)
         for (int k = 0; k < CASE_MEASURES; k++) {
             double value = case_measures(s, i, class)[k];
             if (evaluate_wants(s->config, measures[k].asked))
@@ -136,7 +136,7 @@ static int write_case_table(struct segmentation *s, const struct draft *draft, s
 {
     struct text text = {0};
     text_puts(&text, "case_id,label");
-    for (int32_t class = 1; class < s->classes; class ++)
+    for (int32_t class = s->first; class < s->classes; class ++)
         for (int k = 0; k < CASE_MEASURES; k++)
             if (evaluate_wants(s->config, measures[k].asked)) {
                 text_puts(&text, ",");

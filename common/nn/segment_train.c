@@ -57,14 +57,15 @@ int unet_config_check(const struct unet_config *config, struct err *err)
 }
 
 /* ---- loss ----------------------------------------------------------------------------------- */
-val unet_soft_dice(struct graph *g, val logits, val label, val weight, int32_t classes)
+val unet_soft_dice(struct graph *g, val logits, val label, val weight, int32_t classes,
+                   int32_t first)
 {
-    int32_t others = classes - 1;
+    int32_t others = classes - first;
     struct shape each = {1, 1, 1, 1, others}, one = {1, 1, 1, 1, 1}, pixel = g_shape(g, label);
     val p = g_shape(g, logits).c == 1 ? g_unary(g, OP_sigmoid, logits)
-                                      : g_slice(g, g_softmax(g, logits), AXIS_C, 1, others);
+                                      : g_slice(g, g_softmax(g, logits), AXIS_C, first, others);
     val target = g_binary(g, OP_mul, g_one_hot(g, label, 0, classes, MASK_IGNORE), weight);
-    val counts = g_reduce_sum(g, target, pixel), t = g_slice(g, target, AXIS_C, 1, others);
+    val counts = g_reduce_sum(g, target, pixel), t = g_slice(g, target, AXIS_C, first, others);
     val both = g_reduce_sum(g, g_binary(g, OP_mul, p, t), each);
     val predicted = g_reduce_sum(g, g_binary(g, OP_mul, p, counts), each);
     val there = g_reduce_sum(g, t, each);
@@ -93,6 +94,7 @@ struct user {
     struct unet_description unet;
     const struct segment_loss_config *loss;
     struct class_counts counts;
+    int32_t first; /* class of the monitor */
 };
 
 static val loss(struct graph *g, const struct feed *feed, const void *user,
@@ -104,7 +106,8 @@ static val loss(struct graph *g, const struct feed *feed, const void *user,
     int extra;
     logits[0] =
         unet_logits(g, &unet->model, (int32_t)unet->outputs, feed->image, logits + 1, &extra);
-    val dice = unet_soft_dice(g, logits[0], feed->mask, feed->weight, (int32_t)unet->mask_classes);
+    val dice = unet_soft_dice(g, logits[0], feed->mask, feed->weight, (int32_t)unet->mask_classes,
+                              u->first);
     monitor(monitors, "dice", dice);
     return unet_loss(g, u->loss, &u->counts, logits, 1 + extra, feed->mask, feed->weight);
 }
@@ -184,6 +187,7 @@ static int describe(struct user *out, const struct unet_config *config,
                                           .patch = patch_of(&config->train),
                                           .spacing = spacing_of(dataset)};
     out->loss = &config->loss;
+    out->first = dataset_first_class(dataset);
     TRY(check_norm(&out->unet, config->train.batch, err));
     return count_pixels(&out->counts, dataset, err);
 }

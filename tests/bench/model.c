@@ -131,7 +131,7 @@ static val segment_step(struct graph *g, const struct feed *feed, const void *us
     val logits[1 + UNET_LEVELS];
     int extra;
     logits[0] = unet_logits(g, &unet->model, 1, feed->image, logits + 1, &extra);
-    monitor(monitors, "dice", unet_soft_dice(g, logits[0], feed->mask, feed->weight, 2));
+    monitor(monitors, "dice", unet_soft_dice(g, logits[0], feed->mask, feed->weight, 2, 1));
     return unet_loss(g, &unet->loss, &bench->counts, logits, 1 + extra, feed->mask, feed->weight);
 }
 
