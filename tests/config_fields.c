@@ -272,19 +272,13 @@ static void numbers_are_whole_tokens(void **state)
     static const struct {
         const char *text;
         double value;
-    } reals[] = {{"0", 0},
-                 {"-0", 0},
-                 {"+0.5", 0.5},
-                 {".5", 0.5},
-                 {"5.", 5},
-                 {"1E2", 100},
-                 {"007", 7},
-                 {"1e+2", 100},
-                 {"-.5e-1", -.05},
-                 {"0e0", 0},
-                 {"-1e-400", 0},
-                 {"1e-3", 0.001},
-                 {"1.7976931348623157e308", 1.7976931348623157e308}};
+    } reals[] = {{"0", 0},           {"-0", 0},
+                 {"+0.5", 0.5},      {".5", 0.5},
+                 {"5.", 5},          {"1E2", 100},
+                 {"007", 7},         {"1e+2", 100},
+                 {"-.5e-1", -.05},   {"0e0", 0},
+                 {"-0.000e-400", 0}, {"1.2e-38", 1.2e-38},
+                 {"1e-3", 0.001},    {"3.4028234e38", 3.4028234e38}};
     static const char *const words[] = {"0x10", "0o7", ".inf", "-.inf",   ".nan", "inf",   "nan",
                                         "1_0",  "1,0", "1e",   "1e+",     ".",    "e5",    "1.0f",
                                         "1 0",  "0b1", "--1",  "+-1",     "1:30", "1.2.3", "1e5x",
@@ -304,6 +298,15 @@ static void numbers_are_whole_tokens(void **state)
             arena_printf(*state, "x.yaml:1:7: t.bias: '%s' is not a number", words[i]));
     assert_string_equal(outcome(*state, parse(*state, "bias: 1e999")),
                         "x.yaml:1:7: t.bias: 1e999 is out of range");
+    /* larger and smaller than single precision has them */
+    assert_string_equal(outcome(*state, parse(*state, "bias: -3.5e38")),
+                        "x.yaml:1:7: t.bias: -3.5e38 is out of range");
+    static const char *const small[] = {"1e-400", "-1e-400", "1e-39", ".001e-37", "1.17e-38"};
+    for (size_t i = 0; i < sizeof small / sizeof *small; i++)
+        assert_string_equal(
+            outcome(*state, parse(*state, arena_printf(*state, "bias: %s", small[i]))),
+            arena_printf(*state, "x.yaml:1:7: t.bias: %s is too small, it would become 0",
+                         small[i]));
     assert_string_equal(outcome(*state, parse(*state, "level: 010")),
                         "x.yaml:1:8: t.level: '010' is not an integer; did you mean 10?");
 }

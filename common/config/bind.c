@@ -1,6 +1,7 @@
 #include "config/fields.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,8 +86,14 @@ static int read_real(double *out, const struct site *site, struct err *err)
     if (!is_real(site->at->text))
         return yaml_fail(err, site->at, "%s: '%s' is not a number", site->path, shown(site));
     double value = strtod(site->at->text, NULL);
-    if (!isfinite(value) || !in_range(site->field, value))
+    const char *first = site->at->text + strcspn(site->at->text, "123456789eE");
+    bool zero = !*first || *first == 'e' || *first == 'E'; /* it has no digit but 0 */
+    /* what computes does so in single precision, in which they would be infinite or 0 */
+    if (!(fabs(value) <= FLT_MAX) || !in_range(site->field, value))
         return out_of_range(site, err);
+    if (!zero && fabs(value) < FLT_MIN)
+        return yaml_fail(err, site->at, "%s: %s is too small, it would become 0", site->path,
+                         shown(site));
     *out = value + 0.0; /* -0 becomes 0 */
     return 0;
 }
