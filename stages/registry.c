@@ -1,4 +1,5 @@
 /* registry: look up what was run, what it made, and why two runs differ. */
+#include "pipeline/explain.h"
 #include "pipeline/pipeline.h"
 
 #include "base/stop.h"
@@ -129,6 +130,8 @@ static int show(const struct options *options, struct store *store, struct arena
     struct run_row run;
     char when[32], duration[NUMBER_TEXT], *recipe;
     TRY(registry_find_run(store, options->arguments[1], arena, &run, err));
+    if (options->json)
+        return run_json(store, &run, arena, err);
     date_text(when, run.started);
     printf("run      %lld\nstage    %s\nstatus   %s\nstarted  %s\ntook     %s\nbuild    %s\n",
            (long long)run.id, run.stage, run.status, when, duration_text(duration, run.seconds),
@@ -163,6 +166,8 @@ static int why(const struct options *options, struct store *store, struct arena 
         TRY(registry_find_run(store, options->arguments[2], arena, &other, err));
     else
         TRY(why_nearest(&other.id, store, run.id, err));
+    if (!other.id && options->json)
+        differences_json(0, run.id, NULL);
     if (!other.id) {
         fprintf(stderr, "run %lld: no earlier run of its stage has another recipe\n",
                 (long long)run.id);
@@ -176,7 +181,10 @@ static int why(const struct options *options, struct store *store, struct arena 
     if (!status) {
         fprintf(stderr, "run %lld -> run %lld%s\n", (long long)from, (long long)to,
                 items.length ? "" : ": nothing differs");
-        fputs(items.data ? items.data : "", stdout);
+        if (options->json)
+            differences_json(from, to, items.data);
+        else
+            fputs(items.data ? items.data : "", stdout);
     }
     text_free(&items);
     return status;
@@ -277,12 +285,12 @@ static int dispatch(const struct options *options, struct store *store, struct a
     int count = options->argument_count;
     if (strcmp(command, "ls") == 0 && count <= 2)
         return list(options, store, err);
-    if (options->json)
-        return fail_as(err, STATUS_USAGE, "--json: only ls has it");
     if (strcmp(command, "show") == 0 && count == 2)
         return show(options, store, arena, err);
     if (strcmp(command, "why") == 0 && (count == 2 || count == 3))
         return why(options, store, arena, err);
+    if (options->json)
+        return fail_as(err, STATUS_USAGE, "--json: ls, show and why have it");
     if (strcmp(command, "verify") == 0 && count <= 2)
         return verify(options, store, arena, err);
     if (strcmp(command, "release") == 0 && count == 2)

@@ -1,5 +1,6 @@
 #include "nn/checkpoint.h"
 
+#include "base/file.h"
 #include "base/sha256.h"
 
 #include <errno.h>
@@ -40,6 +41,12 @@ static int newest_below(int64_t *out, const char *folder, int64_t limit, struct 
     }
     arena_free(&arena);
     return status;
+}
+
+int checkpoint_newest(int64_t *step, const char *folder, struct err *err)
+{
+    *step = -1;
+    return file_exists(folder) ? newest_below(step, folder, INT64_MAX, err) : 0;
 }
 
 static int remove_step(const char *folder, int64_t step, struct err *err)

@@ -55,6 +55,9 @@ int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool bes
 int checkpoint_write(const struct run *run, struct snapshot *snapshot,
                      const struct position *position, struct err *err);
 
+/* The step of the newest in a run's folder by its name, unopened; -1: there is none, or no folder. */
+int checkpoint_newest(int64_t *step, const char *folder, struct err *err);
+
 struct checkpoint {
     struct tensors file;
     int64_t step;

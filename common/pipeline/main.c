@@ -1,4 +1,5 @@
 /* stage_main: from a command line to at most one run of one stage. */
+#include "pipeline/explain.h"
 #include "pipeline/pipeline.h"
 
 #include "base/file.h"
@@ -202,30 +203,21 @@ static struct context context_of(const struct options *options, const struct exp
                             .precision = (enum dtype)backend->precision};
 }
 
-static void explain_recipe(FILE *file, const struct place *place)
-{
-    static const char *const states[] = {[PLACE_KNOWN] = "known",
-                                         [PLACE_READY] = "not known: would run",
-                                         [PLACE_WAITING] = "waits for an input"};
-    fprintf(file, "%s%s %s\nstate %s\n", place->recipe_text, *place->recipe.hex ? "recipe" : "key",
-            place->key.hex, states[place->state]);
-    for (int i = 0; i < place->output_count; i++)
-        fprintf(file, "output %s %s\n", place->outputs[i].name, place->outputs[i].artifact.hex);
-}
-
-static int explain(struct context *context, int (*run)(struct context *, struct err *),
-                   struct err *err)
+/* A trainer also says what its memory would be, from its data set. */
+static int explain_place(struct context *context, const struct experiment *experiment,
+                         int (*run)(struct context *, struct err *), struct err *err)
 {
     const struct place *place = context->place;
-    explain_recipe(stdout, place);
-    if (!place->section->stage->trains || place->state == PLACE_WAITING || !context->store)
-        return 0;
     struct text memory = {0};
-    context->explain = &memory;
-    int status = run(context, err);
-    context->explain = NULL;
+    int status = 0;
+    if (place->section->stage->trains && place->state != PLACE_WAITING && context->store) {
+        context->explain = &memory;
+        status = run(context, err);
+        context->explain = NULL;
+    }
     if (!status)
-        fputs(memory.data, stdout);
+        status = explain(place, experiment, context->store, context->options->json,
+                         memory.data ? memory.data : "", err);
     text_free(&memory);
     return status;
 }
@@ -374,7 +366,7 @@ static int find_and_run(const struct options *options, char **argv, const struct
     if (options->verbose)
         explain_recipe(stderr, place);
     if (options->explain) {
-        status = explain(&context, run, err);
+        status = explain_place(&context, experiment, run, err);
     } else if (place->state == PLACE_KNOWN && !options->again) {
         print_result(options, place, place->run, true, place->outputs, place->output_count);
     } else if (place->state == PLACE_WAITING) {

@@ -62,4 +62,15 @@ int why_differ(struct text *out, struct store *store, int64_t old_run, int64_t n
  * equals the newest; the last few recipes are looked at); 0 if there is none. */
 int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err);
 
+/* Why a place would run that is ready and not known. */
+struct reason {
+    const struct place *place;
+    struct run_row run;  /* of its recipe: that one came to nothing, or its result is gone; else the
+                          * run of the stage that differs least; id 0: there is none */
+    struct text differs; /* in what the place differs from that run, as why_differ says it */
+};
+/* store NULL: there is no lab. The caller frees differs. */
+int why_not_known(struct reason *out, struct arena *arena, struct store *store,
+                  const struct place *place, struct err *err);
+
 #endif

@@ -125,14 +125,22 @@ static int text_of_run(char **out, struct store *store, int64_t run, struct err 
     return status ? -1 : 0;
 }
 
+static int differ_from(struct text *out, struct store *store, int64_t old_run, const char *new_text,
+                       int depth, struct err *err)
+{
+    char *old_text = NULL;
+    int status = text_of_run(&old_text, store, old_run, err) ||
+                 compare(out, store, old_text, new_text, depth, err);
+    free(old_text);
+    return status ? -1 : 0;
+}
+
 static int differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
                   int depth, struct err *err)
 {
-    char *old_text = NULL, *new_text = NULL;
-    int status = text_of_run(&old_text, store, old_run, err) ||
-                 text_of_run(&new_text, store, new_run, err) ||
-                 compare(out, store, old_text, new_text, depth, err);
-    free(old_text);
+    char *new_text = NULL;
+    int status = text_of_run(&new_text, store, new_run, err) ||
+                 differ_from(out, store, old_run, new_text, depth, err);
     free(new_text);
     return status ? -1 : 0;
 }
@@ -173,35 +181,70 @@ static int count_lines(const struct text *text)
     return lines;
 }
 
+/* Of the candidates the one with the fewest differences, which are left in items. */
+static int nearest(int64_t *out, struct text *items, struct store *store,
+                   const struct search *search, const char *recipe_text, struct err *err)
+{
+    int least = -1;
+    *out = 0;
+    for (int i = 0; i < search->count; i++) {
+        struct text here = {0};
+        if (differ_from(&here, store, search->runs[i], recipe_text, 0, err)) {
+            text_free(&here);
+            return -1;
+        }
+        int lines = count_lines(&here);
+        if (least < 0 || lines < least) { /* the newest first */
+            least = lines;
+            *out = search->runs[i];
+            text_free(items);
+            *items = here;
+        } else {
+            text_free(&here);
+        }
+    }
+    return 0;
+}
+
 int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err)
 {
     struct search search = {0};
     struct arena arena = {0};
+    struct text items = {0};
     struct run_row row;
-    char number[32];
+    char number[32], *recipe_text = NULL;
     snprintf(number, sizeof number, "%lld", (long long)run);
     int status = registry_find_run(store, number, &arena, &row, err);
     if (!status) {
         search.recipes[0] = row.recipe;
-        status = registry_runs(store, row.stage, run, -1, candidate, &search, err);
+        status = registry_recipe_text(&recipe_text, store, &row.recipe, err) ||
+                 registry_runs(store, row.stage, run, -1, candidate, &search, err) < 0 ||
+                 nearest(out, &items, store, &search, recipe_text, err);
     }
+    free(recipe_text);
+    text_free(&items);
     arena_free(&arena);
-    if (status < 0)
+    return status ? -1 : 0;
+}
+
+int why_not_known(struct reason *out, struct arena *arena, struct store *store,
+                  const struct place *place, struct err *err)
+{
+    struct search search = {.recipes = {place->recipe}};
+    *out = (struct reason){.place = place};
+    if (!store)
+        return 0;
+    if (registry_find_run(store, place->recipe.hex, arena, &out->run, err) == 0)
+        return 0;
+    if (err->status != STATUS_MISSING)
         return -1;
-    int least = -1;
-    *out = 0;
-    for (int i = 0; i < search.count; i++) {
-        struct text items = {0};
-        if (why_differ(&items, store, search.runs[i], run, err)) {
-            text_free(&items);
-            return -1;
-        }
-        int lines = count_lines(&items);
-        text_free(&items);
-        if (least < 0 || lines < least || (lines == least && search.runs[i] > *out)) {
-            least = lines;
-            *out = search.runs[i];
-        }
-    }
-    return 0;
+    int64_t run;
+    out->run = (struct run_row){0};
+    TRY(registry_runs(store, place->section->stage->name, 0, -1, candidate, &search, err) < 0);
+    TRY(nearest(&run, &out->differs, store, &search, place->recipe_text, err));
+    if (!run)
+        return 0;
+    char number[32];
+    snprintf(number, sizeof number, "%lld", (long long)run);
+    return registry_find_run(store, number, arena, &out->run, err);
 }

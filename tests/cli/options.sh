@@ -85,6 +85,37 @@ planned=$(sed -n 's/^memory \([0-9]*\) bytes: dataset .*, plans .*/\1/p' "$tmp/e
 is "a trainer's memory plan comes with it, and still nothing runs" "yes 1" \
     "$([ "${planned:-0}" -gt 0 ] && echo yes) $(sql 'SELECT count(*) FROM run')"
 
+# ---- and why ---------------------------------------------------------------------------------------
+why() { run "$@" --explain | grep '^why\|^continue'; }
+is "a stage that never ran" "why train-vae: no run of it is known" "$(why train-vae)"
+is "what waits names the stages that have to run first" "why train-vae: no run of it is known
+why train-classifier: no run of it is known" "$(why evaluate)"
+is "what is known has no reason to run" "" "$(why preprocess)"
+is "what differs from the nearest run" \
+    "why preprocess: since run 1: preprocess.split.val: 40 -> 50" "$(why preprocess --set preprocess.split.val=50)"
+is "which a stage below waits for" \
+    "why preprocess: since run 1: preprocess.split.val: 40 -> 50" "$(why train-vae --set preprocess.split.val=50)"
+CAIRN_LAB=$tmp/lab-stopped
+run preprocess -q >/dev/null
+"$BUILD/train-vae" $small --set train-vae.train.epochs=100000 >"$tmp/out" 2>"$tmp/err" &
+for _ in $(seq 400); do
+    grep -q 'steps of' "$tmp/err" && break
+    sleep 0.05
+done
+kill -USR2 $!
+wait $!
+step=$(sed -n 's/.*stopped at step \([0-9]*\) .*/\1/p' "$tmp/err")
+is "a run that was stopped, and where it goes on" \
+    "why train-vae: run 2 of this recipe: stopped
+continue at step $step" "$(why train-vae --set train-vae.train.epochs=100000)"
+run train-vae --explain --json --set train-vae.train.epochs=100000 >"$tmp/json"
+holds "--explain --json is JSON" is_json "$tmp/json"
+is "with the same in it" "ready $step 2 1 stopped" "$(sqlite3 :memory: "
+    WITH e(j) AS (SELECT CAST(readfile('$tmp/json') AS TEXT)) SELECT json_extract(j, '\$.state') || ' ' ||
+    json_extract(j, '\$.continue_at') || ' ' || json_extract(j, '\$.why[0].run') || ' ' ||
+    json_extract(j, '\$.why[0].same_recipe') || ' ' || json_extract(j, '\$.why[0].status') FROM e")"
+CAIRN_LAB=$tmp/lab
+
 # ---- results and chatter --------------------------------------------------------------------------
 is "-q says nothing on stderr" "" "$(run train-vae -q 2>&1 >"$tmp/id")"
 run train-vae --set train-vae.train.epochs=3 >"$tmp/three" 2>"$tmp/chatter"
@@ -128,7 +159,16 @@ is "ls says how many runs it leaves out" "1000 the newest 1000 of 1100 runs" \
 is "and nothing where it shows all" "2 " "$(registry ls train-vae 2>"$tmp/err" | sed 1,2d | wc -l) $(cat "$tmp/err")"
 is "a run that was lost took nobody knows how long" "- s" "$(registry ls 2>/dev/null | awk '$1 == 1100 { print $6 " s" }')"
 sql "DELETE FROM run WHERE id > 3; UPDATE sqlite_sequence SET seq = 3"
-refused "--json where there is none" 64 "registry: --json: only ls has it" "$BUILD/registry" show 2 --json
+refused "--json where there is none" 64 "registry: --json: ls, show and why have it" "$BUILD/registry" release 2 --json
+json() { sqlite3 :memory: "SELECT json_extract(CAST(readfile('$tmp/json') AS TEXT), '$1')"; }
+registry show 2 --json >"$tmp/json"
+is "show --json has what show has" "2 train-vae done $recipe $(cat "$tmp/id") seed=0 1" "$(json '$.run') $(json '$.stage') $(
+    json '$.status') $(json '$.recipe') $(json '$.outputs.model.artifact') $(json '$.recipe_text[2]') $(
+    sql "SELECT abs(value - $(json '$.metrics."val/loss"')) < 1e-9 FROM metric WHERE run = 2 AND name = 'val/loss' AND step = -1")"
+registry why 3 --json >"$tmp/json" 2>/dev/null
+is "and why --json what why has" '{"from":2,"to":3,"differs":["train-vae.train.epochs: 2 -> 3"]}' "$(json '$')"
+registry why 1 --json >"$tmp/json" 2>/dev/null
+is "which may be nothing" '{"from":null,"to":1,"differs":[]}' "$(json '$')"
 refused "no such run" 66 "registry: no run '99' in lab '$CAIRN_LAB'" registry show 99
 refused "why without a run" 64 "registry: $(registry --help | head -n 1)" registry why
 
