@@ -14,6 +14,7 @@ struct made {
     struct variant variants[MOST_VARIANTS];
     uint64_t seeds[MOST_SEEDS];
     double values[MOST_VARIANTS * MOST_SEEDS];
+    struct coverage coverage[MOST_VARIANTS * MOST_SEEDS];
     struct measure measure;
     struct report report;
     struct comparison all[MOST_VARIANTS];
@@ -33,7 +34,8 @@ static void made_init(struct made *t, size_t variants, size_t seeds)
                                   .name = "test/dice/foreground",
                                   .title = "test/dice/foreground",
                                   .better = 1,
-                                  .values = t->values};
+                                  .values = t->values,
+                                  .coverage = t->coverage};
     t->report =
         (struct report){.experiment = &t->experiment, .measures = &t->measure, .measure_count = 1};
 }
@@ -158,6 +160,32 @@ static void the_best_leads_by_its_direction(void **state)
 }
 
 /* Ahead of the runner-up by 1 in each seed, and of a third, which is worse in the mean, not surely. */
+/* The lead is as clear, but its mean is over the cases that went well. */
+static void means_over_other_cases_are_not_compared(void **state)
+{
+    (void)state;
+    struct made t;
+    const double values[] = {1, 2, 3, 4, 5, 6, 2, 3.1, 4, 5.1, 6, 7.1};
+    compare(&t, 2, 6, values);
+    for (size_t i = 0; i < 12; i++)
+        t.coverage[i] = (struct coverage){20, 20};
+    assert_best(&t, 1, 1);
+    t.coverage[9].cases = 19;
+    assert_best(&t, 1, -1);
+    assert_int_equal(t.all[1].coverage.cases, 119);
+    assert_int_equal(t.all[1].coverage.of, 120);
+    t.coverage[3].cases = 19; /* both leave one out */
+    assert_best(&t, 1, 1);
+    struct text out = {0};
+    ablation_table(&out, &t.report, TABLE_TEXT);
+    assert_non_null(strstr(out.data, "(119 of 120 cases)"));
+    assert_non_null(strstr(out.data, "A mean that leaves cases out says how many it is over"));
+    text_free(&out);
+    ablation_table(&out, &t.report, TABLE_CSV);
+    assert_non_null(strstr(out.data, ",1,,119,120\r\n"));
+    text_free(&out);
+}
+
 static void the_best_must_beat_each_other(void **state)
 {
     (void)state;
@@ -261,7 +289,7 @@ static void every_format_says_what_is_bold(void **state)
     TABLE_HAS(&t, TABLE_TEX, "test/dice/foreground $\\uparrow$ & a", "\\textbf{5.5 $\\pm$ 1.9}",
               "\n% Mean ");
     TABLE_HAS(&t, TABLE_HTML, "<b>5.5 \u00b1 1.9</b>");
-    TABLE_HAS(&t, TABLE_CSV, "\r\nevaluate,test/dice/foreground,b,6,5.5", ",1,\r\n");
+    TABLE_HAS(&t, TABLE_CSV, "\r\nevaluate,test/dice/foreground,b,6,5.5", ",1,,,\r\n");
     TABLE_HAS(&t, TABLE_JSON, "\"variant\": \"b\", \"n\": 6", "\"best\": 1");
     compare(&t, 2, 3, (const double[]){1, 2, 3, 3, 4, 5});
     TABLE_HAS(&t, TABLE_MD, "below 0.05, which takes six seeds: nothing can be bold here.\n");
@@ -274,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_difference_is_found),
         cmocka_unit_test(few_seeds_claim_nothing),
         cmocka_unit_test(the_best_leads_by_its_direction),
+        cmocka_unit_test(means_over_other_cases_are_not_compared),
         cmocka_unit_test(the_best_must_beat_each_other),
         cmocka_unit_test(the_exact_test_has_a_say),
         cmocka_unit_test(the_interval_has_a_say),

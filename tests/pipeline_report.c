@@ -101,10 +101,11 @@ static void numbers_are_those_of_the_artifacts(void **state)
     OK(write_told(&told, lab, &err));
     char *csv = report_text(lab, "ablation.csv");
     assert_has(csv, "section,measure,variant,n,mean,sd,difference,low,high,p,p_holm,best,"
-                    "missing_seeds\r\nevaluate,test/negative_elbo,a,3,12,2,,,,,,0,\r\n");
+                    "missing_seeds,cases,of_cases\r\n"
+                    "evaluate,test/negative_elbo,a,3,12,2,,,,,,0,,,\r\n");
     assert_has(csv, "\r\nevaluate,test/psnr,../b c,3,21,1,0,");
-    assert_has(csv, "\r\nevaluate,test/kl,a,0,,,,,,,,0,4 5 6\r\n"); /* null is missing */
-    assert_has(csv, "\r\ntrain-vae,train/parameters,../b c,3,1234567,0,0,0,0,,,0,\r\n");
+    assert_has(csv, "\r\nevaluate,test/kl,a,0,,,,,,,,0,4 5 6,,\r\n"); /* null is missing */
+    assert_has(csv, "\r\ntrain-vae,train/parameters,../b c,3,1234567,0,0,0,0,,,0,,,\r\n");
     assert_has(csv, "\r\ntrain-vae,train/seconds,a,3,4000,0,");
     free(csv);
     struct comparison all[2];
@@ -241,7 +242,7 @@ static void missing_cells_are_listed(void **state)
     assert_has(html, "<td>evaluate</td><td>waits for an input</td>");
     assert_has(md, "| ../b c | 6 | train-vae | failed |");
     assert_has(csv, "\r\nevaluate,test/negative_elbo,../b c,2,8.5,");
-    assert_has(csv, ",6\r\n");
+    assert_has(csv, ",6,,\r\n");
     free(html);
     free(md);
     free(csv);

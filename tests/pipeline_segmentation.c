@@ -308,6 +308,9 @@ static void tables_are_in_a_readers_order(void **state)
     }
     assert_has(md, "foreground \u2191 | MP+Tr+BCE | **0.9340 \u00b1 0.0036** | 6 | baseline");
     assert_has(md, "foreground \u2193 | MP+Tr+BCE | **11.98 \u00b1 0.11** | 6 | baseline");
+    /* the case without an object has no value in any variant */
+    assert_has(md, "**0.9140 \u00b1 0.0036 (1200 of 1206 cases)** | 6 | baseline");
+    assert_has(html, "A mean that leaves cases out says how many it is over");
     assert_has(md, "|  | StrConv+Ups+Dice | 3.5 | 3 of 6 |  |  |  |");
     assert_has(html, "<b>0.9340 \u00b1 0.0036</b>");
     assert_has(html, "missing</td><td class=\"n\">3.5</td>");

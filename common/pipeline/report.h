@@ -16,10 +16,16 @@
 #include "view/stats.h"
 #include "view/view.h"
 
+/* How many of the test cases a mean is over: one that has no value (a distance to a mask that is empty)
+ * is left out. of 0: it is no mean over cases. */
+struct coverage {
+    size_t cases, of;
+};
 /* One number of a run. */
 struct figure {
     const char *name;
     double value; /* NaN: measured, and not a number */
+    struct coverage coverage;
 };
 
 /* What is known of one place of the experiment. */
@@ -45,8 +51,9 @@ struct measure {
     const char *title; /* the name, with its section where several have one of that name */
     int better;        /* 1: more is better, -1: less, 0: neither */
     enum unit unit;
-    bool cost;      /* of the training, not of the result */
-    double *values; /* [variants, seeds]; NaN: missing */
+    bool cost;                 /* of the training, not of the result */
+    double *values;            /* [variants, seeds]; NaN: missing */
+    struct coverage *coverage; /* [variants, seeds] */
 };
 
 struct report {
@@ -74,7 +81,9 @@ struct comparison {
     struct paired difference; /* to the baseline, over the seeds that both have; count 0: none */
     double p, p_holm;         /* exact sign-flip; the family is the measure's variants */
     bool best; /* the best mean, and to each other variant both the 95 % interval excludes 0 and
-                * the exact p is below 0.05: never with fewer than six seeds */
+                * the exact p is below 0.05: never with fewer than six seeds, nor if one of the two
+                * leaves out cases that the other does not */
+    struct coverage coverage; /* summed over the seeds */
 };
 /* out: [variants]. */
 void compare_variants(struct comparison *out, const struct report *report,

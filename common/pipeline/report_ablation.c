@@ -29,6 +29,20 @@ static size_t differences(double *out, const double *a, const double *b, size_t 
     return gather(out, out, count);
 }
 
+/* A mean that leaves out the cases that went worst is not to be compared with one over all. */
+static bool same_cases(const struct measure *measure, size_t v, size_t w, size_t seeds)
+{
+    for (size_t s = 0; s < seeds; s++) {
+        const struct coverage *a = &measure->coverage[v * seeds + s];
+        const struct coverage *b = &measure->coverage[w * seeds + s];
+        bool both =
+            !isnan(measure->values[v * seeds + s]) && !isnan(measure->values[w * seeds + s]);
+        if (both && (a->cases != b->cases || a->of != b->of))
+            return false;
+    }
+    return true;
+}
+
 /*
  * Is v better than w beyond doubt: the paired 95 % interval excludes 0, and so does the exact test at
  * 5 % (which fewer than six pairs cannot do, and which is not computed for very many)?
@@ -39,7 +53,8 @@ static bool beats(const struct report *report, const struct measure *measure, si
     size_t n = differences(scratch, row_of(report, measure, v), row_of(report, measure, w),
                            report->experiment->seed_count);
     struct paired lead = stats_paired(scratch, n);
-    bool apart = measure->better > 0 ? lead.low > 0 : lead.high < 0;
+    bool apart = (measure->better > 0 ? lead.low > 0 : lead.high < 0) &&
+                 same_cases(measure, v, w, report->experiment->seed_count);
     return apart && (n > SIGN_FLIP_MOST || stats_sign_flip(scratch, n) < 0.05);
 }
 
@@ -79,6 +94,11 @@ void compare_variants(struct comparison *out, const struct report *report,
                                      .mean = stats_mean(scratch, n),
                                      .sd = stats_sd(scratch, n),
                                      .difference = {0, NAN, NAN, NAN}};
+        for (size_t s = 0; s < seeds; s++)
+            if (!isnan(row_of(report, measure, v)[s])) {
+                out[v].coverage.cases += measure->coverage[v * seeds + s].cases;
+                out[v].coverage.of += measure->coverage[v * seeds + s].of;
+            }
         p[v] = NAN;
         if (v == experiment->baseline)
             continue;
@@ -183,6 +203,13 @@ const char *show_mean(struct arena *arena, enum unit unit, double mean, double s
     return arena_printf(arena, "%.*f \u00b1 %.*f", decimals, mean, decimals, sd);
 }
 
+const char *show_coverage(struct arena *arena, const char *number, struct coverage coverage)
+{
+    if (coverage.cases == coverage.of || !*number)
+        return number;
+    return arena_printf(arena, "%s (%zu of %zu cases)", number, coverage.cases, coverage.of);
+}
+
 const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference)
 {
     if (!difference->count)
@@ -228,12 +255,12 @@ static const char *missing_seeds(const struct report *report, struct arena *aren
 static void exact_table(struct text *out, const struct report *report, struct arena *arena,
                         struct comparison *all, enum table_format format)
 {
-    enum { COLUMNS = 13 };
+    enum { COLUMNS = 15 };
     static const char *const heads[COLUMNS] = {
-        "section", "measure", "variant", "n",      "mean", "sd",           "difference",
-        "low",     "high",    "p",       "p_holm", "best", "missing_seeds"};
-    static const bool right[COLUMNS] = {false, false, false, true, true, true, true,
-                                        true,  true,  true,  true, true, false};
+        "section", "measure", "variant", "n",    "mean",          "sd",    "difference", "low",
+        "high",    "p",       "p_holm",  "best", "missing_seeds", "cases", "of_cases"};
+    static const bool right[COLUMNS] = {false, false, false, true, true,  true, true, true,
+                                        true,  true,  true,  true, false, true, true};
     struct rows rows = {.columns = COLUMNS};
     for (size_t m = 0; m < report->measure_count; m++) {
         const struct measure *measure = &report->measures[m];
@@ -252,6 +279,10 @@ static void exact_table(struct text *out, const struct report *report, struct ar
                 row[4 + i].text = exact(arena, numbers[i]);
             row[11].text = all[v].best ? "1" : "0";
             row[12].text = missing_seeds(report, arena, measure, v);
+            if (all[v].coverage.of) {
+                row[13].text = arena_printf(arena, "%zu", all[v].coverage.cases);
+                row[14].text = arena_printf(arena, "%zu", all[v].coverage.of);
+            }
         }
     }
     rows_write(out, &rows, heads, right, format);
@@ -276,7 +307,8 @@ static void reading_table(struct text *out, const struct report *report, struct 
             size_t seeds = report->experiment->seed_count;
             row[0].text = v ? NULL : measure_title(arena, measure);
             row[1].text = report->experiment->variants[v].name;
-            row[2].text = show_mean(arena, measure->unit, all[v].mean, all[v].sd);
+            row[2].text = show_coverage(
+                arena, show_mean(arena, measure->unit, all[v].mean, all[v].sd), all[v].coverage);
             row[2].bold = all[v].best;
             row[3].text = all[v].count == seeds
                               ? arena_printf(arena, "%zu", seeds)
@@ -297,6 +329,16 @@ const char *measure_title(struct arena *arena, const struct measure *measure)
     return arena_printf(arena, "%s%s", measure->title, arrows[measure->better + 1]);
 }
 
+static bool leaves_out(const struct report *report)
+{
+    size_t cells = report->experiment->variant_count * report->experiment->seed_count;
+    for (size_t m = 0; m < report->measure_count; m++)
+        for (size_t i = 0; i < cells; i++)
+            if (report->measures[m].coverage[i].cases < report->measures[m].coverage[i].of)
+                return true;
+    return false;
+}
+
 const char *winner_rule(struct arena *arena, const struct report *report)
 {
     enum { FEWEST = 6 }; /* 2/2^n < 0.05 */
@@ -305,8 +347,11 @@ const char *winner_rule(struct arena *arena, const struct report *report)
         arena,
         "Mean \u00b1 standard deviation over %zu seeds; \u2193: less is better, \u2191: more is "
         "better. Bold: the best mean, where to each other variant the 95 %% t interval of the "
-        "difference paired by seed excludes zero and the exact sign-flip p is below 0.05%s.",
-        seeds, seeds < FEWEST ? ", which takes six seeds: nothing can be bold here" : "");
+        "difference paired by seed excludes zero and the exact sign-flip p is below 0.05%s.%s",
+        seeds, seeds < FEWEST ? ", which takes six seeds: nothing can be bold here" : "",
+        leaves_out(report) ? " A mean that leaves cases out says how many it is over, and is not "
+                             "bold beside one over another number."
+                           : "");
 }
 
 const char *difference_rule(struct arena *arena, const struct report *report)

@@ -97,6 +97,31 @@ static int number(double *out, const struct csv *csv, size_t row, size_t column,
     return 0;
 }
 
+static int count_column(struct coverage *out, const struct csv *csv, size_t column, struct err *err)
+{
+    *out = (struct coverage){.of = csv->rows};
+    for (size_t row = 0; row < csv->rows; row++) {
+        double value;
+        TRY(number(&value, csv, row, column, err));
+        out->cases += isfinite(value);
+    }
+    return 0;
+}
+
+int count_cases(struct facts *facts, const struct report *report, struct err *err)
+{
+    struct arena arena = {0};
+    struct csv csv;
+    int status = read_csv(&csv, &arena, report, facts->place, "cases.csv", err);
+    for (size_t column = 0; status > 0 && column < csv.columns; column++)
+        for (size_t i = 0; i < facts->figure_count; i++)
+            if (strcmp(facts->figures[i].name, csv.heads[column]) == 0 &&
+                count_column(&facts->figures[i].coverage, &csv, column, err))
+                status = wrap(err, "cases.csv of '%s'", facts->place->section->name);
+    arena_free(&arena);
+    return status < 0 ? -1 : 0;
+}
+
 /* ---- the confusion matrix ------------------------------------------------------------------- */
 static int parse_matrix(struct matrix *out, struct arena *arena, const struct csv *csv,
                         struct err *err)

@@ -42,7 +42,8 @@ static void add_figure(struct figures *figures, const char *name, double value)
         figures->capacity = figures->capacity ? 2 * figures->capacity : 16;
         figures->items = xrealloc(figures->items, figures->capacity, sizeof *figures->items);
     }
-    figures->items[figures->count++] = (struct figure){arena_strdup(figures->arena, name), value};
+    figures->items[figures->count++] =
+        (struct figure){.name = arena_strdup(figures->arena, name), .value = value};
 }
 
 static int take_metric(void *user, const struct metric_row *row, struct err *err)
@@ -92,6 +93,8 @@ static int read_figures(struct facts *facts, struct report *report, struct err *
         memcpy(facts->figures, figures.items, figures.count * sizeof *facts->figures);
     facts->figure_count = figures.count;
     free(figures.items);
+    if (!status && facts->place->section->stage == &stage_table[EVALUATE])
+        status = count_cases(facts, report, err);
     return status ? -1 : 0;
 }
 
@@ -283,7 +286,7 @@ static struct measure *find_measure(struct report *report, const char *section, 
 }
 
 static void put_value(struct report *report, size_t *capacity, const struct place *place,
-                      const struct measure *like, double value)
+                      const struct measure *like, double value, struct coverage coverage)
 {
     const struct experiment *experiment = report->experiment;
     struct measure *measure = find_measure(report, like->section, like->name);
@@ -296,12 +299,14 @@ static void put_value(struct report *report, size_t *capacity, const struct plac
         measure = &report->measures[report->measure_count++];
         *measure = *like;
         measure->values = arena_alloc(&report->arena, cells * sizeof *measure->values);
+        measure->coverage = arena_alloc(&report->arena, cells * sizeof *measure->coverage);
         for (size_t i = 0; i < cells; i++)
             measure->values[i] = NAN;
     }
     while (experiment->seeds[seed] != place->seed)
         seed++;
     measure->values[place->variant * experiment->seed_count + seed] = value;
+    measure->coverage[place->variant * experiment->seed_count + seed] = coverage;
 }
 
 /* A judge that is trained once costs nothing of a variant: only seeded trainers are compared. */
@@ -316,13 +321,16 @@ static void measure_place(struct report *report, size_t *capacity, const struct 
             size_t rank = rank_of(figure->name);
             struct measure like = {.section = section->name, .name = figure->name};
             like.better = rank < KNOWN_METRICS ? known_metrics[rank].better : 0;
-            put_value(report, capacity, facts->place, &like, figure->value);
+            put_value(report, capacity, facts->place, &like, figure->value, figure->coverage);
         }
     if (is_trainer(section->stage) && section->stage->seeded)
         for (size_t i = 0; i < COSTS; i++) {
-            struct measure like = {section->name, costs[i].name, NULL, 0,
-                                   costs[i].unit, true,          NULL};
-            put_value(report, capacity, facts->place, &like, figure_of(facts, costs[i].name));
+            struct measure like = {.section = section->name,
+                                   .name = costs[i].name,
+                                   .unit = costs[i].unit,
+                                   .cost = true};
+            put_value(report, capacity, facts->place, &like, figure_of(facts, costs[i].name),
+                      (struct coverage){0});
         }
 }
 

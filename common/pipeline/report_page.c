@@ -94,9 +94,9 @@ static void results_table(struct text *out, struct report *report)
         struct table_cell *row = rows_add(&rows);
         row[0].text = measure_title(&report->arena, measure);
         for (size_t v = 0; v < variants; v++) {
-            row[v + 1].text = all[v].count
-                                  ? show_mean(&report->arena, measure->unit, all[v].mean, all[v].sd)
-                                  : "missing";
+            const char *mean = show_mean(&report->arena, measure->unit, all[v].mean, all[v].sd);
+            row[v + 1].text =
+                all[v].count ? show_coverage(&report->arena, mean, all[v].coverage) : "missing";
             row[v + 1].bold = all[v].best;
         }
     }
@@ -225,9 +225,11 @@ static void section_values(struct text *out, struct report *report, const struct
             const struct measure *measure = &report->measures[m];
             if (strcmp(measure->section, section) != 0)
                 continue;
-            double value = measure->values[place->variant * report->experiment->seed_count + seed];
+            size_t cell = place->variant * report->experiment->seed_count + seed;
             heads[at] = measure->name;
-            row[at++].text = show_value(&report->arena, measure->unit, value);
+            row[at++].text = show_coverage(
+                &report->arena, show_value(&report->arena, measure->unit, measure->values[cell]),
+                measure->coverage[cell]);
         }
     }
     text_puts(out, "<h3>");

@@ -10,6 +10,8 @@ bool is_trainer(const struct stage_info *stage);
 /* A file of the place's only output; STATUS_MISSING if it has none of that name. */
 int place_file(char *path, const struct report *report, const struct place *place, const char *name,
                struct err *err);
+/* The coverage of all figures of an evaluation, from its cases.csv, if it has one. */
+int count_cases(struct facts *facts, const struct report *report, struct err *err);
 double figure_of(const struct facts *facts, const char *name); /* NaN: none */
 /* "mlp, seed 0" or "mlp" if there is one seed; in the report's arena. */
 const char *cell_name(struct arena *arena, const struct experiment *experiment, size_t variant,
@@ -33,6 +35,8 @@ struct table_cell id_cell(struct arena *arena, const struct id *id); /* short, t
 /* Numbers for reading, in the arena; NaN is "". */
 const char *show_value(struct arena *arena, enum unit unit, double value);
 const char *show_mean(struct arena *arena, enum unit unit, double mean, double sd);
+/* The number, with how many cases it is a mean over where it leaves some out. */
+const char *show_coverage(struct arena *arena, const char *number, struct coverage coverage);
 const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference);
 const char *show_p(struct arena *arena, double p);
 
