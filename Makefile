@@ -10,11 +10,14 @@
 # any letter may stand in it. $(value) is the text as it was given, without make's own expansion.
 CAIRN_LAB := $(or $(value LAB),$(value CAIRN_LAB),lab)
 CAIRN_DATA := $(or $(value DATA),$(value CAIRN_DATA),data)
-unexport LAB DATA set experiment
+unexport LAB DATA set experiment DESTDIR prefix
 ifdef SAN
 BUILD ?= build-san
 endif
 BUILD ?= build
+ifneq ($(words $(BUILD)),1)
+$(error BUILD: a folder without blanks expected)
+endif
 prefix ?= /usr/local
 
 ifeq ($(origin CC),default)
@@ -147,10 +150,11 @@ experiment: all
 bench: all $(BENCHES)
 	@BUILD=$(BUILD) DATA="$$CAIRN_DATA" scripts/bench
 
+install: export CAIRN_BIN := $(value DESTDIR)$(value prefix)/bin
 install: all
-	install -d $(DESTDIR)$(prefix)/bin
-	$(foreach stage,$(STAGES),install -m 755 $(BUILD)/$(stage) $(DESTDIR)$(prefix)/bin/cairn-$(stage);)
-	install -m 755 scripts/experiment $(DESTDIR)$(prefix)/bin/cairn-experiment
+	install -d "$$CAIRN_BIN"
+	for stage in $(STAGES); do install -m 755 $(BUILD)/$$stage "$$CAIRN_BIN/cairn-$$stage" || exit; done
+	install -m 755 scripts/experiment "$$CAIRN_BIN/cairn-experiment"
 
 clean:
 	rm -rf build build-san

@@ -38,8 +38,7 @@ const char *yaml_shown(struct arena *arena, const char *text)
     }
     char *shown = arena_printf(arena, "%.*s%s", (int)cut, text, cut < length ? "..." : "");
     for (char *p = shown; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+        memset(p, '?', text_control(p));
     return shown;
 }
 

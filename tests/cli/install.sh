@@ -1,8 +1,9 @@
 # Installed programs find each other under their installed names, and need nothing of the source tree.
 . tests/cli/lib.sh
 # -o all: what is tested is what was built
-holds "make install" make -s BUILD="$BUILD" -o all DESTDIR="$tmp" prefix=/usr install
-bin=$tmp/usr/bin
+odd="$tmp/a b;c&(d)"
+holds "make install, wherever that is" make -s BUILD="$BUILD" -o all DESTDIR="$odd" prefix='/us r' install
+bin="$odd/us r/bin"
 cp $here/small.yaml "$tmp"
 cd "$tmp" || exit
 "$bin/cairn-ablate" plan small.yaml >"$tmp/rules"
