@@ -108,12 +108,26 @@ static void print(const struct explanation *explanation, const char *memory)
 }
 
 /* ---- for programs --------------------------------------------------------------------------- */
+json_t *json_words(const char *text, size_t length)
+{
+    json_t *words = length ? json_stringn(text, length) : json_null();
+    if (words)
+        return words;
+    char *plain = xprintf("%.*s", (int)length, text); /* not UTF-8: a file may be called so */
+    for (char *p = plain; *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    words = json_string(plain);
+    free(plain);
+    return words;
+}
+
 json_t *json_lines(const char *text)
 {
     json_t *lines = json_array();
     for (const char *p = text; p && *p;) {
         size_t length = strcspn(p, "\n");
-        json_array_append_new(lines, json_stringn(p, length));
+        json_array_append_new(lines, json_words(p, length));
         p += length + (p[length] == '\n');
     }
     return lines;
@@ -140,7 +154,8 @@ static json_t *reason_json(const struct reason *reason)
     json_object_set_new(out, "run", run->id ? json_integer(run->id) : json_null());
     json_object_set_new(out, "same_recipe", json_boolean(run->id && same_recipe(reason)));
     json_object_set_new(out, "status", run->id ? json_string(run->status) : json_null());
-    json_object_set_new(out, "error", run->error ? json_string(run->error) : json_null());
+    json_object_set_new(out, "error",
+                        run->error ? json_words(run->error, strlen(run->error)) : json_null());
     json_object_set_new(out, "differs", json_lines(reason->differs.data));
     return out;
 }
@@ -170,9 +185,8 @@ static void print_json(const struct explanation *explanation, const char *varian
 void json_print(json_t *value)
 {
     char *text = json_dumps(value, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-    if (!text)
-        bug("JSON that cannot be written");
-    puts(text);
+    if (text)
+        puts(text);
     free(text);
     json_decref(value);
 }

@@ -15,6 +15,8 @@ int explain(const struct place *place, const struct experiment *experiment, stru
             bool json, const char *memory, struct err *err);
 
 /* ---- JSON for programs ---------------------------------------------------------------------- */
+/* null if there are none; bytes that are not UTF-8 become ? */
+json_t *json_words(const char *text, size_t length);
 json_t *json_lines(const char *text); /* its lines as a list; text may be NULL */
 void json_print(json_t *value);       /* on stdout; frees it */
 /* All that `registry show` says of a run, on stdout. */

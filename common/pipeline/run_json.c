@@ -13,20 +13,20 @@ static int add_metric(void *user, const struct metric_row *row, struct err *err)
     return 0;
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text ? json_words(text, strlen(text)) : json_null();
+}
+
 static int add_event(void *user, double at, const char *kind, const char *detail, struct err *err)
 {
     (void)err;
     json_t *event = json_object(), *parsed = json_loads(detail, JSON_DECODE_ANY, NULL);
     json_object_set_new(event, "at", json_real(at));
     json_object_set_new(event, "kind", json_string(kind));
-    json_object_set_new(event, "detail", parsed ? parsed : json_string(detail));
+    json_object_set_new(event, "detail", parsed ? parsed : text_or_null(detail));
     json_array_append_new(user, event);
     return 0;
-}
-
-static json_t *text_or_null(const char *text)
-{
-    return text && *text ? json_string(text) : json_null();
 }
 
 static json_t *file_json(const struct manifest_line *line)
