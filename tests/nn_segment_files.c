@@ -35,6 +35,10 @@ static void ties(void **state)
     predicted(lab, &result, "prediction-all.png", "1111111111111111");
 }
 
+/* A hundred bytes, which are 300 where each is escaped. */
+#define TEN  "////////\xc3\xa9"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 /* Any two cases have files of their own. */
 static void names(void **state)
 {
@@ -48,8 +52,10 @@ static void names(void **state)
         {"a//", "0000 1001 0000 0000 0000 0000 0000 0000 "},
         {"a_2F/", "0000 1010 0000 0000 0000 0000 0000 0000 "},
         {"a_b.c-d", "0000 0001 0000 0000 0000 0000 0000 0000 "},
+        {LONG LONG LONG "1", "0000 1011 0000 0000 0000 0000 0000 0000 "},
+        {LONG LONG LONG "2", "0000 0011 0000 0000 0000 0000 0000 0000 "},
     };
-    draw(&data, drawings, 6, 2);
+    draw(&data, drawings, 8, 2);
     struct id model = one_logit(lab), result;
     OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
     struct manifest manifest;
@@ -57,7 +63,7 @@ static void names(void **state)
     int found = 0;
     for (size_t i = 0; i < manifest.count; i++)
         found += starts_with(manifest.lines[i].name, "prediction-");
-    assert_int_equal(found, 6);
+    assert_int_equal(found, 8);
     predicted(lab, &result, "prediction--a_2Fb.png", "1000000000000000");
     predicted(lab, &result, "prediction--a_2F_2F.png", "1001000000000000");
     predicted(lab, &result, "prediction-a_2Fb.png", "0010000000000000");

@@ -2,6 +2,7 @@
 #include "nn/segment_evaluate.h"
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "base/text.h"
 
 #include <math.h>
@@ -169,9 +170,11 @@ static int write_confusion(const struct segmentation *s, const struct draft *dra
 
 /* ---- predictions ---------------------------------------------------------------------------- */
 /* A file's name for a case's; different cases have different ones. Where a character is not allowed,
- * it and every '_' are _XX behind a second '-', with which no plain name begins. */
+ * it and every '_' are _XX behind a second '-', with which no plain name begins. No folder takes a
+ * very long name: it is cut, and ends in the hash of the whole. */
 static const char *file_of(struct arena *arena, const char *id)
 {
+    enum { LONGEST = 200, KEPT = 100 };
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
     struct text text = {0};
     bool escaped = *id == '-';
@@ -183,8 +186,9 @@ static const char *file_of(struct arena *arena, const char *id)
             text_add(&text, p, 1);
         else
             text_printf(&text, "_%02X", (unsigned char)*p);
-    text_puts(&text, ".png");
-    const char *name = arena_strdup(arena, text.data);
+    const char *name = text.length > LONGEST ? arena_printf(arena, "%.*s-%s.png", KEPT, text.data,
+                                                            sha256_of(id, strlen(id)).hex)
+                                             : arena_printf(arena, "%s.png", text.data);
     text_free(&text);
     return name;
 }
