@@ -87,8 +87,9 @@ int plan_threads(int processors, int64_t jobs, const struct resolution *resoluti
 /* ---- reports -------------------------------------------------------------------------------- */
 /* LAB/reports/NAME; out has PATH_BYTES. */
 int report_folder(char *out, const char *lab, const char *name, struct err *err);
-/* A report leaves the hash of all that it shows (experiment, runs, this build) and that of its page in
- * this file of its folder, a line each, so that a plan can tell that nothing is left to do. */
+/* A report leaves the hash of all that it shows (experiment, runs, this build), that of its page, and
+ * all files with their sizes in this file of its folder, a line each, so that a plan can tell that
+ * nothing is left to do. */
 #define REPORT_STAMP "made-from"
 struct id report_stamp(const struct experiment *experiment, const struct resolution *resolution);
 

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Inside single quotes the shell takes everything but the quote itself; make wants $ doubled, and a
@@ -193,19 +194,37 @@ struct id report_stamp(const struct experiment *experiment, const struct resolut
     return stamp;
 }
 
+/* Is each file there that the stamp has a line "SIZE NAME" of? */
+static bool files_whole(const char *folder, char *lines)
+{
+    char *rest = NULL;
+    for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        struct err err;
+        struct stat file;
+        char path[PATH_BYTES], *name;
+        long long size = strtoll(line, &name, 10);
+        if (*name != ' ' || path_join(path, folder, name + 1, &err) || stat(path, &file) ||
+            file.st_size != size)
+            return false;
+    }
+    return true;
+}
+
 /* Does lab/reports/NAME show, whole, just what the registry holds now? */
 static bool report_current(const char *folder, const struct experiment *experiment,
                            const struct resolution *resolution)
 {
+    enum { STAMP_BYTES = 1 << 24 };
     struct err err;
     struct id page;
     char path[PATH_BYTES], *stamp;
     size_t length;
     if (path_join(path, folder, "index.html", &err) || sha256_file(&page, NULL, path, &err) ||
-        path_join(path, folder, REPORT_STAMP, &err) || file_read(&stamp, &length, path, 256, &err))
+        path_join(path, folder, REPORT_STAMP, &err) ||
+        file_read(&stamp, &length, path, STAMP_BYTES, &err))
         return false;
     char *now = xprintf("%s\n%s\n", report_stamp(experiment, resolution).hex, page.hex);
-    bool same = strcmp(stamp, now) == 0;
+    bool same = starts_with(stamp, now) && files_whole(folder, stamp + strlen(now));
     free(now);
     free(stamp);
     return same;

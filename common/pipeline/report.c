@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
@@ -70,6 +71,46 @@ static struct cell_gallery *list_cells(struct report *report, size_t *count)
     return out;
 }
 
+/* "SIZE NAME" of each file in the folder and below. */
+static int list_files(struct text *out, const char *folder, const char *below, struct arena *arena,
+                      struct err *err)
+{
+    char here[PATH_BYTES], path[PATH_BYTES], **names;
+    size_t count;
+    TRY(path_join(here, folder, below, err));
+    TRY(folder_names(&names, &count, here, arena, err));
+    for (size_t i = 0; i < count; i++) {
+        struct stat file;
+        const char *name = arena_printf(arena, "%s%s", below, names[i]);
+        TRY(path_join(path, folder, name, err));
+        if (lstat(path, &file))
+            return fail_errno(err, "cannot look at '%s'", path);
+        if (S_ISDIR(file.st_mode))
+            TRY(list_files(out, folder, arena_printf(arena, "%s/", name), arena, err));
+        else
+            text_printf(out, "%lld %s\n", (long long)file.st_size, name);
+    }
+    return 0;
+}
+
+static int write_stamp(struct report *report, const char *folder, struct err *err)
+{
+    struct text stamp = {0};
+    struct id page;
+    char path[PATH_BYTES];
+    TRY(path_join(path, folder, "index.html", err));
+    TRY(sha256_file(&page, NULL, path, err));
+    text_printf(&stamp, "%s\n%s\n", report_stamp(report->experiment, report->resolution).hex,
+                page.hex);
+    if (report->no_plots) /* the next plan shall want another page */
+        text_puts(&stamp, "without plots\n");
+    if (list_files(&stamp, folder, "", &report->arena, err)) {
+        text_free(&stamp);
+        return -1;
+    }
+    return write_text(folder, REPORT_STAMP, &stamp, err);
+}
+
 static int write_files(struct report *report, const struct options *options, const char *folder,
                        struct err *err)
 {
@@ -83,7 +124,7 @@ static int write_files(struct report *report, const struct options *options, con
     TRY(draw_all_curves(&overview, report, folder, err));
     TRY(draw_cases(&cases, report, folder, err));
 
-    struct text csv = {0}, md = {0}, frozen = {0}, stamp = {0}, body = {0};
+    struct text csv = {0}, md = {0}, frozen = {0}, body = {0};
     ablation_table(&csv, report, TABLE_CSV);
     TRY(write_text(folder, "ablation.csv", &csv, err));
     markdown_body(&md, report);
@@ -92,17 +133,11 @@ static int write_files(struct report *report, const struct options *options, con
     TRY(write_text(folder, "experiment.yaml", &frozen, err));
     page_body(&body, &page);
     char path[PATH_BYTES];
-    struct id written;
     int status = path_join(path, folder, "index.html", err) ||
-                 page_write(path, report->experiment->name, body.data, err) ||
-                 sha256_file(&written, NULL, path, err);
+                 page_write(path, report->experiment->name, body.data, err);
     text_free(&body);
     TRY(status);
-    text_printf(&stamp, "%s\n%s\n", report_stamp(report->experiment, report->resolution).hex,
-                written.hex);
-    if (report->no_plots) /* the next plan shall want another page */
-        text_puts(&stamp, "without plots\n");
-    return write_text(folder, REPORT_STAMP, &stamp, err);
+    return write_stamp(report, folder, err);
 }
 
 /* A reader finds either the old report or the new one, whole. */

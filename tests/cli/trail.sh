@@ -24,6 +24,15 @@ for damage in 'rm' 'truncate -s 0' 'truncate -s -1'; do
     trail $here/small.yaml >/dev/null
     is "a report is written again after: $damage" "$page" "$(sha256sum <"$report")"
 done
+picture=${report%/*}/wrong-label-5x5.png
+for damage in 'rm' 'truncate -s 0'; do
+    $damage "$picture"
+    trail $here/small.yaml >/dev/null
+    holds "also one whose picture was lost: $damage" test -s "$picture"
+done
+touch "${report%/*}/notes"
+trail $here/small.yaml >/dev/null
+holds "what else is in the folder does not matter" test -e "${report%/*}/notes"
 mkdir "$tmp/bin"
 printf '#!/bin/sh\nexit 3\n' >"$tmp/bin/gnuplot"
 chmod +x "$tmp/bin/gnuplot"
