@@ -21,7 +21,7 @@ static const char help[] =
     "verify RUN       the same for one run, or for all that the latest plan of an\n"
     "verify EXPERIMENT  experiment (its file or its name) stands for\n"
     "release RUN      a running run's owner on another machine is gone: others need not wait\n\n"
-    "RUN is a number, or the beginning of a recipe's or artifact's id\n";
+    "RUN is a number, or the beginning of a recipe's or artifact's id; ls, show and why take --json\n";
 
 static void date_text(char out[32], double seconds)
 {
