@@ -375,8 +375,8 @@ static int use_read_only(const char *path)
 }
 
 /* One finished run, and the lab not opened by anybody. killed: the process that made it never
- * closed the registry, so that all of the run is still in the write-ahead log. */
-static void make_one_run(struct lab *lab, bool killed)
+ * closed the registry, so that all of the run is still in the write-ahead log; shared: with its index beside it. */
+static void make_one_run(struct lab *lab, bool killed, bool shared)
 {
     struct err err;
     store_close(lab->store);
@@ -394,11 +394,16 @@ static void make_one_run(struct lab *lab, bool killed)
     }
     assert_int_equal(child_status(child), 0);
     assert_int_equal(exists(lab->path, "registry.db-wal"), killed);
+    if (killed && !shared) { /* as a backup has it, or another machine */
+        char *path = xprintf("%s/registry.db-shm", lab->path);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+    }
 }
 
-static void use_without_permission(struct lab *lab, bool killed)
+static void use_without_permission(struct lab *lab, bool killed, bool shared)
 {
-    make_one_run(lab, killed);
+    make_one_run(lab, killed, shared);
     char *command = xprintf("chmod -R a+rX,a-w '%s'", lab->path);
     assert_int_equal(system(command), 0);
     free(command);
@@ -416,17 +421,17 @@ static void use_without_permission(struct lab *lab, bool killed)
 
 static void a_lab_without_permission_is_read_only(void **state)
 {
-    use_without_permission(*state, false);
+    use_without_permission(*state, false, true);
 }
 
 static void a_lab_without_permission_after_a_kill(void **state)
 {
-    use_without_permission(*state, true);
+    use_without_permission(*state, true, true);
 }
 
-static void use_on_read_only_file_system(struct lab *lab, bool killed)
+static void use_on_read_only_file_system(struct lab *lab, bool killed, bool shared)
 {
-    make_one_run(lab, killed);
+    make_one_run(lab, killed, shared);
     enum { CANNOT_MOUNT = 99 };
     pid_t child = fork();
     if (!child) {
@@ -444,12 +449,22 @@ static void use_on_read_only_file_system(struct lab *lab, bool killed)
 
 static void a_read_only_file_system_answers_look_ups(void **state)
 {
-    use_on_read_only_file_system(*state, false);
+    use_on_read_only_file_system(*state, false, true);
 }
 
 static void a_read_only_file_system_after_a_kill(void **state)
 {
-    use_on_read_only_file_system(*state, true);
+    use_on_read_only_file_system(*state, true, true);
+}
+
+static void a_log_counts_without_shared_memory(void **state)
+{
+    use_without_permission(*state, true, false);
+}
+
+static void a_log_counts_on_a_read_only_file_system(void **state)
+{
+    use_on_read_only_file_system(*state, true, false);
 }
 
 int main(void)
@@ -471,6 +486,8 @@ int main(void)
         LAB_TEST(a_lab_without_permission_after_a_kill),
         LAB_TEST(a_read_only_file_system_answers_look_ups),
         LAB_TEST(a_read_only_file_system_after_a_kill),
+        LAB_TEST(a_log_counts_without_shared_memory),
+        LAB_TEST(a_log_counts_on_a_read_only_file_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

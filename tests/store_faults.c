@@ -49,6 +49,7 @@ static int work(const char *path)
 struct bench {
     char folder[PATH_BYTES], lab[PATH_BYTES], shim[PATH_BYTES], log[PATH_BYTES];
     char self[PATH_BYTES];
+    bool looks; /* the calls that only look are those that fail */
 };
 
 /* The shim is built here, so that whoever runs the tests needs no further step. */
@@ -107,6 +108,8 @@ static int run_child(const struct bench *bench, const char *what, int at)
         if (at) {
             setenv("FAULT_AT", number, 1);
             setenv("FAULT_DO", what, 1);
+            if (bench->looks)
+                setenv("FAULT_LOOKS", "1", 1);
             int null = open("/dev/null", O_WRONLY);
             dup2(null, 2);
         }
@@ -188,6 +191,13 @@ static void check_lab(const struct bench *bench)
     assert_int_equal(rmdir(path), 0); /* it is empty */
 }
 
+/* What SQLite cannot read it calls malformed. */
+static bool is_refusal(const struct bench *bench, int status)
+{
+    return WIFEXITED(status) && (WEXITSTATUS(status) == STATUS_IO ||
+                                 (bench->looks && WEXITSTATUS(status) == STATUS_BAD_DATA));
+}
+
 /* known: the lab is there already, and only the run is disturbed. */
 static void disturb_each_call(const struct bench *bench, const char *what)
 {
@@ -203,7 +213,7 @@ static void disturb_each_call(const struct bench *bench, const char *what)
         }
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
             died++;
-        else if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_IO)
+        else if (is_refusal(bench, status))
             refused++;
         else if (status)
             fail_msg("%s at call %d: status %x", what, at, (unsigned)status);
@@ -254,6 +264,39 @@ static void a_plain_file_system_will_do(void **state)
     check_lab(bench);
 }
 
+/* Not to know is not to be absent: whatever cannot be looked at, nothing is computed twice. */
+static void a_look_that_fails_is_an_error_and_not_absence(void **state)
+{
+    struct bench *bench = *state;
+    static const char *const codes[] = {"eio", "eacces", "emfile", "enomem"};
+    int at = 1, refused = 0;
+    assert_int_equal(run_child(bench, NULL, 0), 0);
+    bench->looks = true;
+    for (; at < CALL_LIMIT; at++) {
+        unlink(bench->log);
+        int status = run_child(bench, codes[at % 4], at);
+        if (!file_exists(bench->log)) {
+            assert_int_equal(status, 0);
+            break;
+        }
+        refused += is_refusal(bench, status);
+        if (status && !is_refusal(bench, status))
+            fail_msg("%s at look %d: status %x", codes[at % 4], at, (unsigned)status);
+        assert_int_equal(count_rows(bench, "SELECT count(*) FROM run"), 1);
+    }
+    print_message("# a known result: %d looks failed, %d refused\n", at - 1, refused);
+    assert_in_range(refused, 10, CALL_LIMIT);
+    check_lab(bench);
+}
+
+static void a_run_among_looks_that_fail_is_made_once(void **state)
+{
+    struct bench *bench = *state;
+    bench->looks = true;
+    disturb_each_call(bench, "eio");
+    disturb_each_call(bench, "eacces");
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--work"))
@@ -262,6 +305,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(killed_at_each_call, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_within_each_write, setup, teardown),
         cmocka_unit_test_setup_teardown(each_call_fails_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_look_that_fails_is_an_error_and_not_absence, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_run_among_looks_that_fail_is_made_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_disk_is_full_from_each_call_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_plain_file_system_will_do, setup, teardown),
     };

@@ -221,7 +221,9 @@ static int seal_file(const struct draft *draft, const char *name, struct text *m
     long long size;
     struct stat st;
     TRY(path_join(path, draft->folder, name, err));
-    if (lstat(path, &st) || !S_ISREG(st.st_mode))
+    if (lstat(path, &st))
+        return fail_errno(err, "cannot stat '%s'", path);
+    if (!S_ISREG(st.st_mode))
         return fail(err, "'%s' is not a regular file", path);
     TRY(sha256_file(&object, &size, path, err));
     TRY(object_place(draft->store, path, &object, err));

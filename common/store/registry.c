@@ -1,8 +1,9 @@
 /*
  * The database file: opening, creating, migrating, and SQL for the other files of the store.
  *
- * A lab on a read-only file system still answers look-ups: SQLite cannot make the shared memory
- * file that a WAL database needs there, so it is told that the file is immutable.
+ * A lab on a read-only file system still answers look-ups, though SQLite cannot make the shared
+ * memory file there that a WAL database needs. If nobody left a log, it is told that the file is
+ * immutable; a log is part of what the registry says, and read with an index in memory.
  */
 #include "store/internal.h"
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +37,19 @@ enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
+/* SQLite also says so of what the disk cannot read. */
+static int fail_corrupt(const struct store *store, struct err *err)
+{
+    struct id id;
+    char *what = xstrdup(sqlite3_errmsg(store->db));
+    int status = sha256_file(&id, NULL, sqlite3_db_filename(store->db, "main"), err);
+    if (!status)
+        status = fail_as(err, STATUS_BAD_DATA, "registry '%s' is damaged: %s%s", store->registry,
+                         what, registry_again);
+    free(what);
+    return status;
+}
+
 static int fail_sql(const struct store *store, struct err *err)
 {
     int code = sqlite3_extended_errcode(store->db);
@@ -51,8 +66,7 @@ static int fail_sql(const struct store *store, struct err *err)
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
     case SQLITE_ERROR: /* all SQL is fixed: only another schema can make it wrong */
-        return fail_as(err, STATUS_BAD_DATA, "registry '%s' is damaged: %s%s", store->registry,
-                       sqlite3_errmsg(store->db), registry_again);
+        return fail_corrupt(store, err);
     case SQLITE_FULL:
         return fail_as(err, STATUS_IO, "registry '%s': no space left on device", store->registry);
     case SQLITE_IOERR:
@@ -291,13 +305,17 @@ static int nap(void *user, int nth)
     return 1;
 }
 
-static int open_database(struct store *store, const char *path, const char *query, struct err *err)
+/* alone: nobody can write while it is open, and locks would be files. */
+static int open_database(struct store *store, const char *path, const char *query, bool alone,
+                         struct err *err)
 {
     char *uri = database_uri(path, query);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI;
     int rc = sqlite3_open_v2(uri, &store->db, flags, NULL);
     free(uri);
     int status = rc == SQLITE_OK ? 0 : fail_sql(store, err);
+    if (!status && alone) /* before the first read, or it asks for the shared memory */
+        status = run_script(store, "PRAGMA locking_mode = EXCLUSIVE", err);
     if (!status) {
         sqlite3_busy_handler(store->db, nap, NULL);
         /* FULL: in WAL mode NORMAL does not sync a commit, and a commit is what makes a result
@@ -318,7 +336,7 @@ static int create_database(struct store *store, struct err *err)
     char unique[RANDOM_NAME], sql[64];
     random_name(unique);
     char *part = xprintf("%s.%s.part", store->registry, unique);
-    int status = open_database(store, part, "mode=rwc", err);
+    int status = open_database(store, part, "mode=rwc", false, err);
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d", APPLICATION_ID);
     if (!status)
         status = run_script(store, sql, err);
@@ -350,6 +368,16 @@ static int create_lab(struct store *store, struct err *err)
     return create_database(store, err);
 }
 
+static int open_unshared(struct store *store, struct err *err)
+{
+    char log[PATH_BYTES];
+    struct stat st;
+    TRY(path_join(log, store->lab, "registry.db-wal", err));
+    if (stat(log, &st) ? errno == ENOENT : !st.st_size)
+        return open_database(store, store->registry, "mode=ro&immutable=1", false, err);
+    return open_database(store, store->registry, "mode=ro&vfs=unix-none", true, err);
+}
+
 static int open_lab(struct store *store, bool create, struct err *err)
 {
     if (!file_exists(store->registry)) {
@@ -359,9 +387,9 @@ static int open_lab(struct store *store, bool create, struct err *err)
     }
     store->read_only = access(store->lab, W_OK) || access(store->registry, W_OK);
     if (!store->read_only)
-        TRY(open_database(store, store->registry, "mode=rw", err));
-    else if (open_database(store, store->registry, "mode=ro", err))
-        TRY(open_database(store, store->registry, "mode=ro&immutable=1", err));
+        TRY(open_database(store, store->registry, "mode=rw", false, err));
+    else if (open_database(store, store->registry, "mode=ro", false, err))
+        TRY(open_unshared(store, err));
     return check_version(store, err);
 }
 

@@ -12,6 +12,9 @@
  *   eio    this call fails with EIO
  *   full   this call and all later ones that need room fail with ENOSPC
  *
+ * With FAULT_LOOKS it is instead the calls that only look (open to read, read, stat, access, mmap, a
+ * folder's entries) that are counted, and FAULT_DO is eio, eacces, emfile or enomem.
+ *
  * FAULT_FS says what the file system under that path is, for every call:
  *
  *   plain  it has no hard links, no exchange of names, no permissions, and cannot sync a folder
@@ -22,6 +25,7 @@
  * and not stores into a mapping.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -38,7 +43,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum need { NEEDS_ROOM, NEEDS_NONE };
+enum need { NEEDS_ROOM, NEEDS_NONE, LOOKS };
 enum verdict { GO_ON, FAIL, TEAR };
 
 static _Atomic long calls;
@@ -64,11 +69,20 @@ static void die(void)
         pause();
 }
 
+static int code_of(const char *what)
+{
+    return !strcmp(what, "eacces")   ? EACCES
+           : !strcmp(what, "emfile") ? EMFILE
+           : !strcmp(what, "enomem") ? ENOMEM
+                                     : EIO;
+}
+
 /* Counts a call on path; FAIL has set errno. */
 static enum verdict judge(const char *call, const char *path, enum need need)
 {
     const char *under = getenv("FAULT_UNDER"), *at = getenv("FAULT_AT"), *what = getenv("FAULT_DO");
-    if (!under || !at || !what || !strstr(path, under))
+    if (!under || !at || !what || !strstr(path, under) ||
+        (need == LOOKS) != (getenv("FAULT_LOOKS") != NULL))
         return GO_ON;
     long number = ++calls;
     if (disk_full && need == NEEDS_ROOM) {
@@ -87,7 +101,7 @@ static enum verdict judge(const char *call, const char *path, enum need need)
         if (need == NEEDS_NONE)
             return GO_ON;
     }
-    errno = disk_full ? ENOSPC : EIO;
+    errno = disk_full ? ENOSPC : code_of(what);
     return FAIL;
 }
 
@@ -259,7 +273,7 @@ int statfs(const char *path, struct statfs *out)
     return status;
 }
 
-/* Opening counts where it may create a file. */
+/* Opening changes something where it may create a file. */
 #define OPEN(name)                                                                                 \
     mode_t mode = 0;                                                                               \
     if (flags & O_CREAT) {                                                                         \
@@ -267,13 +281,8 @@ int statfs(const char *path, struct statfs *out)
         va_start(ap, flags);                                                                       \
         mode = va_arg(ap, mode_t);                                                                 \
         va_end(ap);                                                                                \
-        enum verdict verdict = judge(#name, path, NEEDS_ROOM);                                     \
-        if (verdict == TEAR)                                                                       \
-            die();                                                                                 \
-        if (verdict == FAIL)                                                                       \
-            return -1;                                                                             \
     }                                                                                              \
-    return REAL(name, path, flags, mode)
+    CALL(judge(#name, path, flags &O_CREAT ? NEEDS_ROOM : LOOKS), REAL(name, path, flags, mode))
 
 int open(const char *path, int flags, ...)
 {
@@ -283,4 +292,81 @@ int open(const char *path, int flags, ...)
 int open64(const char *path, int flags, ...)
 {
     OPEN(open64);
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+/* SQLite and the loader of shared objects look too: only what lies under the path counts. */
+ssize_t read(int fd, void *bytes, size_t size)
+{
+    CALL(judge_fd("read", fd, LOOKS), REAL(read, fd, bytes, size));
+}
+
+ssize_t pread64(int fd, void *bytes, size_t size, off64_t at)
+{
+    CALL(judge_fd("pread64", fd, LOOKS), REAL(pread64, fd, bytes, size, at));
+}
+
+int stat(const char *path, struct stat *out)
+{
+    CALL(judge("stat", path, LOOKS), REAL(stat, path, out));
+}
+
+int stat64(const char *path, struct stat64 *out)
+{
+    CALL(judge("stat64", path, LOOKS), REAL(stat64, path, out));
+}
+
+int lstat(const char *path, struct stat *out)
+{
+    CALL(judge("lstat", path, LOOKS), REAL(lstat, path, out));
+}
+
+int fstat(int fd, struct stat *out)
+{
+    CALL(judge_fd("fstat", fd, LOOKS), REAL(fstat, fd, out));
+}
+
+int fstat64(int fd, struct stat64 *out)
+{
+    CALL(judge_fd("fstat64", fd, LOOKS), REAL(fstat64, fd, out));
+}
+
+int access(const char *path, int mode)
+{
+    CALL(judge("access", path, LOOKS), REAL(access, path, mode));
+}
+
+void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    if (fd >= 0 && judge_fd("mmap", fd, LOOKS) == FAIL)
+        return MAP_FAILED;
+    return REAL(mmap, at, size, protection, flags, fd, offset);
+}
+
+void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset)
+{
+    if (fd >= 0 && judge_fd("mmap64", fd, LOOKS) == FAIL)
+        return MAP_FAILED;
+    return REAL(mmap64, at, size, protection, flags, fd, offset);
+}
+
+DIR *opendir(const char *path)
+{
+    return judge("opendir", path, LOOKS) == FAIL ? NULL : REAL(opendir, path);
+}
+
+DIR *fdopendir(int fd)
+{
+    return judge_fd("fdopendir", fd, LOOKS) == FAIL ? NULL : REAL(fdopendir, fd);
+}
+
+struct dirent *readdir(DIR *folder)
+{
+    return judge_fd("readdir", dirfd(folder), LOOKS) == FAIL ? NULL : REAL(readdir, folder);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+    return judge("fopen", path, LOOKS) == FAIL ? NULL : REAL(fopen, path, mode);
 }
