@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-static const char usage[] =
-    "ls [STAGE] | show RUN | why RUN [RUN2] | verify [RUN | EXPERIMENT] | release RUN [OPTION ...]";
+static const char usage[] = "ls [STAGE] | show RUN | why RUN [RUN2] | verify [RUN | EXPERIMENT] | "
+                            "rebuild | release RUN [OPTION ...]";
 static const char help[] =
     "ls [STAGE]       the runs, newest first\n"
     "show RUN         one run: recipe, inputs, outputs, final metrics, events\n"
@@ -20,6 +20,7 @@ static const char help[] =
     "verify           read all objects, and compare all rows with the runs' records\n"
     "verify RUN       the same for one run, or for all that the latest plan of an\n"
     "verify EXPERIMENT  experiment (its file or its name) stands for\n"
+    "rebuild          make a damaged registry again, from the records of all finished runs\n"
     "release RUN      a running run's owner on another machine is gone: others need not wait\n\n"
     "RUN is a number, or the beginning of a recipe's or artifact's id; ls, show and why take --json\n";
 
@@ -266,6 +267,24 @@ static int verify(const struct options *options, struct store *store, struct are
     return 0;
 }
 
+/* ---- rebuild -------------------------------------------------------------------------------- */
+
+static void note_damage(void *user, const char *damage)
+{
+    fprintf(stderr, "%s: %s\n", (const char *)user, damage);
+}
+
+static int rebuild(const struct options *options, struct err *err)
+{
+    int64_t runs;
+    TRY(store_rebuild(options->lab, &runs, note_damage, (void *)(uintptr_t)options->program, err));
+    if (!options->quiet)
+        fprintf(stderr, "%lld runs taken from their records; plans come back when they are made\n",
+                (long long)runs);
+    printf("%s/registry.db\n", options->lab);
+    return 0;
+}
+
 /* ---- release -------------------------------------------------------------------------------- */
 
 static int release(const struct options *options, struct store *store, struct arena *arena,
@@ -307,6 +326,8 @@ static int registry(int argc, char **argv, struct err *err)
     TRY(options_parse(&options, argc, argv, usage, help, takes, err));
     if (!options.argument_count)
         return fail_as(err, STATUS_USAGE, "usage: registry %s", usage);
+    if (strcmp(options.arguments[0], "rebuild") == 0 && options.argument_count == 1)
+        return rebuild(&options, err); /* of what may not open */
     TRY(store_open(&store, options.lab, false, err));
     int status = dispatch(&options, store, &arena, err);
     arena_free(&arena);

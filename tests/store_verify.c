@@ -357,6 +357,64 @@ static void one_bit_of_the_registry_is_found_or_changes_no_row(void **state)
     free(path);
 }
 
+/* ---- made again ----------------------------------------------------------------------------- */
+
+static void a_registry_is_made_again_from_the_records(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    int64_t run, runs;
+    struct text text = {0};
+    char *path = xprintf("%s/registry.db", lab->path);
+    const char *before = all_rows(lab);
+    store_close(lab->store);
+    lab->store = NULL;
+    OK(file_publish(path, "this is no database, not at all", 31, &err));
+    FAILS(store_open(&lab->store, lab->path, true, &err), STATUS_BAD_DATA, "registry rebuild");
+    OK(store_rebuild(lab->path, &runs, take_line, &text, &err));
+    assert_int_equal(runs, 3);
+    assert_null(text.data);
+    assert_string_equal(all_rows(lab), before);
+    OK(store_open(&lab->store, lab->path, false, &err));
+    assert_int_equal(look_up(lab, "two\n", &run), 1);
+    assert_int_equal(run, 3);
+    expect_lines(lab, 0, (const char *const[]){"", NULL});
+    assert_true(exists(lab->path, "registry.db.before"));
+    free(path);
+}
+
+static void a_damaged_record_is_left_out(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    int64_t run, runs;
+    struct text text = {0};
+    struct id recipe = id_of("one\n");
+    char *find = xprintf("ls '%%s'/runs/%s-*", recipe.hex), *record = one_line(lab, find);
+    flip(record, 20, 1);
+    OK(store_rebuild(lab->path, &runs, take_line, &text, &err));
+    assert_int_equal(runs, 2);
+    assert_non_null(strstr(text.data, record));
+    store_close(lab->store);
+    OK(store_open(&lab->store, lab->path, false, &err));
+    assert_int_equal(look_up(lab, "one\n", &run), 0);
+    assert_int_equal(look_up(lab, "two\n", &run), 1);
+    text_free(&text);
+    free(find);
+}
+
+static void nothing_is_made_again_under_a_run(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct run *run;
+    int64_t runs;
+    assert_int_equal(claim(&run, lab, "under way", false, &err), 0);
+    FAILS(store_rebuild(lab->path, &runs, take_line, NULL, &err), STATUS_FAILED,
+          "run 4 is under way");
+    run_end(run, &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +427,9 @@ int main(void)
         VERIFY_TEST(the_rows_are_compared_with_record_and_artifact),
         VERIFY_TEST(one_bit_of_any_object_or_record_is_found),
         VERIFY_TEST(one_bit_of_the_registry_is_found_or_changes_no_row),
+        VERIFY_TEST(a_registry_is_made_again_from_the_records),
+        VERIFY_TEST(a_damaged_record_is_left_out),
+        VERIFY_TEST(nothing_is_made_again_under_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 struct file_hash; /* hashcache.c */
+struct json_t;    /* jansson's */
 
 struct store {
     char lab[PATH_BYTES];
@@ -113,6 +114,12 @@ int artifact_file_verify(const struct store *store, const struct id *artifact,
                          const struct manifest_line *line, const char *path, struct err *err);
 /* What helps against changed rows or records, and against a damaged database. */
 extern const char run_again[], registry_again[];
+/* Reads a record and checks its hash; the caller drops *out. */
+int record_read(struct json_t **out, const char *path, struct err *err);
+double record_number(const struct json_t *json); /* also one that stands there as a string */
+/* Puts the runs of all records into an empty registry (rebuild.c). */
+int records_take(struct store *store, int64_t *taken, void (*tell)(void *user, const char *damage),
+                 void *user, struct err *err);
 /* Before the hash in a record. */
 extern const char record_hash_key[];
 enum { RECORD_HASH = 64 };

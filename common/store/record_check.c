@@ -26,10 +26,16 @@ static int differs(const struct check *check, const char *what, struct err *err)
 {
     return fail_as(err, STATUS_BAD_DATA,
                    "run %" PRId64 ": the registry and the record '%s' disagree on its %s%s",
-                   check->run, check->path, what, run_again);
+                   check->run, check->path, what, registry_again);
 }
 
 /* ---- the record ----------------------------------------------------------------------------- */
+
+/* JSON has no nan or inf: those are strings. */
+double record_number(const json_t *json)
+{
+    return json_is_string(json) ? strtod(json_string_value(json), NULL) : json_number_value(json);
+}
 
 /* The text is hashed with zeros in the place of its hash. */
 static bool hash_holds(const json_t *json, char *text, size_t length)
@@ -46,18 +52,19 @@ static bool hash_holds(const json_t *json, char *text, size_t length)
     return !memcmp(sha256_of(text, length).hex, there, RECORD_HASH);
 }
 
-static int record_load(struct check *check, struct err *err)
+int record_read(json_t **out, const char *path, struct err *err)
 {
     char *text;
     size_t length;
-    TRY(file_read(&text, &length, check->path, RECORD_LIMIT, err));
-    check->json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-    bool sound = check->json && hash_holds(check->json, text, length);
+    TRY(file_read(&text, &length, path, RECORD_LIMIT, err));
+    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    bool sound = *out && hash_holds(*out, text, length);
     free(text);
     if (sound)
         return 0;
-    return fail_as(err, STATUS_BAD_DATA, "run %" PRId64 ": the record '%s' is damaged%s",
-                   check->run, check->path, run_again);
+    json_decref(*out);
+    *out = NULL;
+    return fail_as(err, STATUS_BAD_DATA, "record '%s' is damaged%s", path, run_again);
 }
 
 static bool same_text(const json_t *record, const char *key, const char *value)
@@ -66,12 +73,7 @@ static bool same_text(const json_t *record, const char *key, const char *value)
     return text && value ? !strcmp(text, value) : !text && !value;
 }
 
-/* JSON has no nan or inf: those are strings. NULL in the registry is not-a-number. */
-static double number(const json_t *json)
-{
-    return json_is_string(json) ? strtod(json_string_value(json), NULL) : json_number_value(json);
-}
-
+/* NULL in the registry is not-a-number. */
 static bool same_number(double a, double b)
 {
     return a == b || (isnan(a) && isnan(b));
@@ -97,7 +99,7 @@ static int open_check(struct check *check, struct store *store, int64_t run, str
         path_join(check->path, runs, name, err))
         return -1;
     if (file_exists(check->path))
-        return record_load(check, err);
+        return record_read(&check->json, check->path, err);
     return fail_as(err, STATUS_MISSING, "run %" PRId64 ": its record '%s' is gone%s", run,
                    check->path, run_again);
 }
@@ -121,9 +123,10 @@ static int check_row(const struct check *check, struct err *err)
     for (int i = 0; got == 1 && i < 2; i++)
         if (!same_text(own, owner[i], statement_maybe(&statement, TEXTS + i)))
             wrong = "owner";
-    if (got == 1 &&
-        (!same_number(number(json_object_get(json, "started")), statement_real(&statement, 8)) ||
-         !same_number(number(json_object_get(json, "seconds")), statement_real(&statement, 9))))
+    if (got == 1 && (!same_number(record_number(json_object_get(json, "started")),
+                                  statement_real(&statement, 8)) ||
+                     !same_number(record_number(json_object_get(json, "seconds")),
+                                  statement_real(&statement, 9))))
         wrong = "time";
     if (got == 1 &&
         (json_integer_value(json_object_get(own, "pid")) != statement_int(&statement, 10) ||
@@ -191,7 +194,7 @@ static bool record_values(struct value_row **out, size_t *count, const json_t *l
         const json_t *one = json_array_get(list, i), *second = json_array_get(one, 1);
         rows[i] = (struct value_row){
             json_string_value(json_array_get(one, 0)), cases ? json_string_value(second) : "",
-            cases ? 0 : json_integer_value(second), i, number(json_array_get(one, 2))};
+            cases ? 0 : json_integer_value(second), i, record_number(json_array_get(one, 2))};
         if (!rows[i].first || !rows[i].second)
             return false;
     }
@@ -248,7 +251,7 @@ static int check_event(void *user, double at, const char *kind, const char *deta
     json_t *json = json_loads(detail, JSON_DECODE_ANY, NULL);
     const char *name = json_string_value(json_array_get(one, 1));
     walk->same = walk->same && name && !strcmp(name, kind) && json &&
-                 same_number(number(json_array_get(one, 0)), at) &&
+                 same_number(record_number(json_array_get(one, 0)), at) &&
                  json_equal(json, json_array_get(one, 2));
     json_decref(json);
     return 0;

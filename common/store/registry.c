@@ -330,8 +330,33 @@ static int open_database(struct store *store, const char *path, const char *quer
     return status;
 }
 
-/* A new registry is made aside and linked into place, so that nobody meets half of one. */
-static int create_database(struct store *store, struct err *err)
+/* With its log, which may have the last of its rows. */
+static int put_aside(const struct store *store, struct err *err)
+{
+    static const char *const parts[] = {"-wal", "-shm", ""};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char *from = xprintf("%s%s", store->registry, parts[i]);
+        char *to = xprintf("%s.before%s", store->registry, parts[i]);
+        int status = rename(from, to) && errno != ENOENT
+                         ? fail_errno(err, "cannot rename '%s' to '%s'", from, to)
+                         : 0;
+        free(from);
+        free(to);
+        TRY(status);
+    }
+    return 0;
+}
+
+/* What a registry begins with, if it is made again. */
+struct content {
+    int64_t *runs;
+    void (*tell)(void *user, const char *damage);
+    void *user;
+};
+
+/* A new registry is made aside and linked into place, so that nobody meets half of one. With a
+ * content it takes the place of the one that is there. */
+static int create_database(struct store *store, const struct content *content, struct err *err)
 {
     char unique[RANDOM_NAME], sql[64];
     random_name(unique);
@@ -342,6 +367,8 @@ static int create_database(struct store *store, struct err *err)
         status = run_script(store, sql, err);
     if (!status)
         status = migrate(store, err);
+    if (!status && content)
+        status = records_take(store, content->runs, content->tell, content->user, err);
     if (!status) /* kept in the file */
         status = run_script(store, "PRAGMA journal_mode = WAL", err);
     close_database(store);
@@ -349,6 +376,8 @@ static int create_database(struct store *store, struct err *err)
         status = sync_file(part, err);
     if (!status)
         status = file_share(part, err);
+    if (!status && content)
+        status = put_aside(store, err);
     if (!status && file_place(part, store->registry, err) < 0)
         status = -1;
     unlink(part);
@@ -365,7 +394,7 @@ static int create_lab(struct store *store, struct err *err)
         TRY(path_join(path, store->lab, folders[i], err));
         TRY(folder_make(path, err));
     }
-    return create_database(store, err);
+    return create_database(store, NULL, err);
 }
 
 static int open_unshared(struct store *store, struct err *err)
@@ -403,6 +432,40 @@ int store_open(struct store **out, const char *lab, bool create, struct err *err
     }
     *out = store;
     return 0;
+}
+
+/* ---- made again ----------------------------------------------------------------------------- */
+
+static int find_running(void *user, const struct run_row *row, struct err *err)
+{
+    (void)err;
+    *(int64_t *)user = strcmp(row->status, "running") ? 0 : row->id;
+    return *(int64_t *)user != 0;
+}
+
+/* Whoever works with the old file would commit into it. What is damaged nobody works with. */
+static int check_idle(const char *lab, struct err *err)
+{
+    struct store *old;
+    int64_t run = 0;
+    if (store_open(&old, lab, false, err))
+        return err->status == STATUS_BAD_DATA || err->status == STATUS_MISSING ? 0 : -1;
+    int status = registry_runs(old, NULL, 0, -1, find_running, &run, err);
+    store_close(old);
+    if (run)
+        return fail(err, "run %lld is under way in lab '%s'", (long long)run, lab);
+    return status && err->status != STATUS_BAD_DATA ? -1 : 0;
+}
+
+int store_rebuild(const char *lab, int64_t *runs, void (*tell)(void *user, const char *damage),
+                  void *user, struct err *err)
+{
+    struct store store = {0};
+    struct content content = {runs, tell, user};
+    TRY(path_join(store.lab, lab, "", err));
+    TRY(path_join(store.registry, lab, "registry.db", err));
+    TRY(check_idle(lab, err));
+    return create_database(&store, &content, err);
 }
 
 void store_close(struct store *store)

@@ -36,6 +36,12 @@ int store_open(struct store **out, const char *lab, bool create, struct err *err
 void store_close(struct store *store);
 const char *store_lab(const struct store *store);
 
+/* Makes the registry again from the records in lab/runs: the finished runs, in the order in which they
+ * were started. Damaged records go to `tell` and are left out. The old file is kept as
+ * registry.db.before. Refused while a run is under way. */
+int store_rebuild(const char *lab, int64_t *runs, void (*tell)(void *user, const char *damage),
+                  void *user, struct err *err);
+
 /* ---- artifacts ------------------------------------------------------------------------------ */
 struct draft;
 int draft_open(struct draft **out, struct store *store, struct err *err);

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 const char run_again[] = "; run its stage again with --again";
-const char registry_again[] = "; move it away and run the experiment again";
+const char registry_again[] = "; 'registry rebuild' makes it again from the records of its runs";
 
 /* ---- what damage touches -------------------------------------------------------------------- */
 
@@ -275,7 +275,8 @@ static int check_rows(struct verify *v, const struct run_row *run, const struct 
     for (int i = 0; i < count && !wrong; i++)
         TRY(compare_metrics(&wrong, v->store, run->id, &outputs[i].artifact, err));
     if (wrong) {
-        char *text = xprintf("run %" PRId64 " (%s): %s%s", run->id, run->stage, wrong, run_again);
+        char *text =
+            xprintf("run %" PRId64 " (%s): %s%s", run->id, run->stage, wrong, registry_again);
         tell(v, text);
         free(text);
         free(wrong);
