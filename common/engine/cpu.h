@@ -1,6 +1,7 @@
 /*
  * The CPU backend, inside. Products and convolutions are oneDNN's (cpu_conv.c is the only file that
- * knows it). Everything else is bound by memory and is a "loop": a few passes, each a function over
+ * knows it), or, where it has no code that may be used, our own (cpu_loops_product.c). Everything
+ * else is bound by memory and is a "loop": a few passes, each a function over
  * a range of items, written in cpu_loops*.c, which is compiled once per instruction set; the table
  * of the best set this processor has is chosen at cpu_open.
  *
@@ -74,7 +75,9 @@ bool library_halves(void);
 void library_text(char *text, size_t size);
 /* 1x1x1, stride 1, no padding? */
 bool library_is_product(const struct window *window);
-/* Bias and activation are fused, but for conv_data only where it is a product. */
+/* What follows makes no kernel, and leaves out->run NULL, where the library has no implementation
+ * that may be used: its f32 product other than for AVX-512 (impl "gemm") allocates in every call.
+ * Bias and activation are fused, but for conv_data only where it is a product. */
 kernel_maker library_conv, library_conv_data, library_conv_filter;
 
 /* A matrix [rows, columns]; transposed: stored as [columns, rows]. */

@@ -1,5 +1,5 @@
 /*
- * Products and convolutions by oneDNN (2.x C interface).
+ * Products and convolutions by oneDNN (2.x C interface), as far as it has code that may be used.
  *
  * A kernel is one to three primitives: reorder the weights to what the convolution wants, convolve,
  * reorder the weights' gradient back. Their memory objects are made once; at run time only
@@ -42,6 +42,7 @@ struct work {
     } step[MAX_PRIMITIVE];
     int places, steps;
     dnnl_primitive_desc_t pd; /* described, not yet a step */
+    bool unfit;               /* no implementation may be used */
     size_t scratch;
 };
 
@@ -273,16 +274,42 @@ static int add_reorder(struct work *work, dnnl_memory_t from, dnnl_memory_t to, 
     return 0;
 }
 
-/* desc: an operation descriptor of the library. */
-static int make_pd(dnnl_primitive_desc_t *out, const struct library *library, const void *desc,
-                   enum act act, dnnl_primitive_desc_t hint, struct err *err)
+/* The library's own product ("gemm:jit", and the convolutions made of it, "x64:gemm:jit") allocates
+ * a workspace in every call and puts its stack pointer there; references are slow. */
+static bool may_be_used(const_dnnl_primitive_desc_t pd)
+{
+    const char *name = NULL;
+    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
+    return name && !strstr(name, "gemm:") && !strstr(name, "ref:");
+}
+
+/* work->pd = the first implementation that may be used; fails with work->unfit if there is none.
+ * desc: an operation descriptor of the library. */
+static int make_pd(struct work *work, const void *desc, enum act act, dnnl_primitive_desc_t hint,
+                   struct err *err)
 {
     dnnl_primitive_attr_t attr;
+    dnnl_primitive_desc_iterator_t each;
     TRY(make_attr(&attr, act, err));
-    int failed = check(dnnl_primitive_desc_create(out, desc, attr, library->engine, hint),
-                       "no implementation", err);
+    dnnl_status_t status =
+        dnnl_primitive_desc_iterator_create(&each, desc, attr, work->library->engine, hint);
     dnnl_primitive_attr_destroy(attr);
-    return failed;
+    work->unfit = status == dnnl_unimplemented;
+    TRY(check(status, "implementations", err));
+    while (status == dnnl_success && !work->pd) {
+        dnnl_primitive_desc_t pd = dnnl_primitive_desc_iterator_fetch(each);
+        if (!pd)
+            status = dnnl_out_of_memory;
+        else if (may_be_used(pd))
+            work->pd = pd;
+        else {
+            dnnl_primitive_desc_destroy(pd);
+            status = dnnl_primitive_desc_iterator_next(each);
+        }
+    }
+    dnnl_primitive_desc_iterator_destroy(each);
+    work->unfit = status == dnnl_iterator_ends;
+    return check(status, "implementation", err);
 }
 
 /* The last step uses what lies at argument `arg` under this name. */
@@ -348,7 +375,7 @@ static int make_product(struct work *work, const struct matrix abc[3], const int
     bool biased = at[3] >= 0;
     dnnl_matmul_desc_t product;
     TRY(check(dnnl_matmul_desc_init(&product, &a, &b, biased ? &bias : NULL, &c), "product", err));
-    TRY(make_pd(&work->pd, work->library, &product, act, NULL, err));
+    TRY(make_pd(work, &product, act, NULL, err));
     TRY(add_step(work, err));
     add_use(work, work->steps - 1, DNNL_ARG_SRC, factor[0]);
     add_use(work, work->steps - 1, DNNL_ARG_WEIGHTS, factor[1]);
@@ -404,25 +431,28 @@ static struct geometry geometry_of(struct shape x, struct shape w, struct shape 
     return out;
 }
 
-static int forward_pd(dnnl_primitive_desc_t *out, const struct library *library,
-                      const struct geometry *geometry, bool bias, enum act act, struct err *err)
+static int forward_desc(dnnl_convolution_desc_t *out, const struct geometry *geometry, bool bias,
+                        struct err *err)
 {
-    dnnl_convolution_desc_t conv;
-    TRY(check(dnnl_convolution_forward_desc_init(
-                  &conv, dnnl_forward_training, dnnl_convolution_direct, &geometry->x,
-                  &geometry->w_any, bias ? &geometry->bias : NULL, &geometry->y, geometry->strides,
-                  geometry->pad, geometry->pad_end),
-              "convolution", err));
-    return make_pd(out, library, &conv, act, NULL, err);
+    return check(dnnl_convolution_forward_desc_init(
+                     out, dnnl_forward_training, dnnl_convolution_direct, &geometry->x,
+                     &geometry->w_any, bias ? &geometry->bias : NULL, &geometry->y,
+                     geometry->strides, geometry->pad, geometry->pad_end),
+                 "convolution", err);
 }
 
 /* Describes one of the gradients, for which the library wants to see the convolution. */
 static int gradient_pd(struct work *work, const struct geometry *geometry,
                        const dnnl_convolution_desc_t *conv, struct err *err)
 {
+    dnnl_convolution_desc_t forward;
     dnnl_primitive_desc_t hint;
-    TRY(forward_pd(&hint, work->library, geometry, false, ACT_NONE, err));
-    int failed = make_pd(&work->pd, work->library, conv, ACT_NONE, hint, err);
+    TRY(forward_desc(&forward, geometry, false, err));
+    dnnl_status_t status =
+        dnnl_primitive_desc_create(&hint, &forward, NULL, work->library->engine, NULL);
+    work->unfit = status == dnnl_unimplemented;
+    TRY(check(status, "convolution", err));
+    int failed = make_pd(work, conv, ACT_NONE, hint, err);
     dnnl_primitive_desc_destroy(hint);
     return failed;
 }
@@ -452,8 +482,10 @@ static int make_conv(struct work *work, const struct kernel_desc *desc, struct e
 {
     struct geometry geometry =
         geometry_of(desc->in[0], desc->in[1], desc->out[0], &desc->attr->window, desc->in_type[0]);
+    dnnl_convolution_desc_t conv;
     dnnl_memory_t weights;
-    TRY(forward_pd(&work->pd, work->library, &geometry, desc->in_used[2], desc->attr->act, err));
+    TRY(forward_desc(&conv, &geometry, desc->in_used[2], err));
+    TRY(make_pd(work, &conv, desc->attr->act, NULL, err));
     TRY(add_weights(&weights, work, &geometry, 1, err));
     TRY(add_step(work, err));
     add_use(work, work->steps - 1, DNNL_ARG_WEIGHTS, weights);
@@ -521,12 +553,13 @@ bool library_is_product(const struct window *window)
 static int made(struct kernel *kernel, int failed)
 {
     struct work *work = kernel->state;
+    bool unfit = work->unfit;
     kernel->scratch = work->scratch;
     if (failed) {
         work_free(kernel);
         *kernel = (struct kernel){0};
     }
-    return failed ? -1 : 0;
+    return failed && !unfit ? -1 : 0;
 }
 
 int library_product(struct kernel *out, struct backend *backend, struct matrix a, struct matrix b,

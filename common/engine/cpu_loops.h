@@ -60,6 +60,12 @@ MATH_INLINE element store(float x)
 /* reduce_sum where only the channels are kept */
 MAKER(sum_to_channels);
 
+/* A product of ours (see library_product), where the library has none: c is F32, row by row. */
+void ISA_NAME(cpu_product)(struct kernel *out, struct backend *backend, struct matrix a,
+                           struct matrix b, struct matrix c);
+/* Likewise conv, conv_data or conv_filter, without bias and activation; the result is F32. */
+void ISA_NAME(cpu_convolution)(struct kernel *out, const struct kernel_desc *desc);
+
 /* Elements per item of a pass over contiguous memory. */
 enum { BLOCK = 4096 };
 

@@ -93,6 +93,16 @@ static int finish_pair(struct kernel *out, int failed)
     return failed ? -1 : 0;
 }
 
+/* The library's product, or ours. */
+static int make_product(struct kernel *out, struct backend *backend, struct matrix a,
+                        struct matrix b, struct matrix c, struct err *err)
+{
+    TRY(library_product(out, backend, a, b, c, err));
+    if (!out->run)
+        ISA_NAME(cpu_product)(out, backend, a, b, c);
+    return 0;
+}
+
 /* ---- rows of pixels ------------------------------------------------------------------------- */
 
 /* A row of the large side (x of a convolution), by its number. */
@@ -233,6 +243,58 @@ static void add_strided(float *to, int64_t to_step, const float *from, int64_t f
             to[i * to_step] += from[i * from_step];
 }
 
+/* ---- without the library ---------------------------------------------------------------------- */
+
+static bool is_bare(const struct kernel_desc *desc)
+{
+    return !desc->in_used[2] && desc->attr->act == ACT_NONE;
+}
+
+/* Items are rows of the result, which has been computed without bias and activation. */
+static void finish_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                         int64_t end)
+{
+    (void)scratch;
+    int64_t c = loop->desc.out[0].c;
+    finish(loop, arg[2], (element *)arg[3] + begin * c, end - begin, c);
+}
+
+#ifdef LOOPS_HALF
+/* Likewise, in F32 in the scratch. */
+static void round_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
+                        int64_t end)
+{
+    int64_t c = loop->desc.out[0].c;
+    finish_sums(loop, arg[2], (float *)scratch + begin * c, (element *)arg[3] + begin * c,
+                end - begin, c);
+}
+#endif
+
+/* A convolution or gradient by our own product, and bias, activation and rounding in a pass of
+ * their own. */
+static int make_convolution(struct kernel *out, const struct kernel_desc *desc)
+{
+    bool half = desc->out_type[0] == BF16;
+    if (desc->op == OP_conv_filter || (!half && is_bare(desc))) {
+        ISA_NAME(cpu_convolution)(out, desc);
+        return 0;
+    }
+    struct loop *loop;
+    struct pair *pair = make_pair(out, &loop, desc);
+    int to = 3;
+#ifdef LOOPS_HALF
+    to = PLANES;
+    pair->planes = (size_t)shape_count(desc->out[0]) * sizeof(float);
+    cpu_loop_pass(loop, round_range, rows_of(desc->out[0]));
+#else
+    cpu_loop_pass(loop, finish_range, rows_of(desc->out[0]));
+#endif
+    pair->product_first = true;
+    memcpy(pair->product_arg, (const int[]){0, 1, 2, to}, sizeof pair->product_arg);
+    ISA_NAME(cpu_convolution)(&pair->product, desc);
+    return finish_pair(out, 0);
+}
+
 /* ---- convolution to few channels ------------------------------------------------------------ */
 
 /* Items are rows of y. */
@@ -267,8 +329,10 @@ MAKER(conv)
 {
     struct shape x = desc->in[0], y = desc->out[0];
     const struct window *window = &desc->attr->window;
-    if (!is_few(y.c, x.c, window))
-        return library_conv(out, desc, err);
+    if (!is_few(y.c, x.c, window)) {
+        TRY(library_conv(out, desc, err));
+        return out->run ? 0 : make_convolution(out, desc);
+    }
     struct loop *loop;
     struct pair *pair = make_pair(out, &loop, desc);
     int64_t rows = rows_of(x), planes = y.c * taps_of(window);
@@ -276,10 +340,10 @@ MAKER(conv)
     pair->product_first = true;
     memcpy(pair->product_arg, (const int[]){1, 0, PLANES, 0}, sizeof pair->product_arg);
     pair->planes = planes_bytes(loop, planes * rows);
-    return finish_pair(out, library_product(&pair->product, desc->backend,
-                                            (struct matrix){planes, x.c, false, F32},
-                                            (struct matrix){x.c, rows, true, desc->in_type[0]},
-                                            (struct matrix){planes, rows, false, F32}, err));
+    return finish_pair(out, make_product(&pair->product, desc->backend,
+                                         (struct matrix){planes, x.c, false, F32},
+                                         (struct matrix){x.c, rows, true, desc->in_type[0]},
+                                         (struct matrix){planes, rows, false, F32}, err));
 }
 
 /* ---- its filter gradient -------------------------------------------------------------------- */
@@ -369,10 +433,10 @@ static int make_filter_columns(struct kernel *out, const struct kernel_desc *des
     cpu_loop_pass(loop, columns_range, (int64_t)dy.n * dy.d * dy.h);
     memcpy(pair->product_arg, (const int[]){1, PLANES, 2, 0}, sizeof pair->product_arg);
     pair->planes = (size_t)(rows * length) * sizeof(element);
-    return finish_pair(out, library_product(&pair->product, desc->backend,
-                                            (struct matrix){dy.c, rows, true, desc->in_type[1]},
-                                            (struct matrix){rows, length, false, desc->in_type[0]},
-                                            (struct matrix){dy.c, length, false, F32}, err));
+    return finish_pair(out, make_product(&pair->product, desc->backend,
+                                         (struct matrix){dy.c, rows, true, desc->in_type[1]},
+                                         (struct matrix){rows, length, false, desc->in_type[0]},
+                                         (struct matrix){dy.c, length, false, F32}, err));
 }
 
 MAKER(conv_filter)
@@ -381,8 +445,10 @@ MAKER(conv_filter)
     const struct window *window = &desc->attr->window;
     if (desc->in_type[0] == BF16 && strides(window))
         return make_filter_columns(out, desc, err);
-    if (!is_few(dy.c, x.c, window))
-        return library_conv_filter(out, desc, err);
+    if (!is_few(dy.c, x.c, window)) {
+        TRY(library_conv_filter(out, desc, err));
+        return out->run ? 0 : make_convolution(out, desc);
+    }
     struct loop *loop;
     struct pair *pair = make_pair(out, &loop, desc);
     int64_t rows = rows_of(x), planes = dy.c * taps_of(window);
@@ -390,10 +456,10 @@ MAKER(conv_filter)
     memcpy(pair->product_arg, (const int[]){PLANES, 0, 2, 0}, sizeof pair->product_arg);
     enum dtype type = desc->in_type[0];
     pair->planes = (size_t)(planes * rows) * sizeof(element);
-    return finish_pair(out, library_product(&pair->product, desc->backend,
-                                            (struct matrix){planes, rows, false, type},
-                                            (struct matrix){rows, x.c, false, type},
-                                            (struct matrix){planes, x.c, false, F32}, err));
+    return finish_pair(out, make_product(&pair->product, desc->backend,
+                                         (struct matrix){planes, rows, false, type},
+                                         (struct matrix){rows, x.c, false, type},
+                                         (struct matrix){planes, x.c, false, F32}, err));
 }
 
 /* ---- transposed convolution, or the gradient by data ---------------------------------------- */
@@ -437,19 +503,10 @@ static int make_data_few(struct kernel *out, const struct kernel_desc *desc, str
     pair->product_first = true;
     memcpy(pair->product_arg, (const int[]){1, 0, PLANES, 0}, sizeof pair->product_arg);
     pair->planes = planes_bytes(loop, planes * rows);
-    return finish_pair(out, library_product(&pair->product, desc->backend,
-                                            (struct matrix){planes, dy.c, true, F32},
-                                            (struct matrix){dy.c, rows, true, desc->in_type[0]},
-                                            (struct matrix){planes, rows, false, F32}, err));
-}
-
-/* Items are rows of the result, which has been computed without bias and activation. */
-static void finish_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                         int64_t end)
-{
-    (void)scratch;
-    int64_t c = loop->desc.out[0].c;
-    finish(loop, arg[2], (element *)arg[3] + begin * c, end - begin, c);
+    return finish_pair(out, make_product(&pair->product, desc->backend,
+                                         (struct matrix){planes, dy.c, true, F32},
+                                         (struct matrix){dy.c, rows, true, desc->in_type[0]},
+                                         (struct matrix){planes, rows, false, F32}, err));
 }
 
 MAKER(conv_data)
@@ -457,12 +514,18 @@ MAKER(conv_data)
     const struct window *window = &desc->attr->window;
     if (is_few(desc->out[0].c, desc->in[0].c, window))
         return make_data_few(out, desc, err);
-    if (library_is_product(window) || (!desc->in_used[2] && desc->attr->act == ACT_NONE))
-        return library_conv_data(out, desc, err);
+    if (library_is_product(window) || is_bare(desc)) {
+        TRY(library_conv_data(out, desc, err));
+        return out->run ? 0 : make_convolution(out, desc);
+    }
     struct loop *loop;
     struct pair *pair = make_pair(out, &loop, desc);
     cpu_loop_pass(loop, finish_range, rows_of(desc->out[0]));
     pair->product_first = true;
     memcpy(pair->product_arg, (const int[]){0, 1, 2, 3}, sizeof pair->product_arg);
-    return finish_pair(out, library_conv_data(&pair->product, desc, err));
+    TRY(finish_pair(out, library_conv_data(&pair->product, desc, err)));
+    if (pair->product.run)
+        return 0;
+    free_pair(out);
+    return make_convolution(out, desc);
 }
