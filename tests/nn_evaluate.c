@@ -664,11 +664,11 @@ static void refusals(void **state)
     FAILS(
         evaluate(&result, lab, NULL, &model, &other, &usual, &err), STATUS_BAD_DATA,
         "the judge was trained on images [1,8,8,1] of 3 classes, the data set has [1,4,4,1] of 3");
-    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_CONFIG, "model.txt");
+    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_BAD_DATA, "model.txt");
     OK(artifact_of(&other, lab->store, "model.txt", "no equals sign\n", &err));
     FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_BAD_DATA, "has no '='");
     OK(artifact_of(&other, lab->store, "model.txt", "model.kind=fast\n", &err));
-    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_CONFIG, "fast");
+    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_BAD_DATA, "fast");
 }
 
 int main(void)

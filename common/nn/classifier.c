@@ -55,7 +55,16 @@ static const struct field description_fields[] = {
      .help = "what it was trained on"},
     {0},
 };
-const struct model_kind classifier_kind = {"classifier", description_fields};
+
+static int check(const void *description, struct err *err)
+{
+    const struct classifier_description *is = description;
+    if (!is->data.classes)
+        return fail_as(err, STATUS_CONFIG, "a classifier needs labels, and the data set has none");
+    return image_data_check(&is->data, err);
+}
+
+const struct model_kind classifier_kind = {"classifier", description_fields, check};
 
 /* ---- model ---------------------------------------------------------------------------------- */
 static struct layers layers_of(const struct classifier_model_config *config)
@@ -133,8 +142,7 @@ int classifier_train(const struct training *where, const struct classifier_confi
 {
     static const char *const groups[] = {group};
     struct classifier_description classifier = {config->model, image_data_of(where->dataset)};
-    if (!classifier.data.classes)
-        return fail_as(err, STATUS_CONFIG, "a classifier needs labels, and the data set has none");
+    TRY(check(&classifier, err));
     struct user user = {&classifier, config->label_smoothing};
     struct task task = {.name = "train-classifier",
                         .kind = &classifier_kind,

@@ -14,6 +14,8 @@ enum { AUTO_BATCH = 200, MAX_FEATURES = 1024 };
 /* ---- shared --------------------------------------------------------------------------------- */
 void metric(struct evaluator *e, const char *name, double value)
 {
+    if (e->metrics.count == MOST_METRICS)
+        bug("no room for metric '%s'", name);
     size_t i = e->metrics.count++;
     e->metrics.items[i].name =
         arena_printf(&e->arena, "%s/%s", split_names[e->config->split], name);

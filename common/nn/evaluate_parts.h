@@ -15,6 +15,7 @@ struct named_value {
     const char *name;
     double value;
 };
+enum { MOST_METRICS = 16 };
 struct evaluator {
     const struct evaluation *what;
     const struct evaluate_config *config;
@@ -30,7 +31,7 @@ struct evaluator {
     int32_t *wrong_label;      /* [count], if there are two classes or more */
     struct {
         size_t count;
-        struct named_value items[16];
+        struct named_value items[MOST_METRICS];
     } metrics;
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { COLUMNS = sizeof(struct case_result) / sizeof(double) };
 struct column {
     const char *name;
     size_t offset;
@@ -16,7 +17,7 @@ struct column {
 };
 
 /* The columns that were measured, in a fixed order; returns how many. */
-static size_t columns(const struct evaluator *e, struct column out[8])
+static size_t columns(const struct evaluator *e, struct column out[COLUMNS])
 {
     size_t n = 0;
 #define COLUMN(when, member, kept)                                                                 \
@@ -40,7 +41,7 @@ static double value_of(const struct case_result *result, const struct column *co
 
 int take_means(struct evaluator *e, struct err *err)
 {
-    struct column column[8];
+    struct column column[COLUMNS];
     size_t n = columns(e, column);
     for (size_t k = 0; k < n; k++) {
         double sum = 0;
@@ -58,7 +59,7 @@ int take_means(struct evaluator *e, struct err *err)
 
 int write_cases(const struct evaluator *e, const struct draft *draft, struct err *err)
 {
-    struct column column[8];
+    struct column column[COLUMNS];
     size_t n = columns(e, column);
     const char *split = split_names[e->config->split];
     struct text text = {0};
@@ -119,7 +120,7 @@ int write_metrics(struct named_value *items, size_t count, const struct draft *d
 void keep_metrics(struct evaluator *e)
 {
     struct run *run = e->what->run;
-    struct column column[8];
+    struct column column[COLUMNS];
     size_t n = columns(e, column);
     for (size_t i = 0; i < e->metrics.count; i++)
         run_metric(run, e->metrics.items[i].name, -1, e->metrics.items[i].value);

@@ -34,8 +34,12 @@ struct window window_same(struct shape x, int32_t size, int32_t stride)
 val layer_flatten(struct graph *g, val x)
 {
     struct shape s = g_shape(g, x);
-    struct shape flat = {s.n, 1, 1, 1, s.d * s.h * s.w * s.c};
-    return g_reshape(g, x, flat);
+    struct shape one_case = s;
+    one_case.n = 1;
+    int64_t features = shape_count(one_case);
+    if (features > INT32_MAX)
+        return graph_fail(g, "%lld features a case are too many", (long long)features);
+    return g_reshape(g, x, (struct shape){s.n, 1, 1, 1, (int32_t)features});
 }
 
 static struct initial uniform(struct shape weight)

@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const char name[] = "model.txt";
-enum { MODEL_TEXT_LIMIT = 1 << 20, SIZE_LIMIT = 1 << 20 };
+/* Far more than any table has to say, and little enough to be read at once, whatever it says. */
+enum { MODEL_TEXT_LIMIT = 1 << 16, LINES = 256, SIZE_LIMIT = 1 << 20 };
 
 #define SIZE(member, least, text)                                                                  \
     {                                                                                              \
@@ -27,6 +28,15 @@ struct image_data image_data_of(const struct dataset *dataset)
 {
     return (struct image_data){dataset->d, dataset->h, dataset->w, dataset->c,
                                dataset->labels ? (int64_t)dataset->class_count : 0};
+}
+
+int image_data_check(const struct image_data *data, struct err *err)
+{
+    int64_t plane = data->h * data->w, deep = data->d * data->c; /* SIZE_LIMIT each */
+    if (plane <= INT32_MAX && deep <= INT32_MAX && plane * deep <= INT32_MAX)
+        return 0;
+    return fail_as(err, STATUS_CONFIG, "data: images [%lld,%lld,%lld,%lld] are too large",
+                   (long long)data->d, (long long)data->h, (long long)data->w, (long long)data->c);
 }
 
 int image_data_match(const struct image_data *model, const struct image_data *data,
@@ -93,8 +103,11 @@ int model_text_bind(void *into, const struct field *fields, const char *text, co
                     struct arena *arena, struct err *err)
 {
     struct yaml *tree;
+    int lines = 0;
     TRY(yaml_parse(&tree, arena, what, "{}", 2, err));
     for (const char *line = text; *line;) {
+        if (++lines > LINES)
+            return fail_as(err, STATUS_BAD_DATA, "%s: more than %d lines", what, LINES);
         size_t n = strcspn(line, "\n");
         const char *next = line + n + (line[n] == '\n');
         if (!is_option(line, n, next))
@@ -104,6 +117,17 @@ int model_text_bind(void *into, const struct field *fields, const char *text, co
     return config_bind(into, fields, tree, "", arena, err);
 }
 
+int model_text_parse(void *into, const struct model_kind *kind, const char *text,
+                     struct arena *arena, struct err *err)
+{
+    if (model_text_bind(into, kind->fields, text, name, arena, err) == 0 &&
+        kind->check(into, err) == 0)
+        return 0;
+    if (err->status == STATUS_CONFIG) /* nobody's configuration, but a file */
+        err->status = STATUS_BAD_DATA;
+    return -1;
+}
+
 int model_text_read(void *into, const struct model_kind *kind, const struct store *store,
                     const struct id *artifact, struct arena *arena, struct err *err)
 {
@@ -111,7 +135,7 @@ int model_text_read(void *into, const struct model_kind *kind, const struct stor
     size_t length;
     TRY(artifact_path(path, store, artifact, name, err));
     TRY(file_read(&bytes, &length, path, MODEL_TEXT_LIMIT, err));
-    int rc = model_text_bind(into, kind->fields, bytes, name, arena, err);
+    int rc = model_text_parse(into, kind, bytes, arena, err);
     free(bytes);
     return rc ? wrap(err, "%s of artifact %.12s", name, artifact->hex) : 0;
 }

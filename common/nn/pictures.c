@@ -34,6 +34,8 @@ struct pictures {
 static void add(struct pictures *p, const char *name, enum tensor_type type, int dims,
                 const int64_t *dim, const void *data)
 {
+    if (p->count == MAX_ITEMS)
+        bug("no room for '%s'", name);
     struct tensor *t = &p->items[p->count++];
     *t = (struct tensor){.name = name, .type = type, .dims = dims, .data = data};
     t->bytes = tensor_size(type);

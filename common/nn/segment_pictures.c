@@ -120,16 +120,19 @@ static void put_levels(uint8_t *out, const struct segmentation *s, uint32_t i)
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
+enum { MAX_ITEMS = 16 };
 struct pictures {
-    struct tensor items[16];
+    struct tensor items[MAX_ITEMS];
     size_t count;
     const char *spacing; /* NULL: images */
 };
 
-static void add(struct pictures *pictures, const char *name, const int64_t *dim, int dims,
-                const void *data)
+static void add(struct pictures *pictures, const char *name, enum tensor_type type,
+                const int64_t *dim, int dims, const void *data)
 {
-    pictures->items[pictures->count++] = segment_tensor(name, TENSOR_U8, dim, dims, data);
+    if (pictures->count == MAX_ITEMS)
+        bug("no room for '%s'", name);
+    pictures->items[pictures->count++] = segment_tensor(name, type, dim, dims, data);
 }
 
 static int write_file(struct pictures *pictures, const struct segmentation *s,
@@ -145,8 +148,7 @@ static int write_file(struct pictures *pictures, const struct segmentation *s,
         text_printf(&ids, "%s%s", i ? "\n" : "", shown->cases[i].id);
         text_printf(&ranks, "%s%s", i ? "," : "", shown->rank[i]);
     }
-    pictures->items[pictures->count++] =
-        segment_tensor("segmentation_score", TENSOR_F32, dim, 1, score);
+    add(pictures, "segmentation_score", TENSOR_F32, dim, 1, score);
     const char *meta[] = {"mask_classes",   classes.data,         "segmentation_ids",
                           ids.data,         "segmentation_ranks", ranks.data,
                           "slices_spacing", pictures->spacing};
@@ -179,10 +181,10 @@ static int write_images(struct segmentation *s, const struct shown *shown,
     uint8_t *levels = arena_alloc(&s->arena, shown->count * image);
     for (uint32_t i = 0; i < shown->count; i++)
         put_levels(levels + i * image, s, shown->cases[i].index);
-    add(&pictures, "segmentation_images", dim, 4, levels);
-    add(&pictures, "segmentation_truth", dim, 3, gather(s, case_truth(s, 0), shown));
-    add(&pictures, "segmentation_prediction", dim, 3, gather(s, s->predicted, shown));
-    add(&pictures, "segmentation_confidence", dim, 3, gather(s, s->confidence, shown));
+    add(&pictures, "segmentation_images", TENSOR_U8, dim, 4, levels);
+    add(&pictures, "segmentation_truth", TENSOR_U8, dim, 3, gather(s, case_truth(s, 0), shown));
+    add(&pictures, "segmentation_prediction", TENSOR_U8, dim, 3, gather(s, s->predicted, shown));
+    add(&pictures, "segmentation_confidence", TENSOR_U8, dim, 3, gather(s, s->confidence, shown));
     return write_file(&pictures, s, shown, draft, err);
 }
 
@@ -245,8 +247,8 @@ static void add_plane(struct pictures *pictures, struct segmentation *s, const s
     }
     static const char *const parts[] = {"", "_truth", "_prediction"};
     for (int k = 0; k < 3; k++)
-        add(pictures, arena_printf(&s->arena, "slices_%s%s", plane->name, parts[k]), dim, 3,
-            out[k]);
+        add(pictures, arena_printf(&s->arena, "slices_%s%s", plane->name, parts[k]), TENSOR_U8, dim,
+            3, out[k]);
 }
 
 static int write_slices(struct segmentation *s, const struct shown *shown,

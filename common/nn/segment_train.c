@@ -47,7 +47,23 @@ static const struct field description_fields[] = {
 };
 #undef DESCRIPTION
 
-const struct model_kind unet_kind = {"unet", description_fields};
+static int check(const void *description, struct err *err)
+{
+    const struct unet_description *is = description;
+    const struct unet_patch *patch = &is->patch;
+    TRY(unet_model_check(&is->model, err));
+    TRY(image_data_check(&is->data, err));
+    if (is->outputs != is->mask_classes && (is->outputs != 1 || is->mask_classes != 2))
+        return fail_as(err, STATUS_CONFIG, "outputs: %lld for %lld mask_classes",
+                       (long long)is->outputs, (long long)is->mask_classes);
+    if (patch->present && (patch->d > is->data.d || patch->h > is->data.h || patch->w > is->data.w))
+        return fail_as(err, STATUS_CONFIG, "patch: %lldx%lldx%lld of images of %lldx%lldx%lld",
+                       (long long)patch->d, (long long)patch->h, (long long)patch->w,
+                       (long long)is->data.d, (long long)is->data.h, (long long)is->data.w);
+    return 0;
+}
+
+const struct model_kind unet_kind = {"unet", description_fields, check};
 
 int unet_config_check(const struct unet_config *config, struct err *err)
 {

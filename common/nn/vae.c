@@ -87,7 +87,19 @@ static const struct field description_fields[] = {
      .help = "what it was trained on"},
     {0},
 };
-const struct model_kind vae_kind = {"vae", description_fields};
+
+static int check(const void *description, struct err *err)
+{
+    const struct vae_description *vae = description;
+    if (vae->model.label_channels && !vae->data.classes)
+        return fail_as(err, STATUS_CONFIG,
+                       "model.label_channels is %lld but the data set has no labels; 0 makes the "
+                       "model unconditional",
+                       (long long)vae->model.label_channels);
+    return image_data_check(&vae->data, err);
+}
+
+const struct model_kind vae_kind = {"vae", description_fields, check};
 
 /* ---- model ---------------------------------------------------------------------------------- */
 static struct layers layers_of(const struct vae_model_config *config, const char *group)
@@ -282,17 +294,6 @@ static int check_values(const struct dataset *dataset, const struct int_list *au
     return 0;
 }
 
-static int check(const struct vae_description *vae, const struct vae_config *config,
-                 const struct dataset *dataset, struct err *err)
-{
-    if (vae->model.label_channels && !vae->data.classes)
-        return fail_as(err, STATUS_CONFIG,
-                       "model.label_channels is %lld but the data set has no labels; 0 makes the "
-                       "model unconditional",
-                       (long long)vae->model.label_channels);
-    return check_values(dataset, &config->train.augment, err);
-}
-
 int vae_train(const struct training *where, const struct vae_config *config, uint64_t seed,
               const struct draft *draft, struct err *err)
 {
@@ -308,6 +309,7 @@ int vae_train(const struct training *where, const struct vae_config *config, uin
                         .user = &vae,
                         .groups = groups,
                         .group_count = 2};
-    TRY(check(&vae, config, where->dataset, err));
+    TRY(check(&vae, err));
+    TRY(check_values(where->dataset, &config->train.augment, err));
     return train(where, &task, draft, err);
 }
