@@ -357,6 +357,41 @@ static void functions_are_right_at_the_ends(void **state)
     }
 }
 
+/* In 16 channels side by side and in the rest after them, at each place of a window. */
+static void pooling_passes_over_no_nan(void **state)
+{
+    (void)state;
+    enum { CHANNELS = 19, PLACES = 4 };
+    for (int i = 0; i < LEVELS; i++) {
+        struct backend *backend = open_cpu(1, levels[i]);
+        struct plan *plan;
+        struct err err;
+        if (!backend)
+            continue;
+        struct params *params = params_new();
+        struct graph *g = graph_new(params, MODE_EVALUATE, ARRAY_PARAM);
+        val x = g_input(g, "x", F32, (struct shape){1, 1, 2, 2, CHANNELS});
+        val y = g_output(g, "y", g_max_pool(g, x, window_make(false, 2, 2, 0)));
+        assert_int_equal(plan_make(&plan, g, backend, &(struct plan_options){0}, &err), 0);
+        for (int c = 0; c < CHANNELS; c += 18)
+            for (int place = 0; place < PLACES; place++) {
+                float in[PLACES * CHANNELS], out[CHANNELS];
+                for (int k = 0; k < PLACES * CHANNELS; k++)
+                    in[k] = (float)((k / CHANNELS * 3) % 4); /* 0 3 2 1 */
+                in[place * CHANNELS + c] = NAN;
+                assert_int_equal(plan_put(plan, x, in, &err) || plan_run(plan, &err) ||
+                                     plan_get(plan, y, out, &err),
+                                 0);
+                for (int k = 0; k < CHANNELS; k++)
+                    assert_true(k == c ? isnan(out[k]) : out[k] == 3);
+            }
+        plan_free(plan);
+        graph_free(g);
+        params_free(params);
+        backend_close(backend);
+    }
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* Sums of BF16: ties go to even, up and down; what is no number stays none. Sixteen channels are
@@ -508,6 +543,7 @@ int main(void)
         cmocka_unit_test(counts_its_memory),
         cmocka_unit_test(functions_are_accurate),
         cmocka_unit_test(functions_are_right_at_the_ends),
+        cmocka_unit_test(pooling_passes_over_no_nan),
         cmocka_unit_test(gelu_is_accurate),
         {"agrees_with_the_oracle_1_thread", agrees_with_the_oracle, NULL, NULL, &threads[0]},
         {"agrees_with_the_oracle_3_threads", agrees_with_the_oracle, NULL, NULL, &threads[1]},

@@ -100,6 +100,7 @@ static void probabilities(void **state)
     OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
     open_tensors(&file, lab, &result, "probabilities.safetensors");
     const float *p = tensor_of(&file, "probabilities", TENSOR_F32, 4, FIVE);
+    assert_string_equal(tensors_meta(&file, "layout"), "[case,height,width,class]");
     for (int i = 0; i < FIVE * PIXELS; i++)
         near(p[i], 1 / (1 + exp(data.images[TEST_BEGIN * PIXELS + i] > 128 ? -3 : 3)), 1e-6);
     tensors_close(&file);
@@ -133,6 +134,7 @@ static void volumes(void **state)
     OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
     open_tensors(&file, lab, &result, "predictions.safetensors");
     const uint8_t *got = tensor_of(&file, "predictions", TENSOR_U8, 4, 1);
+    assert_string_equal(tensors_meta(&file, "layout"), "[case,depth,height,width]");
     for (int i = 0; i < 2 * PIXELS; i++)
         assert_int_equal(got[i], data.images[2 * PIXELS + i] == levels[1]);
     tensors_close(&file);

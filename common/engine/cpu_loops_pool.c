@@ -44,6 +44,7 @@ static struct view view_of(const struct loop *loop, struct pixel pixel)
                            pixel.h * window->stride[1] - window->pad[1], -window->pad[2])};
 }
 
+/* A window with a NaN has no greatest value: it gives the NaN, so that it is seen. */
 static void max_lanes(const struct loop *loop, const element *x, const struct view *view,
                       int64_t lanes, float *best, int32_t *winner)
 {
@@ -58,7 +59,7 @@ static void max_lanes(const struct loop *loop, const element *x, const struct vi
 #pragma omp simd
                 for (int64_t j = 0; j < lanes; j++) {
                     float here = load(at[j]);
-                    bool better = first || here > best[j];
+                    bool better = first || here > best[j] || isnan(here);
                     best[j] = better ? here : best[j];
                     winner[j] = better ? position : winner[j];
                 }
@@ -81,7 +82,7 @@ static void max_sixteen(const struct loop *loop, const element *x, const struct 
         for (int32_t h = view->h.begin; h < view->h.end; h++)
             for (int32_t w = view->w.begin; w < view->w.end; w++) {
                 lanes_load(&here, x + offset_of(shape, 0, d, h, w));
-                word_lanes better = (word_lanes)(here > best);
+                word_lanes better = (word_lanes)(here > best) | (word_lanes)(here != here);
                 word_lanes position = (word_lanes){0} + (uint32_t)((d * size[1] + h) * size[2] + w);
                 best_bits = (word_lanes)best;
                 here_bits = (word_lanes)here;

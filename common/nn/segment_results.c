@@ -193,8 +193,8 @@ static const char *file_of(struct arena *arena, const char *id)
     return name;
 }
 
-/* [count,d,h,w,last], without d for images and without last if it is 0 */
-static int write_whole(const struct segmentation *s, const struct draft *draft, const char *name,
+/* [count,d,h,w,last], without d for images and without last if it is 0; metadata: layout */
+static int write_whole(struct segmentation *s, const struct draft *draft, const char *name,
                        enum tensor_type type, int64_t last, const void *data, struct err *err)
 {
     const struct dataset *set = s->what->dataset;
@@ -203,7 +203,9 @@ static int write_whole(const struct segmentation *s, const struct draft *draft, 
     struct tensor tensor = segment_tensor(name, type, dim, 5, data);
     snprintf(file, sizeof file, "%s.safetensors", name);
     TRY(draft_path(draft, file, path, err));
-    return tensors_write(path, &tensor, 1, NULL, 0, err);
+    const char *meta[] = {"layout", arena_printf(&s->arena, "[case,%sheight,width%s]",
+                                                 set->d > 1 ? "depth," : "", last ? ",class" : "")};
+    return tensors_write(path, &tensor, 1, meta, 1, err);
 }
 
 static int write_predictions(struct segmentation *s, const struct draft *draft, struct err *err)

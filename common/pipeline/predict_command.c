@@ -193,7 +193,9 @@ static int write_probabilities(const struct result *result, const char *path, st
     of_volume.dims = 4;
     of_volume.dim[0] = result->d;
     memcpy(of_volume.dim + 1, of_picture.dim, 3 * sizeof *of_picture.dim);
-    return tensors_write(path, result->header ? &of_volume : &of_picture, 1, NULL, 0, err);
+    const char *meta[] = {"layout",
+                          result->header ? "[depth,height,width,class]" : "[height,width,class]"};
+    return tensors_write(path, result->header ? &of_volume : &of_picture, 1, meta, 1, err);
 }
 
 static int write_results(const struct file *file, const struct result *result, struct err *err)

@@ -66,7 +66,7 @@ is "and no run is made" "$runs" "$(sql "SELECT count(*) FROM run")"
 predict "$(newest transfer-unet)" "$set"/Test/images/*.png -o "$tmp/again" --probabilities --threads 2 >"$tmp/said"
 is "a run's number names its model" "$model" "$(cut -d' ' -f1 "$tmp/said" | sort -u)"
 is "the same again gives the same bytes" "" "$(equals "$tmp/again" "$evaluation")"
-is "and probabilities beside them" "{\"probabilities\":{\"dtype\":\"F32\",\"shape\":[20,20,1],\"data_offsets\":[0,1600]}}" \
+is "and probabilities beside them" "{\"__metadata__\":{\"layout\":\"[height,width,class]\"},\"probabilities\":{\"dtype\":\"F32\",\"shape\":[20,20,1],\"data_offsets\":[0,1600]}}" \
     "$(tail -c +9 "$tmp/again/p30.safetensors" | head -c -1600 | tr -d ' ')"
 is "only masks without being asked" "" "$(find "$tmp/new" -name '*.safetensors' -o -name '*.part')"
 

@@ -39,7 +39,8 @@ REFERENCE(max_pool)
         double most = 0;
         for (int k = 0; k < positions(w); k++) {
             struct index i = position(w, index_of(desc->out[0], e), k);
-            if (!within(desc->in[0], i) || (best >= 0 && !(x[at(desc->in[0], i)] > most)))
+            if (!within(desc->in[0], i) ||
+                (best >= 0 && !(x[at(desc->in[0], i)] > most) && !isnan(x[at(desc->in[0], i)])))
                 continue;
             best = k;
             most = x[at(desc->in[0], i)];
