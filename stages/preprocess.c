@@ -64,8 +64,11 @@ static int run(struct context *context, struct err *err)
     int status = collection_hold_out(&collection, SPLIT_TEST, config->split.test, seed, err) ||
                  collection_hold_out(&collection, SPLIT_VAL, config->split.val, seed, err) ||
                  check_leaks(&collection, config, err) ||
-                 collection_write(&collection, context->draft, err) ||
-                 keep_notes(&collection, context->run, err);
+                 collection_write(&collection, context->draft, err);
+    if (!status) {
+        integrity_note(&collection);
+        status = keep_notes(&collection, context->run, err);
+    }
     if (!status && !context->options->quiet)
         say(&collection);
     collection_free(&collection);

@@ -176,7 +176,10 @@ static void damage(void **state)
     char meta[] = META;
     meta[4] = '\x80';
     put(f, "batches.meta.txt", meta, strlen(meta));
-    expect_refusal(f, "batches.meta.txt", ": class 1 is not printable ASCII");
+    expect_refusal(f, "batches.meta.txt", ": 'a\\x80' is not UTF-8");
+    meta[4] = '\x1b';
+    put(f, "batches.meta.txt", meta, strlen(meta));
+    expect_refusal(f, "batches.meta.txt", ": the name of class 1, 'a\\x1B', is not plain text");
 }
 
 /* Labels a class, from the data set's description; the sum from numpy. */

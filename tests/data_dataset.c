@@ -97,6 +97,68 @@ static void what_is_written_is_read(void **state)
     collection_free(&c);
 }
 
+/* Of each label as many as its share, whichever they are. */
+static void check_shares(const struct collection *c, int64_t val)
+{
+    uint32_t held[10] = {0};
+    for (uint32_t i = 0; i < c->count; i++)
+        held[c->cases[i].label] += c->cases[i].split == SPLIT_VAL;
+    for (int label = 0; label < 10; label++)
+        assert_in_range(held[label], val / 10, (val + 9) / 10);
+}
+
+/* Which cases are held out hangs on their ids: one more moves itself, or takes the place of one. */
+static void held_out_by_id(void **state)
+{
+    (void)state;
+    for (int64_t train = 90; train < 130; train++) {
+        struct collection few, more;
+        struct err err;
+        int moved = 0;
+        must(shapes_make(&few, 8, 10, train, 0, 1, &err), &err);
+        must(shapes_make(&more, 8, 10, train + 1, 0, 1, &err), &err);
+        must(collection_hold_out(&few, SPLIT_VAL, 23, 5, &err), &err);
+        must(collection_hold_out(&more, SPLIT_VAL, 23, 5, &err), &err);
+        check_shares(&few, 23);
+        for (uint32_t i = 0; i < few.count; i++) {
+            assert_string_equal(few.cases[i].id, more.cases[i].id);
+            moved += few.cases[i].split != more.cases[i].split;
+        }
+        /* itself for one of its label; or its label has one more, for which another has one less */
+        if (moved > 2)
+            fail_msg("%d of %d cases moved", moved, (int)train);
+        collection_free(&few);
+        collection_free(&more);
+    }
+}
+
+static void held_out_in_any_order(void **state)
+{
+    (void)state;
+    struct collection c, turned;
+    struct err err;
+    uint32_t other = 0;
+    must(shapes_make(&c, 8, 10, 60, 0, 1, &err), &err);
+    must(shapes_make(&turned, 8, 10, 60, 0, 1, &err), &err);
+    for (uint32_t i = 0; i < 30; i++) {
+        struct raw_case one = turned.cases[i];
+        turned.cases[i] = turned.cases[59 - i];
+        turned.cases[59 - i] = one;
+    }
+    must(collection_hold_out(&c, SPLIT_VAL, 20, 5, &err), &err);
+    must(collection_hold_out(&turned, SPLIT_VAL, 20, 5, &err), &err);
+    for (uint32_t i = 0; i < 60; i++)
+        assert_int_equal(c.cases[i].split, turned.cases[59 - i].split);
+    collection_free(&turned);
+    must(shapes_make(&turned, 8, 10, 60, 0, 1, &err), &err);
+    must(collection_hold_out(&turned, SPLIT_VAL, 20, 6, &err), &err);
+    for (uint32_t i = 0; i < 60; i++)
+        other += c.cases[i].split != turned.cases[i].split;
+    assert_true(other >= 8); /* of 26.7 that two draws of 20 of 60 differ in */
+    collection_free(&c);
+    collection_free(&turned);
+}
+
 static void the_same_cases_give_the_same_artifact(void **state)
 {
     const struct fixture *f = *state;
@@ -119,8 +181,8 @@ static void cases_are_lines_of_json(void **state)
     const struct id pixels = {"2222222222222222222222222222222222222222222222222222222222222222"};
     const uint8_t image[3] = {7, 8, 9};
     const char *classes[] = {"a \"b\"", "c"};
-    struct raw_case cases[] = {{"x", SPLIT_TEST, 1, &source, &pixels, {0}, image, NULL},
-                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, {0}, image, NULL}};
+    struct raw_case cases[] = {{"x", SPLIT_TEST, 1, &source, &pixels, {0}, image, NULL, 0, 0},
+                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, {0}, image, NULL, 0, 0}};
     struct collection c = {.d = 3,
                            .h = 1,
                            .w = 1,
@@ -162,8 +224,8 @@ static void volumes_keep_their_values_and_spacing(void **state)
     const float one[4] = {-1.5f, 1e-30f, 3e30f, 0}, two[4] = {1, 2, 3, 4};
     const uint8_t mask[4] = {0, 1, MASK_IGNORE, 1};
     const char *names[] = {"background", "foreground"};
-    struct raw_case cases[] = {{"x", SPLIT_VAL, -1, NULL, &pixels, {5, 6, 7}, one, mask},
-                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, {0}, two, mask}};
+    struct raw_case cases[] = {{"x", SPLIT_VAL, -1, NULL, &pixels, {5, 6, 7}, one, mask, 0, 0},
+                               {"y", SPLIT_TRAIN, -1, NULL, &pixels, {0}, two, mask, 0, 0}};
     struct collection c = {.d = 2,
                            .h = 2,
                            .w = 1,
@@ -385,6 +447,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(what_is_written_is_read),       CASE(the_same_cases_give_the_same_artifact),
+        cmocka_unit_test(held_out_by_id),    cmocka_unit_test(held_out_in_any_order),
         CASE(cases_are_lines_of_json),       CASE(cases_that_do_not_fit),
         CASE(spacings_that_are_none),        CASE(volumes_keep_their_values_and_spacing),
         CASE(tensors_that_do_not_fit),       CASE(pixels_without_a_class),

@@ -149,7 +149,7 @@ static void camvid_frames(void **state)
     struct arena arena = {0};
     const char **names, **paths;
     int count;
-    must(camvid_sources(&names, &paths, &count, f->folder, &arena, &err), &err);
+    must(camvid_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
     assert_int_equal(count, 3 + 8);
     assert_string_equal(names[1], "val.txt");
     assert_string_equal(names[4], "trainannot/a.png");
@@ -221,7 +221,7 @@ static void names_in_lists(void **state)
     struct arena arena = {0};
     const char **names, **paths;
     int count;
-    must(folder_sources(&names, &paths, &count, f->folder, &usual, &arena, &err), &err);
+    must(folder_sources(&names, &paths, &count, f->folder, &usual, false, &arena, &err), &err);
     assert_int_equal(count, 2 + 6);
     assert_string_equal(names[0], "train.txt");
     assert_string_equal(names[1], "test.txt");
@@ -282,6 +282,7 @@ static void masks_among_the_images_of_a_split(void **state)
     struct collection c;
     struct err err;
     must(folder_remove(path_of(f, "Test"), &err), &err);
+    must(folder_remove(path_of(f, "train"), &err), &err);
     put_image(f, "Train/a.png", 4);
     put_mask(f, "Train/a_mask.png", 0, 1);
     must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
@@ -327,7 +328,7 @@ static void folders_that_are_wrong(void **state)
 {
     const struct fixture *f = *state;
     const struct folder_spec photos = {"photo", "mask", "", two, 2, 0};
-    expect_refusal(f, &photos, STATUS_BAD_DATA, "'@/Train/photo/' holds no PNG or JPEG");
+    expect_refusal(f, &photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
     put(f, "train.txt", "x\n");
     expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/x[.png|.jpg|.jpeg]' in '@'");
     put(f, "train.txt", "x.png\n");
@@ -343,12 +344,23 @@ static void folders_that_are_wrong(void **state)
     const char **names, **paths;
     int count;
     struct err err;
-    assert_int_equal(folder_sources(&names, &paths, &count, f->folder, &usual, &arena, &err), -1);
+    assert_int_equal(folder_sources(&names, &paths, &count, f->folder, &usual, false, &arena, &err),
+                     -1);
     expect_error(f, &err, STATUS_MISSING, "cannot find 'masks/x.png' in '@'");
     arena_free(&arena);
     unlink(path_of(f, "train.txt"));
+    expect_refusal(f, &photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
     folder_remove(path_of(f, "Train"), &err);
-    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'train.txt' or a folder 'Train' in '@'");
+    expect_refusal(f, &photos, STATUS_MISSING,
+                   "cannot find 'train.txt' or a folder 'Train' in '@', which has 'Test'");
+    unlink(path_of(f, "images/x.jpg"));
+    expect_refusal(f, &usual, STATUS_MISSING,
+                   "cannot find 'train.txt', a folder 'Train', or a PNG or JPEG to train on in "
+                   "'@/images'");
+    folder_remove(path_of(f, "masks"), &err);
+    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'masks' in '@'");
+    folder_remove(f->folder, &err);
+    expect_refusal(f, &usual, STATUS_MISSING, "cannot find the folder '@'");
 }
 
 static void classes_that_are_wrong(void **state)
@@ -372,6 +384,294 @@ static void classes_that_are_wrong(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect_refusal(f, &bad[i].spec, STATUS_CONFIG, bad[i].text);
+}
+
+/* ---- names as people write them ------------------------------------------------------------- */
+
+static uint32_t cases_of(const struct collection *c, enum split split)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->count; i++)
+        count += c->cases[i].split == split;
+    return count;
+}
+
+static void put_pair(const struct fixture *f, const char *name, int first)
+{
+    char path[64];
+    snprintf(path, sizeof path, "images/%s.png", name);
+    put_image(f, path, first);
+    snprintf(path, sizeof path, "masks/%s.png", name);
+    put_mask(f, path, 0, 1);
+}
+
+static void drop(const struct fixture *f, const char *name)
+{
+    struct err err;
+    must(folder_remove(path_of(f, name), &err), &err);
+}
+
+static void lists_by_other_names(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const lists[][2] = {
+        {"VAL.TXT", "test.txt"}, {"valid.txt", "Testing.txt"}, {"Validation.txt", "TEST.txt"}};
+    for (int i = 0; i < 3; i++)
+        put_pair(f, (const char *const[]){"x", "y", "z"}[i], i);
+    put(f, "Training.txt", "\xEF\xBB\xBFx\r\n"); /* as an editor on Windows saves it */
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct collection c;
+        struct err err;
+        put(f, lists[i][0], "y\n");
+        put(f, lists[i][1], " z \n");
+        must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+        assert_int_equal(c.count, 3);
+        expect_case(&c.cases[0], "x", SPLIT_TRAIN, 0, 0, 1);
+        expect_case(&c.cases[1], "y", SPLIT_VAL, 1, 0, 1);
+        expect_case(&c.cases[2], "z", SPLIT_TEST, 2, 0, 1);
+        collection_free(&c);
+        unlink(path_of(f, lists[i][0]));
+        unlink(path_of(f, lists[i][1]));
+    }
+    put(f, "train.txt", "x\n");
+    expect_refusal(f, &usual, STATUS_BAD_DATA,
+                   "'Training.txt' and 'train.txt' in '@' are both called after one split");
+}
+
+/* What a list keeps for validation or the test is never trained on. */
+static void the_rest_is_for_training(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    static const char *const odd[] = {"test_ids.csv", "my-val.txt", "Test", "dev.lst"};
+    for (int i = 0; i < 4; i++)
+        put_pair(f, (const char *const[]){"w", "x", "y", "z"}[i], i);
+    drop(f, "Train");
+    drop(f, "Test");
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    assert_int_equal(cases_of(&c, SPLIT_TRAIN), 4); /* without a list: all */
+    expect_case(&c.cases[3], "z", SPLIT_TRAIN, 3, 0, 1);
+    collection_free(&c);
+    put(f, "val.txt", "x\n");
+    put(f, "test.txt", "z.png\n");
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 4);
+    expect_case(&c.cases[0], "x", SPLIT_VAL, 1, 0, 1);
+    expect_case(&c.cases[1], "z", SPLIT_TEST, 3, 0, 1);
+    expect_case(&c.cases[2], "w", SPLIT_TRAIN, 0, 0, 1);
+    expect_case(&c.cases[3], "y", SPLIT_TRAIN, 2, 0, 1);
+    collection_free(&c);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        char text[256];
+        put(f, odd[i], "w\n");
+        snprintf(text, sizeof text,
+                 "'@/%s' seems to list a split, but lists are called train.txt, val.txt and "
+                 "test.txt; without a train.txt its cases would be trained on",
+                 odd[i]);
+        expect_refusal(f, &usual, STATUS_BAD_DATA, text);
+        unlink(path_of(f, odd[i]));
+    }
+    put(f, "latest.txt", "w\n"); /* no word of it is a split's */
+    must(folder_make(path_of(f, "Train/images"), &err), &err);
+    expect_refusal(f, &usual, STATUS_BAD_DATA,
+                   "lists and folders both part '@', and no list says what is for training");
+}
+
+static void folders_by_other_names(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const folders[][2] = {{"training/Photo", "training/mask"},
+                                             {"VALID/photo", "VALID/mask"},
+                                             {"testing/photo", "testing/Mask"}};
+    const struct folder_spec spec = {"photo", "mask", "", two, 2, 0};
+    struct collection c;
+    struct err err;
+    drop(f, "Train");
+    drop(f, "Test");
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        for (int k = 0; k < 2; k++) {
+            must(folder_make(path_of(f, folders[i][k]), &err), &err);
+            snprintf(path, sizeof path, "%s/a.png", folders[i][k]);
+            if (k)
+                put_mask(f, path, 0, 1);
+            else
+                put_image(f, path, i);
+        }
+    }
+    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 3);
+    expect_case(&c.cases[0], "train-a", SPLIT_TRAIN, 0, 0, 1);
+    expect_case(&c.cases[1], "val-a", SPLIT_VAL, 1, 0, 1);
+    expect_case(&c.cases[2], "test-a", SPLIT_TEST, 2, 0, 1);
+    collection_free(&c);
+    must(folder_make(path_of(f, "Test/photo"), &err), &err);
+    expect_refusal(f, &spec, STATUS_BAD_DATA,
+                   "'Test' and 'testing' in '@' are both called after one split");
+}
+
+static void endings_in_any_case_and_hidden_files(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    drop(f, "Train");
+    drop(f, "Test");
+    put_image(f, "images/x.PNG", 1);
+    put_mask(f, "masks/x.Png", 0, 1);
+    put_image(f, "images/IMG_7.JPEG", 2);
+    put_mask(f, "masks/img_7.PNG", 0, 0);
+    put(f, "images/._x.PNG", "a Mac's"); /* AppleDouble: no picture */
+    put(f, "images/.DS_Store", "");
+    put(f, "images/Thumbs.db", "");
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 2);
+    expect_case(&c.cases[0], "IMG_7", SPLIT_TRAIN, 2, 0, 0);
+    expect_case(&c.cases[1], "x", SPLIT_TRAIN, 1, 0, 1);
+    assert_null(strstr(c.notes[0], "images/")); /* but 'train' and 'trainannot' */
+    collection_free(&c);
+    put(f, "train.txt", "X\nimg_7.jpeg\n");
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    expect_case(&c.cases[0], "X", SPLIT_TRAIN, 1, 0, 1);
+    expect_case(&c.cases[1], "img_7", SPLIT_TRAIN, 2, 0, 0);
+    collection_free(&c);
+    put_mask(f, "masks/X.png", 0, 0); /* the very name comes first */
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    expect_case(&c.cases[0], "X", SPLIT_TRAIN, 1, 0, 0);
+    collection_free(&c);
+}
+
+/* The only note; NULL: there is none. */
+static void expect_note(const struct collection *c, const char *text)
+{
+    assert_int_equal(c->note_count, text != NULL);
+    if (text)
+        assert_string_equal(c->notes[0], text);
+}
+
+static void what_is_not_used_is_counted(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    drop(f, "Train");
+    drop(f, "Test");
+    put_pair(f, "x", 1);
+    put(f, "train.txt", "x\n");
+    drop(f, "train");
+    drop(f, "trainannot");
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    expect_note(&c, NULL);
+    collection_free(&c);
+    put_image(f, "images/y.JPG", 2);
+    put_mask(f, "masks/z.png", 0, 1);
+    put_mask(f, "masks/y.png", 0, 1);
+    for (int i = 0; i < 5; i++)
+        put(f,
+            (const char *const[]){"images/b.tif", "images/a.bmp", "notes.txt", "images/c.gif",
+                                  "images/d.webp"}[i],
+            "");
+    must(folder_make(path_of(f, "images/more/deep"), &err), &err);
+    put_image(f, "images/more/q.png", 2);
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 1);
+    expect_note(&c, "not used: 1 image ('images/y.JPG'), 2 masks ('masks/y.png', "
+                    "'masks/z.png'), 1 folder ('images/more'), 5 other files ('notes.txt', "
+                    "'images/a.bmp', 'images/b.tif', ...)");
+    collection_free(&c);
+}
+
+static void an_image_is_not_its_own_mask(void **state)
+{
+    const struct fixture *f = *state;
+    const struct folder_spec same = {"images", "images", "", two, 2, 0},
+                             linked = {"images", "link", "", two, 2, 0};
+    static const char text[] = "'@/images/x.png' is its own mask: masks must lie in another folder "
+                               "than images, or be told apart by a suffix";
+    drop(f, "Train");
+    drop(f, "Test");
+    put_mask(f, "images/x.png", 0, 1); /* could pass for a mask */
+    expect_refusal(f, &same, STATUS_BAD_DATA, text);
+    put(f, "train.txt", "x\n");
+    expect_refusal(f, &same, STATUS_BAD_DATA, text);
+    assert_int_equal(symlink("images", path_of(f, "link")), 0);
+    expect_refusal(f, &linked, STATUS_BAD_DATA, text);
+    struct collection c;
+    struct err err;
+    put_camvid(f);
+    put(f, "train.txt", "CamVid/train/a.png CamVid/train/a.png\n");
+    assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+    assert_non_null(strstr(err.text, "/train/a.png' is its own mask"));
+}
+
+/* gas_mask.png is an image of a gas mask, as it has a mask; lost_mask.png is one of nothing. */
+static void images_that_end_in_the_suffix(void **state)
+{
+    const struct fixture *f = *state;
+    const struct folder_spec spec = {"images", "images", "_mask", two, 2, 0};
+    struct collection c;
+    struct err err;
+    drop(f, "Train");
+    drop(f, "Test");
+    put_image(f, "images/gas_mask.png", 1);
+    put_mask(f, "images/gas_mask_mask.png", 0, 1);
+    put_image(f, "images/plain.jpg", 2);
+    put_mask(f, "images/plain_MASK.png", 0, 0);
+    put_mask(f, "images/lost_mask.png", 0, 0);
+    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 2);
+    expect_case(&c.cases[0], "gas_mask", SPLIT_TRAIN, 1, 0, 1);
+    expect_case(&c.cases[1], "plain", SPLIT_TRAIN, 2, 0, 0);
+    expect_note(&c, "not used: 1 mask ('images/lost_mask.png'), 3 folders "
+                    "('masks', 'train', 'trainannot')");
+    collection_free(&c);
+}
+
+static void names_in_utf8(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const classes[] = {"fundo", "c\xc3\xa9lula"};
+    const struct folder_spec spec = {"images", "masks", "", classes, 2, 0};
+    struct collection c;
+    struct err err;
+    drop(f, "Train");
+    drop(f, "Test");
+    put_pair(f, "c\xc3\xa9lula \xe7\xb4\xb0\xe8\x83\x9e", 1);
+    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    expect_case(&c.cases[0], "c\xc3\xa9lula \xe7\xb4\xb0\xe8\x83\x9e", SPLIT_TRAIN, 1, 0, 1);
+    assert_string_equal(c.mask_classes[1], "c\xc3\xa9lula");
+    collection_free(&c);
+    put_image(f, "images/c\xe9lula.png", 1); /* Latin-1 */
+    expect_refusal(f, &spec, STATUS_BAD_DATA,
+                   "'@/images/c\\xE9lula.png': the name is not plain text in UTF-8");
+    put(f, "train.txt", "c\xe9lula\n");
+    expect_refusal(f, &spec, STATUS_BAD_DATA, "line 1 of '@/train.txt': 'c\\xE9lula' is not UTF-8");
+}
+
+static void listed_files_that_are_not_there(void **state)
+{
+    const struct fixture *f = *state;
+    const struct fit skipping = {.skip_bad = true};
+    struct collection c;
+    struct err err;
+    put_pair(f, "x", 1);
+    put_image(f, "images/z.png", 1);
+    put(f, "train.txt", "w\nx\ny.png\nz\n");
+    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/w[.png|.jpg|.jpeg]' in '@'");
+    must(folder_read(&c, f->folder, &usual, &skipping, &err), &err);
+    assert_int_equal(c.count, 1);
+    assert_int_equal(c.skipped_count, 3);
+    assert_string_equal(c.skipped[0].reason, "'images/w[.png|.jpg|.jpeg]': is not there");
+    assert_string_equal(c.skipped[2].id, "z");
+    assert_string_equal(c.skipped[2].reason, "'masks/z.png': is not there");
+    collection_free(&c);
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    must(folder_sources(&names, &paths, &count, f->folder, &usual, true, &arena, &err), &err);
+    assert_int_equal(count, 1 + 3); /* the list, both of x, the image of z */
+    arena_free(&arena);
 }
 
 /* ---- real data: numbers from Pillow and numpy over the same files ---------------------------- */
@@ -441,6 +741,15 @@ int main(void)
         CASE(values_that_are_no_class),
         CASE(folders_that_are_wrong),
         CASE(classes_that_are_wrong),
+        CASE(lists_by_other_names),
+        CASE(the_rest_is_for_training),
+        CASE(folders_by_other_names),
+        CASE(endings_in_any_case_and_hidden_files),
+        CASE(what_is_not_used_is_counted),
+        CASE(an_image_is_not_its_own_mask),
+        CASE(images_that_end_in_the_suffix),
+        CASE(names_in_utf8),
+        CASE(listed_files_that_are_not_there),
         cmocka_unit_test(real_camvid),
         cmocka_unit_test(real_vessels),
     };

@@ -165,6 +165,35 @@ static void reads_plain_and_packed_files(void **state)
     collection_free(&c);
 }
 
+/* As `cat a.gz b.gz` makes it: the parts meet in the header, in the data, and at nothing. */
+static void gzip_of_several_members(void **state)
+{
+    struct fixture *f = *state;
+    const size_t cuts[] = {2, 20, 0, 0};
+    uint8_t whole[ROOM], packed[ROOM];
+    size_t length = f->file[TRAIN_IMAGES].length, from = 0, out = 0;
+    memcpy(whole, f->file[TRAIN_IMAGES].bytes, length);
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        struct fixture part = {0};
+        part.file[0].length = i == 3 ? length - from : cuts[i];
+        memcpy(part.file[0].bytes, whole + from, part.file[0].length);
+        from += part.file[0].length;
+        pack(&part, 0);
+        memcpy(packed + out, part.file[0].bytes, part.file[0].length);
+        out += part.file[0].length;
+    }
+    memcpy(f->file[TRAIN_IMAGES].bytes, packed, out);
+    f->file[TRAIN_IMAGES].length = out;
+    struct collection c;
+    struct err err;
+    if (read_fixture(&c, f, &err))
+        fail_msg("%s", err.text);
+    check_fixture(&c);
+    collection_free(&c);
+    f->file[TRAIN_IMAGES].length = out - 3;
+    expect_failure(f, STATUS_BAD_DATA, "ends early", "");
+}
+
 static void an_unpacked_file_named_gz_is_read(void **state)
 {
     struct fixture *f = *state;
@@ -360,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(reads_plain_and_packed_files),
+        CASE(gzip_of_several_members),
         CASE(an_unpacked_file_named_gz_is_read),
         CASE(missing_files_say_how_to_fetch),
         CASE(truncated_files),

@@ -74,26 +74,26 @@ static void what_is_in_a_data_set(void **state)
     const uint8_t first[2] = {0, 1}, second[2] = {1, 255}, third[2] = {1, 1};
     const char *classes[] = {"cat", "a \"dog\""}, *masks[] = {"background", "foreground"};
     struct raw_case cases[] = {
-        {"u", SPLIT_TEST, 1, NULL, &a, {1, 5, 7}, image, first},
-        {"v", SPLIT_TRAIN, 0, NULL, &b, {1, 5, 7}, image, second},
-        {"w", SPLIT_TRAIN, 0, NULL, &a, {1, 9, 2}, image, third},
-        {"x", SPLIT_VAL, -1, NULL, &b, {0}, image, first},
-        {"y", SPLIT_TRAIN, 1, NULL, &d, {1, 4, 8}, image, second},
-        {"z", SPLIT_TRAIN, 1, NULL, &a, {1, 5, 7}, image, third},
+        {"u", SPLIT_TEST, 1, NULL, &a, {1, 5, 7}, image, first, 0, 0},
+        {"v", SPLIT_TRAIN, 0, NULL, &b, {1, 5, 7}, image, second, 9, 2},
+        {"w", SPLIT_TRAIN, 0, NULL, &a, {1, 9, 2}, image, third, 0, 0},
+        {"x", SPLIT_VAL, -1, NULL, &b, {0}, image, first, 0, 0},
+        {"y", SPLIT_TRAIN, 1, NULL, &d, {1, 4, 8}, image, second, 12, 3},
+        {"z", SPLIT_TRAIN, 1, NULL, &a, {1, 5, 7}, image, third, 0, 0},
     };
     struct skipped_case skipped[] = {{"s", "'s.jpg': a GIF"}, {"t", "'t.png': 1x1"}};
-    const struct collection c = {.d = 1,
-                                 .h = 1,
-                                 .w = 2,
-                                 .c = 1,
-                                 .count = 6,
-                                 .cases = cases,
-                                 .skipped_count = 2,
-                                 .skipped = skipped,
-                                 .class_count = 2,
-                                 .classes = classes,
-                                 .mask_class_count = 2,
-                                 .mask_classes = masks};
+    struct collection c = {.d = 1,
+                           .h = 1,
+                           .w = 2,
+                           .c = 1,
+                           .count = 6,
+                           .cases = cases,
+                           .skipped_count = 2,
+                           .skipped = skipped,
+                           .class_count = 2,
+                           .classes = classes,
+                           .mask_class_count = 2,
+                           .mask_classes = masks};
     expect_json(*state, &c,
                 "{\"cases\":{\"train\":4,\"val\":1,\"test\":1},\n"
                 "\"sizes\":[\n{\"d\":1,\"h\":5,\"w\":7,\"c\":1,\"cases\":3},\n"
@@ -106,6 +106,9 @@ static void what_is_in_a_data_set(void **state)
                 "\"mask_pixels\":{\n\"train\":{\"background\":0,\"foreground\":6,\"ignore\":2},\n"
                 "\"val\":{\"background\":1,\"foreground\":1,\"ignore\":0},\n"
                 "\"test\":{\"background\":1,\"foreground\":1,\"ignore\":0}},\n"
+                "\"absent\":[\"background\"],\n"
+                "\"cut\":[\n{\"id\":\"v\",\"voxels\":2,\"of\":9},\n"
+                "{\"id\":\"y\",\"voxels\":3,\"of\":12}],\n"
                 "\"equal\":[\n[\"train/v\",\"val/x\"],\n[\"train/w\",\"train/z\",\"test/u\"]],\n"
                 "\"skipped\":[\n{\"id\":\"s\",\"reason\":\"'s.jpg': a GIF\"},\n"
                 "{\"id\":\"t\",\"reason\":\"'t.png': 1x1\"}]}\n");
@@ -114,11 +117,17 @@ static void what_is_in_a_data_set(void **state)
     assert_int_equal(err.status, STATUS_BAD_DATA);
     assert_string_equal(err.text, "'train/v' and 'val/x' are the same image; 2 images are in more "
                                   "than one split");
+    integrity_note(&c);
+    assert_int_equal(c.note_count, 2);
+    assert_string_equal(c.notes[0],
+                        "the size cuts voxels of a class off 2 cases, most off 'y': 3 of 12");
+    assert_string_equal(c.notes[1], "the train split has nothing of class 'background'");
+    arena_free(&c.arena);
 }
 
 static void without_labels_and_masks(void **state)
 {
-    struct raw_case one = {"u", SPLIT_TEST, -1, NULL, &a, {0}, image, NULL};
+    struct raw_case one = {"u", SPLIT_TEST, -1, NULL, &a, {0}, image, NULL, 0, 0};
     const struct collection c = {.d = 1, .h = 1, .w = 2, .c = 1, .count = 1, .cases = &one};
     expect_json(*state, &c,
                 "{\"cases\":{\"train\":0,\"val\":0,\"test\":1},\n"
@@ -126,13 +135,42 @@ static void without_labels_and_masks(void **state)
                 "\"equal\":[],\n\"skipped\":[]}\n");
 }
 
+/* Of labels, and of masks in which all of a class has no voxel left. */
+static void classes_that_are_not_trained_on(void **state)
+{
+    (void)state;
+    const uint8_t mask[2] = {2, MASK_IGNORE};
+    const char *classes[] = {"cat", "dog"}, *masks[] = {"c\xc3\xa9lula", "b", "c"};
+    struct raw_case cases[] = {{"u", SPLIT_TEST, 0, NULL, &a, {0}, image, mask, 0, 0},
+                               {"v", SPLIT_TRAIN, 1, NULL, &b, {0}, image, mask, 0, 0}};
+    struct collection c = {.d = 1,
+                           .h = 1,
+                           .w = 2,
+                           .c = 1,
+                           .count = 2,
+                           .cases = cases,
+                           .class_count = 2,
+                           .classes = classes,
+                           .mask_class_count = 3,
+                           .mask_classes = masks};
+    integrity_note(&c);
+    assert_int_equal(c.note_count, 1);
+    assert_string_equal(c.notes[0],
+                        "the train split has nothing of class 'cat', 'c\xc3\xa9lula', 'b'");
+    cases[1].split = SPLIT_TEST; /* nothing is trained */
+    c.note_count = 0;
+    integrity_note(&c);
+    assert_int_equal(c.note_count, 0);
+    arena_free(&c.arena);
+}
+
 static void copies_inside_a_split_leak_nothing(void **state)
 {
     (void)state;
-    struct raw_case cases[] = {{"u", SPLIT_TEST, -1, NULL, &a, {0}, image, NULL},
-                               {"v", SPLIT_TRAIN, -1, NULL, &b, {0}, image, NULL},
-                               {"w", SPLIT_TEST, -1, NULL, &a, {0}, image, NULL},
-                               {"x", SPLIT_TRAIN, -1, NULL, &b, {0}, image, NULL}};
+    struct raw_case cases[] = {{"u", SPLIT_TEST, -1, NULL, &a, {0}, image, NULL, 0, 0},
+                               {"v", SPLIT_TRAIN, -1, NULL, &b, {0}, image, NULL, 0, 0},
+                               {"w", SPLIT_TEST, -1, NULL, &a, {0}, image, NULL, 0, 0},
+                               {"x", SPLIT_TRAIN, -1, NULL, &b, {0}, image, NULL, 0, 0}};
     struct collection c = {.d = 1, .h = 1, .w = 2, .c = 1, .count = 4, .cases = cases};
     struct err err;
     must(integrity_check_leaks(&c, &err), &err);
@@ -240,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_is_in_a_data_set),
         CASE(without_labels_and_masks),
+        cmocka_unit_test(classes_that_are_not_trained_on),
         cmocka_unit_test(copies_inside_a_split_leak_nothing),
         CASE(planted_copies_are_found),
         cmocka_unit_test(the_shape_is_part_of_the_image),

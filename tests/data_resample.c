@@ -167,7 +167,9 @@ static void intensities_agree_with_numpy(void **state)
         const float *want = need(*state, "intensity", kinds[i].name)->data;
         struct volume volume = volume_of(values->data, 4, 5, 6);
         struct err err;
-        must(volume_normalise(&volume, kinds[i].kind, kinds[i].low, kinds[i].high, &err), &err);
+        const struct volume_spec spec = {
+            .intensity = kinds[i].kind, .low = kinds[i].low, .high = kinds[i].high};
+        must(volume_normalise(&volume, &spec, &err), &err);
         for (size_t k = 0; k < 120; k++)
             near((double)volume.voxels[k], (double)want[k], 2e-6 * fmax(1, (double)fabsf(want[k])));
         volume_free(&volume);
@@ -180,16 +182,62 @@ static void percentiles_of_few_voxels(void **state)
     const float voxels[5] = {-3, 8, -7, 0, 2}; /* sorted: -7 -3 0 2 8 */
     struct volume volume = volume_of(voxels, 1, 1, 5);
     struct err err;
-    must(volume_normalise(&volume, INTENSITY_PERCENTILE, 0, 100, &err), &err);
+    struct volume_spec spec = {.intensity = INTENSITY_PERCENTILE, .low = 0, .high = 100};
+    must(volume_normalise(&volume, &spec, &err), &err);
     const double want[5] = {4, 15, 0, 7, 9};
     for (int i = 0; i < 5; i++)
         near((double)volume.voxels[i], want[i] / 15, 1e-6);
     volume_free(&volume);
     volume = volume_of(voxels, 5, 1, 1);
-    must(volume_normalise(&volume, INTENSITY_PERCENTILE, 25, 75, &err), &err); /* -3 and 2 */
+    spec.low = 25, spec.high = 75; /* -3 and 2 */
+    must(volume_normalise(&volume, &spec, &err), &err);
     const double clipped[5] = {0, 1, 0, 0.6, 1};
     for (int i = 0; i < 5; i++)
         near((double)volume.voxels[i], clipped[i], 1e-6);
+    volume_free(&volume);
+}
+
+/* By hand: of {0, 2, 4, 0, 6} and of {2, 4, 6}. */
+static void statistics_of_all_or_of_what_is_not_zero(void **state)
+{
+    (void)state;
+    const float voxels[5] = {0, 2, 4, 0, 6};
+    const struct {
+        struct volume_spec spec;
+        double want[5];
+    } cases[] = {
+        /* mean 2.4, variance 56 / 5 - 2.4 * 2.4 */
+        {{.intensity = INTENSITY_ZSCORE, .within = WITHIN_ALL},
+         {-2.4 / sqrt(5.44), -0.4 / sqrt(5.44), 1.6 / sqrt(5.44), -2.4 / sqrt(5.44),
+          3.6 / sqrt(5.44)}},
+        /* mean 4, variance 8 / 3 */
+        {{.intensity = INTENSITY_ZSCORE, .within = WITHIN_NONZERO},
+         {0, -sqrt(1.5), 0, 0, sqrt(1.5)}},
+        {{.intensity = INTENSITY_ZSCORE}, {0, -sqrt(1.5), 0, 0, sqrt(1.5)}},
+        {{.intensity = INTENSITY_PERCENTILE, .low = 0, .high = 100, .within = WITHIN_ALL},
+         {0, 1 / 3.0, 2 / 3.0, 0, 1}},
+        {{.intensity = INTENSITY_PERCENTILE, .low = 0, .high = 100}, {0, 1 / 3.0, 2 / 3.0, 0, 1}},
+        {{.intensity = INTENSITY_PERCENTILE, .low = 0, .high = 50, .within = WITHIN_NONZERO},
+         {0, 0, 1, 0, 1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct volume volume = volume_of(voxels, 1, 1, 5);
+        struct err err;
+        must(volume_normalise(&volume, &cases[i].spec, &err), &err);
+        for (int k = 0; k < 5; k++)
+            near((double)volume.voxels[k], cases[i].want[k], 1e-6);
+        volume_free(&volume);
+    }
+    /* where 0 is a value like the others it stays 0, though others are below */
+    const float signs[4] = {-8, 0, 8, 4};
+    struct volume volume = volume_of(signs, 1, 2, 2);
+    const struct volume_spec spec = {
+        .intensity = INTENSITY_PERCENTILE, .low = 0, .high = 100, .within = WITHIN_NONZERO};
+    struct err err;
+    must(volume_normalise(&volume, &spec, &err), &err);
+    near((double)volume.voxels[0], 0, 0);
+    near((double)volume.voxels[1], 0, 0);
+    near((double)volume.voxels[3], 0.75, 1e-6);
     volume_free(&volume);
 }
 
@@ -201,10 +249,13 @@ static void nothing_to_normalise_by(void **state)
     for (int i = 0; i < 3; i++) {
         struct volume volume = volume_of(volumes[i], 1, 2, 2);
         struct err err;
-        assert_int_equal(volume_normalise(&volume, INTENSITY_ZSCORE, 0, 0, &err), -1);
+        const struct volume_spec zscore = {.intensity = INTENSITY_ZSCORE},
+                                 percentile = {
+                                     .intensity = INTENSITY_PERCENTILE, .low = 1, .high = 99};
+        assert_int_equal(volume_normalise(&volume, &zscore, &err), -1);
         assert_int_equal(err.status, STATUS_BAD_DATA);
         if (i < 2)
-            assert_int_equal(volume_normalise(&volume, INTENSITY_PERCENTILE, 1, 99, &err), -1);
+            assert_int_equal(volume_normalise(&volume, &percentile, &err), -1);
         assert_int_equal(err.status, STATUS_BAD_DATA);
         volume_free(&volume);
     }
@@ -280,9 +331,11 @@ static void what_is_padded(void **state)
         {.size = {1, 2, 4}},
         {.intensity = INTENSITY_RANGE, .low = 2, .high = 6, .size = {1, 2, 4}},
         {.intensity = INTENSITY_ZSCORE, .size = {1, 2, 4}},
+        {.intensity = INTENSITY_ZSCORE, .size = {1, 2, 4}, .within = WITHIN_ALL},
     };
-    const double fill[] = {-2, 0, 0};
-    for (int i = 0; i < 3; i++) {
+    /* of all voxels: mean 2.5, variance 54 / 4 - 6.25; air around the patient, not the mean */
+    const double fill[] = {-2, 0, 0, (double)(float)(-4.5 / sqrt(7.25))};
+    for (int i = 0; i < 4; i++) {
         struct volume v = volume_of(voxels, 1, 2, 2);
         struct err err;
         must(volume_prepare(&v, &specs[i], &err), &err);
@@ -304,6 +357,7 @@ int main(void)
         cmocka_unit_test(spacings_that_do_not_fit),
         cmocka_unit_test(intensities_agree_with_numpy),
         cmocka_unit_test(percentiles_of_few_voxels),
+        cmocka_unit_test(statistics_of_all_or_of_what_is_not_zero),
         cmocka_unit_test(nothing_to_normalise_by),
         cmocka_unit_test(the_place_in_the_world_stays),
         cmocka_unit_test(what_is_padded),

@@ -166,7 +166,7 @@ static void a_decathlon_folder(void **state)
     struct arena arena = {0};
     const char **names, **paths;
     int count;
-    must(volumes_sources(&names, &paths, &count, f->folder, &arena, &err), &err);
+    must(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
     assert_int_equal(count, 7);
     for (int i = 0; i < count; i++) {
         assert_string_equal(names[i], want[i]);
@@ -197,7 +197,7 @@ static void a_folder_of_volumes(void **state)
     struct arena arena = {0};
     const char **names, **paths;
     int count;
-    must(volumes_sources(&names, &paths, &count, f->folder, &arena, &err), &err);
+    must(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
     assert_int_equal(count, 4);
     for (int i = 0; i < count; i++)
         assert_string_equal(names[i], want[i]);
@@ -248,8 +248,6 @@ static void masks_follow_their_images(void **state)
     collection_free(&c);
 }
 
-/* ---- what is wrong -------------------------------------------------------------------------- */
-
 static void refused(const struct fixture *f, const struct volume_spec *spec, bool skip_bad,
                     enum status status, const char *piece)
 {
@@ -261,6 +259,292 @@ static void refused(const struct fixture *f, const struct volume_spec *spec, boo
         fail_msg("'%s' expected in: %s", piece, err.text);
     assert_int_equal(err.status, status);
 }
+
+/* ---- as people write them ------------------------------------------------------------------- */
+
+/* What a list keeps for validation or the test is never trained on, whatever it is called. */
+static void lists_by_other_names(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const vals[] = {"val.txt", "Validation.txt", "VALID.TXT", "dev.txt"};
+    struct collection c;
+    struct err err;
+    char path[PATH_BYTES];
+    put_decathlon(f);
+    for (size_t i = 0; i < sizeof vals / sizeof *vals; i++) {
+        put_text(f, vals[i],
+                 "\xEF\xBB\xBF"
+                 "b\r\n"); /* as an editor on Windows saves it */
+        must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+        assert_int_equal(c.count, 3);
+        check_case(&c, 0, "b", SPLIT_VAL, 1);
+        check_case(&c, 1, "a", SPLIT_TRAIN, 0);
+        check_case(&c, 2, "c", SPLIT_TRAIN, 2);
+        collection_free(&c);
+        must(path_join(path, f->folder, vals[i], &err), &err);
+        unlink(path);
+    }
+    put_text(f, "testing.txt", "a\n");
+    put_text(f, "Training.txt", "c\n");
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 2);
+    check_case(&c, 0, "c", SPLIT_TRAIN, 2);
+    check_case(&c, 1, "a", SPLIT_TEST, 0);
+    collection_free(&c);
+    put_text(f, "test.txt", "b\n");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA,
+            "'test.txt' and 'testing.txt' in '/tmp/volumes-test-");
+    must(path_join(path, f->folder, "testing.txt", &err), &err);
+    unlink(path);
+    must(path_join(path, f->folder, "Training.txt", &err), &err);
+    unlink(path);
+    put_text(f, "val-ids.csv", "b\n");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "/val-ids.csv' seems to list a split, but lists");
+}
+
+/* Numbers to names or names to numbers; a class "ignore" is none. */
+static void labels_of_both_kinds(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const bad[][2] = {
+        {"{\"background\": 0, \"all\": [1, 2], \"core\": 2}", "'all' is a region of several"},
+        {"{\"background\": 0, \"a\": 2}", "'labels' has no name for class 1 of 2"},
+        {"{\"a\": 0, \"b\": 0}", "'a' and 'b' are both class 0"},
+        {"{\"a\": 0, \"b\": -1}", "'labels': 'b' has no number from 0 to 255"},
+        {"{\"a\": 0, \"b\": 1.0}", "'labels': 'b' has no number from 0 to 255"},
+        {"{\"0\": \"a\", \"one\": \"b\"}", "'labels': 'one' has no number from 0 to 255"},
+    };
+    char json[512];
+    struct collection c;
+    struct err err;
+    put_decathlon(f);
+    put_text(f, "dataset.json",
+             "\xEF\xBB\xBF{\"labels\": {\"ignore\": 2, \"c\xc3\xa9lula\": 1, \"background\": 0},"
+             "\"training\": [" PAIR("a") "]}");
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.mask_class_count, 2);
+    assert_string_equal(c.mask_classes[0], "background");
+    assert_string_equal(c.mask_classes[1], "c\xc3\xa9lula");
+    for (int i = 0; i < VOXELS; i++)
+        assert_int_equal(c.cases[0].mask[i], i % 3 == 2 ? MASK_IGNORE : i % 3);
+    collection_free(&c);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(json, sizeof json, "{\"labels\": %s, \"training\": [" PAIR("a") "]}", bad[i][0]);
+        put_text(f, "dataset.json", json);
+        refused(f, &as_it_is, false, STATUS_BAD_DATA, bad[i][1]);
+    }
+}
+
+static void an_nnunet_folder(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    put_folders(f);
+    put_case(f, "imagesTr/b_0000.nii.gz", "labelsTr/b.nii.gz", 1);
+    put_case(f, "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz", 0);
+    put_case(f, "imagesTr/c_0000.nii.gz", NULL, 2);
+#define VERSION2 "\"labels\": {\"background\": 0, \"x\": 1, \"y\": 2}, \"numTraining\": 2, "
+    put_text(f, "dataset.json",
+             "{" VERSION2 "\"channel_names\": {\"0\": \"CT\"}, \"file_ending\": \".nii.gz\"}");
+    put_text(f, "val.txt", "b\n");
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 2);
+    check_case(&c, 0, "b", SPLIT_VAL, 1);
+    check_case(&c, 1, "a", SPLIT_TRAIN, 0);
+    assert_int_equal(c.note_count, 1);
+    assert_string_equal(c.notes[0], "not used: 1 image ('imagesTr/c_0000.nii.gz')");
+    collection_free(&c);
+    put_text(f, "dataset.json", "{" VERSION2 "\"file_ending\": \".png\"}");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "'file_ending' is '.png'; .nii.gz, .nii");
+    put_text(f, "dataset.json",
+             "{" VERSION2 "\"file_ending\": \".nii.gz\", "
+             "\"channel_names\": {\"0\": \"T1\", \"1\": \"T2\"}}");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "'channel_names' has 2 channels");
+    /* of version 1: a list, without the channel's number */
+    put_text(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("a") ", " PAIR("b") "]}");
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    check_case(&c, 1, "a", SPLIT_TRAIN, 0);
+    collection_free(&c);
+}
+
+static void endings_in_any_case(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const want[] = {"ONE.NII", "Three.HDR", "Three.IMG", "two.Nii.GZ"};
+    static const char *const plain[] = {"1.nii", "3.hdr", "3.img", "2.nii.gz"};
+    struct collection c;
+    struct err err;
+    char from[PATH_BYTES], to[PATH_BYTES];
+    put_case(f, "1.nii", NULL, 1);
+    put_case(f, "3.hdr", NULL, 3);
+    put_case(f, "2.nii.gz", NULL, 2);
+    for (int i = 0; i < 4; i++) {
+        must(path_join(from, f->folder, plain[i], &err), &err);
+        must(path_join(to, f->folder, want[i], &err), &err);
+        assert_int_equal(rename(from, to), 0);
+    }
+    put_text(f, "._two.nii.gz", "a Mac's");
+    put_text(f, "four.mgz", "");
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 3);
+    check_case(&c, 0, "ONE", SPLIT_TRAIN, 1);
+    check_case(&c, 1, "Three", SPLIT_TRAIN, 3);
+    check_case(&c, 2, "two", SPLIT_TRAIN, 2);
+    assert_int_equal(c.note_count, 1);
+    assert_string_equal(c.notes[0], "not used: 1 other file ('four.mgz')");
+    collection_free(&c);
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    must(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
+    assert_int_equal(count, 4);
+    for (int i = 0; i < count; i++)
+        assert_string_equal(names[i], want[i]);
+    arena_free(&arena);
+}
+
+/* A slope of 1/255 or a program that interpolates leaves classes a little off a whole number. */
+static void classes_that_are_floats(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    float classes[VOXELS];
+    struct nifti_content file = {.size = {W, H, D}, .type = DT_FLOAT32, .voxels = classes};
+    for (int i = 0; i < VOXELS; i++)
+        classes[i] = (float)(i % 3) + (i % 2 ? 1e-6f : -1e-7f);
+    put_decathlon(f);
+    put_volume(f, "labelsTr/a.nii.gz", &file);
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    check_case(&c, 0, "a", SPLIT_TRAIN, 0);
+    collection_free(&c);
+    classes[4] = 1.01f;
+    put_volume(f, "labelsTr/a.nii.gz", &file);
+    refused(f, &as_it_is, false, STATUS_BAD_DATA,
+            "labelsTr/a.nii.gz': voxel (1, 1, 0) (w, h, d in RAS+) is 1.01; a class from 0 to 2");
+}
+
+/* In microns, millimetres or metres: a part in a thousand is the same everywhere. */
+static void spacings_in_any_unit(void **state)
+{
+    const struct fixture *f = *state;
+    const float voxels[VOXELS] = {1, 2};
+    const float unit[] = {5e-4f, 1e-3f, 0.05f, 1, 250};
+    struct collection c;
+    struct err err;
+    for (size_t i = 0; i < sizeof unit / sizeof *unit; i++) {
+        float u = unit[i], off = 1.002f * u, near_by = 1.0005f * u;
+        struct nifti_content file = {.size = {W, H, D}, .type = DT_FLOAT32, .voxels = voxels};
+        const float one[3][4] = {{u, 0, 0, 0}, {0, u, 0, 0}, {0, 0, u, 0}};
+        memcpy(file.affine, one, sizeof one);
+        put_volume(f, "a.nii", &file);
+        file.affine[1][1] = near_by;
+        put_volume(f, "b.nii", &file);
+        must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+        for (int k = 0; k < 3; k++)
+            near(c.spacing[k] / (double)u, 1, 1e-6);
+        char number[32], whole[32];
+        snprintf(number, sizeof number, "%.6g", c.spacing[1]); /* as it was meant */
+        snprintf(whole, sizeof whole, "%.17g", strtod(number, NULL));
+        snprintf(number, sizeof number, "%.17g", c.spacing[1]);
+        assert_string_equal(number, whole);
+        collection_free(&c);
+        file.affine[1][1] = off;
+        put_volume(f, "b.nii", &file);
+        refused(f, &as_it_is, false, STATUS_BAD_DATA, "preprocess.spacing brings volumes to one");
+        const struct volume_spec spaced = {.spacing = {(double)u, (double)u, (double)u}};
+        must(volumes_read(&c, f->folder, &spaced, false, &err), &err);
+        collection_free(&c);
+    }
+}
+
+/* Of fine voxels far from the origin: as exact as a float's coordinates are. */
+static void masks_of_fine_voxels(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    uint8_t classes[VOXELS] = {0, 1, 2};
+    struct nifti_content file = {.size = {W, H, D}, .type = DT_UINT8, .voxels = classes};
+    const float fine[3][4] = {{1e-4f, 0, 0, 90}, {0, 1e-4f, 0, 0}, {0, 0, 1e-4f, 0}};
+    put_decathlon(f);
+    put_text(f, "train.txt", "a\n");
+    memcpy(file.affine, fine, sizeof fine);
+    put_volume(f, "imagesTr/a.nii.gz", &file);
+    file.affine[0][3] = 90 + 7.62939453125e-6f; /* the next float */
+    put_volume(f, "labelsTr/a.nii.gz", &file);
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    collection_free(&c);
+    file.affine[0][3] = 90.0005f;
+    put_volume(f, "labelsTr/a.nii.gz", &file);
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "a corner lies 0.000504 mm from that of");
+}
+
+/* A size that is too small takes classes away: counted, before anything is learnt. */
+static void a_size_that_cuts_classes_off(void **state)
+{
+    const struct fixture *f = *state;
+    const struct volume_spec small = {.size = {D, H, 1}}, large = {.size = {D + 1, H, W}};
+    struct collection c;
+    struct err err;
+    int64_t there[3] = {0}, kept[3] = {0};
+    put_decathlon(f);
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < VOXELS; i++) { /* of a row of three the one in the middle stays */
+            there[k] += (i + k) % 3 > 0;
+            kept[k] += i % W == 1 && (i + k) % 3 > 0;
+        }
+    must(volumes_read(&c, f->folder, &small, false, &err), &err);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(c.cases[k].labelled, there[k]);
+        assert_int_equal(c.cases[k].cut, there[k] - kept[k]);
+    }
+    collection_free(&c);
+    must(volumes_read(&c, f->folder, &large, false, &err), &err);
+    for (int k = 0; k < 3; k++)
+        assert_int_equal(c.cases[k].cut, 0);
+    collection_free(&c);
+}
+
+static void listed_volumes_that_are_not_there(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const files[] = {"labelsTr/b.nii.gz", "imagesTr/b.nii.gz"};
+    struct collection c;
+    struct err err;
+    char path[PATH_BYTES];
+    put_decathlon(f);
+    for (int i = 0; i < 2; i++) {
+        must(path_join(path, f->folder, files[i], &err), &err);
+        unlink(path);
+        refused(f, &as_it_is, false, STATUS_MISSING, files[i]);
+        must(volumes_read(&c, f->folder, &as_it_is, true, &err), &err);
+        assert_int_equal(c.count, 2);
+        check_case(&c, 1, "c", SPLIT_TRAIN, 2);
+        assert_string_equal(c.skipped[0].id, "b");
+        assert_non_null(strstr(c.skipped[0].reason, "': is not there"));
+        collection_free(&c);
+    }
+    struct arena arena = {0};
+    const char **names, **paths;
+    int count;
+    must(volumes_sources(&names, &paths, &count, f->folder, true, &arena, &err), &err);
+    assert_int_equal(count, 1 + 4);
+    arena_free(&arena);
+}
+
+static void an_image_is_not_its_own_mask(void **state)
+{
+    const struct fixture *f = *state;
+    put_decathlon(f);
+    put_text(f, "dataset.json",
+             "{" LABELS ", \"training\": [{\"image\": \"labelsTr/a.nii.gz\", "
+             "\"label\": \"./labelsTr/a.nii.gz\"}]}");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "/labelsTr/a.nii.gz' is its own mask");
+}
+
+/* ---- what is wrong -------------------------------------------------------------------------- */
 
 static void descriptions_that_are_wrong(void **state)
 {
@@ -298,19 +582,20 @@ static void descriptions_that_are_wrong(void **state)
         refused(f, &as_it_is, true, STATUS_BAD_DATA, bad[i].piece);
     }
     put_text(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
-    refused(f, &as_it_is, true, STATUS_MISSING, "imagesTr/x.nii.gz");
+    refused(f, &as_it_is, false, STATUS_MISSING, "imagesTr/x.nii.gz");
+    refused(f, &as_it_is, true, STATUS_MISSING, "no case of split 'train' can be read");
     struct arena arena = {0};
     const char **names, **paths;
     struct err err;
     int count;
-    assert_int_equal(volumes_sources(&names, &paths, &count, f->folder, &arena, &err), -1);
+    assert_int_equal(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
 
     char known[PATH_BYTES];
     must(path_join(known, f->folder, "Task04_Hippocampus", &err), &err);
     must(folder_make(known, &err), &err);
     put_text(f, "Task04_Hippocampus/dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
-    assert_int_equal(volumes_sources(&names, &paths, &count, known, &arena, &err), -1);
+    assert_int_equal(volumes_sources(&names, &paths, &count, known, false, &arena, &err), -1);
     assert_non_null(strstr(err.text, "(scripts/fetch-data Task04_Hippocampus -d "));
     arena_free(&arena);
 }
@@ -336,7 +621,8 @@ static void folders_without_volumes(void **state)
     put_text(f, "a.nii", "no volume");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "a.nii': the file ends early");
     put_text(f, "a\tb.nii", "");
-    refused(f, &as_it_is, false, STATUS_BAD_DATA, "the name is not printable ASCII");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA,
+            "/a\\x09b.nii': the name is not plain text in UTF-8");
     struct collection c;
     struct err err;
     assert_int_equal(volumes_read(&c, "/nowhere", &as_it_is, false, &err), -1);
@@ -536,6 +822,16 @@ int main(void)
         IN_FOLDER(a_decathlon_folder),
         IN_FOLDER(a_folder_of_volumes),
         IN_FOLDER(masks_follow_their_images),
+        IN_FOLDER(lists_by_other_names),
+        IN_FOLDER(labels_of_both_kinds),
+        IN_FOLDER(an_nnunet_folder),
+        IN_FOLDER(endings_in_any_case),
+        IN_FOLDER(classes_that_are_floats),
+        IN_FOLDER(spacings_in_any_unit),
+        IN_FOLDER(masks_of_fine_voxels),
+        IN_FOLDER(a_size_that_cuts_classes_off),
+        IN_FOLDER(listed_volumes_that_are_not_there),
+        IN_FOLDER(an_image_is_not_its_own_mask),
         IN_FOLDER(descriptions_that_are_wrong),
         IN_FOLDER(lists_that_are_wrong),
         IN_FOLDER(folders_without_volumes),

@@ -75,13 +75,18 @@ struct arena_chunk {
     _Alignas(ALIGN) unsigned char data[];
 };
 
-void *arena_alloc(struct arena *arena, size_t size)
+/* NULL: out of memory. */
+static void *arena_take(struct arena *arena, size_t size)
 {
+    if (size > SIZE_MAX - ALIGN - sizeof(struct arena_chunk))
+        return NULL;
     size = (size + ALIGN - 1) / ALIGN * ALIGN;
     struct arena_chunk *chunk = arena->chunk;
     if (!chunk || chunk->size - chunk->used < size) {
         size_t room = size > CHUNK ? size : CHUNK;
-        chunk = xcalloc(1, sizeof *chunk + room);
+        chunk = calloc(1, sizeof *chunk + room);
+        if (!chunk)
+            return NULL;
         chunk->size = room;
         chunk->next = arena->chunk;
         arena->chunk = chunk;
@@ -90,6 +95,22 @@ void *arena_alloc(struct arena *arena, size_t size)
     chunk->used += size;
     arena->bytes += size;
     return p;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    void *p = arena_take(arena, size);
+    if (!p)
+        out_of_memory(size);
+    return p;
+}
+
+int arena_block(void **out, struct arena *arena, size_t count, size_t size, struct err *err)
+{
+    size_t total = 0;
+    bool fits = !__builtin_mul_overflow(count, size, &total);
+    *out = fits ? arena_take(arena, total) : NULL;
+    return *out ? 0 : fail(err, "out of memory: %zu x %zu bytes", count, size);
 }
 
 char *arena_strndup(struct arena *arena, const char *text, size_t length)

@@ -23,6 +23,8 @@ struct arena {
     size_t bytes; /* handed out so far */
 };
 void *arena_alloc(struct arena *arena, size_t size);
+/* The same for what grows with the data: out of memory is STATUS_FAILED with the size. */
+int arena_block(void **out, struct arena *arena, size_t count, size_t size, struct err *err);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_printf(struct arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -36,6 +36,13 @@ char *number_text(char buf[NUMBER_TEXT], double value);
 
 bool starts_with(const char *text, const char *prefix);
 bool ends_with(const char *text, const char *suffix);
+/* The same, where the case of ASCII letters does not count. */
+bool ends_like(const char *text, const char *suffix);
+
+/* Well-formed UTF-8 (RFC 3629)? "" is. */
+bool text_is_utf8(const char *text);
+/* The same without control characters and separators of lines: can be shown, and be a name. */
+bool text_is_plain(const char *text);
 
 /* Edit distance (Levenshtein), for "did you mean". */
 size_t edit_distance(const char *a, const char *b);

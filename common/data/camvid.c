@@ -1,5 +1,7 @@
 #include "data/listing.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 static const char *const classes[] = {"sky",  "building", "pole", "road",       "pavement", "tree",
@@ -14,10 +16,7 @@ static const char *inside(const char *path)
     if (!found)
         return NULL;
     found += strlen(mark);
-    for (const char *p = found; *p; p++)
-        if (*p < ' ' || *p > '~' || strncmp(p, "..", 2) == 0)
-            return NULL;
-    return *found ? found : NULL;
+    return *found && text_is_plain(found) && !strstr(found, "..") ? found : NULL;
 }
 
 static int add_line(struct listing *listing, struct listed *one, char *line, const void *user,
@@ -55,11 +54,11 @@ static int list_camvid(struct listing *out, const char *folder, struct arena *ar
 }
 
 int camvid_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   struct arena *arena, struct err *err)
+                   bool skip_bad, struct arena *arena, struct err *err)
 {
     struct listing listing;
     TRY(list_camvid(&listing, folder, arena, err));
-    return listing_sources(names, paths, count, &listing, arena, err);
+    return listing_sources(names, paths, count, &listing, skip_bad, arena, err);
 }
 
 int camvid_read(struct collection *out, const char *folder, const struct fit *fit, struct err *err)
@@ -71,6 +70,8 @@ int camvid_read(struct collection *out, const char *folder, const struct fit *fi
     int status = list_camvid(&listing, folder, &out->arena, err);
     if (!status)
         status = listing_read(out, &listing, fit, err);
+    if (!status)
+        listing_unused(out, &listing, is_picture, NULL, 0);
     if (status)
         collection_free(out);
     return status;

@@ -1,8 +1,8 @@
 #include "data/listing.h"
 
 #include "base/file.h"
+#include "base/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -12,7 +12,7 @@ enum {
     CHANNELS = 3,
     RECORD = 1 + CHANNELS * PIXELS
 };
-enum { MOST_RECORDS = 1000000, META_BYTES = 1 << 16 };
+enum { MOST_RECORDS = 1000000 };
 static const char meta_name[] = "batches.meta.txt", test_name[] = "test_batch.bin";
 
 int cifar10_sources(const char ***names, const char ***paths, int *count, const char *folder,
@@ -36,36 +36,36 @@ int cifar10_sources(const char ***names, const char ***paths, int *count, const 
     return 0;
 }
 
-/* Ten names, one a line; empty lines may follow. */
+/* Ten names, one a line; empty lines count for nothing. */
 static int read_classes(struct collection *out, const char *path, struct err *err)
 {
-    char *text, *rest = NULL;
+    char **lines;
     size_t length;
-    TRY(file_read(&text, &length, path, META_BYTES, err));
-    out->classes = arena_alloc(&out->arena, CLASSES * sizeof *out->classes);
     uint32_t count = 0;
-    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+    TRY(lines_read(&lines, &length, path, &out->arena, err));
+    out->classes = arena_alloc(&out->arena, CLASSES * sizeof *out->classes);
+    for (size_t i = 0; i < length; i++) {
+        if (!*lines[i])
+            continue;
+        if (!text_is_plain(lines[i]))
+            return fail_as(err, STATUS_BAD_DATA,
+                           "'%s': the name of class %u, '%.100s', is not "
+                           "plain text",
+                           path, count, name_shown(lines[i], &out->arena));
         if (count < CLASSES)
-            out->classes[count] = arena_strdup(&out->arena, line);
+            out->classes[count] = lines[i];
         count++;
     }
-    free(text);
     out->class_count = CLASSES;
     if (count != CLASSES)
         return fail_as(err, STATUS_BAD_DATA, "'%s' has %u names of classes, expected %d", path,
                        count, CLASSES);
-    for (uint32_t i = 0; i < CLASSES; i++)
-        for (const char *p = out->classes[i]; *p; p++)
-            if (*p < ' ' || *p > '~')
-                return fail_as(err, STATUS_BAD_DATA, "'%s': class %u is not printable ASCII", path,
-                               i);
     return 0;
 }
 
-static void add_record(struct collection *out, enum split split, uint32_t number,
+static void add_record(struct collection *out, enum split split, uint32_t number, uint8_t *image,
                        const uint8_t *record, const struct id *source)
 {
-    uint8_t *image = arena_alloc(&out->arena, CHANNELS * PIXELS);
     struct id *pixels = arena_alloc(&out->arena, sizeof *pixels);
     for (int k = 0; k < CHANNELS; k++)
         for (int i = 0; i < PIXELS; i++)
@@ -100,9 +100,11 @@ static int read_batch(struct collection *out, enum split split, uint32_t *number
 {
     struct mapping map;
     TRY(map_open(&map, path, err));
-    int status = check_batch(&map, path, err);
+    size_t count = map.length / RECORD;
+    void *images;
+    int status = check_batch(&map, path, err) ||
+                 arena_block(&images, &out->arena, count, CHANNELS * PIXELS, err);
     if (!status) {
-        size_t count = map.length / RECORD;
         struct raw_case *cases = arena_alloc(&out->arena, (out->count + count) * sizeof *cases);
         if (out->count)
             memcpy(cases, out->cases, out->count * sizeof *cases);
@@ -110,10 +112,11 @@ static int read_batch(struct collection *out, enum split split, uint32_t *number
         struct id *source = arena_alloc(&out->arena, sizeof *source);
         *source = sha256_of(map.data, map.length);
         for (size_t i = 0; i < count; i++)
-            add_record(out, split, (*number)++, map.data + i * RECORD, source);
+            add_record(out, split, (*number)++, (uint8_t *)images + i * CHANNELS * PIXELS,
+                       map.data + i * RECORD, source);
     }
     map_close(&map);
-    return status;
+    return status ? -1 : 0;
 }
 
 static int read_all(struct collection *out, const char *folder, int batches, struct err *err)

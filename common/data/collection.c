@@ -57,9 +57,14 @@ struct id volume_hash(int32_t d, int32_t h, int32_t w, const float *voxels)
 
 /* ---- hold out ------------------------------------------------------------------------------- */
 
+/* A train case, and its draw: of the seed and its id alone, so that no other case changes it. */
+struct ticket {
+    struct raw_case *one;
+    uint64_t draw;
+};
 /* The train cases of one label, and how many of them go. */
 struct stratum {
-    uint32_t *cases, count, quota;
+    uint32_t count, quota;
     uint64_t remainder;
 };
 
@@ -96,45 +101,52 @@ static int check_free(const struct collection *collection, enum split to, int64_
     return 0;
 }
 
+static struct ticket ticket_of(struct raw_case *one, enum split to, uint64_t seed)
+{
+    char *name = xprintf("data/hold-out/%s/%s", split_names[to], one->id);
+    struct stream stream = stream_new(seed, name);
+    free(name);
+    uint64_t high = stream_u32(&stream);
+    return (struct ticket){one, high << 32 | stream_u32(&stream)};
+}
+
+/* By label, then the lowest draws first. */
+static int by_draw(const void *a, const void *b)
+{
+    const struct ticket *x = a, *y = b;
+    if (x->one->label != y->one->label)
+        return x->one->label < y->one->label ? -1 : 1;
+    if (x->draw != y->draw)
+        return x->draw < y->draw ? -1 : 1;
+    return strcmp(x->one->id, y->one->id);
+}
+
 int collection_hold_out(struct collection *collection, enum split to, int64_t count, uint64_t seed,
                         struct err *err)
 {
     TRY(check_free(collection, to, count, err));
     uint32_t groups = collection->class_count + 1, total = 0; /* group 0: no label */
     struct stratum *strata = xcalloc(groups, sizeof *strata);
-    uint32_t *cases = xcalloc(collection->count, sizeof *cases);
+    struct ticket *tickets = xcalloc(collection->count, sizeof *tickets);
     for (uint32_t i = 0; i < collection->count; i++)
-        if (collection->cases[i].split == SPLIT_TRAIN)
-            strata[collection->cases[i].label + 1].count++, total++;
-    if (count < 0 || count > total) {
-        free(strata);
-        free(cases);
-        return fail_as(err, STATUS_CONFIG,
-                       "cannot hold out %lld cases for %s: the train split has %u",
-                       (long long)count, to == SPLIT_TEST ? "the test" : "validation", total);
-    }
-    for (uint32_t g = 0, begin = 0; g < groups; g++) {
-        strata[g].cases = cases + begin;
-        begin += strata[g].count;
-        strata[g].count = 0;
-    }
-    for (uint32_t i = 0; i < collection->count; i++) {
-        struct stratum *stratum = &strata[collection->cases[i].label + 1];
-        if (collection->cases[i].split == SPLIT_TRAIN)
-            stratum->cases[stratum->count++] = i;
-    }
-    if (count)
+        if (collection->cases[i].split == SPLIT_TRAIN) {
+            tickets[total++] = ticket_of(&collection->cases[i], to, seed);
+            strata[collection->cases[i].label + 1].count++;
+        }
+    int status = 0;
+    if (count < 0 || count > total)
+        status =
+            fail_as(err, STATUS_CONFIG, "cannot hold out %lld cases for %s: the train split has %u",
+                    (long long)count, to == SPLIT_TEST ? "the test" : "validation", total);
+    else if (count)
         set_quotas(strata, groups, (uint32_t)count, total);
-    struct stream stream =
-        stream_new(seed, to == SPLIT_TEST ? "data/hold-out/test" : "data/hold-out");
-    for (uint32_t g = 0; g < groups; g++) {
-        stream_shuffle(&stream, strata[g].cases, strata[g].count);
+    qsort(tickets, total, sizeof *tickets, by_draw);
+    for (uint32_t g = 0, begin = 0; !status && g < groups; begin += strata[g++].count)
         for (uint32_t i = 0; i < strata[g].quota; i++)
-            collection->cases[strata[g].cases[i]].split = to;
-    }
+            tickets[begin + i].one->split = to;
     free(strata);
-    free(cases);
-    return 0;
+    free(tickets);
+    return status;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -218,41 +230,50 @@ static struct tensor shaped(const struct collection *collection, const char *nam
     return tensor;
 }
 
+/* Their cases in order, one after the other. */
+static void gather(void *images, void *masks, int32_t *labels, const struct collection *collection,
+                   const struct raw_case **order)
+{
+    size_t voxels = (size_t)collection->d * (size_t)collection->h * (size_t)collection->w;
+    size_t size = voxels * (size_t)collection->c * pixel_size(collection->pixel);
+    for (uint32_t i = 0; i < collection->count; i++) {
+        memcpy((uint8_t *)images + i * size, order[i]->image, size);
+        if (masks)
+            memcpy((uint8_t *)masks + i * voxels, order[i]->mask, voxels);
+        labels[i] = order[i]->label;
+    }
+}
+
 static int write_tensors(const struct collection *collection, const struct raw_case **order,
                          const char *path, struct err *err)
 {
     uint32_t count = collection->count;
     bool labelled = false, masked = count && order[0]->mask;
     bool floats = collection->pixel == PIXEL_F32;
-    struct tensor images =
-        shaped(collection, "images", floats ? TENSOR_F32 : TENSOR_U8, collection->c);
-    struct tensor masks = shaped(collection, "masks", TENSOR_U8, 0);
-    struct tensor labels = {"labels", TENSOR_I32, 1, {count}, NULL, count * sizeof(int32_t)};
-    size_t image_size = count ? images.bytes / count : 0,
-           mask_size = count ? masks.bytes / count : 0;
-    uint8_t *image = xmalloc(images.bytes), *mask = xmalloc(masked ? masks.bytes : 0);
-    int32_t *label = xcalloc(count, sizeof *label);
-    for (uint32_t i = 0; i < count; i++) {
-        memcpy(image + i * image_size, order[i]->image, image_size);
-        if (masked)
-            memcpy(mask + i * mask_size, order[i]->mask, mask_size);
-        label[i] = order[i]->label;
-        labelled |= label[i] >= 0;
+    struct tensor items[] = {
+        shaped(collection, "images", floats ? TENSOR_F32 : TENSOR_U8, collection->c),
+        {"labels", TENSOR_I32, 1, {count}, NULL, count * sizeof(int32_t)},
+        shaped(collection, "masks", TENSOR_U8, 0)};
+    void *images, *masks = NULL;
+    TRY(block_alloc(&images, items[0].bytes, NULL, err));
+    if (masked && block_alloc(&masks, items[2].bytes, NULL, err)) {
+        block_free(images, items[0].bytes, NULL);
+        return -1;
     }
-    images.data = image;
-    labels.data = label;
-    masks.data = mask;
-    struct tensor items[3];
-    size_t n = 0;
-    items[n++] = images;
-    if (labelled)
-        items[n++] = labels;
-    if (masked)
-        items[n++] = masks;
+    int32_t *labels = xcalloc(count, sizeof *labels);
+    gather(images, masks, labels, collection, order);
+    for (uint32_t i = 0; i < count; i++)
+        labelled |= labels[i] >= 0;
+    items[0].data = images;
+    items[1].data = labels;
+    items[2].data = masks;
+    if (!labelled)
+        items[1] = items[2];
+    size_t n = 1 + (size_t)labelled + (size_t)masked;
     int status = tensors_write(path, items, n, NULL, 0, err);
-    free(image);
-    free(label);
-    free(mask);
+    block_free(images, items[0].bytes, NULL);
+    block_free(masks, items[2].bytes, NULL);
+    free(labels);
     return status;
 }
 

@@ -46,6 +46,7 @@ struct raw_case {
     int32_t size[3];         /* d, h, w before any resize; zeros: as the collection */
     const void *image;       /* d*h*w*c of the collection's pixel */
     const uint8_t *mask;     /* d*h*w class indices or MASK_IGNORE, or NULL */
+    int64_t labelled, cut;   /* voxels of a class above 0, and those of them that a size cut off */
 };
 struct skipped_case {
     const char *id, *reason;
@@ -130,9 +131,9 @@ struct pets_spec {
     enum pets_boundary boundary; /* foreground only */
 };
 /* The files that would be read, lists first, for the recipe: paths in arena, names relative to
- * folder. */
+ * folder. With skip_bad those that are not there are left out. */
 int pets_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                 struct arena *arena, struct err *err);
+                 bool skip_bad, struct arena *arena, struct err *err);
 int pets_read(struct collection *out, const char *folder, const struct pets_spec *spec,
               const struct fit *fit, struct err *err);
 
@@ -143,15 +144,18 @@ int pets_read(struct collection *out, const char *folder, const struct pets_spec
  * becomes MASK_IGNORE. As with all folders of pictures, sources and reading are like pets_*.
  */
 int camvid_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   struct arena *arena, struct err *err);
+                   bool skip_bad, struct arena *arena, struct err *err);
 int camvid_read(struct collection *out, const char *folder, const struct fit *fit, struct err *err);
 
 /*
  * Any folder of pictures with masks (PNG) of equal names: FOLDER/IMAGES/NAME.{png,jpg,jpeg} and
  * FOLDER/MASKS/NAME+SUFFIX.png, with FOLDER/train.txt (and val.txt, test.txt) of names; or, without
- * train.txt, FOLDER/{Train,Val,Test}/IMAGES/... and all the pictures there, sorted, their ids with
- * the split in front. A mask holds class numbers from 0. Of two classes the second may also be 255,
- * in all masks of the set or in none, and not as an entry of a palette of colours.
+ * lists, FOLDER/{Train,Val,Test}/IMAGES/... and all the pictures there, sorted, their ids with
+ * the split in front. Pictures that no list names are for training where there is no train.txt, and
+ * so are all where there is neither a list nor a folder of a split. The case of letters does not
+ * count, and lists and folders may be called as in listing.h. A mask holds class numbers from 0. Of
+ * two classes the second may also be 255, in all masks of the set or in none, and not as an entry of
+ * a palette of colours.
  */
 struct folder_spec {
     const char *images, *masks; /* "." : no folder of their own */
@@ -161,7 +165,8 @@ struct folder_spec {
     int void_value; /* in masks: no class; 0: none */
 };
 int folder_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   const struct folder_spec *spec, struct arena *arena, struct err *err);
+                   const struct folder_spec *spec, bool skip_bad, struct arena *arena,
+                   struct err *err);
 int folder_read(struct collection *out, const char *folder, const struct folder_spec *spec,
                 const struct fit *fit, struct err *err);
 
@@ -176,23 +181,26 @@ int cifar10_sources(const char ***names, const char ***paths, int *count, const 
 int cifar10_read(struct collection *out, const char *folder, int batches, struct err *err);
 
 /*
- * A folder of NIfTI-1 volumes (nifti.h), f32 [d,h,w,1]: those that FOLDER/dataset.json lists as the
- * Medical Segmentation Decathlon does (http://medicaldecathlon.com/), with masks: "labels" {"0":
+ * A folder of NIfTI-1 volumes (nifti.h), f32 [d,h,w,1]: those that FOLDER/dataset.json lists, with
+ * masks, as the Medical Segmentation Decathlon does (http://medicaldecathlon.com/): "labels" {"0":
  * "background", ...}, "training" [{"image": "./imagesTr/X.nii.gz", "label": ...}, ...] (its "test"
- * has no masks and is left out); or all that lie in FOLDER, without masks. A case is called as its
- * image, less the folder and the ending. FOLDER/train.txt (and val.txt, test.txt) of such names, with
- * or without the ending, say the splits, and what they do not name is left out; else all is train.
+ * has no masks and is left out); or as nnU-Net does from version 2 on: "labels" {"background": 0,
+ * ..., "ignore": n}, "file_ending" ".nii.gz", imagesTr/X_0000.nii.gz and labelsTr/X.nii.gz; or all
+ * that lie in FOLDER, without masks. A case is called as its image, less the folder and the ending.
+ * FOLDER/train.txt, val.txt and test.txt of such names, with or without the ending, say the splits,
+ * and what they do not name is left out; without a train.txt it is for training.
  *
  * A mask has the voxels of its image and comes to spacing and size with it: nearest, and 0 where
- * there was nothing. Without a spacing the files must agree to 1e-3 mm, without a size exactly.
+ * there was nothing. Without a spacing the files must agree to a part in a thousand, without a size
+ * exactly.
  */
 int volumes_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                    struct arena *arena, struct err *err);
+                    bool skip_bad, struct arena *arena, struct err *err);
 int volumes_read(struct collection *out, const char *folder, const struct volume_spec *spec,
                  bool skip_bad, struct err *err);
 
-/* Moves `count` cases of the train split to val or test, drawn by seed, the same share of each label
- * (as far as integers allow). More than there are is STATUS_CONFIG, and so is any for a test split
+/* Moves `count` cases of the train split to val or test, the same share of each label (as far as
+ * integers allow), drawn by seed and id: a case more moves itself, or one that it takes the place of. More than there are is STATUS_CONFIG, and so is any for a test split
  * that has cases already. */
 int collection_hold_out(struct collection *collection, enum split to, int64_t count, uint64_t seed,
                         struct err *err);

@@ -27,8 +27,17 @@ static void keep_failure(struct outcome *outcome, const struct err *err)
 {
     outcome->failed = true;
     outcome->status = err->status;
-    outcome->hard |= err->status != STATUS_BAD_DATA;
+    outcome->hard |= err->status != STATUS_BAD_DATA && err->status != STATUS_MISSING;
     outcome->text = xstrdup(err->text);
+}
+
+int outcome_missing(struct outcome *outcome, const char *file, struct err *err)
+{
+    if (err->status != STATUS_MISSING)
+        return -1;
+    outcome->hard = false;
+    outcome->file = file;
+    return fail_as(err, STATUS_MISSING, "is not there");
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
@@ -69,6 +78,8 @@ static int fail_case(const struct job *job, const struct outcome *outcome, struc
 {
     if (!outcome->file)
         return fail_as(err, outcome->status, "%s", outcome->text);
+    if (outcome->status == STATUS_MISSING)
+        return missing_file(outcome->file, job->listing->folder, job->listing->fetch, err);
     return fail_as(err, outcome->status, "'%s/%s': %s", job->listing->folder, outcome->file,
                    outcome->text);
 }
@@ -97,6 +108,8 @@ static void keep(struct collection *out, const struct job *job, uint32_t index)
                               .pixels = hash,
                               .image = (const uint8_t *)how->images + index * bytes,
                               .mask = how->masks ? how->masks + index * voxels : NULL};
+    kept->labelled = outcome->labelled;
+    kept->cut = outcome->cut;
     memcpy(kept->size, outcome->size, sizeof kept->size);
 }
 
@@ -109,7 +122,7 @@ static int check_splits(const struct collection *out, const struct job *job, str
         enum split split = job->listing->cases[i].split;
         const struct outcome *outcome = &job->outcomes[i];
         if (!kept[split])
-            return fail_as(err, STATUS_BAD_DATA,
+            return fail_as(err, outcome->status,
                            "no case of split '%s' can be read, the first because of '%s/%s': %s",
                            split_names[split], job->listing->folder, outcome->file, outcome->text);
     }

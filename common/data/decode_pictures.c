@@ -32,7 +32,8 @@ static int read_picture(struct image *out, struct outcome *outcome, enum image_f
     outcome->hard = true;
     outcome->file = NULL;
     TRY(path_join(path, listing->folder, file, err));
-    TRY(map_open(&map, path, err));
+    if (map_open(&map, path, err))
+        return outcome_missing(outcome, file, err);
     outcome->hard = false;
     outcome->file = file;
     int status = image_decode(out, form, map.data, map.length, err);
@@ -214,6 +215,27 @@ static void note_palettes(struct collection *out, const struct pictures *picture
         collection_note(out, differ);
 }
 
+static int read_all(struct collection *out, struct pictures *pictures, struct err *err)
+{
+    const struct listing *listing = pictures->listing;
+    size_t pixels = (size_t)pictures->fit.h * (size_t)pictures->fit.w;
+    void *images, *masks;
+    TRY(arena_block(&images, &out->arena, listing->count, pixels * CHANNELS, err));
+    TRY(arena_block(&masks, &out->arena, listing->count, pixels, err));
+    pictures->images = images;
+    pictures->masks = masks;
+    const struct decoding how = {.skip_bad = pictures->fit.skip_bad,
+                                 .decode = decode_case,
+                                 .user = pictures,
+                                 .images = images,
+                                 .masks = masks};
+    TRY(listing_decode(out, listing, &how, err));
+    TRY(check_foreground(pictures, err));
+    note_turned(out, pictures);
+    note_palettes(out, pictures);
+    return 0;
+}
+
 int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
                  struct err *err)
 {
@@ -221,25 +243,13 @@ int listing_read(struct collection *out, const struct listing *listing, const st
     pictures.findings = xcalloc(listing->count, sizeof *pictures.findings);
     if (!fit->h)
         find_size(&pictures);
-    size_t pixels = (size_t)pictures.fit.h * (size_t)pictures.fit.w;
     out->d = 1;
     out->h = pictures.fit.h;
     out->w = pictures.fit.w;
     out->c = CHANNELS;
-    pictures.images = arena_alloc(&out->arena, listing->count * pixels * CHANNELS);
-    pictures.masks = arena_alloc(&out->arena, listing->count * pixels);
-    const struct decoding how = {.skip_bad = fit->skip_bad,
-                                 .decode = decode_case,
-                                 .user = &pictures,
-                                 .images = pictures.images,
-                                 .masks = pictures.masks};
-    int status = listing_decode(out, listing, &how, err) || check_foreground(&pictures, err);
-    if (!status) {
-        note_turned(out, &pictures);
-        note_palettes(out, &pictures);
-    }
+    int status = read_all(out, &pictures, err);
     for (uint32_t i = 0; i < listing->count; i++)
         free(pictures.findings[i].palette);
     free(pictures.findings);
-    return status ? -1 : 0;
+    return status;
 }

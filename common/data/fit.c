@@ -67,12 +67,16 @@ int collection_fit(struct collection *collection, const struct fit *fit, struct 
                        "can be resized",
                        fit->h, fit->w, collection->d, h, w);
     size_t pixels = (size_t)fit->h * (size_t)fit->w;
+    bool masked = collection->count && collection->cases[0].mask;
+    void *images, *masks = NULL;
+    TRY(arena_block(&images, &collection->arena, collection->count, pixels * (size_t)c, err));
+    if (masked)
+        TRY(arena_block(&masks, &collection->arena, collection->count, pixels, err));
     for (uint32_t i = 0; i < collection->count; i++) {
         struct raw_case *one = &collection->cases[i];
         TRY(stop_obey(err));
-        uint8_t *image = arena_alloc(&collection->arena, pixels * (size_t)c), *mask = NULL;
-        if (one->mask)
-            mask = arena_alloc(&collection->arena, pixels);
+        uint8_t *image = (uint8_t *)images + i * pixels * (size_t)c;
+        uint8_t *mask = masked ? (uint8_t *)masks + i * pixels : NULL;
         fit_case(image, mask, fit, one->image, one->mask, h, w, c);
         memcpy(one->size, (const int32_t[]){1, h, w}, sizeof one->size);
         one->image = image;

@@ -12,18 +12,11 @@ static const char *const endings[] = {".png", ".jpg", ".jpeg"};
 struct layout {
     const struct folder_spec *spec;
     const struct mask_values *values;
-    const char *split_folder; /* "Train"; "": lists say the splits */
+    const char *image_folder, *mask_folder; /* as they are called there: "Train/images"; "" */
+    struct names images, masks;             /* what lies in them */
 };
 
 /* ---- the description ------------------------------------------------------------------------ */
-
-static bool is_path(const char *text)
-{
-    for (const char *p = text; *p; p++)
-        if (*p < ' ' || *p > '~')
-            return false;
-    return *text;
-}
 
 int class_names_check(const char *const *names, size_t count, enum status status, struct err *err)
 {
@@ -31,7 +24,8 @@ int class_names_check(const char *const *names, size_t count, enum status status
         return fail_as(err, status, "%zu classes in the masks, expected 2 to %d", count,
                        MASK_IGNORE);
     for (size_t i = 0; i < count; i++) {
-        if (!is_path(names[i]) || strpbrk(names[i], "/,\"") || strcmp(names[i], "ignore") == 0)
+        if (!*names[i] || !text_is_plain(names[i]) || strpbrk(names[i], "/,\"") ||
+            strcmp(names[i], "ignore") == 0)
             return fail_as(err, status, "class '%s' cannot be called so", names[i]);
         for (size_t j = 0; j < i; j++)
             if (strcmp(names[i], names[j]) == 0)
@@ -42,10 +36,11 @@ int class_names_check(const char *const *names, size_t count, enum status status
 
 static int check_spec(const struct folder_spec *spec, struct err *err)
 {
-    if (!is_path(spec->images) || !is_path(spec->masks))
-        return fail_as(err, STATUS_CONFIG, "'%s' is no folder's name",
-                       is_path(spec->images) ? spec->masks : spec->images);
-    if (*spec->mask_suffix && !is_path(spec->mask_suffix))
+    const char *const folders[] = {spec->images, spec->masks};
+    for (int i = 0; i < 2; i++)
+        if (!*folders[i] || !text_is_plain(folders[i]))
+            return fail_as(err, STATUS_CONFIG, "'%s' is no folder's name", folders[i]);
+    if (!text_is_plain(spec->mask_suffix))
         return fail_as(err, STATUS_CONFIG, "'%s' is no end of a file's name", spec->mask_suffix);
     TRY(class_names_check(spec->classes, spec->class_count, STATUS_CONFIG, err));
     if (spec->void_value && (size_t)spec->void_value < spec->class_count)
@@ -75,145 +70,203 @@ static const struct mask_values *values_of(const struct folder_spec *spec, struc
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-static bool there(const struct listing *listing, const char *name)
+/* "Train/images", without the parts that say nothing. */
+static const char *join(const char *folder, const char *name, struct arena *arena)
 {
-    char path[PATH_BYTES];
-    struct err err;
-    return !path_join(path, listing->folder, name, &err) && file_exists(path);
+    if (!*folder || strcmp(name, ".") == 0)
+        return *folder ? folder : strcmp(name, ".") == 0 ? "" : name;
+    return arena_printf(arena, "%s/%s", folder, name);
 }
 
-/* "Train/images/NAME", without the parts that say nothing. */
-static const char *path_in(const struct layout *layout, const char *folder, const char *name,
-                           struct arena *arena)
+static int open_one(const char **out, struct names *names, const struct listing *listing,
+                    const char *wanted, struct arena *arena, struct err *err)
 {
-    bool split = *layout->split_folder, own = strcmp(folder, ".") != 0;
-    return arena_printf(arena, "%s%s%s%s%s", layout->split_folder, split ? "/" : "",
-                        own ? folder : "", own ? "/" : "", name);
+    TRY(path_find(out, listing->folder, wanted, arena, err));
+    if (!*out)
+        return missing_file(wanted, listing->folder, NULL, err);
+    return names_read(names, listing->folder, *out, arena, err);
 }
 
-/* base as it is if `whole`, else the first of base.png, ... that is there; NULL: none is. */
-static const char *find_picture(const struct listing *listing, const char *base, bool whole,
-                                struct arena *arena)
+/* split_folder "": there are none. */
+static int open_folders(struct layout *layout, const struct listing *listing,
+                        const char *split_folder, struct arena *arena, struct err *err)
 {
-    if (whole)
-        return there(listing, base) ? base : NULL;
+    const struct folder_spec *spec = layout->spec;
+    TRY(open_one(&layout->image_folder, &layout->images, listing,
+                 join(split_folder, spec->images, arena), arena, err));
+    return open_one(&layout->mask_folder, &layout->masks, listing,
+                    join(split_folder, spec->masks, arena), arena, err);
+}
+
+/* The name as it is if that is a picture's, else the first of NAME.png, ... that is there. */
+static const char *find_picture(const struct layout *layout, const char *name, struct arena *arena)
+{
+    if (is_picture(name))
+        return names_find(&layout->images, name);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        const char *name = arena_printf(arena, "%s%s", base, endings[i]);
-        if (there(listing, name))
-            return name;
+        const char *found =
+            names_find(&layout->images, arena_printf(arena, "%s%s", name, endings[i]));
+        if (found)
+            return found;
     }
     return NULL;
 }
 
-static int add_picture(struct listing *listing, struct listed *one, const char *name,
-                       const struct layout *layout, struct arena *arena, struct err *err)
+static const char *mask_name(const struct layout *layout, const char *stem, struct arena *arena)
 {
-    const struct folder_spec *spec = layout->spec;
-    const char *stem = picture_stem(name, arena);
-    const char *base = path_in(layout, spec->images, name, arena);
-    bool whole = strcmp(stem, name) != 0;
-    one->image = find_picture(listing, base, whole, arena);
-    if (!one->image)
-        return missing_file(arena_printf(arena, "%s%s", base, whole ? "" : "[.png|.jpg|.jpeg]"),
-                            listing->folder, NULL, err);
-    one->mask = path_in(layout, spec->masks,
-                        arena_printf(arena, "%s%s.png", stem, spec->mask_suffix), arena);
+    return arena_printf(arena, "%s%s.png", stem, layout->spec->mask_suffix);
+}
+
+/* Files that are not there keep the names they should have: whoever opens them tells. */
+static void add_picture(struct listing *listing, struct listed *one, const char *name,
+                        const struct layout *layout, struct arena *arena)
+{
+    const char *image = find_picture(layout, name, arena);
+    const char *wanted = mask_name(layout, picture_stem(name, arena), arena);
+    const char *mask = names_find(&layout->masks, wanted);
+    if (!image)
+        image = is_picture(name) ? name : arena_printf(arena, "%s[.png|.jpg|.jpeg]", name);
+    one->image = join(layout->image_folder, image, arena);
+    one->mask = join(layout->mask_folder, mask ? mask : wanted, arena);
     one->values = layout->values;
     listing_add(listing, one, arena);
-    return 0;
 }
 
 static int add_line(struct listing *listing, struct listed *one, char *line, const void *user,
                     struct arena *arena, struct err *err)
 {
-    size_t length = strlen(line);
-    while (length && (line[length - 1] == ' ' || line[length - 1] == '\t'))
-        line[--length] = '\0';
+    line = line_trim(line);
     if (!name_is_plain(line))
         return line_fail(err, listing, one->list, one->line, "'%.200s' cannot be a file's name",
-                         line);
+                         name_shown(line, arena));
     one->id = picture_stem(line, arena);
-    return add_picture(listing, one, line, user, arena, err);
+    add_picture(listing, one, line, user, arena);
+    return 0;
 }
 
-/* ---- a folder a split ----------------------------------------------------------------------- */
+/* ---- all that lie in a folder --------------------------------------------------------------- */
 
-/* The pictures in a folder, sorted; masks that lie among them are passed over. */
-static int read_folder(const char ***out, size_t *count, const struct listing *listing,
-                       const char *folder, const struct folder_spec *spec, struct arena *arena,
-                       struct err *err)
+static int by_image(const void *a, const void *b)
 {
-    char path[PATH_BYTES];
-    TRY(path_join(path, listing->folder, folder, err));
-    char **names;
-    size_t all;
-    bool mixed = *spec->mask_suffix && strcmp(spec->images, spec->masks) == 0;
-    if (folder_names(&names, &all, path, arena, err))
-        return err->status == STATUS_MISSING ? missing_file(folder, listing->folder, NULL, err)
-                                             : -1;
-    *out = arena_alloc(arena, all * sizeof **out);
-    *count = 0;
-    for (size_t i = 0; i < all; i++) {
-        const char *stem = picture_stem(names[i], arena);
-        if (strcmp(stem, names[i]) != 0 && !(mixed && ends_with(stem, spec->mask_suffix)))
-            (*out)[(*count)++] = names[i];
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Among the images: not an image itself, which would have a mask. */
+static bool is_mask(const struct layout *layout, const char *name, struct arena *arena)
+{
+    const char *suffix = layout->spec->mask_suffix, *stem = picture_stem(name, arena);
+    return *suffix && strcmp(layout->image_folder, layout->mask_folder) == 0 &&
+           ends_like(stem, suffix) && !names_find(&layout->masks, mask_name(layout, stem, arena));
+}
+
+/* All but those that are listed already; prefix: of ids. */
+static int add_all(struct listing *listing, enum split split, const char *prefix,
+                   const struct layout *layout, struct arena *arena, struct err *err)
+{
+    const struct names *names = &layout->images;
+    uint32_t listed = listing->count;
+    const char **taken = arena_alloc(arena, listed * sizeof *taken);
+    for (uint32_t i = 0; i < listed; i++)
+        taken[i] = listing->cases[i].image;
+    if (listed)
+        qsort(taken, listed, sizeof *taken, by_image);
+    for (size_t i = 0; i < names->count; i++) {
+        const char *name = names->items[i], *path = join(layout->image_folder, name, arena);
+        struct listed one = {.split = split, .label = -1, .list = layout->image_folder};
+        if (!is_picture(name) || is_mask(layout, name, arena) ||
+            (listed && bsearch(&path, taken, listed, sizeof *taken, by_image)))
+            continue;
+        if (!name_is_plain(name))
+            return fail_as(err, STATUS_BAD_DATA, "'%s/%s': the name is not plain text in UTF-8",
+                           listing->folder, name_shown(path, arena));
+        one.id = arena_printf(arena, "%s%s", prefix, picture_stem(name, arena));
+        add_picture(listing, &one, name, layout, arena);
     }
     return 0;
 }
 
-static int add_folder(struct listing *listing, enum split split, const struct layout *layout,
-                      struct arena *arena, struct err *err)
+static int add_folder(struct listing *listing, enum split split, const char *split_folder,
+                      struct layout *layout, struct arena *arena, struct err *err)
 {
-    const char **names;
-    size_t count;
-    const char *folder = path_in(layout, layout->spec->images, "", arena);
-    TRY(read_folder(&names, &count, listing, folder, layout->spec, arena, err));
-    for (size_t i = 0; i < count; i++) {
-        struct listed one = {.split = split, .label = -1, .list = folder};
-        if (!name_is_plain(names[i]))
-            return fail_as(err, STATUS_BAD_DATA, "'%s/%s%s': the name is not printable ASCII",
-                           listing->folder, folder, names[i]);
-        one.id = arena_printf(arena, "%s-%s", split_names[split], picture_stem(names[i], arena));
-        TRY(add_picture(listing, &one, names[i], layout, arena, err));
-    }
-    if (!count)
+    uint32_t before = listing->count;
+    TRY(open_folders(layout, listing, split_folder, arena, err));
+    TRY(add_all(listing, split, arena_printf(arena, "%s-", split_names[split]), layout, arena,
+                err));
+    if (listing->count == before)
         return fail_as(err, STATUS_BAD_DATA, "'%s/%s' holds no PNG or JPEG", listing->folder,
-                       folder);
+                       layout->image_folder);
     return 0;
 }
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
+/* Without a list of them the rest, or all, are for training. */
+static int add_rest(struct listing *listing, const struct parting *parting,
+                    const struct layout *layout, struct arena *arena, struct err *err)
+{
+    uint32_t before = listing->count;
+    TRY(parting_check_rest(parting, listing->folder, err));
+    TRY(add_all(listing, SPLIT_TRAIN, "", layout, arena, err));
+    if (listing->count == before)
+        return fail_as(err, STATUS_MISSING,
+                       "cannot find 'train.txt', a folder 'Train', or a PNG or JPEG to train on in "
+                       "'%s/%s'",
+                       listing->folder, layout->image_folder);
+    return 0;
+}
+
+static int add_lists(struct listing *out, const struct parting *parting, struct layout *layout,
+                     struct arena *arena, struct err *err)
+{
+    if (parting->folders && !parting->list[SPLIT_TRAIN])
+        return fail_as(err, STATUS_BAD_DATA,
+                       "lists and folders both part '%s', and no list says what is for training",
+                       out->folder);
+    TRY(open_folders(layout, out, "", arena, err));
+    for (int split = 0; split < SPLITS; split++)
+        if (parting->list[split])
+            TRY(listing_split(out, split, parting->list[split], add_line, layout, arena, err));
+    return parting->list[SPLIT_TRAIN] ? 0 : add_rest(out, parting, layout, arena, err);
+}
+
+static int add_folders(struct listing *out, const struct parting *parting, struct layout *layout,
+                       struct arena *arena, struct err *err)
+{
+    if (!parting->folder[SPLIT_TRAIN])
+        return fail_as(err, STATUS_MISSING,
+                       "cannot find 'train.txt' or a folder 'Train' in '%s', which has '%s'",
+                       out->folder,
+                       parting->folder[parting->folder[SPLIT_VAL] ? SPLIT_VAL : SPLIT_TEST]);
+    for (int split = 0; split < SPLITS; split++)
+        if (parting->folder[split])
+            TRY(add_folder(out, split, parting->folder[split], layout, arena, err));
+    return 0;
+}
+
 static int list_folder(struct listing *out, const char *folder, const struct folder_spec *spec,
                        struct arena *arena, struct err *err)
 {
-    static const char *const lists[] = {"train.txt", "val.txt", "test.txt"};
-    static const char *const folders[] = {"Train", "Val", "Test"};
     TRY(check_spec(spec, err));
     *out = (struct listing){.folder = folder};
-    struct layout layout = {.spec = spec, .values = values_of(spec, arena), .split_folder = ""};
-    bool listed = there(out, lists[SPLIT_TRAIN]);
-    if (!listed && !there(out, folders[SPLIT_TRAIN]))
-        return fail_as(err, STATUS_MISSING, "cannot find '%s' or a folder '%s' in '%s'",
-                       lists[SPLIT_TRAIN], folders[SPLIT_TRAIN], folder);
-    for (int split = 0; split < SPLITS; split++) {
-        if (!there(out, listed ? lists[split] : folders[split]))
-            continue;
-        layout.split_folder = listed ? "" : folders[split];
-        if (listed)
-            TRY(listing_split(out, split, lists[split], add_line, &layout, arena, err));
-        else
-            TRY(add_folder(out, split, &layout, arena, err));
-    }
+    struct layout layout = {.spec = spec, .values = values_of(spec, arena)};
+    struct parting parting;
+    if (*spec->mask_suffix && strcmp(spec->images, spec->masks) == 0)
+        out->mask_suffix = spec->mask_suffix;
+    TRY(parting_find(&parting, folder, spec->images, arena, err));
+    if (!parting.lists && parting.folders)
+        TRY(add_folders(out, &parting, &layout, arena, err));
+    else
+        TRY(add_lists(out, &parting, &layout, arena, err));
     return listing_check(out, err);
 }
 
 int folder_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   const struct folder_spec *spec, struct arena *arena, struct err *err)
+                   const struct folder_spec *spec, bool skip_bad, struct arena *arena,
+                   struct err *err)
 {
     struct listing listing;
     TRY(list_folder(&listing, folder, spec, arena, err));
-    return listing_sources(names, paths, count, &listing, arena, err);
+    return listing_sources(names, paths, count, &listing, skip_bad, arena, err);
 }
 
 int folder_read(struct collection *out, const char *folder, const struct folder_spec *spec,
@@ -228,6 +281,8 @@ int folder_read(struct collection *out, const char *folder, const struct folder_
             out->mask_classes[i] = arena_strdup(&out->arena, spec->classes[i]);
         status = listing_read(out, &listing, fit, err);
     }
+    if (!status)
+        listing_unused(out, &listing, is_picture, NULL, 0);
     if (status)
         collection_free(out);
     return status;

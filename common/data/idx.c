@@ -105,7 +105,13 @@ int idx_parse(const uint8_t **data, int *rank, int64_t dims[4], const uint8_t *b
 
 /* ---- gzip ----------------------------------------------------------------------------------- */
 
-/* Unpacks until out is full or the stream ends; *produced counts what came out. Returns zlib's
+/* A gzip file may have several streams, one after the other (RFC 1952, section 2.2). */
+static bool another_member(const uint8_t *next, const uint8_t *end)
+{
+    return end - next >= 2 && next[0] == 0x1f && next[1] == 0x8b;
+}
+
+/* Unpacks until out is full or the last stream ends; *produced counts what came out. Returns zlib's
  * status: Z_STREAM_END, Z_OK (out is full), Z_BUF_ERROR (the input ends early), or what is wrong.
  */
 static int unpack_some(z_stream *z, const uint8_t *end, uint8_t *out, size_t room, size_t *produced)
@@ -120,6 +126,8 @@ static int unpack_some(z_stream *z, const uint8_t *end, uint8_t *out, size_t roo
         z->avail_out = chunk;
         status = inflate(z, Z_NO_FLUSH);
         *produced += chunk - z->avail_out;
+        if (status == Z_STREAM_END && another_member(z->next_in, end))
+            status = inflateReset(z);
     }
     return status;
 }
@@ -133,8 +141,9 @@ static int unpack_failure(int status, const z_stream *z, size_t length, const st
                    length, z->msg ? z->msg : zError(status));
 }
 
-static int unpack_all(z_stream *z, uint8_t **out, struct arena *arena, size_t packed_length,
-                      const uint8_t *end, int rank, const char *name, struct err *err)
+static int unpack_all(z_stream *z, uint8_t **out, size_t *length, struct arena *arena,
+                      size_t packed_length, const uint8_t *end, int rank, const char *name,
+                      struct err *err)
 {
     uint8_t first[4 + 4 * MAX_RANK] = {0};
     struct header header = {0};
@@ -154,7 +163,9 @@ static int unpack_all(z_stream *z, uint8_t **out, struct arena *arena, size_t pa
         return fail_as(err, STATUS_BAD_DATA,
                        "'%s' cannot hold the %zu bytes that its header promises, it has %zu packed",
                        name, header.total, packed_length);
-    *out = arena_alloc(arena, header.total + 1); /* one more, to see whether the stream goes on */
+    void *room; /* one more, to see whether the stream goes on */
+    TRY(arena_block(&room, arena, header.total + 1, 1, err));
+    *out = room;
     memcpy(*out, first, got);
     status = unpack_some(z, end, *out + got, header.total + 1 - got, &more);
     got += more;
@@ -168,6 +179,7 @@ static int unpack_all(z_stream *z, uint8_t **out, struct arena *arena, size_t pa
     if (z->next_in != end)
         return fail_as(err, STATUS_BAD_DATA, "'%s' goes on after its end: %zu bytes too many", name,
                        (size_t)(end - z->next_in));
+    *length = got;
     return 0;
 }
 
@@ -178,10 +190,9 @@ int idx_unpack(const uint8_t **out, size_t *length, struct arena *arena, const u
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip, not zlib */
         return fail(err, "cannot unpack '%s': zlib does not start", name);
     uint8_t *bytes = NULL;
-    int status =
-        unpack_all(&z, &bytes, arena, packed_length, packed + packed_length, rank, name, err);
+    int status = unpack_all(&z, &bytes, length, arena, packed_length, packed + packed_length, rank,
+                            name, err);
     *out = bytes;
-    *length = z.total_out;
     inflateEnd(&z);
     return status;
 }
@@ -220,11 +231,12 @@ static int read_file(struct file *out, struct arena *arena, const char *path, in
     bool packed = map.length >= 2 && map.data[0] == 0x1f && map.data[1] == 0x8b;
     const uint8_t *bytes = NULL;
     size_t length = map.length;
+    void *copy;
     int status = 0;
     if (packed)
         status = idx_unpack(&bytes, &length, arena, map.data, map.length, rank, path, err);
-    else if (length)
-        bytes = memcpy(arena_alloc(arena, length), map.data, length);
+    else if (length && !(status = arena_block(&copy, arena, length, 1, err)))
+        bytes = memcpy(copy, map.data, length);
     if (!status)
         status = parse(&out->header, bytes, length, rank, path, err);
     if (!status) {

@@ -179,13 +179,31 @@ static void put_cases(struct text *text, const struct collection *collection)
     put_counts(text, counts, split_names, SPLITS);
 }
 
+static void count_labels(uint64_t counts[], const struct collection *collection, int split)
+{
+    for (uint32_t i = 0; i < collection->count; i++)
+        if ((int)collection->cases[i].split == split && collection->cases[i].label >= 0)
+            counts[collection->cases[i].label]++;
+}
+
+static void count_pixels(uint64_t counts[256], const struct collection *collection, int split)
+{
+    size_t pixels = (size_t)collection->d * (size_t)collection->h * (size_t)collection->w;
+    for (uint32_t i = 0; i < collection->count; i++)
+        for (size_t p = 0; (int)collection->cases[i].split == split && p < pixels; p++)
+            counts[collection->cases[i].mask[p]]++;
+}
+
+static bool has_masks(const struct collection *collection)
+{
+    return collection->count && collection->cases[0].mask;
+}
+
 static void put_labels(struct text *text, const struct collection *collection)
 {
     for (int split = 0; split < SPLITS; split++) {
         uint64_t *counts = xcalloc(collection->class_count, sizeof *counts);
-        for (uint32_t i = 0; i < collection->count; i++)
-            if ((int)collection->cases[i].split == split && collection->cases[i].label >= 0)
-                counts[collection->cases[i].label]++;
+        count_labels(counts, collection, split);
         text_printf(text, "%s\n\"%s\":", split ? "," : "", split_names[split]);
         put_counts(text, counts, collection->classes, collection->class_count);
         free(counts);
@@ -195,21 +213,110 @@ static void put_labels(struct text *text, const struct collection *collection)
 static void put_mask_pixels(struct text *text, const struct collection *collection)
 {
     uint32_t classes = collection->mask_class_count;
-    size_t pixels = (size_t)collection->d * (size_t)collection->h * (size_t)collection->w;
     const char **names = xcalloc(classes + 1, sizeof *names);
     for (uint32_t i = 0; i < classes; i++)
         names[i] = collection->mask_classes[i];
     names[classes] = "ignore";
     for (int split = 0; split < SPLITS; split++) {
         uint64_t counts[256] = {0};
-        for (uint32_t i = 0; i < collection->count; i++)
-            for (size_t p = 0; (int)collection->cases[i].split == split && p < pixels; p++)
-                counts[collection->cases[i].mask[p]]++;
+        count_pixels(counts, collection, split);
         counts[classes] = counts[MASK_IGNORE];
         text_printf(text, "%s\n\"%s\":", split ? "," : "", split_names[split]);
         put_counts(text, counts, names, classes + 1);
     }
     free(names);
+}
+
+/* ---- what is not as one would expect -------------------------------------------------------- */
+
+/* The classes, of labels and then of masks, that no case or pixel of the train split has. Nothing if
+ * there is no train split. */
+static uint32_t find_absent(const char ***out, const struct collection *collection,
+                            struct arena *arena)
+{
+    uint32_t count = 0, classes = collection->class_count, masks = collection->mask_class_count;
+    uint64_t pixels[256] = {0}, *labels = xcalloc(classes, sizeof *labels);
+    bool trains = false;
+    for (uint32_t i = 0; i < collection->count; i++)
+        trains |= collection->cases[i].split == SPLIT_TRAIN;
+    *out = arena_alloc(arena, (classes + masks) * sizeof **out);
+    count_labels(labels, collection, SPLIT_TRAIN);
+    for (uint32_t i = 0; trains && i < classes; i++)
+        if (!labels[i])
+            (*out)[count++] = collection->classes[i];
+    if (trains && has_masks(collection)) {
+        count_pixels(pixels, collection, SPLIT_TRAIN);
+        for (uint32_t i = 0; i < masks; i++)
+            if (!pixels[i])
+                (*out)[count++] = collection->mask_classes[i];
+    }
+    free(labels);
+    return count;
+}
+
+static void put_absent(struct text *text, const struct collection *collection)
+{
+    struct arena arena = {0};
+    const char **names;
+    uint32_t count = find_absent(&names, collection, &arena);
+    for (uint32_t i = 0; i < count; i++) {
+        text_puts(text, i ? "," : "\"absent\":[");
+        text_json(text, names[i]);
+    }
+    text_puts(text, count ? "],\n" : "");
+    arena_free(&arena);
+}
+
+static void put_cut(struct text *text, const struct collection *collection)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < collection->count; i++) {
+        const struct raw_case *one = &collection->cases[i];
+        if (!one->cut)
+            continue;
+        text_puts(text, count++ ? ",\n{\"id\":" : "\"cut\":[\n{\"id\":");
+        text_json(text, one->id);
+        text_printf(text, ",\"voxels\":%lld,\"of\":%lld}", (long long)one->cut,
+                    (long long)one->labelled);
+    }
+    text_puts(text, count ? "],\n" : "");
+}
+
+static void note_absent(struct collection *collection)
+{
+    const char **names, *all = "";
+    uint32_t count = find_absent(&names, collection, &collection->arena);
+    for (uint32_t i = 0; i < count; i++)
+        all = arena_printf(&collection->arena, "%s%s'%s'", all, i ? ", " : "", names[i]);
+    if (count)
+        collection_note(collection, arena_printf(&collection->arena,
+                                                 "the train split has nothing of class %s", all));
+}
+
+static void note_cut(struct collection *collection)
+{
+    const struct raw_case *most = NULL;
+    uint32_t cases = 0;
+    for (uint32_t i = 0; i < collection->count; i++) {
+        const struct raw_case *one = &collection->cases[i];
+        cases += one->cut > 0;
+        if (one->cut > 0 && (!most || one->cut * most->labelled > most->cut * one->labelled))
+            most = one;
+    }
+    if (most)
+        collection_note(
+            collection,
+            arena_printf(&collection->arena,
+                         "the size cuts voxels of a class off %u case%s, most off '%s': %lld of "
+                         "%lld",
+                         cases, cases == 1 ? "" : "s", most->id, (long long)most->cut,
+                         (long long)most->labelled));
+}
+
+void integrity_note(struct collection *collection)
+{
+    note_cut(collection);
+    note_absent(collection);
 }
 
 static void put_skipped(struct text *text, const struct collection *collection)
@@ -239,11 +346,13 @@ int integrity_write(const struct collection *collection, const struct draft *dra
     } else {
         text_puts(&text, "],\n");
     }
-    if (collection->count && collection->cases[0].mask) {
+    if (has_masks(collection)) {
         text_puts(&text, "\"mask_pixels\":{");
         put_mask_pixels(&text, collection);
         text_puts(&text, "},\n");
     }
+    put_absent(&text, collection);
+    put_cut(&text, collection);
     text_puts(&text, "\"equal\":[");
     put_equal(&text, collection);
     text_puts(&text, "],\n\"skipped\":[");

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { LIST_BYTES = 1 << 26 };
 
@@ -59,20 +60,23 @@ static void cut_lines(char ***lines, size_t *count, char *text, size_t length, s
     }
 }
 
-static int read_lines(char ***lines, size_t *count, const struct listing *listing, const char *name,
-                      struct arena *arena, struct err *err)
+int lines_read(char ***lines, size_t *count, const char *path, struct arena *arena, struct err *err)
 {
-    char path[PATH_BYTES], *bytes;
-    size_t length;
-    TRY(path_join(path, listing->folder, name, err));
-    if (!file_exists(path))
-        return missing_file(name, listing->folder, listing->fetch, err);
+    static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, which some editors put in front */
+    char *bytes;
+    size_t length, skipped;
     TRY(file_read(&bytes, &length, path, LIST_BYTES, err));
-    char *text = arena_strndup(arena, bytes, length);
+    skipped = starts_with(bytes, mark) ? strlen(mark) : 0;
+    char *text = arena_strndup(arena, bytes + skipped, length - skipped);
     free(bytes);
-    if (strlen(text) != length)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' is not a text file: it has a zero byte", path);
-    cut_lines(lines, count, text, length, arena);
+    if (strlen(text) != length - skipped)
+        return fail_as(err, STATUS_BAD_DATA, "'%s' is not a text file in UTF-8: it has a zero byte",
+                       path);
+    cut_lines(lines, count, text, length - skipped, arena);
+    for (size_t i = 0; i < *count; i++)
+        if (!text_is_utf8((*lines)[i]))
+            return fail_as(err, STATUS_BAD_DATA, "line %zu of '%s': '%.200s' is not UTF-8", i + 1,
+                           path, name_shown((*lines)[i], arena));
     return 0;
 }
 
@@ -81,9 +85,12 @@ int listing_split(struct listing *listing, enum split split, const char *name,
                              const void *user, struct arena *arena, struct err *err),
                   const void *user, struct arena *arena, struct err *err)
 {
-    char **lines;
+    char **lines, path[PATH_BYTES];
     size_t count;
-    TRY(read_lines(&lines, &count, listing, name, arena, err));
+    TRY(path_join(path, listing->folder, name, err));
+    if (!file_exists(path))
+        return missing_file(name, listing->folder, listing->fetch, err);
+    TRY(lines_read(&lines, &count, path, arena, err));
     listing->lists[listing->list_count++] = name;
     for (size_t i = 0; i < count; i++) {
         struct listed one = {.split = split, .label = -1, .list = name, .line = i + 1};
@@ -97,13 +104,25 @@ int listing_split(struct listing *listing, enum split split, const char *name,
 size_t line_fields(char *line, char **fields, size_t most)
 {
     size_t count = 0;
-    char *rest = NULL;
-    for (char *field = strtok_r(line, " \t", &rest); field; field = strtok_r(NULL, " \t", &rest)) {
+    for (char *p = line; *(p += strspn(p, " \t"));) {
+        bool quoted = *p == '"' && strchr(p + 1, '"');
+        char *field = p + quoted, *stop = field + strcspn(field, quoted ? "\"" : " \t");
+        p = *stop ? stop + 1 : stop;
+        *stop = '\0';
         if (count < most)
             fields[count] = field;
         count++;
     }
     return count;
+}
+
+char *line_trim(char *line)
+{
+    line += strspn(line, " \t");
+    size_t length = strlen(line);
+    while (length && (line[length - 1] == ' ' || line[length - 1] == '\t'))
+        line[--length] = '\0';
+    return line;
 }
 
 int line_fail(struct err *err, const struct listing *listing, const char *list, size_t line,
@@ -120,21 +139,40 @@ int line_fail(struct err *err, const struct listing *listing, const char *list, 
 
 bool name_is_plain(const char *name)
 {
-    for (const char *p = name; *p; p++)
-        if (*p < ' ' || *p > '~' || *p == '/')
-            return false;
-    return *name && *name != '.';
+    return *name && *name != '.' && !strchr(name, '/') && text_is_plain(name);
+}
+
+static size_t picture_ending(const char *name)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (strlen(name) > strlen(endings[i]) && ends_like(name, endings[i]))
+            return strlen(endings[i]);
+    return 0;
+}
+
+bool is_picture(const char *name)
+{
+    return picture_ending(name) > 0;
 }
 
 const char *picture_stem(const char *path, struct arena *arena)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg"};
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t length = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (length > strlen(endings[i]) && ends_with(name, endings[i]))
-            return arena_strndup(arena, name, length - strlen(endings[i]));
-    return arena_strdup(arena, name);
+    return arena_strndup(arena, name, strlen(name) - picture_ending(name));
+}
+
+const char *name_shown(const char *name, struct arena *arena)
+{
+    struct text text = {0};
+    bool plain = text_is_plain(name);
+    for (const char *p = name; !plain && *p; p++) {
+        unsigned char byte = (unsigned char)*p;
+        text_printf(&text, byte < ' ' || byte > '~' ? "\\x%02X" : "%c", byte);
+    }
+    const char *shown = plain ? name : arena_strdup(arena, text.data);
+    text_free(&text);
+    return shown;
 }
 
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena)
@@ -182,6 +220,27 @@ static int check_twice(const struct listing *listing, struct err *err)
     return status;
 }
 
+/* Masks in the folder of their images, or a link to it: what is learnt would be the image. */
+static int check_pairs(const struct listing *listing, struct err *err)
+{
+    for (uint32_t i = 0; i < listing->count; i++) {
+        const struct listed *one = &listing->cases[i];
+        char path[2][PATH_BYTES];
+        struct stat image, mask;
+        if (!one->mask)
+            continue;
+        TRY(path_join(path[0], listing->folder, one->image, err));
+        TRY(path_join(path[1], listing->folder, one->mask, err));
+        if (!stat(path[0], &image) && !stat(path[1], &mask) && image.st_dev == mask.st_dev &&
+            image.st_ino == mask.st_ino)
+            return fail_as(err, STATUS_BAD_DATA,
+                           "'%s/%s' is its own mask: masks must lie in another folder than images, "
+                           "or be told apart by a suffix",
+                           listing->folder, one->image);
+    }
+    return 0;
+}
+
 int listing_check(const struct listing *listing, struct err *err)
 {
     for (int i = 0; i < listing->list_count; i++) {
@@ -192,35 +251,52 @@ int listing_check(const struct listing *listing, struct err *err)
             return fail_as(err, STATUS_BAD_DATA, "'%s/%s' lists no case", listing->folder,
                            listing->lists[i]);
     }
-    return check_twice(listing, err);
+    TRY(check_twice(listing, err));
+    return check_pairs(listing, err);
 }
 
 /* ---- files for the recipe ------------------------------------------------------------------- */
 
-static int add_source(const char **names, const char **paths, int *count, const char *name,
-                      const struct listing *listing, struct arena *arena, struct err *err)
+struct sources {
+    const char **names, **paths;
+    int count;
+    const struct listing *listing;
+    bool may_lack; /* what is not there is left out: the case is skipped when it is read */
+    struct arena *arena;
+};
+
+static int add_source(struct sources *sources, const char *name, struct err *err)
 {
+    const struct listing *listing = sources->listing;
     char path[PATH_BYTES];
     TRY(path_join(path, listing->folder, name, err));
     if (!file_exists(path))
-        return missing_file(name, listing->folder, listing->fetch, err);
-    names[*count] = name;
-    paths[(*count)++] = arena_strdup(arena, path);
+        return sources->may_lack ? 0 : missing_file(name, listing->folder, listing->fetch, err);
+    sources->names[sources->count] = name;
+    sources->paths[sources->count++] = arena_strdup(sources->arena, path);
     return 0;
 }
 
 int listing_sources(const char ***names, const char ***paths, int *count,
-                    const struct listing *listing, struct arena *arena, struct err *err)
+                    const struct listing *listing, bool skip_bad, struct arena *arena,
+                    struct err *err)
 {
     size_t most = (size_t)listing->list_count + 2 * (size_t)listing->count;
-    *names = arena_alloc(arena, most * sizeof **names);
-    *paths = arena_alloc(arena, most * sizeof **paths);
-    *count = 0;
+    struct sources sources = {arena_alloc(arena, most * sizeof **names),
+                              arena_alloc(arena, most * sizeof **paths),
+                              0,
+                              listing,
+                              false,
+                              arena};
     for (int i = 0; i < listing->list_count; i++)
-        TRY(add_source(*names, *paths, count, listing->lists[i], listing, arena, err));
+        TRY(add_source(&sources, listing->lists[i], err));
+    sources.may_lack = skip_bad;
     for (uint32_t i = 0; i < listing->count; i++) {
-        TRY(add_source(*names, *paths, count, listing->cases[i].image, listing, arena, err));
-        TRY(add_source(*names, *paths, count, listing->cases[i].mask, listing, arena, err));
+        TRY(add_source(&sources, listing->cases[i].image, err));
+        TRY(add_source(&sources, listing->cases[i].mask, err));
     }
+    *names = sources.names;
+    *paths = sources.paths;
+    *count = sources.count;
     return 0;
 }

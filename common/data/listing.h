@@ -30,20 +30,28 @@ struct listed {
 struct listing {
     const char *folder;
     const char *fetch; /* what scripts/fetch-data calls the data set; NULL: it does not know it */
+    const char *mask_suffix; /* of masks that lie among their images; NULL: none do */
     const char *lists[SPLITS];
     int list_count;
     struct listed *cases;
     uint32_t count, room;
 };
 
-/* Splits a line at blanks, in place; returns how many fields there are, of which at most `most` are
- * stored. */
+/* The lines of a text file (UTF-8, with or without a byte order mark), ended by LF or CRLF, in
+ * memory of the arena that may be written to. */
+int lines_read(char ***lines, size_t *count, const char *path, struct arena *arena,
+               struct err *err);
+/* Splits a line in place, at blanks; what is in double quotes holds together. Returns how many fields there are, of which at most `most` are stored. */
 size_t line_fields(char *line, char **fields, size_t most);
+/* Less the blanks at both ends, in place. */
+char *line_trim(char *line);
 /* STATUS_BAD_DATA at a line of a list: "line N of 'PATH': ...". */
 int line_fail(struct err *err, const struct listing *listing, const char *list, size_t line,
               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* Can it be a case's id and part of a path: printable ASCII, no slash, no leading dot? */
+/* Can it be a case's id and part of a path: plain text, no slash, no leading dot? */
 bool name_is_plain(const char *name);
+/* For messages: bytes that are no plain text as \xHH. */
+const char *name_shown(const char *name, struct arena *arena);
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena);
 /* Calls add for the lines of FOLDER/NAME (ended by LF or CRLF) that are not empty and do not begin
  * with '#'; split, list and line of `one` are filled in. NAME becomes one of the listing's lists.
@@ -52,11 +60,48 @@ int listing_split(struct listing *listing, enum split split, const char *name,
                   int (*add)(struct listing *listing, struct listed *one, char *line,
                              const void *user, struct arena *arena, struct err *err),
                   const void *user, struct arena *arena, struct err *err);
-/* No id twice, and cases in every list. */
+/* No id twice, cases in every list, and no image that is its own mask. */
 int listing_check(const struct listing *listing, struct err *err);
+/* Notes the files below the folder that no case uses, by kind; `used` are others that are of use. A
+ * folder that nothing is used of counts as one. */
+void listing_unused(struct collection *out, const struct listing *listing,
+                    bool (*is_case)(const char *name), const char *const *used, size_t used_count);
 
-/* The name without its folder and without .png, .jpg or .jpeg. */
+/* The name without its folder and without .png, .jpg or .jpeg, in any case. */
 const char *picture_stem(const char *path, struct arena *arena);
+bool is_picture(const char *name);
+
+/* What lies in a folder, sorted; hidden files and what systems leave behind are passed over. */
+struct names {
+    const char **items;
+    const char **folded; /* sorted with the case of letters ignored */
+    size_t count;
+};
+/* Of FOLDER/NAME; one that is not there is STATUS_MISSING. */
+int names_read(struct names *out, const char *folder, const char *name, struct arena *arena,
+               struct err *err);
+/* The entry of this name, else the only one that differs from it in the case of its letters alone;
+ * NULL: there is none. */
+const char *names_find(const struct names *names, const char *name);
+/* The same of a path below folder; *out NULL: there is none. */
+int path_find(const char **out, const char *folder, const char *path, struct arena *arena,
+              struct err *err);
+
+/*
+ * How a folder is parted: lists (train.txt) or folders (Train) called after the splits, in any case,
+ * or as others call them: training; valid, validation, dev; testing. Two for one split are
+ * STATUS_BAD_DATA.
+ */
+struct parting {
+    const char *list[SPLITS], *folder[SPLITS]; /* as they are called there; NULL: none */
+    bool lists, folders;                       /* any */
+    const char *odd; /* a file that seems to list val or test, but under no such name */
+};
+/* Folders count that have `inner` in them; NULL: none counts. */
+int parting_find(struct parting *out, const char *folder, const char *inner, struct arena *arena,
+                 struct err *err);
+/* Where cases that no list names are for training: refuses an odd file. */
+int parting_check_rest(const struct parting *parting, const char *folder, struct err *err);
 /* A file of a data set is not there: says how to fetch it, where that is known (fetch not NULL). */
 int missing_file(const char *name, const char *folder, const char *fetch, struct err *err);
 
@@ -67,7 +112,8 @@ int class_names_check(const char *const *names, size_t count, enum status status
 /* As pets_sources and pets_read, of a listing that was checked. listing_read appends to *out, whose
  * class names are there already; it does not free it. */
 int listing_sources(const char ***names, const char ***paths, int *count,
-                    const struct listing *listing, struct arena *arena, struct err *err);
+                    const struct listing *listing, bool skip_bad, struct arena *arena,
+                    struct err *err);
 int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
                  struct err *err);
 
@@ -78,8 +124,11 @@ struct outcome {
     const char *file; /* of the listing: image or mask; NULL: the text says it all */
     char *text;       /* listing_decode's */
     struct id pixels;
-    int32_t size[3]; /* d, h, w as read */
+    int32_t size[3];       /* d, h, w as read */
+    int64_t labelled, cut; /* voxels of a class above 0; those that a size has cut off */
 };
+/* A file of a case could not be opened: one that is not there is the case's fault. Returns -1. */
+int outcome_missing(struct outcome *outcome, const char *file, struct err *err);
 struct decoding {
     bool skip_bad;
     /* Reads one case to its place; fills in `hard` and `file` before it fails, else pixels and size.

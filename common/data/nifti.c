@@ -6,12 +6,15 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/nifti_parts.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <nifti/nifti1.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -162,6 +165,12 @@ static void place(struct volume *out, const struct nifti_layout *layout)
     out->w = size[0], out->h = size[1], out->d = size[2];
 }
 
+int voxels_alloc(float **out, int64_t count, struct err *err)
+{
+    *out = calloc((size_t)count, sizeof **out);
+    return *out ? 0 : fail(err, "out of memory: %lld voxels", (long long)count);
+}
+
 static int read_body(struct volume *out, const struct input *in, const struct nifti_layout *layout,
                      struct err *err)
 {
@@ -174,7 +183,7 @@ static int read_body(struct volume *out, const struct input *in, const struct ni
                        (long long)layout->offset);
     if (gzseek(in->file, (z_off_t)layout->offset, SEEK_SET) != layout->offset)
         return fail_as(err, STATUS_BAD_DATA, "the file ends before the voxels");
-    out->voxels = xcalloc((size_t)count, sizeof *out->voxels);
+    TRY(voxels_alloc(&out->voxels, count, err));
     return read_voxels(out, in, layout, err);
 }
 
@@ -205,17 +214,33 @@ static int check_extensions(const struct input *in, const struct nifti_layout *l
 }
 
 /* ---- a file, or two ------------------------------------------------------------------------- */
-/* Exchanges the ending (which may have .gz after it); false if path has another one. */
-static bool exchange(char out[PATH_BYTES], const char *path, const char *from, const char *to)
+size_t volume_ending(const char *name)
 {
-    size_t length = strlen(path), n = strlen(from);
-    if (length >= PATH_BYTES)
-        return false;
-    size_t packed = length > 3 && strcmp(path + length - 3, ".gz") == 0 ? 3 : 0;
-    if (length < packed + n || memcmp(path + length - packed - n, from, n) != 0)
+    static const char *const endings[] = {".nii", ".hdr", ".img"};
+    size_t length = strlen(name), packed = ends_like(name, ".gz") ? strlen(".gz") : 0;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (length >= packed + strlen(endings[i]) &&
+            strncasecmp(name + length - packed - strlen(endings[i]), endings[i],
+                        strlen(endings[i])) == 0)
+            return packed + strlen(endings[i]);
+    return 0;
+}
+
+const char *volume_stem(const char *path, struct arena *arena)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    return arena_strndup(arena, name, strlen(name) - volume_ending(name));
+}
+
+bool volume_other(char out[], const char *path, const char *from, const char *to)
+{
+    size_t length = strlen(path), ending = volume_ending(path), n = strlen(from);
+    const char *at = path + length - ending;
+    if (length >= PATH_BYTES || ending < n || strncasecmp(at, from, n) != 0)
         return false;
     memcpy(out, path, length + 1);
-    memcpy(out + length - packed - n, to, n);
+    for (size_t i = 0; i < n; i++)
+        out[length - ending + i] = (char)(isupper((unsigned char)at[i]) ? toupper(to[i]) : to[i]);
     return true;
 }
 
@@ -224,7 +249,7 @@ static int read_pair(struct volume *out, enum nifti_file *at, const char *path,
 {
     char voxels[PATH_BYTES];
     struct input in;
-    if (!exchange(voxels, path, ".hdr", ".img"))
+    if (!volume_other(voxels, path, ".hdr", ".img"))
         return fail_as(err, STATUS_BAD_DATA,
                        "its voxels are in another file (ni1); the name must end in .hdr");
     *at = NIFTI_UNOPENED;
@@ -266,10 +291,10 @@ int volume_read(struct volume *out, const char *path, struct err *err)
 {
     char header[PATH_BYTES], voxels[PATH_BYTES];
     enum nifti_file at;
-    const char *first = exchange(header, path, ".img", ".hdr") ? header : path;
+    const char *first = volume_other(header, path, ".img", ".hdr") ? header : path;
     if (!nifti_read(out, &at, first, err))
         return 0;
-    bool second = at == NIFTI_SECOND && exchange(voxels, first, ".hdr", ".img");
+    bool second = at == NIFTI_SECOND && volume_other(voxels, first, ".hdr", ".img");
     return at == NIFTI_UNOPENED ? -1 : wrap(err, "'%s'", second ? voxels : first);
 }
 

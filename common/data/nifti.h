@@ -10,7 +10,10 @@
 #define CAIRN_DATA_NIFTI_H
 
 #include "base/err.h"
+#include "base/memory.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { VOLUME_HEADER = 348 };
@@ -24,6 +27,16 @@ struct volume {
     uint8_t header[VOLUME_HEADER]; /* of the file, as it stands there */
 };
 enum { VOLUME_VOXELS = 1 << 29 };
+
+/* How long the ending of a volume's name is: .nii, .hdr or .img, in any case, and .gz; 0: it is none. */
+size_t volume_ending(const char *name);
+/* The name without its folder and its ending. */
+const char *volume_stem(const char *path, struct arena *arena);
+/* The name of the other half of a pair, its ending (".hdr") exchanged for another (".img"), in the case
+ * that it has; false: path has another ending. */
+bool volume_other(char out[], const char *path, const char *from, const char *to);
+/* Zeroed; the caller frees it. Out of memory is STATUS_FAILED with the size. */
+int voxels_alloc(float **out, int64_t count, struct err *err);
 
 int volume_read(struct volume *out, const char *path, struct err *err);
 void volume_free(struct volume *volume);

@@ -81,12 +81,12 @@ static int list_pets(struct listing *out, const char *folder, const struct pets_
 }
 
 int pets_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                 struct arena *arena, struct err *err)
+                 bool skip_bad, struct arena *arena, struct err *err)
 {
     const struct pets_spec any = {0}; /* what the masks become does not change the files */
     struct listing listing;
     TRY(list_pets(&listing, folder, &any, arena, err));
-    return listing_sources(names, paths, count, &listing, arena, err);
+    return listing_sources(names, paths, count, &listing, skip_bad, arena, err);
 }
 
 static void name_classes(struct collection *out, enum pets_target target)
@@ -108,6 +108,8 @@ int pets_read(struct collection *out, const char *folder, const struct pets_spec
     int status = list_pets(&listing, folder, spec, &out->arena, err);
     if (!status)
         status = listing_read(out, &listing, fit, err);
+    if (!status)
+        listing_unused(out, &listing, is_picture, NULL, 0);
     if (status)
         collection_free(out);
     return status;

@@ -9,6 +9,8 @@
 
 /* Spacings in files are float, or worse; a part in ten thousand is a fiftieth of a voxel in 200. */
 #define SAME_SPACING 1e-4
+/* Of files that make up a data set: none of them is resampled, but they are treated as one. */
+#define AGREEING_SPACING 1e-3
 
 /* ---- grids ---------------------------------------------------------------------------------- */
 
@@ -17,6 +19,11 @@ struct voxel_grid volume_grid(const struct volume *volume)
     struct voxel_grid grid = {.size = {volume->d, volume->h, volume->w}};
     memcpy(grid.spacing, volume->spacing, sizeof grid.spacing);
     return grid;
+}
+
+bool spacing_agrees(double one, double other)
+{
+    return fabs(one - other) <= AGREEING_SPACING * fmax(one, other);
 }
 
 int grid_respace(struct voxel_grid *out, const struct voxel_grid *from, const double spacing[3],
@@ -178,90 +185,123 @@ static float value_of(uint32_t key)
     return value;
 }
 
-/* The voxel of a rank from 0, of the sorted voxels: by the upper half of its key, then the lower. */
-static float ranked(const struct volume *volume, size_t rank)
+static bool is_zero(float value)
+{
+    return !(value < 0 || value > 0);
+}
+
+/* The voxels that statistics are of. */
+struct sample {
+    const struct volume *volume;
+    bool zeros; /* with those that are zero */
+    size_t count;
+};
+
+static bool counts(const struct sample *sample, float value)
+{
+    return sample->zeros || !is_zero(value);
+}
+
+static struct sample sample_of(const struct volume *volume, bool zeros)
+{
+    struct sample sample = {volume, zeros, 0};
+    size_t all = voxel_count(volume);
+    for (size_t i = 0; i < all; i++)
+        sample.count += counts(&sample, volume->voxels[i]);
+    return sample;
+}
+
+/* The voxel of a rank from 0, of the sorted sample: by the upper half of its key, then the lower. */
+static float ranked(const struct sample *sample, size_t rank)
 {
     enum { HALF = 1 << 16 };
-    uint32_t *counts = xcalloc(HALF, sizeof *counts), upper = 0, lower = 0;
-    size_t count = voxel_count(volume);
+    uint32_t *found = xcalloc(HALF, sizeof *found), upper = 0, lower = 0;
+    const float *voxels = sample->volume->voxels;
+    size_t count = voxel_count(sample->volume);
     for (size_t i = 0; i < count; i++)
-        counts[key_of(volume->voxels[i]) >> 16]++;
-    for (; rank >= counts[upper]; upper++)
-        rank -= counts[upper];
-    memset(counts, 0, HALF * sizeof *counts);
+        if (counts(sample, voxels[i]))
+            found[key_of(voxels[i]) >> 16]++;
+    for (; rank >= found[upper]; upper++)
+        rank -= found[upper];
+    memset(found, 0, HALF * sizeof *found);
     for (size_t i = 0; i < count; i++) {
-        uint32_t key = key_of(volume->voxels[i]);
-        if (key >> 16 == upper)
-            counts[key & (HALF - 1)]++;
+        uint32_t key = key_of(voxels[i]);
+        if (key >> 16 == upper && counts(sample, voxels[i]))
+            found[key & (HALF - 1)]++;
     }
-    for (; rank >= counts[lower]; lower++)
-        rank -= counts[lower];
-    free(counts);
+    for (; rank >= found[lower]; lower++)
+        rank -= found[lower];
+    free(found);
     return value_of(upper << 16 | lower);
 }
 
-static double percentile(const struct volume *volume, double percent)
+static double percentile(const struct sample *sample, double percent)
 {
-    double at = percent / 100 * (double)(voxel_count(volume) - 1), low = floor(at);
-    double value = (double)ranked(volume, (size_t)low);
-    return at > low ? between(value, (double)ranked(volume, (size_t)low + 1), at - low) : value;
+    double at = percent / 100 * (double)(sample->count - 1), low = floor(at);
+    double value = (double)ranked(sample, (size_t)low);
+    return at > low ? between(value, (double)ranked(sample, (size_t)low + 1), at - low) : value;
 }
 
-static int stretch(struct volume *volume, double low, double high, struct err *err)
+static int stretch(struct volume *volume, bool zeros, double low, double high, struct err *err)
 {
     size_t count = voxel_count(volume);
     if (!(high > low))
         return fail_as(err, STATUS_BAD_DATA, "both percentiles are %g: nothing to stretch", low);
     for (size_t i = 0; i < count; i++) {
         double value = ((double)volume->voxels[i] - low) / (high - low);
-        volume->voxels[i] = (float)(value < 0 ? 0 : value > 1 ? 1 : value);
+        if (zeros || !is_zero(volume->voxels[i]))
+            volume->voxels[i] = (float)(value < 0 ? 0 : value > 1 ? 1 : value);
     }
     return 0;
 }
 
-static bool is_zero(float value)
+static int stretch_percentiles(struct volume *volume, const struct volume_spec *spec,
+                               struct err *err)
 {
-    return !(value < 0 || value > 0);
+    bool zeros = spec->within != WITHIN_NONZERO;
+    struct sample sample = sample_of(volume, zeros);
+    if (!sample.count)
+        return fail_as(err, STATUS_BAD_DATA, "all voxels are zero: no percentiles");
+    return stretch(volume, zeros, percentile(&sample, spec->low), percentile(&sample, spec->high),
+                   err);
 }
 
 /* In two passes: the mean, then the deviations from it. */
-static int standardise(struct volume *volume, struct err *err)
+static int standardise(struct volume *volume, bool zeros, struct err *err)
 {
-    size_t count = voxel_count(volume), used = 0;
+    struct sample sample = sample_of(volume, zeros);
+    size_t count = voxel_count(volume), used = sample.count;
     double sum = 0, squares = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         sum += (double)volume->voxels[i];
-        used += !is_zero(volume->voxels[i]);
-    }
     double mean = used ? sum / (double)used : 0;
     for (size_t i = 0; i < count; i++) {
         double deviation = (double)volume->voxels[i] - mean;
-        squares += is_zero(volume->voxels[i]) ? 0 : deviation * deviation;
+        squares += counts(&sample, volume->voxels[i]) ? deviation * deviation : 0;
     }
     double sd = used ? sqrt(squares / (double)used) : 0;
     if (!(sd > 0))
-        return fail_as(err, STATUS_BAD_DATA,
-                       "the voxels that are not zero have one value at most: no z-score");
+        return fail_as(err, STATUS_BAD_DATA, "the voxels%s have one value at most: no z-score",
+                       zeros ? "" : " that are not zero");
     for (size_t i = 0; i < count; i++)
-        if (!is_zero(volume->voxels[i]))
+        if (counts(&sample, volume->voxels[i]))
             volume->voxels[i] = (float)(((double)volume->voxels[i] - mean) / sd);
     return 0;
 }
 
-int volume_normalise(struct volume *volume, enum intensity kind, double low, double high,
-                     struct err *err)
+int volume_normalise(struct volume *volume, const struct volume_spec *spec, struct err *err)
 {
-    switch (kind) {
+    switch (spec->intensity) {
     case INTENSITY_NONE:
         return 0;
     case INTENSITY_PERCENTILE:
-        return stretch(volume, percentile(volume, low), percentile(volume, high), err);
+        return stretch_percentiles(volume, spec, err);
     case INTENSITY_ZSCORE:
-        return standardise(volume, err);
+        return standardise(volume, spec->within == WITHIN_ALL, err);
     case INTENSITY_RANGE:
-        return stretch(volume, low, high, err);
+        return stretch(volume, true, spec->low, spec->high, err);
     }
-    bug("intensity %d", (int)kind);
+    bug("intensity %d", (int)spec->intensity);
 }
 
 /* ---- all three ------------------------------------------------------------------------------ */
@@ -291,19 +331,19 @@ static int respace(struct volume *volume, const double spacing[3], struct err *e
     TRY(grid_respace(&to, &from, spacing, err));
     if (!memcmp(to.spacing, from.spacing, sizeof to.spacing))
         return 0;
-    float *voxels =
-        xcalloc((size_t)to.size[0] * (size_t)to.size[1] * (size_t)to.size[2], sizeof *voxels);
+    float *voxels;
+    TRY(voxels_alloc(&voxels, (int64_t)to.size[0] * to.size[1] * to.size[2], err));
     grid_linear(voxels, &to, volume->voxels, &from, 1);
     regrid(volume, voxels, &to);
     return 0;
 }
 
 /* Cropping shifts the centre by half a voxel where a difference is odd. */
-static void resize(struct volume *volume, const int32_t size[3], float fill)
+static int resize(struct volume *volume, const int32_t size[3], float fill, struct err *err)
 {
     struct voxel_grid from = volume_grid(volume);
-    size_t count = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
-    float *voxels = xcalloc(count, sizeof *voxels);
+    float *voxels;
+    TRY(voxels_alloc(&voxels, (int64_t)size[0] * size[1] * size[2], err));
     grid_place(voxels, size, volume->voxels, from.size, &fill, sizeof fill);
     for (int axis = 0; axis < 3; axis++) {
         struct run run = run_of(size[2 - axis], from.size[2 - axis]);
@@ -313,16 +353,21 @@ static void resize(struct volume *volume, const int32_t size[3], float fill)
     free(volume->voxels);
     volume->voxels = voxels;
     volume->d = size[0], volume->h = size[1], volume->w = size[2];
+    return 0;
+}
+
+/* What surrounds a volume: its least value where that is not known to be 0. */
+static float fill_of(const struct volume *volume, const struct volume_spec *spec)
+{
+    const struct sample all = {volume, true, voxel_count(volume)};
+    bool moved = spec->intensity == INTENSITY_ZSCORE && spec->within == WITHIN_ALL;
+    return spec->intensity == INTENSITY_NONE || moved ? ranked(&all, 0) : 0;
 }
 
 int volume_prepare(struct volume *volume, const struct volume_spec *spec, struct err *err)
 {
-    TRY(volume_normalise(volume, spec->intensity, spec->low, spec->high, err));
+    TRY(volume_normalise(volume, spec, err));
     if (spec->spacing[0] > 0)
         TRY(respace(volume, spec->spacing, err));
-    if (!spec->size[0])
-        return 0;
-    float fill = spec->intensity == INTENSITY_NONE ? ranked(volume, 0) : 0;
-    resize(volume, spec->size, fill);
-    return 0;
+    return spec->size[0] ? resize(volume, spec->size, fill_of(volume, spec), err) : 0;
 }

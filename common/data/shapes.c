@@ -131,8 +131,12 @@ int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t t
     struct arena *arena = &out->arena;
     uint32_t count = (uint32_t)(train + test);
     size_t pixels = (size_t)(size * size);
-    uint8_t *images = arena_alloc(arena, count * pixels),
-            *masks = arena_alloc(arena, count * pixels);
+    void *images, *masks;
+    if (arena_block(&images, arena, count, pixels, err) ||
+        arena_block(&masks, arena, count, pixels, err)) {
+        collection_free(out);
+        return -1;
+    }
     struct id *hashes = arena_alloc(arena, count * sizeof *hashes);
     out->d = out->c = 1;
     out->h = out->w = (int32_t)size;
@@ -151,7 +155,7 @@ int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t t
         enum split split = i < train ? SPLIT_TRAIN : SPLIT_TEST;
         uint32_t number = split == SPLIT_TRAIN ? i : i - (uint32_t)train;
         struct raw_case *one = &out->cases[out->count++];
-        uint8_t *image = images + i * pixels, *mask = masks + i * pixels;
+        uint8_t *image = (uint8_t *)images + i * pixels, *mask = (uint8_t *)masks + i * pixels;
         *one = (struct raw_case){.id = arena_printf(arena, "%s-%05u", split_names[split], number),
                                  .split = split,
                                  .label = (int32_t)(number % out->class_count),

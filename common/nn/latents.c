@@ -13,31 +13,10 @@ enum { BATCH = 200 };
 #define CODE_LIMIT 1.844674297e19f
 
 /* ---- names ---------------------------------------------------------------------------------- */
-/* Names stand in JSON, which has no other bytes (RFC 3629). */
-static bool is_utf8(const char *text)
-{
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        int more = *p < 0x80 ? 0 : *p < 0xc0 ? -1 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
-        if (more < 0 || *p > 0xf4)
-            return false;
-        uint32_t code = more ? *p & (0x3fu >> more) : *p;
-        p++;
-        for (int i = 0; i < more; i++) {
-            if ((*p & 0xc0) != 0x80)
-                return false;
-            code = code << 6 | (*p++ & 0x3f);
-        }
-        if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-            return false;
-    }
-    return true;
-}
-
 static bool can_be_file(const char *name)
 {
     return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strpbrk(name, "/\n") &&
-           is_utf8(name);
+           text_is_utf8(name);
 }
 
 static int by_text(const void *a, const void *b)

@@ -1,16 +1,10 @@
 /* A new volume becomes what the training volumes became; then its probabilities come back to it. */
 #include "nn/predict.h"
 
-#include <math.h>
-
-/* Spacings that differ by less count as equal, as in a data set that keeps its files' own. */
-#define SPACING_TOLERANCE 1e-3
-
 static bool has_spacing(const double spacing[3], const struct unet_spacing *training)
 {
-    return fabs(spacing[0] - training->d) <= SPACING_TOLERANCE &&
-           fabs(spacing[1] - training->h) <= SPACING_TOLERANCE &&
-           fabs(spacing[2] - training->w) <= SPACING_TOLERANCE;
+    return spacing_agrees(spacing[0], training->d) && spacing_agrees(spacing[1], training->h) &&
+           spacing_agrees(spacing[2], training->w);
 }
 
 /* The training volumes' spacing where the file's is another one. */

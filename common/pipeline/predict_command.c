@@ -89,17 +89,8 @@ static int check_names(const struct work *work, struct err *err)
 
 static const char *stem_of(struct work *work, const char *path)
 {
-    static const char *const endings[] = {".nii", ".hdr", ".img"};
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (!predictor_takes_volumes(&work->predictor))
-        return picture_stem(path, &work->arena);
-    size_t length = strlen(name) - (ends_with(name, ".gz") ? strlen(".gz") : 0);
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        size_t ending = strlen(endings[i]);
-        if (length > ending && memcmp(name + length - ending, endings[i], ending) == 0)
-            return arena_strndup(&work->arena, name, length - ending);
-    }
-    return name;
+    return predictor_takes_volumes(&work->predictor) ? volume_stem(path, &work->arena)
+                                                     : picture_stem(path, &work->arena);
 }
 
 static int name_files(struct work *work, struct err *err)

@@ -15,6 +15,8 @@ static const char *const intensities[] = {[INTENSITY_NONE] = "none",
                                           [INTENSITY_ZSCORE] = "zscore",
                                           [INTENSITY_RANGE] = "range",
                                           NULL};
+static const char *const withins[] = {
+    [WITHIN_AUTO] = "auto", [WITHIN_ALL] = "all", [WITHIN_NONZERO] = "nonzero", NULL};
 static const char *const bad_choices[] = {"error", "skip", NULL};
 static const char *const equal_choices[] = {"error", "allow", NULL};
 
@@ -63,12 +65,16 @@ static const struct field source_fields[] = {
 static const struct field intensity_fields[] = {
     {"kind", FIELD_CHOICE, AT(intensity.kind), "none",
      "percentile: each volume's percentiles low and high become 0 and 1; range: the values do; "
-     "zscore: less mean over deviation of its voxels that are not 0, which stay 0",
+     "zscore: less mean over deviation",
      .choices = intensities},
     {"low", FIELD_REAL, AT(intensity.low), "0.5",
      .help = "percentile or value; what is below is clipped"},
     {"high", FIELD_REAL, AT(intensity.high), "99.5",
      .help = "percentile or value; what is above is clipped"},
+    {"within", FIELD_CHOICE, AT(intensity.within), "auto",
+     "voxels that percentiles, mean and deviation are of: all (computed tomography), or those that "
+     "are not 0, which stays 0; auto: percentile all, zscore nonzero",
+     .choices = withins, .later = true},
     {0},
 };
 static const struct field split_fields[] = {
@@ -94,7 +100,7 @@ const struct field preprocess_fields[] = {
     {"spacing", FIELD_REALS, AT(spacing), "[]",
      "volumes: mm between voxels along depth (inferior to superior), height (posterior to "
      "anterior) and width (left to right); images linear, masks nearest; []: as in the files",
-     .min = 1e-3, .max = 1e3, .max_count = 3},
+     .min = 1e-6, .max = 1e3, .max_count = 3},
     {"intensity", FIELD_SECTION, 0, "", "volumes: what their values become",
      .sub = intensity_fields},
     {"on_bad", FIELD_CHOICE, AT(on_bad), "error", "what happens to cases that cannot be read",
@@ -136,6 +142,7 @@ static int source_files(const char ***names, const char ***paths, int *count,
 {
     const struct folder_spec spec = folder_spec(config);
     char path[PATH_BYTES];
+    bool skip_bad = config->on_bad == ON_BAD_SKIP;
     *count = 0;
     TRY(path_join(path, data, config->source.root, err));
     const char *folder = arena_strdup(arena, path);
@@ -145,16 +152,16 @@ static int source_files(const char ***names, const char ***paths, int *count,
     case SOURCE_SHAPES:
         return 0;
     case SOURCE_PETS:
-        return pets_sources(names, paths, count, folder, arena, err);
+        return pets_sources(names, paths, count, folder, skip_bad, arena, err);
     case SOURCE_CAMVID:
-        return camvid_sources(names, paths, count, folder, arena, err);
+        return camvid_sources(names, paths, count, folder, skip_bad, arena, err);
     case SOURCE_FOLDER:
-        return folder_sources(names, paths, count, folder, &spec, arena, err);
+        return folder_sources(names, paths, count, folder, &spec, skip_bad, arena, err);
     case SOURCE_CIFAR10:
         return cifar10_sources(names, paths, count, folder, (int)config->source.batches, arena,
                                err);
     case SOURCE_NIFTI:
-        return volumes_sources(names, paths, count, folder, arena, err);
+        return volumes_sources(names, paths, count, folder, skip_bad, arena, err);
     }
     bug("source format %d", config->source.format);
 }
@@ -183,6 +190,11 @@ static int check_volumes(const struct preprocess_config *config, struct err *err
     if (bounded && !(low < high))
         return fail_as(err, STATUS_CONFIG, "intensity: high is %g; more than low, %g, expected",
                        high, low);
+    bool measured = config->intensity.kind == INTENSITY_PERCENTILE ||
+                    config->intensity.kind == INTENSITY_ZSCORE;
+    if (config->intensity.within != WITHIN_AUTO && !measured)
+        return fail_as(err, STATUS_CONFIG,
+                       "intensity: within is of the kinds percentile and zscore only");
     return 0;
 }
 
@@ -199,7 +211,7 @@ int preprocess_check(const void *config, const enum stage_kind *fillers, struct 
                        sides == 1 ? "" : "s");
     if (preprocess->spacing.count)
         return fail_as(err, STATUS_CONFIG, "spacing: of volumes (source.format: nifti) only");
-    if (preprocess->intensity.kind != INTENSITY_NONE)
+    if (preprocess->intensity.kind != INTENSITY_NONE || preprocess->intensity.within != WITHIN_AUTO)
         return fail_as(err, STATUS_CONFIG, "intensity: of volumes (source.format: nifti) only");
     return 0;
 }
@@ -235,7 +247,8 @@ struct volume_spec preprocess_volumes(const struct preprocess_config *config)
 {
     struct volume_spec spec = {.intensity = (enum intensity)config->intensity.kind,
                                .low = config->intensity.low,
-                               .high = config->intensity.high};
+                               .high = config->intensity.high,
+                               .within = (enum within)config->intensity.within};
     for (size_t i = 0; i < config->spacing.count; i++)
         spec.spacing[i] = config->spacing.items[i];
     for (size_t i = 0; config->source.format == SOURCE_NIFTI && i < config->size.count; i++)

@@ -33,6 +33,7 @@ struct preprocess_config {
     struct {
         int kind; /* enum intensity */
         double low, high;
+        int within; /* enum within */
     } intensity;       /* of volumes */
     int aspect;        /* 1: keep */
     int filter;        /* enum resize_filter */

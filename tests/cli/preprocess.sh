@@ -108,8 +108,12 @@ holds "and kept" sh -c "echo '$(file_of "$id" integrity.json | grep -o '"id":"ma
 rm "$pets/images/max.jpg"
 refused "an image that is not there" 66 \
     "preprocess: preprocess: cannot find 'images/max.jpg' in '$pets' (scripts/fetch-data oxford-iiit-pet -d $tmp/data fetches it)" \
-    "$BUILD/preprocess" "$tmp/pets.yaml" --set preprocess.on_bad=skip
+    "$BUILD/preprocess" "$tmp/pets.yaml"
+id=$(pets --set preprocess.on_bad=skip)
+holds "can be left out, too" grep -x "preprocess: 1 case skipped, the first because of 'images/max.jpg': is not there" "$tmp/said"
 good
+[ -n "$id" ] && [ "$id" != "$(pets --set preprocess.on_bad=skip)" ]
+is "and is in the data set when it is there again" 0 $?
 printf 'tom 1 3 1\n' >"$pets/annotations/trainval.txt"
 refused "a list that is wrong" 65 \
     "preprocess: preprocess: line 1 of '$pets/annotations/trainval.txt': species '3', expected 1 (cat) or 2 (dog)" \
@@ -161,6 +165,35 @@ echo iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAAAAABHZ8InAAAADElEQVR42mNgGLkAAAD8AAEy0wU
 refused "a mask that was drawn on the picture as it is stored" 65 \
     "preprocess: '$turned/masks/a.png': 12x20 (height x width), but its image 'images/a.png' is 20x12, turned as its EXIF says" \
     "$BUILD/preprocess" "$tmp/turned.yaml"
+mv "$pets/train.txt" "$pets/test.txt" "$tmp"
+cp "$pets/images/rex.jpg" "$pets/images/._rex.jpg"
+folder_cases() { # "sentence" LINE --set ...
+    sentence=$1 line=$2
+    shift 2
+    id=$("$BUILD/preprocess" "$tmp/folder.yaml" "$@" 2>"$tmp/said")
+    holds "$sentence" grep -x "$line" "$tmp/said"
+}
+folder_cases "without a list all are for training" 'preprocess: 4 train, 0 val, 0 test cases of .*'
+folder_cases "or what is not held out" 'preprocess: 2 train, 1 val, 1 test cases of .*' \
+    --set 'preprocess.split={val: 1, test: 1}'
+cut -d ' ' -f 1 "$tmp/test.txt" >"$pets/Validation.TXT"
+folder_cases "a list of validation alone" 'preprocess: 2 train, 2 val, 0 test cases of .*'
+is "its cases are not trained on" '"id":"kit","split":"val" "id":"max","split":"val"' \
+    "$(file_of "$id" cases.json | grep -o '"id":"[a-z]*","split":"val"' | tr '\n' ' ' | sed 's/ $//')"
+cp "$pets/Validation.TXT" "$pets/test-cases.txt"
+refused "what may be a list of the test" 65 "preprocess: preprocess: '$pets/test-cases.txt' seems to list a split, but lists are called train.txt, val.txt and test.txt; without a train.txt its cases would be trained on" \
+    "$BUILD/preprocess" "$tmp/folder.yaml"
+rm "$pets/test-cases.txt"
+cp "$pets/images/rex.jpg" "$pets/images/rex.tiff"
+cp "$pets/masks/rex_m.png" "$pets/masks/rox_m.png"
+folder_cases "what is not used is said" "preprocess: not used: 1 mask ('masks/rox_m.png'), 1 folder ('annotations'), 1 other file ('images/rex.tiff')" \
+    --set preprocess.split.seed=1
+is "and kept with the run" 1 "$(sql "SELECT count(*) FROM event WHERE kind = 'note' AND detail LIKE '%images/rex.tiff%'")"
+mkdir -p "$tmp/data/same/images"
+cp "$pets/masks/kit_m.png" "$tmp/data/same/images/kit.png"
+ln -s images "$tmp/data/same/masks"
+refused "images as their own masks" 65 "preprocess: preprocess: '$tmp/data/same/images/kit.png' is its own mask: masks must lie in another folder than images, or be told apart by a suffix" \
+    "$BUILD/preprocess" "$tmp/folder.yaml" --set 'preprocess.source={format: folder, root: same}'
 
 # Volumes (packed NIfTI) of 4x3x2 voxels of 2, 2 and 2.5 mm, without masks or lists.
 mkdir "$tmp/data/scans"
@@ -194,8 +227,10 @@ refused "percentiles that are none" 78 "$scans intensity: the percentiles 0 and 
     "$BUILD/preprocess" "$tmp/scans.yaml" --set preprocess.intensity.high=101
 refused "a range upside down" 78 "$scans intensity: high is 1; more than low, 3, expected" \
     "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.intensity={kind: range, low: 3, high: 1}'
+refused "statistics of what has none" 78 "$scans intensity: within is of the kinds percentile and zscore only" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.intensity={within: all}'
 cp "$tmp/data/scans/a.nii.gz" "$tmp/data/scans/e.nii.gz"
 refused "a volume in two splits" 65 \
-    "preprocess: equal: 'train/e' and 'test/a' are the same image; 1 image is in more than one split" \
+    "preprocess: equal: 'val/e' and 'test/a' are the same image; 1 image is in more than one split" \
     "$BUILD/preprocess" "$tmp/scans.yaml" --set preprocess.split.test=2
 done_testing

@@ -101,7 +101,7 @@ static void lists(const char *folder, uint8_t format, struct input rest)
     if (format == 'p') {
         put_list(folder, "annotations/trainval.txt", &rest, "");
         put_list(folder, "annotations/test.txt", &rest, "c 1 2 1\n");
-        status = pets_sources(&names, &paths, &count, folder, &arena, &err);
+        status = pets_sources(&names, &paths, &count, folder, false, &arena, &err);
         files = 2;
     } else {
         bool camvid = format == 'c';
@@ -112,8 +112,8 @@ static void lists(const char *folder, uint8_t format, struct input rest)
         files += rest.size ? 1 : 0;
         put_list(folder, "test.txt", &rest,
                  camvid ? "CamVid/images/c.png CamVid/masks/c.png" : NULL);
-        status = camvid ? camvid_sources(&names, &paths, &count, folder, &arena, &err)
-                        : folder_sources(&names, &paths, &count, folder, &spec, &arena, &err);
+        status = camvid ? camvid_sources(&names, &paths, &count, folder, false, &arena, &err)
+                        : folder_sources(&names, &paths, &count, folder, &spec, false, &arena, &err);
         files = camvid ? 3 : files;
     }
     if (!status)

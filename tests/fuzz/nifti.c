@@ -51,7 +51,7 @@ static void check_volume(const struct volume *v)
 static void read_volume(const char *folder, const char *name)
 {
     const double spacing[3] = {3, 1, 2};
-    struct volume_spec spec = {INTENSITY_PERCENTILE, 1, 99, {0}, {3, 4, 5}};
+    struct volume_spec spec = {INTENSITY_PERCENTILE, 1, 99, {0}, {3, 4, 5}, WITHIN_AUTO};
     char path[PATH_BYTES];
     struct volume v;
     struct err err = {0};
@@ -121,7 +121,7 @@ static void lists(const char *folder, const uint8_t *data, size_t size)
         data += length + (stop != NULL);
         size -= length + (stop != NULL);
     }
-    if (!volumes_sources(&found, &paths, &count, folder, &arena, &err)) {
+    if (!volumes_sources(&found, &paths, &count, folder, false, &arena, &err)) {
         if (count < 3)
             bug("%d files", count);
         for (int i = 0; i < count; i++)
