@@ -237,6 +237,63 @@ static void arenas_give_zeroed_aligned_memory_of_any_size(void **state)
     arena_free(&arena);
 }
 
+static void what_grows_with_the_data_may_fail(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct err err;
+    void *block;
+    assert_int_equal(arena_block(&block, &arena, 300, 1000, &err), 0);
+    assert_int_equal(((unsigned char *)block)[299999], 0);
+    assert_int_equal(arena_block(&block, &arena, SIZE_MAX / 2, 3, &err), -1);
+    assert_int_equal(err.status, STATUS_FAILED);
+    assert_string_equal(err.text, "out of memory: 9223372036854775807 x 3 bytes");
+    assert_int_equal(arena_block(&block, &arena, 1, SIZE_MAX - 4, &err), -1);
+    assert_string_equal(arena_strdup(&arena, "still of use"), "still of use");
+    arena_free(&arena);
+}
+
+static void text_in_utf8(void **state)
+{
+    (void)state;
+    /* the ends of what two, three and four bytes can say, and what is just beyond (RFC 3629) */
+    static const char *const good[] = {"",
+                                       "plain ~",
+                                       "c\xc3\xa9lula",
+                                       "\xc2\xa0",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"c\xe9lula",
+                                      "\x80",
+                                      "\xc1\xbf",
+                                      "\xc3",
+                                      "\xe2\x82",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\xff"};
+    static const char *const controls[] = {"a\tb",     "a\n",          "\x1b[1m",     "\x7f",
+                                           "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!text_is_utf8(good[i]) || !text_is_plain(good[i]))
+            fail_msg("'%s' is refused", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (text_is_utf8(bad[i]) || text_is_plain(bad[i]))
+            fail_msg("case %zu is accepted", i);
+    for (size_t i = 0; i < sizeof controls / sizeof *controls; i++)
+        if (!text_is_utf8(controls[i]) || text_is_plain(controls[i]))
+            fail_msg("control %zu", i);
+    assert_true(ends_like("A.NII.Gz", ".nii.gz"));
+    assert_false(ends_like("gz", ".gz"));
+}
+
 static void blocks_are_metered(void **state)
 {
     (void)state;
@@ -309,6 +366,8 @@ int main(void)
         cmocka_unit_test(text_escapes_what_it_must),
         cmocka_unit_test(csv_fields_are_no_formulas),
         cmocka_unit_test(arenas_give_zeroed_aligned_memory_of_any_size),
+        cmocka_unit_test(what_grows_with_the_data_may_fail),
+        cmocka_unit_test(text_in_utf8),
         cmocka_unit_test(blocks_are_metered),
         cmocka_unit_test(writes_beside_blocks_are_found),
         cmocka_unit_test(errors_gather_context),

@@ -5,6 +5,7 @@
 #include "data/data.h"
 
 #include "base/file.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -507,6 +508,26 @@ static void a_size_that_cuts_classes_off(void **state)
     collection_free(&c);
 }
 
+/* 70,000 cases of 2 GiB are more than a processor can address: an error like any other. */
+static void more_than_there_is_memory(void **state)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)state;
+    skip(); /* its allocator ends the program */
+#else
+    const struct fixture *f = *state;
+    const struct volume_spec huge = {.size = {2048, 4096, 64}, .spacing = {1, 1, 1}};
+    struct text json = {0};
+    text_puts(&json, "{" LABELS ", \"training\": [");
+    for (int i = 0; i < 70000; i++)
+        text_printf(&json, "%s{\"image\": \"%d.nii\", \"label\": \"m%d.nii\"}", i ? "," : "", i, i);
+    text_puts(&json, "]}");
+    put_text(f, "dataset.json", json.data);
+    text_free(&json);
+    refused(f, &huge, true, STATUS_FAILED, "out of memory: 70000 x 2147483648 bytes");
+#endif
+}
+
 static void listed_volumes_that_are_not_there(void **state)
 {
     const struct fixture *f = *state;
@@ -830,6 +851,7 @@ int main(void)
         IN_FOLDER(spacings_in_any_unit),
         IN_FOLDER(masks_of_fine_voxels),
         IN_FOLDER(a_size_that_cuts_classes_off),
+        IN_FOLDER(more_than_there_is_memory),
         IN_FOLDER(listed_volumes_that_are_not_there),
         IN_FOLDER(an_image_is_not_its_own_mask),
         IN_FOLDER(descriptions_that_are_wrong),

@@ -286,6 +286,15 @@ static void the_model_knows_its_spacing(void **state)
     expect_windows(&p, 4, 4, 4);
     volume_free(&other);
     predictor_close(&p);
+    is.spacing = (struct unet_spacing){true, 5e-4, 5e-4, 5e-4}; /* half a micron is not one */
+    open_as(&p, lab, &is, &(struct volume_spec){0});
+    other = volume_of(4, 4, 4, 1);
+    for (int k = 0; k < 3; k++)
+        other.spacing[k] = 1e-3;
+    OK(predictor_volume(&p, out, &other, &err));
+    expect_windows(&p, 8, 8, 8);
+    volume_free(&other);
+    predictor_close(&p);
 }
 
 /* As one up to PREDICT_PIXELS, beyond in windows of what the training saw at a time. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LIST_BYTES = 1 << 26 };
+enum { LIST_BYTES = 1 << 28 };
 
 struct mask_values *mask_values_new(struct arena *arena, const char *expected)
 {

@@ -19,9 +19,11 @@ static const char encode_help[] =
     "a trained VAE encodes them; labels i32 [N] of a conditional one; names as metadata. On "
     "stdout:\n"
     "MODEL DIR/latents.safetensors.\n\n"
-    "A FILE that ends in .txt is a list with a line a picture, PATH or PATH CLASS, paths beginning "
-    "at\n"
-    "the list's folder. A conditional model wants a class of each picture: that of its line, else\n"
+    "A FILE that ends in .txt is a list with a line a picture, PATH or PATH CLASS (after a tab, "
+    "where "
+    "it\n"
+    "has blanks itself), paths beginning at the list's folder. A conditional model wants a class "
+    "of each picture: that of its line, else\n"
     "--label. Pictures are turned as their EXIF says, and come to the model as its training "
     "images\n"
     "did (preprocess: size, aspect, filter).\n\n"
@@ -130,50 +132,63 @@ static void add_picture(struct work *work, const struct picture *picture)
     work->pictures[work->count++] = *picture;
 }
 
+/* A path begins at the list's folder. */
+static const char *path_in_list(struct work *work, const char *list, const char *path)
+{
+    const char *slash = strrchr(list, '/');
+    if (*path == '/' || !slash)
+        return arena_strdup(&work->arena, path);
+    return arena_printf(&work->arena, "%.*s/%s", (int)(slash - list), list, path);
+}
+
+/* PATH, or PATH CLASS, parted by a tab or at blanks. Both may hold blanks: a path that has some is
+ * known by its file, or stands in double quotes. */
+static size_t part_line(char *fields[2], struct work *work, const char *list, char *text)
+{
+    char *cut = strchr(text, '\t'), *copy = arena_strdup(&work->arena, text);
+    fields[0] = text, fields[1] = NULL;
+    if (!cut && file_exists(path_in_list(work, list, text)))
+        return 1;
+    if (!cut && (cut = strrchr(copy, ' '))) {
+        *cut = '\0';
+        bool known = file_exists(path_in_list(work, list, line_trim(copy)));
+        cut = known ? text + (cut - copy) : NULL;
+    }
+    if (!cut || *text == '"')
+        return line_fields(text, fields, 2);
+    *cut = '\0';
+    fields[0] = line_trim(text);
+    fields[1] = line_trim(cut + 1);
+    return *fields[1] ? 2 : 1;
+}
+
 static int list_line(struct work *work, const char *list, size_t line, char *text, struct err *err)
 {
-    char *fields[2], path[PATH_BYTES];
-    const char *slash = strrchr(list, '/');
-    struct picture picture = {.list = list, .line = line};
-    size_t count = line_fields(text, fields, 2);
-    if (!count || *fields[0] == '#')
+    char *fields[2];
+    text = line_trim(text);
+    if (!*text || *text == '#')
         return 0;
+    size_t count = part_line(fields, work, list, text);
     if (count > 2)
         return fail_as(err, STATUS_BAD_DATA,
-                       "line %zu of '%s': %zu fields, PATH or PATH CLASS "
-                       "expected",
+                       "line %zu of '%s': %zu fields, PATH or PATH CLASS expected, and a path with "
+                       "blanks in double quotes",
                        line, list, count);
-    const char *folder = arena_strndup(&work->arena, list, slash ? (size_t)(slash - list) : 0);
-    if (*fields[0] == '/' || !*folder)
-        picture.path = arena_strdup(&work->arena, fields[0]);
-    else if (path_join(path, folder, fields[0], err))
-        return wrap(err, "line %zu of '%s'", line, list);
-    else
-        picture.path = arena_strdup(&work->arena, path);
-    if (count == 2)
-        picture.label = arena_strdup(&work->arena, fields[1]);
-    add_picture(work, &picture);
+    add_picture(work, &(struct picture){.path = path_in_list(work, list, fields[0]),
+                                        .label = count == 2 ? fields[1] : NULL,
+                                        .list = list,
+                                        .line = line});
     return 0;
 }
 
 static int add_list(struct work *work, const char *list, struct err *err)
 {
-    enum { LARGEST = 1 << 28 };
-    char *text;
-    size_t length, line = 0;
-    int status = 0;
-    TRY(file_read(&text, &length, list, LARGEST, err));
-    if (memchr(text, '\0', length))
-        status = fail_as(err, STATUS_BAD_DATA, "'%s' is no text", list);
-    for (char *at = text, *next; !status && at; at = next) {
-        next = strchr(at, '\n');
-        if (next)
-            *next++ = '\0';
-        at[strcspn(at, "\r")] = '\0'; /* lines may end in CRLF */
-        status = list_line(work, list, ++line, at, err);
-    }
-    free(text);
-    return status;
+    char **lines;
+    size_t count;
+    TRY(lines_read(&lines, &count, list, &work->arena, err));
+    for (size_t i = 0; i < count; i++)
+        TRY(list_line(work, list, i + 1, lines[i], err));
+    return 0;
 }
 
 static int add_files(struct work *work, struct err *err)
@@ -181,7 +196,7 @@ static int add_files(struct work *work, struct err *err)
     const struct options *options = &work->options;
     for (int i = 2; i < options->argument_count; i++) {
         const char *file = options->arguments[i];
-        if (ends_with(file, ".txt"))
+        if (ends_like(file, ".txt"))
             TRY(add_list(work, file, err));
         else
             add_picture(work, &(struct picture){.path = file});

@@ -97,6 +97,14 @@ is "and keep the label that they were given" "" "$(diff -rq "$tmp/of-file" "$tmp
 printf '# pictures\n\ntest-00000.png cross\n%s\t3\r\n' "$b" >"$tmp/images/list.txt"
 encode "$model" "$tmp/images/list.txt" -o "$tmp/listed" >/dev/null
 holds "a list has a picture a line, with its class" cmp "$tmp/two/latents.safetensors" "$tmp/listed/latents.safetensors"
+mkdir -p "$tmp/two words"
+cp "$a" "$tmp/two words/test-00000.png"
+cp "$b" "$tmp/two words/test-00001.png"
+for line in 'two words/test-00001.png 3' '"two words/test-00001.png" 3' 'two words/test-00001.png\t3'; do
+    printf '\357\273\277two words/test-00000.png\n%b\r\n' "$line" >"$tmp/blanks.TXT"
+    encode "$model" "$tmp/blanks.TXT" -o "$tmp/blanks" --label cross >/dev/null
+    holds "a path with blanks: $line" cmp "$tmp/two/latents.safetensors" "$tmp/blanks/latents.safetensors"
+done
 printf 'images/test-00000.png 0\nimages/test-00001.png' >"$tmp/some.txt"
 encode "$model" "$tmp/some.txt" -o "$tmp/some" --label 3 >/dev/null
 programs=$(cd "$BUILD" && pwd)
@@ -214,12 +222,12 @@ printf '%s\n' "$a 0" "$b 1x" >"$tmp/bad.txt"
 refused "an unknown class in a list" 65 "evaluate: line 2 of '$tmp/bad.txt': no class '1x'; valid: disc, ring, square, cross, or their numbers from 0" \
     encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 printf '%s\n' "$a 0 1" >"$tmp/bad.txt"
-refused "a line of three fields" 65 "evaluate: line 1 of '$tmp/bad.txt': 3 fields, PATH or PATH CLASS expected" \
+refused "a line of three fields" 65 "evaluate: line 1 of '$tmp/bad.txt': 3 fields, PATH or PATH CLASS expected, and a path with blanks in double quotes" \
     encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 printf '#\n\n' >"$tmp/bad.txt"
 refused "an empty list" 65 "evaluate: the lists name no picture" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 printf 'a\0b\n' >"$tmp/bad.txt"
-refused "a list that is no text" 65 "evaluate: '$tmp/bad.txt' is no text" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
+refused "a list that is no text" 65 "evaluate: '$tmp/bad.txt' is not a text file in UTF-8: it has a zero byte" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 refused "a missing list" 66 "evaluate: cannot open '$tmp/no.txt': No such file or directory" encode "$model" "$tmp/no.txt" -o "$tmp/none"
 refused "no label" 64 "evaluate: '$a' has no label, which the model wants (--label, or PATH CLASS in a list)" \
     encode "$model" "$a" -o "$tmp/none"
