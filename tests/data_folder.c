@@ -533,12 +533,16 @@ static void endings_in_any_case_and_hidden_files(void **state)
     collection_free(&c);
     put(f, "train.txt", "X\nimg_7.jpeg\n");
     must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
-    expect_case(&c.cases[0], "X", SPLIT_TRAIN, 1, 0, 1);
-    expect_case(&c.cases[1], "img_7", SPLIT_TRAIN, 2, 0, 0);
+    expect_case(&c.cases[0], "x", SPLIT_TRAIN, 1, 0, 1);
+    expect_case(&c.cases[1], "IMG_7", SPLIT_TRAIN, 2, 0, 0);
     collection_free(&c);
+    put(f, "val.txt", "x\n");
+    expect_refusal(f, &usual, STATUS_BAD_DATA,
+                   "line 1 of '@/val.txt': 'x' is already on line 1 of 'train.txt'");
+    unlink(path_of(f, "val.txt"));
     put_mask(f, "masks/X.png", 0, 0); /* the very name comes first */
     must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
-    expect_case(&c.cases[0], "X", SPLIT_TRAIN, 1, 0, 0);
+    expect_case(&c.cases[0], "x", SPLIT_TRAIN, 1, 0, 0);
     collection_free(&c);
 }
 

@@ -122,6 +122,8 @@ static void add_picture(struct listing *listing, struct listed *one, const char 
                         const struct layout *layout, struct arena *arena)
 {
     const char *image = find_picture(layout, name, arena);
+    if (image && one->line) /* as the file is called: two spellings in lists are one case */
+        one->id = picture_stem(image, arena);
     const char *wanted = mask_name(layout, picture_stem(name, arena), arena);
     const char *mask = names_find(&layout->masks, wanted);
     if (!image)
