@@ -164,14 +164,14 @@ int parting_find(struct parting *out, const char *folder, const char *inner, str
     for (size_t i = 0; i < names.count; i++) {
         const char *name = names.items[i];
         bool within = is_folder(folder, name), list = !within && ends_like(name, ".txt");
-        const char *holds = NULL;
-        if (within && inner)
-            TRY(path_find(&holds, folder, arena_printf(arena, "%s/%s", name, inner), arena, err));
         enum split split = split_called(name, strlen(name) - (list ? strlen(".txt") : 0));
+        const char *holds = NULL;
+        if (within && inner && split < SPLITS)
+            TRY(path_find(&holds, folder, arena_printf(arena, "%s/%s", name, inner), arena, err));
         if (split < SPLITS && list) {
             note(&out->list[split], name, lists);
             out->lists = true;
-        } else if (split < SPLITS && holds) {
+        } else if (holds) {
             note(&out->folder[split], name, folders);
             out->folders = true;
         } else if (!within && !out->odd && seems_to_list(name)) {
