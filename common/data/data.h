@@ -153,9 +153,9 @@ int camvid_read(struct collection *out, const char *folder, const struct fit *fi
  * lists, FOLDER/{Train,Val,Test}/IMAGES/... and all the pictures there, sorted, their ids with
  * the split in front. Pictures that no list names are for training where there is no train.txt, and
  * so are all where there is neither a list nor a folder of a split. The case of letters does not
- * count, and lists and folders may be called as in listing.h. A mask holds class numbers from 0. Of
- * two classes the second may also be 255, in all masks of the set or in none, and not as an entry of
- * a palette of colours.
+ * count, and lists and folders may be called as in listing.h. A mask holds class numbers from 0.
+ * Of two classes the second may also be 255, in all masks of the set or in none, and not as an
+ * entry of a palette of colours.
  */
 struct folder_spec {
     const char *images, *masks; /* "." : no folder of their own */
@@ -200,8 +200,9 @@ int volumes_read(struct collection *out, const char *folder, const struct volume
                  bool skip_bad, struct err *err);
 
 /* Moves `count` cases of the train split to val or test, the same share of each label (as far as
- * integers allow), drawn by seed and id: a case more moves itself, or one that it takes the place of. More than there are is STATUS_CONFIG, and so is any for a test split
- * that has cases already. */
+ * integers allow), drawn by seed and id: a case more moves itself, or one that it takes the place
+ * of. More than there are is STATUS_CONFIG, and so is any for a test split that has cases already.
+ */
 int collection_hold_out(struct collection *collection, enum split to, int64_t count, uint64_t seed,
                         struct err *err);
 /* Writes the artifact's files. */

@@ -229,8 +229,8 @@ static void put_mask_pixels(struct text *text, const struct collection *collecti
 
 /* ---- what is not as one would expect -------------------------------------------------------- */
 
-/* The classes, of labels and then of masks, that no case or pixel of the train split has. Nothing if
- * there is no train split. */
+/* The classes, of labels and then of masks, that no case or pixel of the train split has; nothing
+ * if there is no such split. */
 static uint32_t find_absent(const char ***out, const struct collection *collection,
                             struct arena *arena)
 {

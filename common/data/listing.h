@@ -41,8 +41,8 @@ struct listing {
  * memory of the arena that may be written to. */
 int lines_read(char ***lines, size_t *count, const char *path, struct arena *arena,
                struct err *err);
-/* Splits a line in place, at blanks; what is in double quotes holds together. Returns how many fields
- * there are, of which at most `most` are stored. */
+/* Splits a line in place, at blanks; what is in double quotes holds together. Returns how many
+ * fields there are, of which at most `most` are stored. */
 size_t line_fields(char *line, char **fields, size_t most);
 /* Less the blanks at both ends, in place. */
 char *line_trim(char *line);
@@ -89,8 +89,8 @@ int path_find(const char **out, const char *folder, const char *path, struct are
               struct err *err);
 
 /*
- * How a folder is parted: lists (train.txt) or folders (Train) called after the splits, in any case,
- * or as others call them: training; valid, validation, dev; testing. Two for one split are
+ * How a folder is parted: lists (train.txt) or folders (Train) called after the splits, in any
+ * case, or as others call them: training; valid, validation, dev; testing. Two for one split are
  * STATUS_BAD_DATA.
  */
 struct parting {

@@ -28,12 +28,13 @@ struct volume {
 };
 enum { VOLUME_VOXELS = 1 << 29 };
 
-/* How long the ending of a volume's name is: .nii, .hdr or .img, in any case, and .gz; 0: it is none. */
+/* How long the ending of a volume's name is: .nii, .hdr or .img, in any case, and .gz; 0: there is
+ * none. */
 size_t volume_ending(const char *name);
 /* The name without its folder and its ending. */
 const char *volume_stem(const char *path, struct arena *arena);
-/* The name of the other half of a pair, its ending (".hdr") exchanged for another (".img"), in the case
- * that it has; false: path has another ending. */
+/* The name of the other half of a pair, its ending (".hdr") exchanged for another (".img"), in the
+ * case that it has; false: path has another ending. out has PATH_BYTES. */
 bool volume_other(char out[], const char *path, const char *from, const char *to);
 /* Zeroed; the caller frees it. Out of memory is STATUS_FAILED with the size. */
 int voxels_alloc(float **out, int64_t count, struct err *err);

@@ -211,7 +211,7 @@ static struct sample sample_of(const struct volume *volume, bool zeros)
     return sample;
 }
 
-/* The voxel of a rank from 0, of the sorted sample: by the upper half of its key, then the lower. */
+/* The voxel of a rank from 0 of the sorted sample: by the upper half of its key, then the lower. */
 static float ranked(const struct sample *sample, size_t rank)
 {
     enum { HALF = 1 << 16 };

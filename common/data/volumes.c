@@ -69,7 +69,7 @@ static int check_place(const struct volume *mask, const struct volume *image,
         corner_of(a, mask, corner);
         corner_of(b, image, corner);
         double distance = hypot(hypot(a[0] - b[0], a[1] - b[1]), a[2] - b[2]);
-        /* coordinates are float in a file: of fine voxels far from the origin no more can be said */
+        /* coordinates in a file are float: of fine voxels far from the origin they say no more */
         double exact = FLOAT_COORDINATES * hypot(hypot(b[0], b[1]), b[2]);
         if (!(distance <= fmax(SAME_PLACE * least, exact)))
             return fail_as(err, STATUS_BAD_DATA,
