@@ -11,18 +11,20 @@
 #include <string.h>
 #include <time.h>
 
-static const char usage[] = "ls [STAGE] | show RUN | why RUN [RUN2] | verify [RUN | EXPERIMENT] | "
-                            "rebuild | release RUN [OPTION ...]";
+static const char usage[] =
+    "ls [STAGE] | show RUN | why RUN [RUN2] | verify [--all | RUN | EXPERIMENT] | "
+    "rebuild | release RUN [OPTION ...]";
 static const char help[] =
     "ls [STAGE]       the runs, newest first\n"
     "show RUN         one run: recipe, inputs, outputs, final metrics, events\n"
     "why RUN [RUN2]   what differs between two runs (RUN2: the nearest earlier run of the stage)\n"
-    "verify           read all objects, and compare all rows with the runs' records\n"
+    "verify [--all]   read all objects, and compare all rows with the runs' records\n"
     "verify RUN       the same for one run, or for all that the latest plan of an\n"
     "verify EXPERIMENT  experiment (its file or its name) stands for\n"
     "rebuild          make a damaged registry again, from the records of all finished runs\n"
     "release RUN      a running run's owner on another machine is gone: others need not wait\n\n"
-    "RUN is a number, or the beginning of a recipe's or artifact's id; ls, show and why take --json\n";
+    "RUN is a number, or the beginning of a recipe's or artifact's id; ls, show and why take "
+    "--json\n";
 
 static void date_text(char out[32], double seconds)
 {
@@ -131,8 +133,10 @@ static int show(const struct options *options, struct store *store, struct arena
     struct run_row run;
     char when[32], duration[NUMBER_TEXT], *recipe;
     TRY(registry_find_run(store, options->arguments[1], arena, &run, err));
+    bool differs = strcmp(run.status, "done") == 0 && record_check(store, run.id, err) &&
+                   err->status != STATUS_MISSING;
     if (options->json)
-        return run_json(store, &run, arena, err);
+        return differs ? -1 : run_json(store, &run, arena, err);
     date_text(when, run.started);
     printf("run      %lld\nstage    %s\nstatus   %s\nstarted  %s\ntook     %s\nbuild    %s\n",
            (long long)run.id, run.stage, run.status, when, duration_text(duration, run.seconds),
@@ -151,9 +155,7 @@ static int show(const struct options *options, struct store *store, struct arena
     TRY(show_ports(store, run.id, true, arena, err));
     TRY(registry_metrics(store, run.id, true, show_metric, NULL, err));
     TRY(registry_events(store, run.id, show_event, NULL, err));
-    if (strcmp(run.status, "done") != 0 || !record_check(store, run.id, err))
-        return 0;
-    return err->status == STATUS_MISSING ? 0 : -1;
+    return differs ? -1 : 0;
 }
 
 /* ---- why ------------------------------------------------------------------------------------ */
@@ -302,6 +304,8 @@ static int dispatch(const struct options *options, struct store *store, struct a
 {
     const char *command = options->arguments[0];
     int count = options->argument_count;
+    if (options->all && strcmp(command, "verify") != 0)
+        return fail_as(err, STATUS_USAGE, "--all: only verify has it");
     if (strcmp(command, "ls") == 0 && count <= 2)
         return list(options, store, err);
     if (strcmp(command, "show") == 0 && count == 2)
@@ -310,7 +314,7 @@ static int dispatch(const struct options *options, struct store *store, struct a
         return why(options, store, arena, err);
     if (options->json)
         return fail_as(err, STATUS_USAGE, "--json: ls, show and why have it");
-    if (strcmp(command, "verify") == 0 && count <= 2)
+    if (strcmp(command, "verify") == 0 && count <= 2 - options->all)
         return verify(options, store, arena, err);
     if (strcmp(command, "release") == 0 && count == 2)
         return release(options, store, arena, err);
@@ -319,7 +323,7 @@ static int dispatch(const struct options *options, struct store *store, struct a
 
 static int registry(int argc, char **argv, struct err *err)
 {
-    static const char *const takes[] = {"json", NULL};
+    static const char *const takes[] = {"json", "all", NULL};
     struct options options;
     struct store *store;
     struct arena arena = {0};

@@ -365,6 +365,27 @@ static void a_checkpoint_of_another_recipe_is_not_continued(void **state)
     toy_end(&other);
 }
 
+/* What waits for the end of the training must come to it as it was written. */
+static void a_kept_epoch_that_changed_is_not_delivered(void **state)
+{
+    (void)state;
+    struct toy toy = toy_new();
+    char paths[8][PATH_BYTES], epoch[PATH_BYTES];
+    toy.config.checkpoint.keep = KEEP_ALL;
+    stop_at_20_with_two_checkpoints(&toy, paths);
+    snprintf(epoch, sizeof epoch, "%.*s/epoch-001.safetensors",
+             (int)(strrchr(paths[0], '/') - paths[0]), paths[0]);
+    flip_bit(epoch, 5, 1);
+    toy_expect(&toy, STATUS_BAD_DATA);
+    char *error = toy_text(&toy, "error");
+    assert_non_null(strstr(error, "epoch-001.safetensors' is damaged"));
+    free(error);
+    flip_bit(epoch, 5, 1);
+    toy_expect(&toy, STATUS_OK);
+    same_result(&toy);
+    toy_end(&toy);
+}
+
 static void all_damaged_means_from_the_start(void **state)
 {
     (void)state;
@@ -414,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_damaged_checkpoint_is_passed_over),
         cmocka_unit_test(one_bit_anywhere_in_a_checkpoint_is_found),
         cmocka_unit_test(a_checkpoint_of_another_recipe_is_not_continued),
+        cmocka_unit_test(a_kept_epoch_that_changed_is_not_delivered),
         cmocka_unit_test(all_damaged_means_from_the_start),
         cmocka_unit_test(a_torn_writer_s_leftovers_are_removed),
     };

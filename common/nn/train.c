@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/sha256.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -161,6 +162,37 @@ static void epoch_path_name(char name[64], int64_t epoch)
     snprintf(name, 64, "epoch-%03lld.safetensors", (long long)epoch);
 }
 
+static void hash_path(char out[PATH_BYTES], const char *path)
+{
+    snprintf(out, PATH_BYTES, "%.*s.sha256", PATH_BYTES - 8, path);
+}
+
+/* Beside the file, which lies there until the training ends. */
+static int write_hash(const char *path, struct err *err)
+{
+    char beside[PATH_BYTES];
+    struct id hash;
+    hash_path(beside, path);
+    TRY(sha256_file(&hash, NULL, path, err));
+    return file_publish(beside, hash.hex, strlen(hash.hex), err);
+}
+
+static int check_hash(const char *path, struct err *err)
+{
+    char beside[PATH_BYTES], *text;
+    size_t length;
+    struct id hash;
+    hash_path(beside, path);
+    TRY(sha256_file(&hash, NULL, path, err));
+    TRY(file_read(&text, &length, beside, sizeof hash.hex, err));
+    bool same = !strcmp(text, hash.hex);
+    free(text);
+    if (same)
+        return 0;
+    return fail_as(err, STATUS_BAD_DATA,
+                   "'%s' is damaged; remove its folder (rm -r) and train again", path);
+}
+
 /* The weights of the epoch that has just been appended to the history, as far as they are kept. */
 static int keep_weights(struct trainer *t, struct err *err)
 {
@@ -172,7 +204,8 @@ static int keep_weights(struct trainer *t, struct err *err)
     char name[64], path[PATH_BYTES];
     epoch_path_name(name, row + 1);
     TRY(path_join(path, run_folder(t->where->run), name, err));
-    return snapshot_write_weights(&t->snapshot, path, false, t->model, err);
+    TRY(snapshot_write_weights(&t->snapshot, path, false, t->model, err));
+    return write_hash(path, err);
 }
 
 static void tell_epoch(struct trainer *t, const double *row)
@@ -456,6 +489,7 @@ static int copy_epochs(const struct trainer *t, struct err *err)
         epoch_path_name(name, epoch);
         TRY(path_join(from, run_folder(t->where->run), name, err));
         TRY(draft_path(t->draft, name, to, err));
+        TRY(check_hash(from, err));
         struct mapping map;
         TRY(map_open(&map, from, err));
         int status = file_publish(to, map.data, map.length, err);

@@ -30,6 +30,7 @@ static const struct option_row rows[] = {
     {"format", 'f', "FORMAT", "text, md, csv, tex, json or html", false, false},
     {"explain", 'e', NULL, "say what would run (a stage: and why); run nothing", false, false},
     {"again", 'a', NULL, "run although it is known; fail if the result differs", false, false},
+    {"all", 'A', NULL, "all that the lab holds", false, false},
     {"json", 'j', NULL, "result as JSON", false, false},
     {"quiet", 'q', NULL, "no progress, only errors", true, true},
     {"verbose", 'v', NULL, "say the recipe and whether it is known, too", false, true},
@@ -135,6 +136,9 @@ static int take(struct options *out, const struct option_row *row, char *value, 
         return 0;
     case 'a':
         out->again = true;
+        return 0;
+    case 'A':
+        out->all = true;
         return 0;
     case 'j':
         out->json = true;

@@ -129,15 +129,15 @@ static int by_id(const void *a, const void *b)
 /* New ones are marked by `is_new`. */
 static struct seen *see(void **tree, const struct id *id, bool *is_new)
 {
-    struct seen *seen = xcalloc(1, sizeof *seen), **found;
+    struct seen **found = (struct seen **)tfind(&(struct seen){.id = *id}, tree, by_id);
+    *is_new = !found;
+    if (found)
+        return *found;
+    struct seen *seen = xcalloc(1, sizeof *seen);
     seen->id = *id;
-    found = (struct seen **)tsearch(seen, tree, by_id);
-    if (!found)
+    if (!tsearch(seen, tree, by_id))
         bug("no memory for one id");
-    *is_new = *found == seen;
-    if (!*is_new)
-        free(seen);
-    return *found;
+    return seen;
 }
 
 static void tell(struct verify *v, const char *damage)

@@ -29,7 +29,7 @@ judge=$(stage train-classifier)
 model=$(stage train-vae)
 result=$(stage evaluate)
 "$BUILD/ablate" plan "$yaml" >/dev/null # the cells
-is "a sound lab" "0 sound: 21 objects, 4 runs" "$("$BUILD/registry" verify >"$tmp/out" 2>&1; echo "$? $(cat "$tmp/out")")"
+is "a sound lab" "0 sound: 21 objects, 4 runs" "$("$BUILD/registry" verify --all >"$tmp/out" 2>&1; echo "$? $(cat "$tmp/out")")"
 
 # ---- a bit of what an evaluation reads ------------------------------------------------------------
 for victim in "$model weights.safetensors" "$judge weights.safetensors" "$data dataset.safetensors" "$data cases.json" "$model model.txt"; do
