@@ -1,5 +1,6 @@
 # make experiment=NAME   build, run what is not known yet, write the report
 # make test              everything that can be checked here
+# make chaos             hundreds of signals and kills at random moments, to every stage (an hour)
 # make bench             time of a step, beside PyTorch where it is installed
 # make install prefix=/usr/local
 #
@@ -67,7 +68,7 @@ STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 PROGRAMS := $(STAGES:%=$(BUILD)/%)
 
 all: $(PROGRAMS)
-.PHONY: all test bench install clean experiment
+.PHONY: all test chaos bench install clean experiment
 
 define ROOM
 $(BUILD)/$(1).a: $(call objects,$(1))
@@ -134,6 +135,9 @@ $(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): CFLAG
 
 test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%) $(BENCHES)
 	@BUILD=$(BUILD) DATA="$$CAIRN_DATA" tests/run
+
+chaos: all
+	@BUILD=$(BUILD) CAIRN_CHAOS=100 GOMP_SPINCOUNT=300 sh tests/cli/chaos.sh
 
 # ---- experiments: plan first (one process resolves all that is known), then make runs the rest ------
 experiment ?=

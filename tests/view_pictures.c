@@ -1,6 +1,7 @@
 /* Pictures, plots and pages: what is written is read back by somebody else's code. */
 #include "view_files.h"
 
+#include "base/stop.h"
 #include "view/gnuplot.h"
 
 #include <sys/wait.h>
@@ -264,6 +265,42 @@ static void without_gnuplot_there_is_no_plot(void **state)
     free(before);
 }
 
+static uint64_t mask_of(const char *status, const char *name)
+{
+    const char *at = strstr(status, name);
+    return at ? strtoull(at + strlen(name), NULL, 16) : UINT64_MAX;
+}
+
+/* Masks and ignored signals come through an exec: what is ours must not be gnuplot's. */
+static void gnuplot_begins_with_signals_as_ever(void **state)
+{
+    (void)state;
+    char path[PATH_BYTES], *before = strdup(getenv("PATH"));
+    FILE *script = fopen(in(path, "gnuplot"), "w");
+    fputs(
+        "#!/bin/sh\necho '</svg>'\nwhile read -r line; do echo \"$line\"; done </proc/$$/status\n",
+        script);
+    fclose(script);
+    chmod(path, 0755);
+    setenv("PATH", folder, 1);
+    stop_never_by_writing();
+    struct stop stop = stop_watch();
+    struct text input = {0};
+    text_puts(&input, "plot 1\n");
+    assert_int_equal(gnuplot_svg(&input, in(path, "status"), 10, &err), 0);
+    stop_unwatch(&stop);
+    text_free(&input);
+    char status[8192] = "";
+    FILE *file = fopen(path, "r");
+    assert_true(file && fread(status, 1, sizeof status - 1, file) > 0);
+    fclose(file);
+    assert_int_equal(mask_of(status, "SigBlk:"), 0);
+    assert_int_equal(mask_of(status, "SigIgn:") & (1 << (SIGPIPE - 1) | 1 << (SIGXFSZ - 1)), 0);
+    unlink(in(path, "gnuplot"));
+    setenv("PATH", before, 1);
+    free(before);
+}
+
 /* ---- pages ---------------------------------------------------------------------------------- */
 static void pages_are_filled_and_offline(void **state)
 {
@@ -296,6 +333,7 @@ int main(void)
         cmocka_unit_test(plots_name_their_curves_once),
         cmocka_unit_test(points_that_are_not_finite_are_left_out),
         cmocka_unit_test(without_gnuplot_there_is_no_plot),
+        cmocka_unit_test(gnuplot_begins_with_signals_as_ever),
         cmocka_unit_test(pages_are_filled_and_offline),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -10,6 +10,7 @@ fi
 dir=$(mktemp -d)
 server=
 trap '[ -n "$server" ] && kill $server 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'exit 130' HUP INT TERM # a signal alone would leave it
 number=0 failed=0
 data=$(cd "${DATA:-$here/data}" 2>/dev/null && pwd)
 unset CAIRN_MIRROR DATA

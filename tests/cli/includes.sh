@@ -2,6 +2,7 @@
 n=0
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
+trap 'exit 130' HUP INT TERM # a signal alone would leave it
 
 say() { # STATUS NAME
     n=$((n + 1))

@@ -4,6 +4,7 @@ BUILD=${BUILD:-build}
 here=tests/cli
 tmp=$(mktemp -d)
 trap 'chmod -R u+w "$tmp" 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'exit 130' HUP INT TERM # a signal alone would leave it
 count=0 failed=0
 export CAIRN_LAB="$tmp/lab" CAIRN_DATA="$tmp/no-data"
 

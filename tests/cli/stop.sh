@@ -49,6 +49,49 @@ is "stopped is what the registry says" stopped "$(sql "SELECT status FROM run WH
 is "nothing of it is left but the recipe's text" "1 0" \
     "$(($(find "$CAIRN_LAB/objects" -type f | wc -l) - before)) $(find "$CAIRN_LAB/work" -type f | grep -vc checkpoint)"
 
+# ---- preprocess, and waits ------------------------------------------------------------------------
+(CAIRN_LAB=$tmp/drawn exec env --default-signal=INT "$BUILD/preprocess" $here/small.yaml --set preprocess.source.train=1000000 \
+    --set preprocess.source.size=40 >"$tmp/out" 2>"$tmp/err") &
+pid=$!
+for _ in $(seq 400); do
+    [ -e "$tmp/drawn/registry.db" ] && [ "$(CAIRN_LAB=$tmp/drawn sql "SELECT count(*) FROM run")" = 1 ] && break
+    sleep 0.05
+done
+kill -INT $pid
+ended $pid
+is "Ctrl-C ends preprocess with status 75" 75 $rc
+is "and one line" "preprocess: stopped; run the same command to start over" "$(cat "$tmp/err")"
+is "stopped is what the registry says, and nothing is left" stopped "$(
+    CAIRN_LAB=$tmp/drawn
+    sql "SELECT status FROM run"
+    leftovers
+)"
+nohup "$BUILD/train-vae" $long --set train-vae.train.lr=0.003 >/dev/null 2>"$tmp/first" &
+pid=$!
+when 'steps of' "$tmp/first"
+kill -HUP $pid
+sleep 0.2
+is "what nohup protects goes on when the terminal is closed" running \
+    "$(sql "SELECT status FROM run WHERE config LIKE '%lr=0.003%'")"
+kill -TERM $pid
+ended $pid
+is "until it is told to stop" "75 stopped" "$rc $(sql "SELECT status FROM run WHERE config LIKE '%lr=0.003%'")"
+mkfifo "$tmp/hold"
+sqlite3 "$CAIRN_LAB/registry.db" <"$tmp/hold" &
+holder=$!
+exec 3>"$tmp/hold"
+echo 'BEGIN IMMEDIATE;' >&3
+until ! sqlite3 "$CAIRN_LAB/registry.db" 'BEGIN IMMEDIATE; COMMIT' 2>/dev/null; do sleep 0.01; done
+"$BUILD/train-vae" $here/small.yaml -q --set train-vae.train.lr=0.004 >/dev/null 2>"$tmp/err" &
+pid=$!
+sleep 0.5
+kill -TERM $pid
+(sleep 10 && kill $holder) 2>/dev/null &
+ended $pid
+is "a wait for the registry is ended, too" "75 train-vae: stopped while waiting for registry '$CAIRN_LAB/registry.db'" \
+    "$rc $(cat "$tmp/err")"
+exec 3>&-
+
 # ---- killed ---------------------------------------------------------------------------------------
 killed() { # a training
     "$BUILD/train-vae" $long >/dev/null 2>"$tmp/first" &
