@@ -131,7 +131,7 @@ struct training {
  * events `resumed`, `damaged` (a checkpoint that was passed over), `numerics` (continued on another
  * backend, library or ISA).
  *
- * Stopped by SIGTERM, SIGINT or SIGUSR2: a checkpoint, then -1 with STATUS_STOPPED. A loss, monitor or
+ * When a stop is requested (base/stop.h): a checkpoint, then -1 with STATUS_STOPPED. A loss, monitor or
  * gradient norm that is not finite: -1 with the step and the first node that made it; the update is
  * left out.
  */

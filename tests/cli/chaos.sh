@@ -8,12 +8,13 @@ echo "# moments from CAIRN_KILL_SEED=$seed"
 awk -v seed="$seed" 'BEGIN { srand(seed); for (i = 0; i < 100000; i++) print int(1000 * rand()) }' >"$tmp/random"
 exec 8<"$tmp/random"
 
+start='' # what starts a stage
 # threads: the smallest of models is slower with more, far slower on a busy machine
 stage() { # NAME [OPTION ...]
     program=$1
     shift
     case $program in transfer-unet) set -- --threads 1 "$@" ;; train-*) set -- --threads 2 "$@" ;; esac
-    exec env --default-signal=INT "$BUILD/$program" $here/chaos.yaml "$@"
+    exec $start "$BUILD/$program" $here/chaos.yaml "$@"
 }
 result() { (stage "$@" -q) || echo "status $?"; }
 # interrupt SIGNAL MS STAGE...: the signal comes at a random moment of so many milliseconds. Leaves the
@@ -21,7 +22,8 @@ result() { (stage "$@" -q) || echo "status $?"; }
 interrupt() {
     signal=$1 most=$2
     shift 2
-    (stage "$@") >"$tmp/out" 2>"$tmp/err" &
+    # the shell has what it starts behind it ignore Ctrl-C
+    (start='env --default-signal=INT' && stage "$@") >"$tmp/out" 2>"$tmp/err" &
     read -r thousandths <&8
     ms=$((most * thousandths / 1000))
     sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
@@ -70,6 +72,11 @@ signals() { # TRAINER
     CAIRN_LAB=$tmp/whole
     fresh "$tmp/data"
     undisturbed "$1"
+    if [ -e "$tmp/profiler.so" ]; then
+        fresh "$tmp/data"
+        is "$1, $CAIRN_ISA: a profiler's timer changes nothing" "$want" \
+            "$(LD_PRELOAD=$tmp/profiler.so result "$1" 2>"$tmp/err")"
+    fi
     CAIRN_LAB=$tmp/stopped
     fresh "$tmp/data"
     stopped=0 ended=0 early=0
@@ -88,6 +95,9 @@ signals() { # TRAINER
         "$(sort "$tmp/bad" | uniq -c | head -n 4)"
 }
 
+export ASAN_OPTIONS=verify_asan_link_order=0 # where the programs are built with it
+${CC:-cc} -shared -fPIC -o "$tmp/profiler.so" tests/faults/profiler.c 2>"$tmp/err" ||
+    skip "a profiler's timer" "no C compiler"
 CAIRN_LAB=$tmp/data
 for section in preprocess preprocess@small; do result preprocess --section $section >/dev/null; done
 for CAIRN_ISA in v2 v3 v4; do
