@@ -64,7 +64,8 @@ def rounded(numerator, denominator):
     return (2 * numerator.astype(np.int64) + denominator) // (2 * denominator)
 
 
-def rgb_over_black(pixels, kind, bits, palette, alphas, key):
+def flat(pixels, kind, bits, palette, alphas, key, ground):
+    """8-bit RGB over a colour; over None as the colours stand."""
     largest = 2**bits - 1
     alpha = np.full(pixels.shape[:2], 255)
     if kind == PALETTE:
@@ -77,17 +78,24 @@ def rgb_over_black(pixels, kind, bits, palette, alphas, key):
             alpha = level[..., -1]
         if key is not None:
             alpha = np.where((pixels == key).all(-1), 0, 255)
-    return rounded(rgb * alpha[..., None], 255)
+    if ground is None:
+        return rgb
+    return rounded(rgb * alpha[..., None] + np.array(ground) * (255 - alpha[..., None]), 255)
 
 
-def pillow_over_black(data):
+def pillow_over(data, ground):
     image = Image.open(io.BytesIO(data)).convert("RGBA")
-    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    black.alpha_composite(image)
-    return np.asarray(black.convert("RGB")).astype(int)
+    if ground is None:
+        return np.asarray(image)[..., :3].astype(int)
+    under = Image.new("RGBA", image.size, (*(int(v) for v in ground), 255))
+    under.alpha_composite(image)
+    return np.asarray(under.convert("RGB")).astype(int)
 
 
-def png_case(kind, bits, transparent=False):
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def png_case(kind, bits, transparent=False, ground=False):
     pixels = random.integers(0, 2**bits, (7, 9, CHANNELS[kind]))
     extra, palette, alphas, key = b"", None, None, None
     if kind == PALETTE:
@@ -105,14 +113,23 @@ def png_case(kind, bits, transparent=False):
             pixels[0, i] = key
             pixels[0, i, i] ^= 1
         extra = chunk(b"tRNS", key.astype(">u2").tobytes())
-    name = f"png-{kind}-{bits}" + ("-transparent" if transparent else "")
-    expected = rgb_over_black(pixels, kind, bits, palette, alphas, key)
+    name = f"png-{kind}-{bits}" + ("-transparent" if transparent else "") + ("-ground" if ground else "")
+    parts = {"rgb": BLACK}
+    if transparent or kind in (GREY_ALPHA, RGB_ALPHA):
+        parts |= {"white": WHITE, "bare": None}
+    if ground:
+        own = random.integers(0, len(palette) if kind == PALETTE else 2**bits, 3 if kind in (RGB, RGB_ALPHA) else 1)
+        extra += chunk(b"bKGD", own.astype("u1" if kind == PALETTE else ">u2").tobytes())
+        parts |= {"rgb": palette[own[0]] if kind == PALETTE else rounded(own * 255, 2**bits - 1), "black": BLACK}
     for label, interlaced in (("plain", False), ("adam7", True)):
         data = png(pixels, kind, bits, extra, interlaced)
-        if bits <= 8 and not (key is not None and bits in (2, 4)):  # Pillow compares stretched values there
-            assert np.abs(pillow_over_black(data) - expected).max() <= 1, name
         put(f"{name}:{label}", raw(data))
-    put(f"{name}:rgb", expected)
+    for part, under in parts.items():
+        expected = flat(pixels, kind, bits, palette, alphas, key, under)
+        put(f"{name}:{part}", expected)
+        if bits <= 8 and not (key is not None and bits in (2, 4)):  # Pillow compares stretched values there
+            under = under if under is None else np.broadcast_to(under, 3)
+            assert np.abs(pillow_over(data, under) - expected).max() <= 1, name
     if bits <= 8 and (kind == PALETTE or (kind == GREY and not transparent)):
         put(f"{name}:index", pixels)
 
@@ -242,6 +259,20 @@ def mask_cases():
     mask_case("16-bad", classes, GREY, 16)
 
 
+# ---- transparency -----------------------------------------------------------------------------------
+def ground_cases():
+    for kind, bits in ((GREY, 2), (GREY, 8), (GREY, 16), (PALETTE, 4), (RGB, 8), (RGB, 16)):
+        png_case(kind, bits, transparent=True, ground=True)
+    for kind in (GREY_ALPHA, RGB_ALPHA):
+        for bits in (8, 16):
+            png_case(kind, bits, ground=True)
+    opaque = np.full((2, 3, 2), 255)
+    opaque[..., 0] = 77
+    put("png-opaque:plain", raw(png(opaque, GREY_ALPHA, 8)))
+    put("png-opaque:rgb", np.full((2, 3, 3), 77))
+    put("png-opaque:index", np.full((2, 3, 1), 77))
+
+
 # ---- resizing ---------------------------------------------------------------------------------------
 def area_weights(out, into):
     edges = np.arange(out + 1) * into / out
@@ -269,4 +300,5 @@ jpeg_cases()
 resize_cases()
 exif_cases()
 mask_cases()
+ground_cases()
 save_file(tensors, "tests/golden/images.safetensors")

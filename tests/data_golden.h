@@ -80,7 +80,7 @@ static inline int decode(struct image *out, enum image_form form, const uint8_t 
     assert_non_null(exact);
     memcpy(exact, bytes, length);
     *err = (struct err){0};
-    int status = image_decode(out, form, exact, length, err);
+    int status = image_decode(out, form, GROUND_FILE, exact, length, err);
     free(exact);
     return status;
 }

@@ -45,14 +45,14 @@ static void test_reading_a_file_names_it(void **state)
     struct err err;
     assert_non_null(mkdtemp(folder));
     assert_int_equal(path_join(path, folder, "photo.png", &err), 0); /* the name is not believed */
-    assert_int_equal(image_read(&image, IMAGE_RGB, path, &err), -1);
+    assert_int_equal(image_read(&image, IMAGE_RGB, GROUND_FILE, path, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
     assert_int_equal(file_publish(path, file->data, file->bytes, &err), 0);
-    assert_int_equal(image_read(&image, IMAGE_RGB, path, &err), 0);
+    assert_int_equal(image_read(&image, IMAGE_RGB, GROUND_FILE, path, &err), 0);
     expect_shape(&image, need(golden, "jpeg-420", "rgb"));
     image_free(&image);
     assert_int_equal(file_publish(path, file->data, 0, &err), 0);
-    assert_int_equal(image_read(&image, IMAGE_RGB, path, &err), -1);
+    assert_int_equal(image_read(&image, IMAGE_RGB, GROUND_FILE, path, &err), -1);
     assert_int_equal(err.status, STATUS_BAD_DATA);
     assert_non_null(strstr(err.text, "photo.png': an empty file"));
     assert_null(image.pixels);
@@ -318,7 +318,7 @@ static void test_masks_are_written_as_they_are(void **state)
     assert_int_equal(image_write_mask(one, mask, H, W, &err), 0);
     assert_int_equal(image_write_mask(two, mask, H, W, &err), 0);
     assert_int_equal(files_in(folder), 2);
-    assert_int_equal(image_read(&image, IMAGE_INDEX, one, &err), 0);
+    assert_int_equal(image_read(&image, IMAGE_INDEX, GROUND_FILE, one, &err), 0);
     assert_true(image.h == H && image.w == W && image.c == 1);
     assert_memory_equal(image.pixels, mask, sizeof mask);
     image_free(&image);

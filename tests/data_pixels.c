@@ -32,6 +32,17 @@ static const struct {
     {"png-3-4", NULL},
     {"png-3-8", NULL},
     {"png-3-4-transparent", NULL},
+    {"png-0-2-transparent-ground", alpha},
+    {"png-0-8-transparent-ground", alpha},
+    {"png-0-16-transparent-ground", deep},
+    {"png-3-4-transparent-ground", NULL},
+    {"png-2-8-transparent-ground", colour},
+    {"png-2-16-transparent-ground", deep},
+    {"png-4-8-ground", alpha},
+    {"png-4-16-ground", deep},
+    {"png-6-8-ground", alpha},
+    {"png-6-16-ground", deep},
+    {"png-opaque", NULL},
     {"png-2-8", colour},
     {"png-2-16", deep},
     {"png-2-8-transparent", colour},
@@ -113,7 +124,8 @@ static void every_row_has_its_file(void **state)
         }
         /* plain and interlaced; JPEG and what stands for a rule are there once */
         const char *name = rows[i].name;
-        bool once = strncmp(name, "png", 3) || strstr(name, "exif") || strstr(name, "luma");
+        bool once = strncmp(name, "png", 3) || strstr(name, "exif") || strstr(name, "luma") ||
+                    strstr(name, "opaque");
         if (files != (once ? 1 : 2))
             fail_msg("%d files of %s", files, name);
     }
@@ -133,6 +145,50 @@ static void an_image_has_the_pixels_of_pillow(void **state)
         image_free(&image);
         assert_null(image.pixels);
     }
+}
+
+/* Transparent pixels: each file that has any with what it is laid over. */
+static void what_is_not_opaque_is_laid_over_the_ground(void **state)
+{
+    static const struct {
+        const char *part;
+        enum image_ground ground;
+    } parts[] = {{"black", GROUND_BLACK}, {"white", GROUND_WHITE}, {"bare", GROUND_NONE}};
+    const struct tensors *golden = *state;
+    for (size_t i = 0; i < golden->count; i++) {
+        const struct tensor *file = &golden->items[i], *rgb = beside(golden, file->name, "rgb");
+        bool transparent = beside(golden, file->name, "white");
+        struct image image;
+        struct err err;
+        if (!is_file(file) || !rgb)
+            continue;
+        int status = image_decode(&image, IMAGE_RGB, GROUND_ERROR, file->data, file->bytes, &err);
+        if ((status != 0) != transparent)
+            fail_msg("%s: %s", file->name, transparent ? "it is said to be opaque" : err.text);
+        image_free(&image);
+        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+            const struct tensor *part = beside(golden, file->name, parts[k].part);
+            if (image_decode(&image, IMAGE_RGB, parts[k].ground, file->data, file->bytes, &err))
+                fail_msg("%s: %s", file->name, err.text);
+            expect_near(image.pixels, part ? part : rgb, is_jpeg(file) ? 2 : 0, file->name);
+            assert_int_equal(image.transparent > 0, transparent);
+            image_free(&image);
+        }
+    }
+}
+
+static void pixels_that_are_not_opaque_are_counted(void **state)
+{
+    const struct tensor *file = need(*state, "png-0-8-transparent", "plain"); /* of one grey */
+    struct image image;
+    expect_good(&image, IMAGE_GREY, file->data, file->bytes, file->name);
+    const uint8_t *bare = need(*state, file->name, "bare")->data;
+    int64_t count = 0;
+    for (int64_t i = 0; i < (int64_t)image.h * image.w; i++)
+        count += bare[3 * i] == bare[3 * (2 * image.w + 3)]; /* where the script takes it from */
+    assert_true(count >= 3);
+    assert_int_equal(image.transparent, count);
+    image_free(&image);
 }
 
 static void grey_is_the_luma_of_the_colours(void **state)
@@ -286,6 +342,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_has_its_file),
         cmocka_unit_test(an_image_has_the_pixels_of_pillow),
+        cmocka_unit_test(what_is_not_opaque_is_laid_over_the_ground),
+        cmocka_unit_test(pixels_that_are_not_opaque_are_counted),
         cmocka_unit_test(grey_is_the_luma_of_the_colours),
         cmocka_unit_test(a_mask_has_the_values_of_the_file_or_is_refused),
         cmocka_unit_test(exif_that_is_not_understood_turns_nothing),

@@ -284,8 +284,8 @@ static void a_frame_is_cut_off(void **state)
     struct err err;
     struct predictor p;
     struct id model = one_logit(lab);
-    const struct treatment keep = {.fit = {SIDE, SIDE, RESIZE_AREA, true, false}},
-                           stretch = {.fit = {SIDE, SIDE, RESIZE_AREA, false, false}};
+    const struct treatment keep = {.fit = {.h = SIDE, .w = SIDE, .keep_aspect = true}},
+                           stretch = {.fit = {.h = SIDE, .w = SIDE}};
     OK(predictor_open(&p, lab->store, &model, &keep, 1, NULL, &err));
     expect_mask(&p, "11 11 11 11 11 11 11 11", "11 11 11 11 11 11 11 11");
     expect_mask(&p, "1111111 1111111", "1111111 1111111");
@@ -308,7 +308,7 @@ static void probabilities_come_back_between(void **state)
     struct err err;
     struct predictor p;
     struct id model = nearest_level(lab);
-    const struct treatment fit = {.fit = {SIDE, SIDE, RESIZE_AREA, false, false}};
+    const struct treatment fit = {.fit = {.h = SIDE, .w = SIDE}};
     struct image image = drawn("11110000 11110000 11110000 11110000"),
                  small = drawn("1100 1100 1100 1100");
     float wide[4 * 8 * CLASSES], own[4 * 4 * CLASSES];

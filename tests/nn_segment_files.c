@@ -8,7 +8,7 @@ static void predicted(struct lab *lab, const struct id *id, const char *name, co
     struct image image;
     struct err err;
     OK(artifact_path(path, lab->store, id, name, &err));
-    OK(image_read(&image, IMAGE_INDEX, path, &err));
+    OK(image_read(&image, IMAGE_INDEX, GROUND_FILE, path, &err));
     assert_int_equal(image.h * image.w, PIXELS);
     for (int i = 0; i < PIXELS; i++)
         assert_int_equal(image.pixels[i], digits[i] - '0');

@@ -102,8 +102,9 @@ int idx_parse(const uint8_t **data, int *rank, int64_t dims[4], const uint8_t *b
 int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t train, int64_t test,
                 uint64_t seed, struct err *err);
 
-/* How pictures of several sizes become a collection of one. */
+/* How pictures, also of several sizes, become a collection of one. */
 struct fit {
+    enum image_ground ground;  /* of images */
     int32_t h, w;              /* 0: all have to have one size already */
     enum resize_filter filter; /* of images; masks are always nearest */
     bool keep_aspect;          /* else stretched; what is left over, on both sides, is 0 in images

@@ -15,9 +15,10 @@ struct pictures {
     uint8_t *images, *masks;
     struct findings *findings; /* a case each, in the listing's order */
 };
+enum { TURNED, TRANSPARENT };
 /* What a case's files have that the set as a whole decides about. */
 struct findings {
-    bool turned;             /* its image, by EXIF */
+    bool image[2];           /* TURNED by EXIF; TRANSPARENT: has such pixels */
     bool one, white;         /* in a mask of binary values: 1, 255 */
     struct palette *palette; /* of its mask */
 };
@@ -25,18 +26,18 @@ struct findings {
 /* ---- one case ------------------------------------------------------------------------------- */
 
 static int read_picture(struct image *out, struct outcome *outcome, enum image_form form,
-                        const struct listing *listing, const char *file, struct err *err)
+                        const struct pictures *pictures, const char *file, struct err *err)
 {
     char path[PATH_BYTES];
     struct mapping map;
     outcome->hard = true;
     outcome->file = NULL;
-    TRY(path_join(path, listing->folder, file, err));
+    TRY(path_join(path, pictures->listing->folder, file, err));
     if (map_open(&map, path, err))
         return outcome_missing(outcome, file, err);
     outcome->hard = false;
     outcome->file = file;
-    int status = image_decode(out, form, map.data, map.length, err);
+    int status = image_decode(out, form, pictures->fit.ground, map.data, map.length, err);
     map_close(&map);
     return status;
 }
@@ -75,7 +76,10 @@ static int translate(struct findings *found, struct image *mask, const struct im
                            one->values->expected);
         mask->pixels[i] = (uint8_t) class;
     }
-    *found = (struct findings){image->orientation > 1, has_one, has_white, mask->palette};
+    *found = (struct findings){.image = {image->orientation > 1, image->transparent},
+                               .one = has_one,
+                               .white = has_white,
+                               .palette = mask->palette};
     mask->palette = NULL;
     return 0;
 }
@@ -97,9 +101,9 @@ static int decode_case(struct outcome *outcome, uint32_t index, const void *user
     const struct listed *one = &pictures->listing->cases[index];
     size_t pixels = (size_t)pictures->fit.h * (size_t)pictures->fit.w;
     struct image image = {0}, mask = {0};
-    int status = read_picture(&image, outcome, IMAGE_RGB, pictures->listing, one->image, err) ||
+    int status = read_picture(&image, outcome, IMAGE_RGB, pictures, one->image, err) ||
                  check_size(outcome, pictures, &image, err) ||
-                 read_picture(&mask, outcome, IMAGE_INDEX, pictures->listing, one->mask, err) ||
+                 read_picture(&mask, outcome, IMAGE_INDEX, pictures, one->mask, err) ||
                  translate(&pictures->findings[index], &mask, &image, one, err);
     if (!status) {
         outcome->size[0] = 1;
@@ -124,7 +128,7 @@ static void find_size(struct pictures *pictures)
         struct outcome outcome = {0};
         struct err err;
         const struct listed *one = &pictures->listing->cases[i];
-        if (read_picture(&image, &outcome, IMAGE_RGB, pictures->listing, one->image, &err)) {
+        if (read_picture(&image, &outcome, IMAGE_RGB, pictures, one->image, &err)) {
             if (outcome.hard || !pictures->fit.skip_bad)
                 return;
             continue;
@@ -162,19 +166,18 @@ static const char *colour_text(const uint8_t colour[3], struct arena *arena)
     return arena_printf(arena, "#%02x%02x%02x", colour[0], colour[1], colour[2]);
 }
 
-/* A mask that was drawn on the pixels as they stand in the file would not fit. */
-static void note_turned(struct collection *out, const struct pictures *pictures)
+/* "2 images WHAT, the first 'a.png'". */
+static void note_images(struct collection *out, const struct pictures *pictures, int finding,
+                        const char *what)
 {
     uint32_t count = 0;
     const char *first = NULL;
     for (uint32_t i = 0; i < pictures->listing->count; i++)
-        if (pictures->findings[i].turned && !count++)
+        if (pictures->findings[i].image[finding] && !count++)
             first = pictures->listing->cases[i].image;
     if (count)
-        collection_note(out, arena_printf(&out->arena,
-                                          "%u image%s turned as EXIF says and viewers show it, the "
-                                          "first '%s'",
-                                          count, count == 1 ? " is" : "s are", first));
+        collection_note(out, arena_printf(&out->arena, "%u image%s %s, the first '%s'", count,
+                                          count == 1 ? "" : "s", what, first));
 }
 
 /* What the indices of palettes stand for, and whether the palettes agree on it. */
@@ -231,7 +234,10 @@ static int read_all(struct collection *out, struct pictures *pictures, struct er
                                  .masks = masks};
     TRY(listing_decode(out, listing, &how, err));
     TRY(check_foreground(pictures, err));
-    note_turned(out, pictures);
+    note_images(out, pictures, TURNED, "turned as EXIF says and viewers show it");
+    note_images(out, pictures, TRANSPARENT,
+                arena_printf(&out->arena, "with transparent pixels, %s (preprocess.transparent)",
+                             ground_text(pictures->fit.ground)));
     note_palettes(out, pictures);
     return 0;
 }

@@ -33,6 +33,23 @@ void image_put(const struct image *image, enum image_form form, int64_t at, cons
         image->pixels[at] = (uint8_t)((299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000);
 }
 
+const char *ground_text(enum image_ground ground)
+{
+    switch (ground) {
+    case GROUND_FILE:
+        return "laid over the file's background colour, else black";
+    case GROUND_BLACK:
+        return "laid over black";
+    case GROUND_WHITE:
+        return "laid over white";
+    case GROUND_NONE:
+        return "taken for opaque";
+    case GROUND_ERROR:
+        break;
+    }
+    return "refused";
+}
+
 static const struct {
     size_t at, length;
     const char *magic, *name;
@@ -55,13 +72,13 @@ static int refuse(const uint8_t *bytes, size_t length, struct err *err)
 }
 
 /* As the pixels stand in the file. */
-static int decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
-                  struct err *err)
+static int decode(struct image *out, enum image_form form, enum image_ground ground,
+                  const uint8_t *bytes, size_t length, struct err *err)
 {
     static const uint8_t png[] = {137, 'P', 'N', 'G', 13, 10, 26, 10}, jpeg[] = {255, 216, 255};
     *out = (struct image){0};
     if (length >= sizeof png && memcmp(bytes, png, sizeof png) == 0)
-        return image_decode_png(out, form, bytes, length, err);
+        return image_decode_png(out, form, ground, bytes, length, err);
     if (length < sizeof jpeg || memcmp(bytes, jpeg, sizeof jpeg) != 0)
         return refuse(bytes, length, err);
     if (form == IMAGE_INDEX)
@@ -70,20 +87,21 @@ static int decode(struct image *out, enum image_form form, const uint8_t *bytes,
     return image_decode_jpeg(out, form, bytes, length, err);
 }
 
-int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
-                 struct err *err)
+int image_decode(struct image *out, enum image_form form, enum image_ground ground,
+                 const uint8_t *bytes, size_t length, struct err *err)
 {
-    TRY(decode(out, form, bytes, length, err));
+    TRY(decode(out, form, ground, bytes, length, err));
     image_turn(out);
     return 0;
 }
 
-int image_read(struct image *out, enum image_form form, const char *path, struct err *err)
+int image_read(struct image *out, enum image_form form, enum image_ground ground, const char *path,
+               struct err *err)
 {
     struct mapping map;
     *out = (struct image){0};
     TRY(map_open(&map, path, err));
-    int status = image_decode(out, form, map.data, map.length, err);
+    int status = image_decode(out, form, ground, map.data, map.length, err);
     map_close(&map);
     return status ? wrap(err, "'%s'", path) : 0;
 }

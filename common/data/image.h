@@ -27,14 +27,14 @@ struct image {
     uint8_t *pixels;         /* freed by image_free */
     struct palette *palette; /* INDEX: the file's, or NULL; likewise */
     int orientation;         /* of EXIF, 1 to 8: how the pixels stood in the file */
+    int64_t transparent;     /* RGB, GREY: pixels that were not opaque */
 };
 /* Sides are 1 to IMAGE_LARGEST, IMAGE_PIXELS in all: checked from the header, before any room is
  * taken. */
 enum { IMAGE_LARGEST = 32768, IMAGE_PIXELS = 1 << 27 };
 
 /*
- * RGB: c = 3; grey is repeated, CMYK (also Adobe's inverted) converted, alpha composited on black,
- *      16 bit rounded to 8.
+ * RGB: c = 3; grey is repeated, CMYK (also Adobe's inverted) converted, 16 bit rounded to 8.
  * GREY: c = 1; colour by the luma of ITU-R BT.601.
  * INDEX: c = 1; a mask's values as they stand in the file: grey values of 1, 2, 4 or 8 bits, not
  *      stretched; RGB where red, green and blue are equal; of a palette of greys alone (all of its
@@ -43,9 +43,18 @@ enum { IMAGE_LARGEST = 32768, IMAGE_PIXELS = 1 << 27 };
  *      16 bits and JPEG (lossy).
  */
 enum image_form { IMAGE_RGB, IMAGE_GREY, IMAGE_INDEX };
-int image_decode(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
-                 struct err *err);
-int image_read(struct image *out, enum image_form form, const char *path, struct err *err);
+/*
+ * What pixels of RGB and GREY that are not opaque are laid over:
+ * FILE: the file's background colour (PNG: bKGD), black if it has none. NONE: nothing, alpha is left
+ * out. ERROR: they are refused.
+ */
+enum image_ground { GROUND_FILE, GROUND_BLACK, GROUND_WHITE, GROUND_NONE, GROUND_ERROR };
+/* "laid over black": what became of them. */
+const char *ground_text(enum image_ground ground);
+int image_decode(struct image *out, enum image_form form, enum image_ground ground,
+                 const uint8_t *bytes, size_t length, struct err *err);
+int image_read(struct image *out, enum image_form form, enum image_ground ground, const char *path,
+               struct err *err);
 void image_free(struct image *image);
 
 /* As an 8-bit PNG, grey (c = 1) or RGB (c = 3); atomic; equal pixels give equal bytes. */

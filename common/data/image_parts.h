@@ -19,8 +19,8 @@ void image_turn(struct image *image);
 
 /* Both leave the pixels as they stand in the file, with the orientation that it gives them; and *out
  * without pixels when they fail. */
-int image_decode_png(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
-                     struct err *err);
+int image_decode_png(struct image *out, enum image_form form, enum image_ground ground,
+                     const uint8_t *bytes, size_t length, struct err *err);
 int image_decode_jpeg(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
                       struct err *err);
 

@@ -23,7 +23,7 @@ static void on_error(png_structp png, png_const_charp message)
 }
 
 /* What libpng only warns of is left out by it: of all that it reads here, transparency alone
- * decides pixels. */
+ * decides pixels. (A background colour is a proposal.) */
 static void on_warning(png_structp png, png_const_charp message)
 {
     if (strncmp(message, "tRNS", 4) == 0)
@@ -48,6 +48,7 @@ struct header {
     png_bytep palette_alpha;
     png_color_16p transparent;
     int palette_count, alpha_count;
+    png_color_16p background;
 };
 
 static int sample_of(const struct header *header, const uint8_t *pixel, int i)
@@ -55,11 +56,16 @@ static int sample_of(const struct header *header, const uint8_t *pixel, int i)
     return header->bits == 16 ? pixel[2 * i] << 8 | pixel[2 * i + 1] : pixel[i];
 }
 
-/* A sample as 8 bits, rounded. */
-static int level_of(const struct header *header, const uint8_t *pixel, int i)
+/* As 8 bits, rounded. */
+static int to_level(const struct header *header, int sample)
 {
     int largest = (1 << header->bits) - 1;
-    return (sample_of(header, pixel, i) * 255 + largest / 2) / largest;
+    return sample >= largest ? 255 : (sample * 255 + largest / 2) / largest;
+}
+
+static int level_of(const struct header *header, const uint8_t *pixel, int i)
+{
+    return to_level(header, sample_of(header, pixel, i));
 }
 
 /* Grey and RGB may name one value that is transparent. */
@@ -101,16 +107,39 @@ static int check_palette(const struct header *header, const uint8_t *samples, st
     return 0;
 }
 
-static void convert(const struct image *out, enum image_form form, const struct header *header,
-                    const uint8_t *samples)
+static void find_ground(uint8_t rgb[3], enum image_ground ground, const struct header *header)
 {
+    const png_color_16 *own = ground == GROUND_FILE ? header->background : NULL;
+    memset(rgb, ground == GROUND_WHITE ? 255 : 0, 3);
+    if (own && header->kind == PNG_COLOR_TYPE_PALETTE) {
+        if (own->index < header->palette_count)
+            colour_of(rgb, header, &own->index);
+    } else if (own) {
+        bool colour = header->kind & PNG_COLOR_MASK_COLOR;
+        rgb[0] = (uint8_t)to_level(header, colour ? own->red : own->gray);
+        rgb[1] = (uint8_t)to_level(header, colour ? own->green : own->gray);
+        rgb[2] = (uint8_t)to_level(header, colour ? own->blue : own->gray);
+    }
+}
+
+static int convert(struct image *out, enum image_form form, enum image_ground ground,
+                   const struct header *header, const uint8_t *samples, struct err *err)
+{
+    uint8_t under[3];
+    find_ground(under, ground, header);
     for (int64_t i = 0; i < header->h * header->w; i++) {
         uint8_t rgb[3];
         int alpha = colour_of(rgb, header, samples + i * header->stride);
-        for (int k = 0; k < 3 && alpha < 255; k++)
-            rgb[k] = (uint8_t)((rgb[k] * alpha + 127) / 255);
+        out->transparent += alpha < 255;
+        if (alpha < 255 && ground == GROUND_ERROR)
+            return fail_as(err, STATUS_BAD_DATA,
+                           "pixel (%lld, %lld) is not opaque, expected an opaque picture",
+                           (long long)(i % header->w), (long long)(i / header->w));
+        for (int k = 0; k < 3 && alpha < 255 && ground != GROUND_NONE; k++)
+            rgb[k] = (uint8_t)((rgb[k] * alpha + under[k] * (255 - alpha) + 127) / 255);
         image_put(out, form, i, rgb);
     }
+    return 0;
 }
 
 /* ---- masks ---------------------------------------------------------------------------------- */
@@ -183,6 +212,7 @@ static int convert_mask(struct image *out, const struct header *header, const ui
 static void read_transparency(png_structp png, png_infop info, struct header *out)
 {
     png_get_PLTE(png, info, &out->palette, &out->palette_count);
+    png_get_bKGD(png, info, &out->background);
     if (!png_get_valid(png, info, PNG_INFO_tRNS))
         return;
     png_get_tRNS(png, info, &out->palette_alpha, &out->alpha_count, &out->transparent);
@@ -244,8 +274,8 @@ static int orientation_of(png_structp png, png_infop info)
     return exif ? exif_orientation(exif, length) : 1;
 }
 
-int image_decode_png(struct image *out, enum image_form form, const uint8_t *bytes, size_t length,
-                     struct err *err)
+int image_decode_png(struct image *out, enum image_form form, enum image_ground ground,
+                     const uint8_t *bytes, size_t length, struct err *err)
 {
     struct input input = {bytes, length, 0};
     struct header header = {0};
@@ -261,10 +291,9 @@ int image_decode_png(struct image *out, enum image_form form, const uint8_t *byt
                  read_samples(&samples, png, info, &header);
     if (!status && header.kind == PNG_COLOR_TYPE_PALETTE)
         status = check_palette(&header, samples, err);
-    if (!status && form == IMAGE_INDEX)
-        status = convert_mask(out, &header, samples, err);
-    else if (!status)
-        convert(out, form, &header, samples);
+    if (!status)
+        status = form == IMAGE_INDEX ? convert_mask(out, &header, samples, err)
+                                     : convert(out, form, ground, &header, samples, err);
     if (!status)
         out->orientation = orientation_of(png, info);
     free(samples);

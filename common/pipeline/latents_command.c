@@ -26,7 +26,7 @@ static const char encode_help[] =
     "of each picture: that of its line, else\n"
     "--label. Pictures are turned as their EXIF says, and come to the model as its training "
     "images\n"
-    "did (preprocess: size, aspect, filter).\n\n"
+    "did (preprocess: transparent, size, aspect, filter).\n\n"
     "MODEL is a run of train-vae: its number, or the beginning of its recipe's or its model's id\n";
 
 static const char decode_usage[] = "decode MODEL FILE -o DIR [OPTION ...]";
@@ -56,6 +56,8 @@ struct work {
     struct fit fit;
     struct picture *pictures;
     size_t count, room;
+    int transparent; /* of the pictures, those that have such pixels */
+    const char *first_transparent;
     struct latents latents;
 };
 
@@ -263,12 +265,14 @@ static int fit_picture(uint8_t *pixels, const struct work *work, const struct im
     return 0;
 }
 
-static int read_picture(float *out, const struct work *work, const char *path, struct err *err)
+static int read_picture(float *out, struct work *work, const char *path, struct err *err)
 {
     size_t count = (size_t)work->coder.vae.pixels;
     enum image_form form = work->coder.vae.description.data.c == 1 ? IMAGE_GREY : IMAGE_RGB;
     struct image image;
-    TRY(image_read(&image, form, path, err));
+    TRY(image_read(&image, form, work->fit.ground, path, err));
+    if (image.transparent && !work->transparent++)
+        work->first_transparent = path;
     uint8_t *pixels = xcalloc(count, 1);
     int status = fit_picture(pixels, work, &image, err);
     image_free(&image);
@@ -399,6 +403,10 @@ static int encode_all(struct work *work, enum split split, struct err *err)
     int status = work->options.split ? encode_split(work, &rows, split, &progress, err)
                                      : encode_files(work, &rows, &progress, err);
     progress_end(&progress);
+    if (work->transparent && !work->options.quiet)
+        fprintf(stderr, "evaluate: %d picture%s with transparent pixels, %s, the first '%s'\n",
+                work->transparent, work->transparent == 1 ? "" : "s", ground_text(work->fit.ground),
+                work->first_transparent);
     latents->z_mean = rows.z_mean;
     latents->z_logvar = rows.z_logvar;
     status = status || folder_make(work->options.output, err) ||

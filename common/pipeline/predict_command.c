@@ -24,13 +24,10 @@ static const char help[] =
     "f32 [h,w,classes] (one channel, the foreground's, where the model has one logit), of volumes\n"
     "[d,h,w,classes] from left to right, posterior to anterior, inferior to superior. On stdout:\n"
     "MODEL FILE MASK.\n\n"
-    "Pictures come to the model as its training images did (preprocess: size, aspect, filter), "
-    "and\n"
-    "the probabilities back to the picture's size. They are turned as their EXIF says: a mask "
-    "stands "
-    "as\n"
-    "viewers show its picture. Volumes come to the training volumes' "
-    "intensities\n"
+    "Pictures come to the model as its training images did (preprocess: transparent, size,\n"
+    "aspect, filter), turned as their EXIF says, and the probabilities back to the picture's "
+    "size:\n"
+    "a mask stands as viewers show its picture. Volumes come to the training volumes' intensities\n"
     "and spacing, and are filled up to their size; the probabilities come back to the file's own\n"
     "voxels, and the mask has its geometry (sizes, axes, sform, qform).\n"
     "Pictures without a size, and volumes, of more than 2^20 pixels are predicted in sliding "
@@ -53,6 +50,8 @@ struct work {
     struct arena arena;
     struct predictor predictor;
     struct meter meter;
+    int transparent; /* pictures that have such pixels */
+    const char *first_transparent;
 };
 
 static const char *output_path(struct work *work, const char *stem, const char *ending,
@@ -125,7 +124,13 @@ static int check_output(const struct work *work, const char *path, struct err *e
     return 0;
 }
 
-static int try_to_read(const struct work *work, const char *path, struct err *err)
+static int read_image(struct image *out, const struct work *work, const char *path, struct err *err)
+{
+    const struct predictor *predictor = &work->predictor;
+    return image_read(out, predictor_form(predictor), predictor->treatment.fit.ground, path, err);
+}
+
+static int try_to_read(struct work *work, const char *path, struct err *err)
 {
     struct image image;
     struct volume volume;
@@ -133,7 +138,9 @@ static int try_to_read(const struct work *work, const char *path, struct err *er
         TRY(volume_read(&volume, path, err));
         volume_free(&volume);
     } else {
-        TRY(image_read(&image, predictor_form(&work->predictor), path, err));
+        TRY(read_image(&image, work, path, err));
+        if (image.transparent && !work->transparent++)
+            work->first_transparent = path;
         image_free(&image);
     }
     return 0;
@@ -238,7 +245,7 @@ static int predict_file(struct work *work, const struct file *file, struct err *
         status = predict_one(work, file, NULL, &volume, err);
         volume_free(&volume);
     } else {
-        TRY(image_read(&image, predictor_form(&work->predictor), file->in, err));
+        TRY(read_image(&image, work, file->in, err));
         status = predict_one(work, file, &image, NULL, err);
         image_free(&image);
     }
@@ -281,6 +288,10 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
             "more than a slice, expected");
     TRY(name_files(work, err));
     TRY(check_files(work, err));
+    if (work->transparent && !options->quiet)
+        fprintf(stderr, "evaluate: %d picture%s with transparent pixels, %s, the first '%s'\n",
+                work->transparent, work->transparent == 1 ? "" : "s",
+                ground_text(treatment.fit.ground), work->first_transparent);
     TRY(folder_make(options->output, err));
     return predict_files(work, err);
 }

@@ -9,6 +9,9 @@ static const char *const source_formats[] = {"idx",    "shapes",  "oxford-pets",
 static const char *const targets[] = {"foreground", "trimap", "species", NULL};
 static const char *const boundaries[] = {"foreground", "background", "ignore", NULL};
 static const char *const aspects[] = {"stretch", "keep", NULL};
+static const char *const grounds[] = {
+    [GROUND_FILE] = "file", [GROUND_BLACK] = "black", [GROUND_WHITE] = "white",
+    [GROUND_NONE] = "none", [GROUND_ERROR] = "error", NULL};
 static const char *const filters[] = {[RESIZE_AREA] = "area", [RESIZE_BILINEAR] = "bilinear", NULL};
 static const char *const intensities[] = {[INTENSITY_NONE] = "none",
                                           [INTENSITY_PERCENTILE] = "percentile",
@@ -97,6 +100,10 @@ const struct field preprocess_fields[] = {
      .choices = aspects},
     {"filter", FIELD_CHOICE, AT(filter), "area", "how pictures come to the size",
      .choices = filters},
+    {"transparent", FIELD_CHOICE, AT(transparent), "file",
+     "pictures: what transparent pixels are laid over; file: the file's own background, else "
+     "black; none: nothing, alpha is left out; error: they are refused",
+     .choices = grounds, .later = true},
     {"spacing", FIELD_REALS, AT(spacing), "[]",
      "volumes: mm between voxels along depth (inferior to superior), height (posterior to "
      "anterior) and width (left to right); images linear, masks nearest; []: as in the files",
@@ -233,7 +240,8 @@ int preprocess_sources(const void *config, const char *data, struct arena *arena
 
 struct fit preprocess_fit(const struct preprocess_config *config)
 {
-    struct fit fit = {.filter = (enum resize_filter)config->filter,
+    struct fit fit = {.ground = (enum image_ground)config->transparent,
+                      .filter = (enum resize_filter)config->filter,
                       .keep_aspect = config->aspect == 1,
                       .skip_bad = config->on_bad == ON_BAD_SKIP};
     if (config->size.count == 2 && config->source.format != SOURCE_NIFTI) {

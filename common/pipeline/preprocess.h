@@ -35,6 +35,7 @@ struct preprocess_config {
         double low, high;
         int within; /* enum within */
     } intensity;       /* of volumes */
+    int transparent;   /* enum image_ground */
     int aspect;        /* 1: keep */
     int filter;        /* enum resize_filter */
     int on_bad, equal; /* enum on_bad, on_equal */

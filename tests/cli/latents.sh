@@ -196,6 +196,11 @@ held_picture >"$tmp/held.png"
 shown_picture >"$tmp/shown.png"
 encode "$free" "$tmp/held.png" -o "$tmp/turned" >/dev/null
 encode "$free" "$tmp/shown.png" -o "$tmp/upright" >/dev/null
+clear_picture >"$tmp/clear.png"
+encode "$free" "$tmp/clear.png" -o "$tmp/clear" >/dev/null 2>"$tmp/said"
+is "transparent pixels are laid over black, with a word" "evaluate: 1 picture with transparent pixels, laid over the file's background colour, else black, the first '$tmp/clear.png'" \
+    "$(cat "$tmp/said")"
+is "as if they were" "$(data "$tmp/upright/latents.safetensors")" "$(data "$tmp/clear/latents.safetensors")"
 is "a picture that EXIF turns is encoded as it is shown" "$(data "$tmp/upright/latents.safetensors")" \
     "$(data "$tmp/turned/latents.safetensors")"
 

@@ -60,6 +60,11 @@ shown_picture() {
     printf '%s' iVBORw0KGgoAAAANSUhEUgAAAAwAAAAUCAAAAACcm4PNAAAAJUlEQVR42mNgIAGcOHECmQ3nnTiBxMPNQdGD \
         ahpxYAEEYOFQBABrBiWpznYppgAAAABJRU5ErkJggg== | base64 -d
 }
+# The same with alpha: about the disc and the bar it is transparent.
+clear_picture() {
+    printf '%s' iVBORw0KGgoAAAANSUhEUgAAAAwAAAAUCAQAAAAT+RSaAAAAK0lEQVR42mNgaGCgPjjxHwRxCGNIIYTRpEiX \
+        wGkHHldRDSz4jwyJkRgYAACgqVj25ZdnnQAAAABJRU5ErkJggg== | base64 -d
+}
 sql() { sqlite3 "$CAIRN_LAB/registry.db" "$1"; }
 done_testing() {
     echo "1..$count"

@@ -100,6 +100,25 @@ done
 predict "$sized" "$tmp/stored/held.png" -o "$tmp/lying" >/dev/null
 is "which is not as it is stored" "20 12 8 0" "$(size_of "$tmp/lying/held.png")"
 
+# ---- transparent pixels -----------------------------------------------------------------------------
+mkdir "$tmp/clear"
+clear_picture >"$tmp/clear/held.png"
+over() { # GROUND: predicts it as if the data set had been laid over that
+    sql "UPDATE run SET config = replace(config, 'aspect=keep', 'transparent=$1' || char(10) || 'aspect=keep')
+        WHERE id = $(newest preprocess)"
+    predict "$sized" "$tmp/clear/held.png" "$one" -o "$tmp/over-$1" --probabilities >/dev/null 2>"$tmp/said"
+    echo "$? $(cat "$tmp/said")"
+    sql "UPDATE run SET config = replace(config, 'transparent=$1' || char(10), '') WHERE id = $(newest preprocess)"
+}
+one=$set/Test/images/p30.png
+predict "$sized" "$tmp/clear/held.png" -o "$tmp/over" --probabilities >/dev/null 2>"$tmp/said"
+is "transparent pixels are laid over black, with a word" "evaluate: 1 picture with transparent pixels, laid over the file's background colour, else black, the first '$tmp/clear/held.png'" \
+    "$(cat "$tmp/said")"
+is "as if they were" "" "$(diff -rq "$tmp/over" "$tmp/upright")"
+is "or over what the training images were" "0 evaluate: 1 picture with transparent pixels, laid over white, the first '$tmp/clear/held.png'" "$(over white)"
+is "which matters" different "$(cmp -s "$tmp/over/held.safetensors" "$tmp/over-white/held.safetensors" || echo different)"
+is "or refused" "65 evaluate: '$tmp/clear/held.png': pixel (0, 0) is not opaque, expected an opaque picture" "$(over error)"
+
 another() { # "sentence" OLD NEW [equal]: predicts again as if the data set had been made otherwise
     sql "UPDATE run SET config = replace(config, '$2', '$3') WHERE id = $(newest preprocess)"
     predict "$sized" "$set"/Test/images/*.png -o "$tmp/other" --probabilities >/dev/null
@@ -113,7 +132,7 @@ another "their aspect" aspect=keep aspect=stretch
 another "and their filter" filter=area filter=bilinear
 another "while their on_bad does not" on_bad=error on_bad=skip equal
 sql "UPDATE run SET config = config || 'colour=grey' || char(10) WHERE id = $(newest preprocess)"
-refused "a data set of another version's keys" 78 "evaluate: run $(newest preprocess) of preprocess: config:1:1: unknown key 'colour'; valid keys: source, size, aspect, filter, spacing, intensity, on_bad, equal, split" \
+refused "a data set of another version's keys" 78 "evaluate: run $(newest preprocess) of preprocess: config:1:1: unknown key 'colour'; valid keys: source, size, aspect, filter, transparent, spacing, intensity, on_bad, equal, split" \
     predict "$sized" "$set/Test/images/p30.png" -o "$tmp/none"
 
 # ---- what is refused, before anything is written ----------------------------------------------------

@@ -159,7 +159,23 @@ shown=$("$BUILD/preprocess" "$tmp/turned.yaml" 2>"$tmp/said")
 held_picture >"$turned/images/a.png"
 again=$("$BUILD/preprocess" "$tmp/turned.yaml" 2>"$tmp/said")
 is "a picture that EXIF turns is the one that is shown" "$shown" "$again"
-holds "which is said" grep -x "preprocess: 1 image is turned as EXIF says and viewers show it, the first 'images/a.png'" "$tmp/said"
+holds "which is said" grep -x "preprocess: 1 image turned as EXIF says and viewers show it, the first 'images/a.png'" "$tmp/said"
+clear_picture >"$turned/images/a.png"
+said() { # "sentence" WHAT [--set ...]: the data set, and what becomes of transparent pixels
+    sentence=$1 what=$2
+    shift 2
+    id=$("$BUILD/preprocess" "$tmp/turned.yaml" "$@" 2>"$tmp/said")
+    holds "$sentence" grep -x "preprocess: 1 image with transparent pixels, $what (preprocess.transparent), the first 'images/a.png'" "$tmp/said"
+}
+said "transparent pixels are laid over black" "laid over the file's background colour, else black"
+is "as if they were" "$shown" "$id"
+said "or over white" "laid over white" --set preprocess.transparent=white
+is "which is another data set" different "$([ "$id" = "$shown" ] || echo different)"
+said "or are taken as they stand" "taken for opaque" --set preprocess.transparent=none
+is "black here" "$shown" "$id"
+refused "or refused" 65 "preprocess: '$turned/images/a.png': pixel (0, 0) is not opaque, expected an opaque picture" \
+    "$BUILD/preprocess" "$tmp/turned.yaml" --set preprocess.transparent=error
+held_picture >"$turned/images/a.png"
 echo iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAAAAABHZ8InAAAADElEQVR42mNgGLkAAAD8AAEy0wUiAAAAAElFTkSuQmCC |
     base64 -d >"$turned/masks/a.png"
 refused "a mask that was drawn on the picture as it is stored" 65 \

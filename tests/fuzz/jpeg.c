@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err;
     if (is_large(data, size))
         return 0;
-    int in_rgb = image_decode(&rgb, IMAGE_RGB, data, size, &err);
-    int in_grey = image_decode(&grey, IMAGE_GREY, data, size, &err);
+    int in_rgb = image_decode(&rgb, IMAGE_RGB, GROUND_FILE, data, size, &err);
+    int in_grey = image_decode(&grey, IMAGE_GREY, GROUND_FILE, data, size, &err);
     if (in_rgb != in_grey)
         bug("rgb %d, grey %d: %s", in_rgb, in_grey, err.text);
     for (int64_t i = 0; !in_rgb && i < (int64_t)rgb.h * rgb.w; i++) {

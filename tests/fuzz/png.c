@@ -15,11 +15,12 @@ static uint32_t get_u32(const uint8_t *p)
 
 static void decode(const uint8_t *bytes, size_t size)
 {
-    struct image rgb, grey, index;
+    struct image rgb, grey, index, opaque;
     struct err err;
-    int in_rgb = image_decode(&rgb, IMAGE_RGB, bytes, size, &err);
-    int in_grey = image_decode(&grey, IMAGE_GREY, bytes, size, &err);
-    int in_index = image_decode(&index, IMAGE_INDEX, bytes, size, &err);
+    int in_rgb = image_decode(&rgb, IMAGE_RGB, GROUND_FILE, bytes, size, &err);
+    int in_grey = image_decode(&grey, IMAGE_GREY, GROUND_FILE, bytes, size, &err);
+    int in_index = image_decode(&index, IMAGE_INDEX, GROUND_FILE, bytes, size, &err);
+    int in_opaque = image_decode(&opaque, IMAGE_RGB, GROUND_ERROR, bytes, size, &err);
     if (in_rgb != in_grey || (in_rgb && !in_index))
         bug("rgb %d, grey %d, index %d: %s", in_rgb, in_grey, in_index, err.text);
     for (int64_t i = 0; !in_rgb && i < (int64_t)rgb.h * rgb.w; i++) {
@@ -27,9 +28,14 @@ static void decode(const uint8_t *bytes, size_t size)
         if (grey.pixels[i] != (299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000)
             bug("pixel %lld: %d", (long long)i, grey.pixels[i]);
     }
+    if (!in_rgb && !in_opaque != !rgb.transparent)
+        bug("%lld pixels are not opaque, but %s", (long long)rgb.transparent, err.text);
+    if (!in_opaque && memcmp(rgb.pixels, opaque.pixels, (size_t)rgb.h * (size_t)rgb.w * 3))
+        bug("what is opaque is laid over something");
     image_free(&rgb);
     image_free(&grey);
     image_free(&index);
+    image_free(&opaque);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
