@@ -161,10 +161,9 @@ def saved(image, **options):
     return out.getvalue()
 
 
-def jpeg_case(name, data, expected=None):
-    image = Image.open(io.BytesIO(data))
+def jpeg_case(name, data):
     put(f"{name}:file", raw(data))
-    put(f"{name}:rgb", np.asarray(image.convert("RGB")) if expected is None else expected)
+    put(f"{name}:rgb", np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
 
 
 def jpeg_cases():
@@ -184,10 +183,7 @@ def jpeg_cases():
     ycck = cmyk[: at + 15] + b"\2" + cmyk[at + 16 :]
     assert cmyk[at + 4 : at + 9] == b"Adobe" and cmyk[at + 15] == 0
     jpeg_case("jpeg-ycck", ycck)
-    # without the marker nothing says that the inks are inverted (Pillow believes it all the same)
-    stored = 255 - np.asarray(Image.open(io.BytesIO(cmyk))).astype(int)
-    expected = rounded((255 - stored[..., :3]) * (255 - stored[..., 3:]), 255)
-    jpeg_case("jpeg-cmyk-plain", cmyk[:at] + cmyk[at + 16 :], expected)
+    jpeg_case("jpeg-cmyk-plain", cmyk[:at] + cmyk[at + 16 :])
 
 
 # ---- orientation ------------------------------------------------------------------------------------

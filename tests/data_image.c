@@ -178,6 +178,16 @@ static void test_damaged_transparency_is_an_error(void **state)
     free(png);
 }
 
+/* No room is taken for what cannot be there. */
+static void test_a_chunk_longer_than_the_file_is_an_error(void **state)
+{
+    const struct tensor *file = need(*state, "png-exif-6", "plain");
+    uint8_t *png = copy_of(file, 0);
+    put_u32(chunk_of(png, file->bytes, "eXIf"), 2046820402);
+    expect_bad(IMAGE_RGB, png, file->bytes, "damaged PNG: eXIf: chunk data is too large");
+    free(png);
+}
+
 /* ---- what is odd in a JPEG, but harms nothing ------------------------------------------------ */
 /* Decodes to the same pixels as the file it was made from. */
 static void expect_same(const uint8_t *bytes, size_t length, const struct tensor *file)
@@ -344,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_sizes_are_checked_before_anything_is_taken),
         cmocka_unit_test(test_palette_entries_out_of_range_are_errors),
         cmocka_unit_test(test_damaged_transparency_is_an_error),
+        cmocka_unit_test(test_a_chunk_longer_than_the_file_is_an_error),
         cmocka_unit_test(test_harmless_oddities_of_jpeg_change_nothing),
         cmocka_unit_test(test_a_jpeg_without_its_end_is_an_error),
         cmocka_unit_test(test_a_jpeg_whose_colours_are_a_guess_is_an_error),

@@ -34,7 +34,8 @@ struct image {
 enum { IMAGE_LARGEST = 32768, IMAGE_PIXELS = 1 << 27 };
 
 /*
- * RGB: c = 3; grey is repeated, CMYK (also Adobe's inverted) converted, 16 bit rounded to 8.
+ * RGB: c = 3; grey is repeated, CMYK (inks inverted, 255 for none) converted, 16 bit
+ *      rounded to 8.
  * GREY: c = 1; colour by the luma of ITU-R BT.601.
  * INDEX: c = 1; a mask's values as they stand in the file: grey values of 1, 2, 4 or 8 bits, not
  *      stretched; RGB where red, green and blue are equal; of a palette of greys alone (all of its

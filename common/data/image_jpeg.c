@@ -58,24 +58,22 @@ static void say_nothing(j_common_ptr jpeg)
     (void)jpeg;
 }
 
-/* Adobe's programs store CMYK inverted, and say that they wrote the file. */
-static void cmyk_to_rgb(uint8_t rgb[3], const uint8_t *cmyk, bool inverted)
+/* Inks are stored inverted: 255 is none. That is not in the standard, but Adobe began it and all have
+ * followed: viewers take it so also where no marker of Adobe's says who wrote the file. */
+static void cmyk_to_rgb(uint8_t rgb[3], const uint8_t *cmyk)
 {
-    int k = inverted ? cmyk[3] : 255 - cmyk[3];
-    for (int i = 0; i < 3; i++) {
-        int ink = inverted ? cmyk[i] : 255 - cmyk[i];
-        rgb[i] = (uint8_t)((ink * k + 127) / 255);
-    }
+    for (int i = 0; i < 3; i++)
+        rgb[i] = (uint8_t)((cmyk[i] * cmyk[3] + 127) / 255);
 }
 
 static void put_row(const struct image *out, enum image_form form, int64_t row,
-                    const uint8_t *samples, int components, bool inverted)
+                    const uint8_t *samples, int components)
 {
     for (int64_t i = 0; i < out->w; i++) {
         const uint8_t *sample = samples + i * components;
         uint8_t rgb[3] = {sample[0], sample[0], sample[0]};
         if (components == 4)
-            cmyk_to_rgb(rgb, sample, inverted);
+            cmyk_to_rgb(rgb, sample);
         else if (components == 3)
             rgb[1] = sample[1], rgb[2] = sample[2];
         image_put(out, form, row * out->w + i, rgb);
@@ -127,7 +125,7 @@ static int read_rows(struct jpeg_decompress_struct *jpeg, struct trouble *troubl
         int64_t at = jpeg->output_scanline;
         JSAMPROW rows[1] = {row};
         jpeg_read_scanlines(jpeg, rows, 1);
-        put_row(out, form, at, row, jpeg->output_components, jpeg->saw_Adobe_marker);
+        put_row(out, form, at, row, jpeg->output_components);
     }
     jpeg_finish_decompress(jpeg);
     return 0;

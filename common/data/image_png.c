@@ -23,10 +23,11 @@ static void on_error(png_structp png, png_const_charp message)
 }
 
 /* What libpng only warns of is left out by it: of all that it reads here, transparency alone
- * decides pixels. (A background colour is a proposal.) */
+ * decides pixels. (A background colour is a proposal.) A chunk that says it is longer than the file
+ * would first be given that much room. */
 static void on_warning(png_structp png, png_const_charp message)
 {
-    if (strncmp(message, "tRNS", 4) == 0)
+    if (strncmp(message, "tRNS", 4) == 0 || strstr(message, "chunk data is too large"))
         on_error(png, message);
 }
 
@@ -229,6 +230,7 @@ static int read_header(png_structp png, png_infop info, struct input *input, str
         return -1;
     png_set_read_fn(png, input, take);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* image_new says it better */
+    png_set_chunk_malloc_max(png, input->length);
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_read_info(png, info);
     out->h = png_get_image_height(png, info);
