@@ -50,7 +50,9 @@ static const struct field source_fields[] = {
     {"batches", FIELD_INT, AT(source.batches), "5", "cifar10: how many training batches", .min = 1,
      .max = CIFAR10_BATCHES},
     {"images", FIELD_TEXT, AT(source.images), "images",
-     .help = "folder: where the images are; .: in root"},
+     .help =
+         "folder: where the images are (all pictures: PNG or JPEG, turned as EXIF says, 16 bits "
+         "rounded to 8); .: in root"},
     {"masks", FIELD_TEXT, AT(source.masks), "masks",
      .help =
          "folder: where the masks are: PNG of class numbers from 0, in greys (also of a palette "
