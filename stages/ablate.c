@@ -16,6 +16,7 @@ static int plan(struct text *out, const struct options *options,
                 const struct experiment *experiment, struct store *store, struct err *err)
 {
     int misses;
+    say_network(options, store);
     return plan_rules(out, &misses, options, experiment, store, err);
 }
 

@@ -11,6 +11,22 @@ static const char help[] =
     "Writes LAB/reports/NAME and prints the path of its index.html. Cells that "
     "have no result are listed in it.\n";
 
+/* What was waiting when the plan was made has a recipe now. A report reads: it can do without a
+ * registry that takes no entry. */
+static int publish(const struct options *options, const struct resolution *resolution,
+                   const struct experiment *experiment, struct store *store, struct err *err)
+{
+    enum { PATIENCE = 2 };
+    store_patience(store, PATIENCE);
+    if (!resolution_publish(resolution, experiment, store, err))
+        return 0;
+    if (err->status != STATUS_IO)
+        return -1;
+    if (!options->quiet)
+        fprintf(stderr, "what the cells resolve to is not recorded: %s\n", err->text);
+    return 0;
+}
+
 static int write_report(const struct options *options, const struct experiment *experiment,
                         struct store *store, struct err *err)
 {
@@ -18,8 +34,7 @@ static int write_report(const struct options *options, const struct experiment *
     struct report report;
     char index[PATH_BYTES];
     TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
-    /* what was waiting when the plan was made has a recipe now */
-    int status = resolution_publish(&resolution, experiment, store, err) ||
+    int status = publish(options, &resolution, experiment, store, err) ||
                  report_collect(&report, experiment, &resolution, store, err);
     if (!status) {
         status = report_write(index, &report, options, err);

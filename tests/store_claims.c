@@ -183,7 +183,7 @@ static void racing_processes_create_one_lab(void **state)
     struct lab inner = {0};
     snprintf(inner.path, sizeof inner.path, "%s", path);
     db_gives(&inner, "SELECT count(*), min(status) FROM run", "2|done\n");
-    char *command = xprintf("test -z \"$(ls '%s' | grep part)\"", path);
+    char *command = xprintf("test -z \"$(ls '%s' | grep draft)\"", path);
     assert_int_equal(system(command), 0);
     free(command);
     free(path);
@@ -191,10 +191,11 @@ static void racing_processes_create_one_lab(void **state)
 
 static char waited_for[512];
 
-static void note_wait(const char *owner)
+static void note_wait(const struct holder *holder)
 {
-    snprintf(waited_for + strlen(waited_for), sizeof waited_for - strlen(waited_for), "[%s]",
-             owner);
+    snprintf(waited_for + strlen(waited_for), sizeof waited_for - strlen(waited_for),
+             "[%d of %d on %s in %s%s]", (int)holder->run, (int)holder->pid, holder->host,
+             holder->lab, holder->elsewhere ? ", elsewhere" : "");
 }
 
 static int claim_noting(struct run **run, struct lab *lab, struct err *err)
@@ -221,7 +222,7 @@ static void waiting_says_so_once_and_obeys_a_signal(void **state)
     timer_delete(timer);
     char host[256], *expected;
     assert_int_equal(gethostname(host, sizeof host), 0);
-    expected = xprintf("[run 1 of process %d on '%s']", (int)child, host);
+    expected = xprintf("[1 of %d on %s in %s]", (int)child, host, lab->path);
     assert_string_equal(waited_for, expected);
     free(expected);
     kill(child, SIGKILL);
@@ -234,7 +235,7 @@ static void an_owner_elsewhere_is_waited_for_until_released(void **state)
     struct err err;
     struct run *run;
     assert_int_equal(claim(&run, lab, "recipe", false, &err), 0);
-    db_run(lab, "UPDATE run SET owner_host = 'elsewhere.example', owner_pid = 1");
+    db_run(lab, "UPDATE run SET owner_host = 'elsewhere.example', owner_boot = 'x', owner_pid = 1");
     OK(registry_sweep(lab->store, &err));
     pid_t child = fork();
     if (!child) {
@@ -244,8 +245,9 @@ static void an_owner_elsewhere_is_waited_for_until_released(void **state)
     }
     struct run *second;
     assert_int_equal(claim_noting(&second, lab, &err), 0);
-    assert_string_equal(waited_for, "[run 1 of process 1 on 'elsewhere.example'; if it is gone: "
-                                    "registry release 1]");
+    char *expected = xprintf("[1 of 1 on elsewhere.example in %s, elsewhere]", lab->path);
+    assert_string_equal(waited_for, expected);
+    free(expected);
     assert_int_equal(child_status(child), 0);
     db_gives(lab, "SELECT id, status FROM run", "1|lost\n2|running\n");
     FAILS(registry_release(lab->store, 1, &err), STATUS_MISSING, "run 1 is not running");

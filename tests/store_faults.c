@@ -297,6 +297,36 @@ static void a_run_among_looks_that_fail_is_made_once(void **state)
     disturb_each_call(bench, "eacces");
 }
 
+/* Bytes 18 and 19 of a database say whether it has a write-ahead log (2) or not (1): the file format
+ * of SQLite, section 1.3.3. */
+static int log_of(const struct bench *bench)
+{
+    struct err err;
+    char path[PATH_BYTES], *bytes;
+    size_t length;
+    OK(path_join(path, bench->lab, "registry.db", &err));
+    OK(file_read(&bytes, &length, path, 1 << 24, &err));
+    int version = bytes[18];
+    assert_int_equal(bytes[19], version);
+    free(bytes);
+    return version;
+}
+
+/* The log's index is memory that processes share, and machines do not. */
+static void on_a_network_there_is_no_write_ahead_log(void **state)
+{
+    const struct bench *bench = *state;
+    struct err err;
+    assert_int_equal(run_child(bench, NULL, 0), 0);
+    assert_int_equal(log_of(bench), 2);
+    assert_int_equal(run_child(bench, "nfs", 0), 0); /* a lab that was copied there */
+    assert_int_equal(log_of(bench), 1);
+    OK(folder_remove(bench->lab, &err));
+    assert_int_equal(run_child(bench, "nfs", 0), 0);
+    assert_int_equal(log_of(bench), 1);
+    check_lab(bench);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--work"))
@@ -310,6 +340,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_run_among_looks_that_fail_is_made_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_disk_is_full_from_each_call_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_plain_file_system_will_do, setup, teardown),
+        cmocka_unit_test_setup_teardown(on_a_network_there_is_no_write_ahead_log, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

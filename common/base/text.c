@@ -93,6 +93,14 @@ bool text_is_number(const char *p)
     return *p == '\0';
 }
 
+void text_shell(struct text *text, const char *string)
+{
+    text_puts(text, "'");
+    for (const char *p = string; *p; p++)
+        text_add(text, *p == '\'' ? "'\\''" : p, *p == '\'' ? 4 : 1);
+    text_puts(text, "'");
+}
+
 void text_csv(struct text *text, const char *string)
 {
     const char *guard =

@@ -16,6 +16,8 @@ void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Adds string as a JSON string with its quotes. */
 void text_json(struct text *text, const char *string);
+/* Adds string as one word of a shell command, in quotes. */
+void text_shell(struct text *text, const char *string);
 /* Adds string as a field of a CSV file (RFC 4180), in quotes where it needs them. What a spreadsheet
  * would take for a formula (= + - @ and control characters begin one, numbers do not) has a ' in
  * front, as has what begins with one. */

@@ -232,9 +232,37 @@ static int missing_input(const struct place *place, struct err *err)
     bug("'%s' waits for nothing", place->section->name);
 }
 
-static void say_waiting(const char *owner)
+void say_network(const struct options *options, const struct store *store)
 {
-    fprintf(stderr, "waiting for %s, which runs the same recipe\n", owner);
+    if (store_network(store) && !options->quiet)
+        fprintf(stderr,
+                "lab '%s' is on a network file system (%s): no write-ahead log, and one process "
+                "writes to the registry at a time\n",
+                store_lab(store), store_network(store));
+}
+
+static void say_waiting(const struct holder *holder)
+{
+    struct text text = {0};
+    text_printf(&text, "waiting for run %lld of process %lld on '%s', which has the same recipe",
+                (long long)holder->run, (long long)holder->pid, holder->host);
+    char registry[PATH_BYTES];
+    struct err err;
+    if (holder->elsewhere && !program_beside(registry, "registry", &err)) {
+        text_puts(&text, "; whether it is alive cannot be told from here. If it is gone: ");
+        text_shell(&text, registry);
+        text_printf(&text, " release %lld --lab ", (long long)holder->run);
+        text_shell(&text, holder->lab);
+    }
+    fprintf(stderr, "%s\n", text.data);
+    text_free(&text);
+}
+
+/* Also those who want to hear nothing must know what keeps them. */
+static void say_if_for_ever(const struct holder *holder)
+{
+    if (holder->elsewhere)
+        say_waiting(holder);
 }
 
 /* ---- the run -------------------------------------------------------------------------------- */
@@ -283,7 +311,7 @@ static int claim(struct run **out, const struct options *options, struct store *
                             .input_count = place->input_count,
                             .again = options->again};
     int known = run_claim(out, store, &spec, arena, outputs, count,
-                          options->quiet ? NULL : say_waiting, err);
+                          options->quiet ? say_if_for_ever : say_waiting, err);
     text_free(&config);
     return known;
 }
@@ -374,6 +402,8 @@ static int find_and_run(const struct options *options, char **argv, const struct
     } else {
         if (place->section->stage->compute)
             spin_briefly(argv);
+        if (options->cell < 0) /* else the plan has said it */
+            say_network(options, store);
         status = run_place(&context, run, err);
     }
     resolution_free(&resolution);

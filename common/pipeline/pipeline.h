@@ -36,6 +36,13 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
  * stdout is a failure, too, about which nothing is said where its reader simply had enough. */
 int finish(const char *program, int result, struct err *err);
 
+/* The path of another of our programs, which stands beside this one ("cairn-NAME" where this one is
+ * installed so); of "" what all their paths begin with. out has PATH_BYTES. */
+int program_beside(char *out, const char *name, struct err *err);
+
+/* One line if the lab is on a network file system. */
+void say_network(const struct options *options, const struct store *store);
+
 /* ---- stages --------------------------------------------------------------------------------- */
 struct context {
     const struct options *options;

@@ -5,13 +5,13 @@
 #include "base/text.h"
 #include "base/threads.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Inside single quotes the shell takes everything but the quote itself; make wants $ doubled, and a
- * line break cannot be said at all. */
+/* Make wants $ doubled, and a line break cannot be said at all. */
 static int check_word(const char *word, struct err *err)
 {
     if (strpbrk(word, "\n\r"))
@@ -22,32 +22,26 @@ static int check_word(const char *word, struct err *err)
 static int quote(struct text *out, const char *word, struct err *err)
 {
     TRY(check_word(word, err));
-    text_puts(out, "'");
-    for (const char *p = word; *p; p++) {
-        if (*p == '\'')
-            text_puts(out, "'\\''");
-        else if (*p == '$')
-            text_puts(out, "$$");
-        else
-            text_add(out, p, 1);
-    }
-    text_puts(out, "'");
+    struct text quoted = {0};
+    text_shell(&quoted, word);
+    for (const char *p = quoted.data; *p; p++)
+        text_add(out, *p == '$' ? "$$" : p, *p == '$' ? 2 : 1);
+    text_free(&quoted);
     return 0;
 }
 
-/* What the paths of the programs beside this one begin with: "/x/build/" for /x/build/ablate, or
- * "/usr/bin/cairn-" for /usr/bin/cairn-ablate. */
-static int own_prefix(char out[PATH_BYTES], struct err *err)
+int program_beside(char *out, const char *name, struct err *err)
 {
-    static const char self[] = "ablate";
-    ssize_t length = readlink("/proc/self/exe", out, PATH_BYTES - 1);
+    static const char installed[] = "cairn-";
+    char self[PATH_BYTES];
+    ssize_t length = readlink("/proc/self/exe", self, PATH_BYTES - 1);
     if (length < 0)
         return fail_errno(err, "cannot read '/proc/self/exe'");
-    out[length] = '\0';
-    if (!ends_with(out, self))
-        return fail(err, "'%s' plans runs of the programs beside it, and is not called '%s'", out,
-                    self);
-    out[(size_t)length - (sizeof self - 1)] = '\0';
+    self[length] = '\0';
+    char *own = strrchr(self, '/') + 1;
+    own[starts_with(own, installed) ? sizeof installed - 1 : 0] = '\0';
+    if (snprintf(out, PATH_BYTES, "%s%s", self, name) >= PATH_BYTES)
+        return fail_as(err, STATUS_IO, "path too long: '%.60s...'", self);
     return 0;
 }
 
@@ -156,7 +150,7 @@ static int write_rules(struct text *out, int *misses, int *known, struct rules *
 {
     char prefix[PATH_BYTES];
     struct text rules = {0}, goals = {0};
-    int status = own_prefix(prefix, err);
+    int status = program_beside(prefix, "", err);
     with->prefix = prefix;
     with->threads = plan_threads(threads_available(), with->options->jobs, resolution);
     for (size_t i = 0; i < resolution->count && !status; i++) {

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
                  const char *caption)
@@ -161,12 +160,14 @@ int report_write(char *index, struct report *report, const struct options *optio
     char folder[PATH_BYTES], reports[PATH_BYTES], fresh[PATH_BYTES];
     TRY(report_folder(folder, options->lab, report->experiment->name, err));
     TRY(path_join(reports, options->lab, "reports", err));
-    char
-        name[128]; /* an experiment's name has at most 64 letters; a dot keeps it out of listings */
-    snprintf(name, sizeof name, ".%.64s.%ld", report->experiment->name, (long)getpid());
-    TRY(path_join(fresh, reports, name, err));
-    TRY(folder_remove(fresh, err));
-    TRY(folder_make(fresh, err));
+    TRY(folder_make(reports, err));
+    /* a dot keeps it out of listings */
+    char *name = xprintf(".%s.", report->experiment->name);
+    int status =
+        temporary_name(fresh, report->store, reports, name, err) || folder_make(fresh, err);
+    free(name);
+    if (status)
+        return -1;
     if (write_files(report, options, fresh, err) || swap_in(fresh, folder, err)) {
         struct err ignored;
         folder_remove(fresh, &ignored);

@@ -14,11 +14,6 @@
 
 enum { MANIFEST_LIMIT = 1 << 26, OBJECT_LIMIT = 1 << 30, NAME_LIMIT = 200 };
 
-static int fail_read_only(const struct store *store, struct err *err)
-{
-    return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
-}
-
 /* ---- objects -------------------------------------------------------------------------------- */
 
 int object_path(char *out, const struct store *store, const struct id *object, struct err *err)
@@ -76,56 +71,14 @@ static int object_place(const struct store *store, const char *part, const struc
     return folder_sync(folder, err);
 }
 
-/* ---- names in lab/work ---------------------------------------------------------------------- */
-
-static void short_hash(char out[9], const char *text)
+static int work_name(char out[PATH_BYTES], struct store *store, struct err *err)
 {
-    snprintf(out, 9, "%.8s", sha256_of(text, strlen(text)).hex);
-}
-
-/* The name says who writes there, so that what a killed process left can be cleared away. */
-static int work_name(char out[PATH_BYTES], const struct store *store, struct err *err)
-{
-    struct owner self = owner_self();
-    char host[9], boot[9], unique[RANDOM_NAME], name[128], work[PATH_BYTES];
-    short_hash(host, self.host);
-    short_hash(boot, self.boot);
-    random_name(unique);
-    snprintf(name, sizeof name, "draft-%s-%s-%" PRId64 "-%" PRId64 "-%s", host, boot, self.pid,
-             self.start, unique);
+    char work[PATH_BYTES];
     if (store->read_only)
-        return fail_read_only(store, err);
+        return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
     TRY(path_join(work, store->lab, "work", err));
     TRY(folder_make(work, err));
-    return path_join(out, work, name, err);
-}
-
-static bool left_behind(const char *name, const struct owner *self)
-{
-    char host[9], boot[9], own_host[9], own_boot[9];
-    struct owner owner = *self;
-    if (sscanf(name, "draft-%8[0-9a-f]-%8[0-9a-f]-%" SCNd64 "-%" SCNd64, host, boot, &owner.pid,
-               &owner.start) != 4)
-        return false;
-    short_hash(own_host, self->host);
-    short_hash(own_boot, self->boot);
-    if (strcmp(host, own_host))
-        return false;
-    return strcmp(boot, own_boot) || owner_life(&owner, self) == LIFE_DEAD;
-}
-
-void clear_left_behind(const struct store *store)
-{
-    struct err err;
-    struct owner self = owner_self();
-    char work[PATH_BYTES], path[PATH_BYTES];
-    DIR *dir = path_join(work, store->lab, "work", &err) ? NULL : opendir(work);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        if (left_behind(entry->d_name, &self) && !path_join(path, work, entry->d_name, &err))
-            folder_remove(path, &err);
-    if (dir)
-        closedir(dir);
+    return temporary_name(out, store, work, "", err);
 }
 
 int object_put(struct store *store, const void *bytes, size_t length, struct id *out,

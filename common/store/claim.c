@@ -2,8 +2,8 @@
  * Claiming a recipe, so that everything is computed once.
  *
  * A claim is a row with status 'running'; a unique index over those rows admits one per recipe. A
- * claim whose owner is dead becomes 'lost' by whoever looks next. An owner on another host cannot
- * be looked at: it is waited for, and registry_release is how a person says that it is gone.
+ * claim whose owner is dead becomes 'lost' by whoever looks next. An owner that cannot be looked at
+ * is waited for, and registry_release is how a person says that it is gone.
  */
 #include "store/internal.h"
 
@@ -103,10 +103,10 @@ int registry_lookup(struct store *store, const struct id *recipe, struct arena *
 
 void owner_read(struct owner *out, const struct statement *statement, int column)
 {
+    *out = (struct owner){.pid = statement_int(statement, column + 2),
+                          .start = statement_int(statement, column + 3)};
     snprintf(out->host, sizeof out->host, "%s", statement_text(statement, column));
     snprintf(out->boot, sizeof out->boot, "%s", statement_text(statement, column + 1));
-    out->pid = statement_int(statement, column + 2);
-    out->start = statement_int(statement, column + 3);
 }
 
 /* The run that holds the recipe; 0 if none does. */
@@ -126,29 +126,38 @@ static int find_holder(const struct store *store, const struct id *recipe, int64
     return got < 0 ? -1 : 0;
 }
 
-/* What a finished run left in its folder must not be taken for a checkpoint by the next one. Inside
- * a transaction: nobody can claim the recipe meanwhile. */
-static int clear_folder(const struct store *store, const char *recipe, struct err *err)
+/* Is the newest run of the recipe done? Then what it left in its folder is no checkpoint. */
+static int newest_is_done(const struct store *store, const char *recipe, bool *done,
+                          struct err *err)
 {
     struct statement statement;
     TRY(statement_open(&statement, store,
                        "SELECT status FROM run WHERE recipe = ? ORDER BY id DESC LIMIT 1",
                        VALUES(text_value(recipe)), err));
     int got = statement_step(&statement, err);
-    bool done = got == 1 && !strcmp(statement_text(&statement, 0), "done");
+    *done = got == 1 && !strcmp(statement_text(&statement, 0), "done");
     statement_close(&statement);
-    if (got < 0)
-        return -1;
+    return got < 0 ? -1 : 0;
+}
+
+/* What a finished run left in its folder must not be taken for a checkpoint by the next one. Inside
+ * a transaction: nobody can claim the recipe meanwhile. */
+static int clear_folder(const struct store *store, const char *recipe, struct err *err)
+{
+    bool done;
     char work[PATH_BYTES], folder[PATH_BYTES];
+    TRY(newest_is_done(store, recipe, &done, err));
     TRY(path_join(work, store->lab, "work", err));
     TRY(path_join(folder, work, recipe, err));
     return done ? folder_remove(folder, err) : 0;
 }
 
-void clear_finished(const struct store *store, const char *recipe)
+void clear_finished(struct store *store, const char *recipe)
 {
     struct err ignored; /* what stays is cleared by registry_sweep or the next claim */
-    if (!sql_begin(store, &ignored))
+    bool done;
+    /* looked at first without the lock: most folders are of trainings that stopped half-way */
+    if (!newest_is_done(store, recipe, &done, &ignored) && done && !sql_begin(store, &ignored))
         sql_end(store, clear_folder(store, recipe, &ignored), &ignored);
 }
 
@@ -204,7 +213,7 @@ static int claim_locked(struct run *run, enum claim *out, struct err *err)
     }
     *out = CLAIM_HELD;
     TRY(find_holder(run->store, &run->recipe, &holder, &owner, err));
-    if (holder && owner_life(&owner, &run->owner) != LIFE_DEAD)
+    if (holder && owner_life(run->store, &owner, &run->owner) != LIFE_DEAD)
         return 0;
     if (holder)
         TRY(sql_run(run->store, "UPDATE run SET status = 'lost' WHERE id = ?",
@@ -215,19 +224,15 @@ static int claim_locked(struct run *run, enum claim *out, struct err *err)
 }
 
 /* Waits a moment for the holder. */
-static int wait_for(int64_t holder, const struct owner *owner, const struct owner *self,
-                    void (*waiting)(const char *owner), struct err *err)
+static int wait_for(const struct store *store, int64_t holder, const struct owner *owner,
+                    enum life life, void (*waiting)(const struct holder *holder), struct err *err)
 {
-    if (waiting) {
-        bool elsewhere = owner_life(owner, self) == LIFE_ELSEWHERE;
-        char *hint =
-            elsewhere ? xprintf("; if it is gone: registry release %" PRId64, holder) : xstrdup("");
-        char *text = xprintf("run %" PRId64 " of process %" PRId64 " on '%s'%s", holder, owner->pid,
-                             owner->host, hint);
-        waiting(text);
-        free(text);
-        free(hint);
-    }
+    if (waiting)
+        waiting(&(struct holder){.run = holder,
+                                 .pid = owner->pid,
+                                 .host = owner->host,
+                                 .lab = store->lab,
+                                 .elsewhere = life == LIFE_ELSEWHERE});
     nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
     if (stop_requested())
         return fail_as(err, STATUS_STOPPED, "stopped while waiting for run %" PRId64, holder);
@@ -236,7 +241,7 @@ static int wait_for(int64_t holder, const struct owner *owner, const struct owne
 
 /* 1: known meanwhile, 0: the claim is ours, -1. */
 static int claim_or_wait(struct run *run, struct arena *arena, struct port outputs[MAX_PORTS],
-                         int *count, void (*waiting)(const char *owner), struct err *err)
+                         int *count, void (*waiting)(const struct holder *holder), struct err *err)
 {
     for (;;) {
         enum claim claim;
@@ -256,9 +261,10 @@ static int claim_or_wait(struct run *run, struct arena *arena, struct port outpu
             int64_t holder;
             struct owner owner;
             TRY(find_holder(run->store, &run->recipe, &holder, &owner, err));
-            if (!holder || owner_life(&owner, &run->owner) == LIFE_DEAD)
+            enum life life = holder ? owner_life(run->store, &owner, &run->owner) : LIFE_DEAD;
+            if (life == LIFE_DEAD)
                 break;
-            TRY(wait_for(holder, &owner, &run->owner, waiting, err));
+            TRY(wait_for(run->store, holder, &owner, life, waiting, err));
             waiting = NULL;
         }
     }
@@ -284,7 +290,7 @@ static struct run *run_new(struct store *store, const struct run_spec *spec)
 
 int run_claim(struct run **out, struct store *store, const struct run_spec *spec,
               struct arena *arena, struct port outputs[MAX_PORTS], int *count,
-              void (*waiting)(const char *owner), struct err *err)
+              void (*waiting)(const struct holder *holder), struct err *err)
 {
     *out = NULL;
     struct run *run = run_new(store, spec);
@@ -295,7 +301,8 @@ int run_claim(struct run **out, struct store *store, const struct run_spec *spec
     if (!spec->again) /* before anything is written: a read-only lab knows its results, too */
         known = registry_lookup(store, &run->recipe, arena, &run->passed_over, outputs, count, err);
     if (!known &&
-        (object_put(store, spec->recipe_text, strlen(spec->recipe_text), &run->recipe, err) ||
+        (alive_hold(store, err) ||
+         object_put(store, spec->recipe_text, strlen(spec->recipe_text), &run->recipe, err) ||
          path_join(work, store->lab, "work", err) ||
          path_join(run->folder, work, run->recipe.hex, err)))
         known = -1;
@@ -326,7 +333,7 @@ static int mark_lost(const struct store *store, const int64_t *runs, size_t coun
 }
 
 /* Folders of finished runs that were killed before they could remove them. */
-static void clear_finished_folders(const struct store *store)
+static void clear_finished_folders(struct store *store)
 {
     struct err err;
     char work[PATH_BYTES];
@@ -354,7 +361,7 @@ int registry_sweep(struct store *store, struct err *err)
     int got;
     while ((got = statement_step(&statement, err)) == 1) {
         owner_read(&owner, &statement, 1);
-        if (owner_life(&owner, &self) != LIFE_DEAD)
+        if (owner_life(store, &owner, &self) != LIFE_DEAD)
             continue;
         lost = xrealloc(lost, count + 1, sizeof *lost);
         lost[count++] = statement_int(&statement, 0);

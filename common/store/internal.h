@@ -18,12 +18,13 @@ struct store {
     char registry[PATH_BYTES];
     struct sqlite3 *db;
     bool read_only; /* the file system or the permissions allow no writing: look-ups still work */
-    struct file_hash *fresh; /* hashes that the cache does not have yet */
+    const char *network; /* what kind of network file system it is on; NULL: none */
+    int alive;           /* the lock that says that we are; -1: nothing was written yet */
+    bool impatient;      /* the last wait for a lock was in vain: the next does not wait at all */
+    double patience, busy_since; /* seconds; clock_seconds() */
+    struct file_hash *fresh;     /* hashes that the cache does not have yet */
     size_t fresh_count;
 };
-
-/* Removes the drafts of dead processes. Nobody depends on it: trouble is passed over. */
-void clear_left_behind(const struct store *store); /* artifact.c */
 
 /* ---- SQL (registry.c) ----------------------------------------------------------------------- */
 struct value {
@@ -79,20 +80,29 @@ int sql_run(const struct store *store, const char *sql, const struct value *valu
             struct err *err);
 /* Takes the write lock at once, so that nothing read inside can change before the commit. A
  * read-only lab fails here. */
-int sql_begin(const struct store *store, struct err *err);
+int sql_begin(struct store *store, struct err *err);
 /* Commits if status is 0 and rolls back otherwise (then err already says why); returns 0 or -1. */
 int sql_end(const struct store *store, int status, struct err *err);
 int64_t sql_last_id(const struct store *store);
 
 /* ---- processes (owner.c) -------------------------------------------------------------------- */
+enum { OWNER_KEY = 64 };
 struct owner {
     char host[256], boot[64];
-    int64_t pid, start; /* start: clock ticks after boot, -1 where /proc does not say */
+    int64_t pid, start;  /* start: clock ticks after boot, -1 where /proc does not say */
+    char key[OWNER_KEY]; /* "" unless it was read from a name, which has only hashes of the rest */
 };
 struct owner owner_self(void);
+/* ELSEWHERE: it cannot be told from here. */
 enum life { LIFE_DEAD, LIFE_ALIVE, LIFE_ELSEWHERE };
-/* ELSEWHERE: on another host, where nothing can be checked from here. */
-enum life owner_life(const struct owner *owner, const struct owner *self);
+enum life owner_life(const struct store *store, const struct owner *owner,
+                     const struct owner *self);
+/* Before anything that names this process as its owner. */
+int alive_hold(struct store *store, struct err *err);
+void alive_release(struct store *store);
+/* Removes what dead processes left under temporary names. Nobody depends on it: trouble is passed
+ * over. */
+void clear_left_behind(const struct store *store);
 
 /* ---- files ---------------------------------------------------------------------------------- */
 /* 16 random hex digits: names that no other process can have chosen. */
@@ -160,7 +170,7 @@ int newest_run(const struct store *store, const struct id *recipe, const char *s
 int insert_ports(const struct store *store, const char *sql, int64_t run, const struct port *ports,
                  int count, struct err *err);
 /* Removes the working folder of a recipe whose newest run is done. */
-void clear_finished(const struct store *store, const char *recipe);
+void clear_finished(struct store *store, const char *recipe);
 void owner_read(struct owner *out, const struct statement *statement, int column);
 int ports_read(const struct store *store, int64_t run, bool outputs, struct arena *arena,
                struct port ports[MAX_PORTS], int *count, struct err *err);

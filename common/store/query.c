@@ -32,7 +32,7 @@ static struct run_row row_read(const struct statement *statement, const struct o
     id_read(&row.recipe, statement_text(statement, 7));
     struct owner owner;
     owner_read(&owner, statement, 10);
-    if (!strcmp(row.status, "running") && owner_life(&owner, self) == LIFE_DEAD)
+    if (!strcmp(row.status, "running") && owner_life(statement->store, &owner, self) == LIFE_DEAD)
         row.status = "lost";
     return row;
 }

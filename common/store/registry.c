@@ -7,6 +7,7 @@
  */
 #include "store/internal.h"
 
+#include "base/progress.h"
 #include "base/stop.h"
 #include "base/text.h"
 
@@ -17,10 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { APPLICATION_ID = 0x4341524e /* "CARN" */, BUSY_MS = 30000, STOPPED_MS = 1000, NAP_MS = 20 };
+enum { APPLICATION_ID = 0x4341524e /* "CARN" */, NAP_MS = 20 };
 
 /* The build has no step for text files, so the assembler takes schema.sql in as it is; the path is
  * relative to the root of the repository, where make runs. */
@@ -155,11 +157,13 @@ int sql_run(const struct store *store, const char *sql, const struct value *valu
     return status < 0 ? -1 : 0;
 }
 
-int sql_begin(const struct store *store, struct err *err)
+int sql_begin(struct store *store, struct err *err)
 {
     if (store->read_only)
         return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
-    return sql_run(store, "BEGIN IMMEDIATE", NULL, err);
+    TRY(sql_run(store, "BEGIN IMMEDIATE", NULL, err));
+    store->impatient = false;
+    return 0;
 }
 
 int sql_end(const struct store *store, int status, struct err *err)
@@ -234,11 +238,11 @@ static int sync_file(const char *path, struct err *err)
 }
 
 /* registry.db.schema-V keeps the registry as it was before a migration from version V. */
-static int back_up(const struct store *store, int64_t version, struct err *err)
+static int back_up(struct store *store, int64_t version, struct err *err)
 {
-    char unique[RANDOM_NAME], *copy = xprintf("%s.schema-%d", store->registry, (int)version);
-    random_name(unique);
-    char *part = xprintf("%s.%s.part", copy, unique);
+    char part[PATH_BYTES];
+    TRY(temporary_name(part, store, store->lab, "registry.db.", err));
+    char *copy = xprintf("%s.schema-%d", store->registry, (int)version);
     /* VACUUM INTO does not sync what it writes */
     int status = sql_run(store, "VACUUM INTO ?", VALUES(text_value(part)), err);
     if (!status)
@@ -249,12 +253,11 @@ static int back_up(const struct store *store, int64_t version, struct err *err)
         unlink(part);
     else
         status = folder_sync(store->lab, err);
-    free(part);
     free(copy);
     return status;
 }
 
-static int check_version(const struct store *store, struct err *err)
+static int check_version(struct store *store, struct err *err)
 {
     int64_t version = 0;
     TRY(read_version(store, &version, err));
@@ -296,10 +299,16 @@ static void close_database(struct store *store)
  * second, so that a run that ends can still say so. */
 static int nap(void *user, int nth)
 {
-    (void)user;
-    int64_t most = stop_requested() ? STOPPED_MS : BUSY_MS;
-    if ((int64_t)nth * NAP_MS >= most)
+    struct store *store = user;
+    double now = clock_seconds(), most = store->patience;
+    if (!nth)
+        store->busy_since = now;
+    if (stop_requested() && most > 1)
+        most = 1;
+    if (store->impatient || now - store->busy_since >= most) {
+        store->impatient = true;
         return 0;
+    }
     long ms = nth < 5 ? 1L << nth : NAP_MS; /* most hold it for a moment */
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
     return 1;
@@ -317,7 +326,7 @@ static int open_database(struct store *store, const char *path, const char *quer
     if (!status && alone) /* before the first read, or it asks for the shared memory */
         status = run_script(store, "PRAGMA locking_mode = EXCLUSIVE", err);
     if (!status) {
-        sqlite3_busy_handler(store->db, nap, NULL);
+        sqlite3_busy_handler(store->db, nap, store);
         /* FULL: in WAL mode NORMAL does not sync a commit, and a commit is what makes a result
          * exist */
         status = run_script(store, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", err);
@@ -358,9 +367,8 @@ struct content {
  * content it takes the place of the one that is there. */
 static int create_database(struct store *store, const struct content *content, struct err *err)
 {
-    char unique[RANDOM_NAME], sql[64];
-    random_name(unique);
-    char *part = xprintf("%s.%s.part", store->registry, unique);
+    char part[PATH_BYTES], sql[64];
+    TRY(temporary_name(part, store, store->lab, "registry.db.", err));
     int status = open_database(store, part, "mode=rwc", false, err);
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d", APPLICATION_ID);
     if (!status)
@@ -369,7 +377,7 @@ static int create_database(struct store *store, const struct content *content, s
         status = migrate(store, err);
     if (!status && content)
         status = records_take(store, content->runs, content->tell, content->user, err);
-    if (!status) /* kept in the file */
+    if (!status && !store->network) /* kept in the file */
         status = run_script(store, "PRAGMA journal_mode = WAL", err);
     close_database(store);
     if (!status)
@@ -381,14 +389,46 @@ static int create_database(struct store *store, const struct content *content, s
     if (!status && file_place(part, store->registry, err) < 0)
         status = -1;
     unlink(part);
-    free(part);
     return status ? status : folder_sync(store->lab, err);
+}
+
+/* File systems whose memory mappings other machines do not see. */
+static const char *network_of(const char *path)
+{
+    static const struct {
+        unsigned long type;
+        const char *name;
+    } kinds[] = {
+        {0x6969, "NFS"},       {0x517b, "SMB"},        {0xff534d42, "SMB"},
+        {0xfe534d42, "SMB"},   {0x0bd00bd0, "Lustre"}, {0x65735546, "FUSE"},
+        {0x00c36400, "Ceph"},  {0x47504653, "GPFS"},   {0x19830326, "BeeGFS"},
+        {0x20030528, "PVFS"},  {0xaad7aaea, "PanFS"},  {0x5346414f, "AFS"},
+        {0x6b414653, "AFS"},   {0x01021997, "9P"},     {0x786f4256, "a shared folder"},
+        {0x7461636f, "OCFS2"}, {0x01161970, "GFS2"},   {0x73757245, "Coda"},
+    };
+    struct statfs st;
+    if (statfs(path, &st))
+        return NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if ((unsigned long)st.f_type == kinds[i].type)
+            return kinds[i].name;
+    return NULL;
+}
+
+/* A registry that was made on a local disk. Where others have it open it stays as it is. */
+static void leave_wal(struct store *store)
+{
+    struct err ignored;
+    store->impatient = true;
+    run_script(store, "PRAGMA journal_mode = DELETE", &ignored);
+    store->impatient = false;
 }
 
 static int create_lab(struct store *store, struct err *err)
 {
     static const char *const folders[] = {"objects", "work", "runs"};
     TRY(folder_make(store->lab, err));
+    store->network = network_of(store->lab);
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         char path[PATH_BYTES];
         TRY(path_join(path, store->lab, folders[i], err));
@@ -414,17 +454,22 @@ static int open_lab(struct store *store, bool create, struct err *err)
             return fail_as(err, STATUS_MISSING, "no lab at '%s'", store->lab);
         TRY(create_lab(store, err));
     }
+    store->network = network_of(store->lab);
     store->read_only = access(store->lab, W_OK) || access(store->registry, W_OK);
     if (!store->read_only)
         TRY(open_database(store, store->registry, "mode=rw", false, err));
     else if (open_database(store, store->registry, "mode=ro", false, err))
         TRY(open_unshared(store, err));
+    if (store->network && !store->read_only)
+        leave_wal(store);
     return check_version(store, err);
 }
 
 int store_open(struct store **out, const char *lab, bool create, struct err *err)
 {
     struct store *store = xcalloc(1, sizeof *store);
+    store->alive = -1;
+    store->patience = 30;
     if (path_join(store->lab, lab, "", err) ||
         path_join(store->registry, lab, "registry.db", err) || open_lab(store, create, err)) {
         store_close(store);
@@ -475,10 +520,21 @@ void store_close(struct store *store)
     hash_cache_flush(store);
     if (store->db)
         close_database(store);
+    alive_release(store);
     free(store);
 }
 
 const char *store_lab(const struct store *store)
 {
     return store->lab;
+}
+
+const char *store_network(const struct store *store)
+{
+    return store->network;
+}
+
+void store_patience(struct store *store, double seconds)
+{
+    store->patience = seconds;
 }

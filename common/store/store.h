@@ -6,6 +6,10 @@
  *   lab/work/              drafts and the working folders of runs
  *   lab/runs/RECIPE-UUID.json  immutable records of finished runs: the database can be rebuilt
  *   lab/reports/
+ *   lab/alive/             locks of the processes at work (owner.c)
+ *
+ * Any of these may be a link to another disk; what is in them is the lab's own, and no link in it is
+ * followed.
  *
  * An artifact is a sorted manifest of lines "SHA256 SIZE NAME\n"; its id is the manifest's SHA-256,
  * and the manifest is an object itself. A recipe is the SHA-256 of its canonical text, which is
@@ -35,6 +39,16 @@ struct store;
 int store_open(struct store **out, const char *lab, bool create, struct err *err);
 void store_close(struct store *store);
 const char *store_lab(const struct store *store);
+/* The kind of network file system that the lab is on; NULL: none. There the registry has no
+ * write-ahead log, whose shared memory would be each machine's own, and one writes at a time. */
+const char *store_network(const struct store *store);
+/* How long to wait for a registry that others write to (30 s). A wait in vain is the last of its
+ * kind until something was written, so that a command has one deadline and not one a row. */
+void store_patience(struct store *store, double seconds);
+/* Where to write in a folder of the lab what gets its name later, BEFOREdraft-OWNER-UNIQUE; out has
+ * PATH_BYTES. In lab, lab/work and lab/reports the next command clears what a killed one left. */
+int temporary_name(char *out, struct store *store, const char *folder, const char *before,
+                   struct err *err);
 
 /* Makes the registry again from the records in lab/runs: the finished runs, in the order in which they
  * were started. Damaged records go to `tell` and are left out. The old file is kept as
@@ -113,16 +127,22 @@ struct run_spec {
 };
 struct run;
 
+/* Who has it: elsewhere means that it cannot be told from here whether it is alive. */
+struct holder {
+    int64_t run, pid;
+    const char *host, *lab;
+    bool elsewhere;
+};
+
 /* Claims the recipe. Returns 1 if it became known meanwhile (outputs filled, *out = NULL), 0 if the
- * run is ours. If another live process owns it, waits (printing one line to stderr through
- * `waiting`, called once; may be NULL) and then takes its result or its place. Owners are host,
- * boot id, pid and start time: a dead owner's run becomes `lost`. One on another host cannot be
- * checked: it is waited for until registry_release. A signal ends the wait with STATUS_STOPPED. A
+ * run is ours. If another live process owns it, says so once through `waiting` (may be NULL), waits
+ * and then takes its result or its place. A dead owner's run becomes `lost`. One that is elsewhere
+ * is waited for until registry_release. A signal ends the wait with STATUS_STOPPED. A
  * claim on a recipe with a `lost`, `failed` or `stopped` run starts a new run in the same working
  * folder. */
 int run_claim(struct run **out, struct store *store, const struct run_spec *spec,
               struct arena *arena, struct port outputs[MAX_PORTS], int *count,
-              void (*waiting)(const char *owner), struct err *err);
+              void (*waiting)(const struct holder *holder), struct err *err);
 int64_t run_id(const struct run *run);
 const struct id *run_recipe(const struct run *run);
 /* lab/work/RECIPE: checkpoints live here; kept until a run of the recipe is done. */
