@@ -65,8 +65,11 @@ rm -rf "$CAIRN_LAB"
 # Room for more and more of what comes after the last step, until all of it fits.
 CAIRN_LAB=$small/commit
 stage preprocess >/dev/null
+cp -r "$CAIRN_LAB" "$tmp/before"
 room=0 bad='' at_commit=0
 while
+    rm -rf "$CAIRN_LAB" # what one attempt leaves would make room for the next
+    cp -r "$tmp/before" "$CAIRN_LAB"
     leave $room
     "$BUILD/train-vae" "$tmp/disk.yaml" -q >"$tmp/out" 2>"$tmp/err"
     rc=$?
