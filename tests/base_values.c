@@ -181,6 +181,13 @@ static void text_escapes_what_it_must(void **state)
     text_json(&text, "a\"b\\c\n\x01");
     assert_string_equal(text.data, "\"a\\\"b\\\\c\\u000a\\u0001\"");
     text_free(&text);
+    /* RFC 3629: longer than need be, a surrogate, beyond the last, cut off; then what is valid */
+    text_json(&text, "\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82 caf\xe9 "
+                     "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+    assert_string_equal(text.data,
+                        "\"\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd\\ufffd "
+                        "\\ufffd\\ufffd caf\\ufffd \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+    text_free(&text);
     text_html(&text, "<a href='x'>&\"");
     assert_string_equal(text.data, "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
     text_free(&text);

@@ -52,6 +52,10 @@ static void rows_are_what_the_schema_says(void **state)
     OK(run_claim(&run, lab->store, &spec, &lab->arena, lab->outputs, &lab->count, NULL, &err));
     OK(run_event(run, "resumed", "{\"step\": 1200}", &err));
     FAILS(run_event(run, "resumed", "{step", &err), STATUS_FAILED, "not JSON");
+    struct text detail = {0}; /* a path may be any bytes */
+    text_json(&detail, "/home/Andr\xe9/lab");
+    OK(run_event(run, "damaged", detail.data, &err));
+    text_free(&detail);
     run_numerics(run, "cpu avx512");
     run_metric(run, "train/loss", 10, 0.5);
     run_metric(run, "train/loss", 20, 0.25);
@@ -78,7 +82,7 @@ static void rows_are_what_the_schema_says(void **state)
     db_gives(lab, "SELECT case_id, name, value FROM case_metric WHERE run = 1 ORDER BY case_id",
              "cat_1|test/dice|0.333333333333333\ncat_2|test/dice|Inf\n");
     db_gives(lab, "SELECT run, kind, detail, at > 1.6e9 FROM event",
-             "1|resumed|{\"step\": 1200}|1\n");
+             "1|resumed|{\"step\": 1200}|1\n1|damaged|\"/home/Andr\\ufffd/lab\"|1\n");
     db_gives(lab, "SELECT numerics FROM run", "cpu avx512\n");
     db_gives(lab,
              "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
@@ -202,6 +206,24 @@ static void again_compares(void **state)
     char *work = xprintf("%s/work", lab->path);
     assert_int_equal(rmdir(work), 0);
     free(work);
+}
+
+static void other_bits_on_other_numerics_are_said_to_be_so(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    for (int i = 0; i < 2; i++) {
+        struct run *run;
+        struct port port = {.name = "model"};
+        OK(claim(&run, lab, "recipe", true, &err));
+        run_numerics(run, i ? "threads 1" : "threads 2");
+        OK(artifact_of(&port.artifact, lab->store, "w", i ? "x" : "y", &err));
+        if (i)
+            FAILS(run_commit(run, &port, 1, &err), STATUS_FAILED,
+                  "now; numerics then 'threads 2', now 'threads 1'");
+        else
+            OK(run_commit(run, &port, 1, &err));
+    }
 }
 
 static void other_artifacts_of_one_recipe_are_an_event(void **state)
@@ -571,6 +593,7 @@ int main(void)
         LAB_TEST(a_result_whose_files_are_gone_is_made_again),
         LAB_TEST(a_commit_needs_its_artifacts),
         LAB_TEST(again_compares),
+        LAB_TEST(other_bits_on_other_numerics_are_said_to_be_so),
         LAB_TEST(other_artifacts_of_one_recipe_are_an_event),
         LAB_TEST(failed_and_stopped_runs_keep_their_folder),
         LAB_TEST(what_a_finished_run_left_is_no_checkpoint),

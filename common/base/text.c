@@ -50,16 +50,38 @@ void text_printf(struct text *text, const char *fmt, ...)
     va_end(ap);
 }
 
+int utf8_length(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    int length = *p < 0x80                 ? 1
+                 : *p >= 0xc2 && *p < 0xe0 ? 2
+                 : *p >= 0xe0 && *p < 0xf0 ? 3
+                 : *p >= 0xf0 && *p < 0xf5 ? 4
+                                           : 0;
+    for (int i = 1; i < length; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    /* longer than they need be, surrogates, beyond U+10FFFF */
+    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+        (*p == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return length;
+}
+
 void text_json(struct text *text, const char *string)
 {
     text_add(text, "\"", 1);
-    for (const unsigned char *p = (const unsigned char *)string; *p; p++) {
+    for (const char *p = string; *p;) {
+        int length = utf8_length(p);
         if (*p == '"' || *p == '\\')
             text_printf(text, "\\%c", *p);
-        else if (*p < 0x20)
+        else if (*p > 0 && *p < 0x20)
             text_printf(text, "\\u%04x", *p);
+        else if (length)
+            text_add(text, p, (size_t)length);
         else
-            text_add(text, (const char *)p, 1);
+            text_puts(text, "\\ufffd"); /* a path may be any bytes, JSON may not */
+        p += length ? length : 1;
     }
     text_add(text, "\"", 1);
 }

@@ -148,6 +148,23 @@ static int commit_rows(const struct run *run, const struct port *outputs, int co
     return sql_end(run->store, status, err);
 }
 
+/* "; numerics then 'A', now 'B'", or "" if they are the same. */
+static int numerics_note(char **out, const struct run *run, int64_t other, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, run->store,
+                       "SELECT coalesce(numerics, '') FROM run WHERE id = ?",
+                       VALUES(int_value(other)), err));
+    int got = statement_step(&statement, err);
+    const char *then = got == 1 ? statement_text(&statement, 0) : "";
+    const char *now = run->numerics ? run->numerics : "";
+    if (got >= 0)
+        *out =
+            strcmp(then, now) ? xprintf("; numerics then '%s', now '%s'", then, now) : xstrdup("");
+    statement_close(&statement);
+    return got < 0 ? -1 : 0;
+}
+
 /* Compares with the newest finished run of the recipe: 1 and an event if it made something else
  * (err then says what), 0 if not. */
 static int compare(struct run *run, const struct port *outputs, int count, struct err *err)
@@ -176,9 +193,14 @@ static int compare(struct run *run, const struct port *outputs, int count, struc
                                other, port->name, then, now);
         status = run_event(run, "differs", detail, err) ? -1 : 1;
         free(detail);
+        char *note = NULL;
+        if (status == 1 && numerics_note(&note, run, other, err))
+            status = -1;
         if (status == 1)
-            fail(err, "output '%s' differs from that of run %" PRId64 ": '%.16s' then, '%.16s' now",
-                 port->name, other, then, now);
+            fail(err,
+                 "output '%s' differs from that of run %" PRId64 ": '%.16s' then, '%.16s' now%s",
+                 port->name, other, then, now, note);
+        free(note);
     }
     arena_free(&arena);
     return status;
