@@ -90,15 +90,6 @@ static int write_rule(struct text *out, const struct rules *rules, const struct 
     return 0;
 }
 
-/* The first place of each key; the others share it. */
-static bool first_of_key(const struct resolution *resolution, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (strcmp(resolution->places[i].key.hex, resolution->places[at].key.hex) == 0)
-            return false;
-    return true;
-}
-
 /* How many rules have to be done before this one, the longest way. */
 static int level(const struct place *place)
 {
@@ -117,8 +108,7 @@ static int64_t widest(const struct resolution *resolution)
     int64_t count[STAGES] = {0}, most = 0; /* a port names its maker's kind: no longer way */
     for (size_t i = 0; i < resolution->count; i++) {
         const struct place *place = &resolution->places[i];
-        if (place->state == PLACE_KNOWN || !place->section->stage->compute ||
-            !first_of_key(resolution, i))
+        if (place->state == PLACE_KNOWN || !place->section->stage->compute || place->first != place)
             continue;
         int64_t here = ++count[level(place)];
         most = here > most ? here : most;
@@ -155,7 +145,7 @@ static int write_rules(struct text *out, int *misses, int *known, struct rules *
     with->threads = plan_threads(threads_available(), with->options->jobs, resolution);
     for (size_t i = 0; i < resolution->count && !status; i++) {
         const struct place *place = &resolution->places[i];
-        if (!first_of_key(resolution, i))
+        if (place->first != place)
             continue;
         if (place->state == PLACE_KNOWN) {
             ++*known;
@@ -243,13 +233,18 @@ int plan_rules(struct text *out, int *misses, const struct options *options,
                  object_path(path, store, &frozen, err) ||
                  report_folder(folder, options->lab, experiment->name, err) ||
                  write_rules(&rules, misses, &known, &with, &resolution, err);
+    /* said, because it is in the bits: a file that says auto gives others beside other jobs */
+    char *each = with.threads && *misses
+                     ? xprintf(", %d thread%s each", with.threads, with.threads > 1 ? "s" : "")
+                     : xstrdup("");
     if (!status)
         text_printf(out,
-                    "# plan of %s: %d to run, %d known\n# frozen %s\n# report %s/index.html %s\n%s"
-                    "# end of the plan\n",
-                    experiment->name, *misses, known, path, folder,
+                    "# plan of %s: %d to run, %d known%s\n# frozen %s\n# report %s/index.html "
+                    "%s\n%s# end of the plan\n",
+                    experiment->name, *misses, known, each, path, folder,
                     report_current(folder, experiment, &resolution) ? "current" : "stale",
                     rules.data);
+    free(each);
     text_free(&rules);
     resolution_free(&resolution);
     return status ? -1 : 0;
@@ -262,7 +257,7 @@ void plan_words(struct text *out, const struct options *options,
     int count = 0, known = 0;
     for (size_t i = 0; i < resolution->count; i++) {
         const struct place *place = &resolution->places[i];
-        if (!first_of_key(resolution, i))
+        if (place->first != place)
             continue;
         known += place->state == PLACE_KNOWN;
         if (place->state == PLACE_KNOWN)

@@ -121,25 +121,9 @@ static int take_resident(void *user, const struct metric_row *row, struct err *e
     return 0;
 }
 
-/* The places of one run have the same facts. */
-static const struct facts *same_run(const struct report *report, const struct facts *facts)
-{
-    for (const struct facts *other = report->facts; other < facts; other++)
-        if (facts->run.id && other->run.id == facts->run.id)
-            return other;
-    return NULL;
-}
-
 static int collect_place(struct facts *facts, struct report *report, struct err *err)
 {
     TRY(find_run(facts, report, err));
-    const struct facts *other = same_run(report, facts);
-    if (other) {
-        facts->figures = other->figures;
-        facts->figure_count = other->figure_count;
-        facts->resident_bytes = other->resident_bytes;
-        return 0;
-    }
     facts->resident_bytes = NAN;
     if (facts->place->state != PLACE_KNOWN)
         return 0;
@@ -148,6 +132,21 @@ static int collect_place(struct facts *facts, struct report *report, struct err 
     TRY(registry_metrics(report->store, facts->run.id, true, take_resident, &facts->resident_bytes,
                          err));
     return read_figures(facts, report, err);
+}
+
+/* What is known of equal work; everything but the place itself. */
+static struct facts *first_facts(const struct report *report, const struct place *place)
+{
+    return &report->facts[place->first - report->resolution->places];
+}
+
+static void share_facts(const struct report *report)
+{
+    for (size_t i = 0; i < report->resolution->count; i++) {
+        const struct place *place = report->facts[i].place;
+        report->facts[i] = *first_facts(report, place);
+        report->facts[i].place = place;
+    }
 }
 
 /* ---- what happened -------------------------------------------------------------------------- */
@@ -165,22 +164,16 @@ static int take_run(void *user, const struct run_row *row, struct err *err)
 {
     (void)err;
     struct history_walk *walk = user;
-    const char *stage = NULL;
-    for (size_t i = 0; i < walk->report->resolution->count; i++) {
-        struct facts *facts = &walk->report->facts[i];
-        if (strcmp(facts->place->recipe.hex, row->recipe.hex) != 0)
-            continue;
-        facts->attempts++;
-        stage = facts->place->section->stage->name;
-    }
-    if (!stage)
+    const struct place *place = resolution_by_key(walk->report->resolution, &row->recipe);
+    if (!place)
         return 0;
+    first_facts(walk->report, place)->attempts++;
     if (walk->run_count == walk->run_capacity) {
         walk->run_capacity = walk->run_capacity ? 2 * walk->run_capacity : 16;
         walk->runs = xrealloc(walk->runs, walk->run_capacity, sizeof *walk->runs);
     }
     walk->runs[walk->run_count].run = row->id;
-    walk->runs[walk->run_count++].stage = stage;
+    walk->runs[walk->run_count++].stage = place->section->stage->name;
     return 0;
 }
 
@@ -369,9 +362,11 @@ int report_collect(struct report *out, const struct experiment *experiment,
     int status = 0;
     size_t capacity = 0;
     for (size_t i = 0; i < resolution->count && !status; i++)
-        status = collect_place(&out->facts[i], out, err);
+        if (resolution->places[i].first == &resolution->places[i])
+            status = collect_place(&out->facts[i], out, err);
     if (!status)
         status = collect_history(out, err);
+    share_facts(out);
     if (status) {
         report_free(out);
         return -1;

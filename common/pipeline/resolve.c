@@ -9,6 +9,7 @@
 /* What a section reads from outside: all places of one section of the file share it. */
 struct listing {
     const struct section *section; /* the first with it */
+    const struct place *place;     /* the first that was resolved */
     const struct source *sources;
     struct id *ids;
     int count;
@@ -100,7 +101,7 @@ static int hash_file(struct work *work, const char *path, struct id *out, struct
 
 /* Variants share the nodes of the file that they do not change, so one node (with one stage) is one
  * configuration. */
-static const struct listing *find_listing(const struct work *work, const struct section *section)
+static struct listing *find_listing(const struct work *work, const struct section *section)
 {
     for (size_t i = 0; i < work->listing_count; i++) {
         const struct section *other = work->listings[i].section;
@@ -110,8 +111,8 @@ static const struct listing *find_listing(const struct work *work, const struct 
     return NULL;
 }
 
-static int make_listing(const struct listing **out, struct work *work,
-                        const struct section *section, struct err *err)
+static int make_listing(struct listing **out, struct work *work, const struct section *section,
+                        struct err *err)
 {
     struct arena *arena = &work->out->arena;
     struct listing *made = &work->listings[work->listing_count];
@@ -126,37 +127,96 @@ static int make_listing(const struct listing **out, struct work *work,
     return 0;
 }
 
-static int hash_sources(struct work *work, struct place *place, struct err *err)
+/* *out: NULL if the stage reads none. */
+static int hash_sources(struct listing **out, struct work *work, struct place *place,
+                        struct err *err)
 {
     if (!place->section->stage->sources)
         return 0;
-    const struct listing *listing = find_listing(work, place->section);
+    struct listing *listing = find_listing(work, place->section);
     if (!listing)
         TRY(make_listing(&listing, work, place->section, err));
     place->sources = listing->sources;
     place->source_ids = listing->ids;
     place->source_count = listing->count;
+    *out = listing;
     return 0;
 }
 
 /* ---- places --------------------------------------------------------------------------------- */
 
-static struct place *find(const struct resolution *resolution, size_t variant, uint64_t seed,
-                          const char *section)
+static bool one_cell(const struct place *a, const struct place *b)
 {
-    for (size_t i = 0; i < resolution->count; i++) {
+    return a->variant == b->variant && a->seed == b->seed;
+}
+
+/* Of the cell that begins at `at`. */
+static struct place *in_cell(const struct resolution *resolution, size_t at, const char *section)
+{
+    for (size_t i = at; i < resolution->count; i++) {
         struct place *place = &resolution->places[i];
-        if (place->variant == variant && place->seed == seed &&
-            strcmp(place->section->name, section) == 0)
+        if (!one_cell(place, &resolution->places[at]))
+            break;
+        if (strcmp(place->section->name, section) == 0)
             return place;
     }
     return NULL;
 }
 
+static struct place *beside(const struct resolution *resolution, const struct place *place,
+                            const char *section)
+{
+    size_t at = (size_t)(place - resolution->places);
+    while (at && one_cell(&resolution->places[at - 1], place))
+        at--;
+    return in_cell(resolution, at, section);
+}
+
 const struct place *resolution_find(const struct resolution *resolution, size_t variant,
                                     uint64_t seed, const char *section)
 {
-    return find(resolution, variant, seed, section);
+    size_t low = 0, high = resolution->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (resolution->places[middle].variant < variant)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low < resolution->count && resolution->places[low].variant == variant &&
+           resolution->places[low].seed != seed)
+        low++;
+    bool found = low < resolution->count && resolution->places[low].variant == variant;
+    return found ? in_cell(resolution, low, section) : NULL;
+}
+
+static const struct place **slot_of_key(const struct resolution *resolution, const struct id *key)
+{
+    size_t at = strtoull((const char[]){key->hex[0], key->hex[1], key->hex[2], key->hex[3],
+                                        key->hex[4], key->hex[5], key->hex[6], key->hex[7], '\0'},
+                         NULL, 16) &
+                (resolution->key_slots - 1);
+    while (resolution->by_key[at] && strcmp(resolution->by_key[at]->key.hex, key->hex) != 0)
+        at = (at + 1) & (resolution->key_slots - 1);
+    return &resolution->by_key[at];
+}
+
+const struct place *resolution_by_key(const struct resolution *resolution, const struct id *key)
+{
+    return *slot_of_key(resolution, key);
+}
+
+/* Equal work has one answer. */
+static void share(struct place *place, const struct place *first)
+{
+    place->first = first;
+    place->key = first->key;
+    place->recipe = first->recipe;
+    place->recipe_text = first->recipe_text;
+    place->state = first->state;
+    place->run = first->run;
+    place->output_count = first->output_count;
+    memcpy(place->outputs, first->outputs, sizeof place->outputs);
 }
 
 static int resolve_place(struct work *work, struct place *place, struct err *err);
@@ -171,7 +231,7 @@ static int resolve_input(struct work *work, struct place *place, const char *por
         snprintf(input->artifact.hex, sizeof input->artifact.hex, "%s", to + strlen("artifact:"));
         return 0;
     }
-    struct place *maker = find(work->out, place->variant, place->seed, to);
+    struct place *maker = beside(work->out, place, to);
     TRY(resolve_place(work, maker, err));
     place->makers[at] = maker;
     if (maker->state == PLACE_KNOWN)
@@ -181,26 +241,8 @@ static int resolve_input(struct work *work, struct place *place, const char *por
     return 0;
 }
 
-/* The stage graph has no cycle (a port names its maker's kind), so this ends. */
-static int resolve_place(struct work *work, struct place *place, struct err *err)
+static int look_up(struct work *work, struct place *place, struct err *err)
 {
-    const struct section *section = place->section;
-    if (*place->key.hex)
-        return 0;
-    place->state = PLACE_READY;
-    if (hash_sources(work, place, err))
-        return wrap(err, "%s", section->name);
-    for (int i = 0; i < MAX_PORTS && section->stage->ports[i].name; i++)
-        if (section->fillers[i])
-            TRY(resolve_input(work, place, section->stage->ports[i].name, section->fillers[i],
-                              err));
-    struct text text = {0};
-    write_recipe(&text, work->experiment, place);
-    place->key = sha256_of(text.data, text.length);
-    place->recipe_text = arena_strdup(&work->out->arena, text.data);
-    text_free(&text);
-    if (place->state == PLACE_WAITING)
-        return 0;
     place->recipe = place->key;
     if (!work->store)
         return 0;
@@ -211,6 +253,49 @@ static int resolve_place(struct work *work, struct place *place, struct err *err
     if (known)
         place->state = PLACE_KNOWN;
     return 0;
+}
+
+/* Files alone make it what it is: the same files and configuration are the same place, and its text
+ * has a line for each of thousands. */
+static bool of_files_alone(const struct stage_info *stage)
+{
+    return stage->sources && !stage->ports[0].name && !stage->seeded && !stage->compute;
+}
+
+/* The stage graph has no cycle (a port names its maker's kind), so this ends. */
+static int resolve_place(struct work *work, struct place *place, struct err *err)
+{
+    const struct section *section = place->section;
+    struct listing *listing = NULL;
+    if (*place->key.hex)
+        return 0;
+    place->state = PLACE_READY;
+    if (hash_sources(&listing, work, place, err))
+        return wrap(err, "%s", section->name);
+    if (listing && listing->place) {
+        share(place, listing->place);
+        return 0;
+    }
+    for (int i = 0; i < MAX_PORTS && section->stage->ports[i].name; i++)
+        if (section->fillers[i])
+            TRY(resolve_input(work, place, section->stage->ports[i].name, section->fillers[i],
+                              err));
+    struct text text = {0};
+    write_recipe(&text, work->experiment, place);
+    place->key = sha256_of(text.data, text.length);
+    const struct place **slot = slot_of_key(work->out, &place->key);
+    if (*slot) {
+        share(place, *slot);
+    } else {
+        *slot = place->first = place;
+        place->recipe_text = arena_strdup(&work->out->arena, text.data);
+    }
+    text_free(&text);
+    if (listing && of_files_alone(section->stage))
+        listing->place = place->first;
+    if (place->first != place || place->state == PLACE_WAITING)
+        return 0;
+    return look_up(work, place, err);
 }
 
 static void add_cell(struct resolution *out, const struct experiment *experiment, size_t variant,
@@ -232,6 +317,9 @@ int resolve(struct resolution *out, const struct experiment *experiment, struct 
         most += experiment->variants[v].count * experiment->seed_count;
     out->places = arena_alloc(&out->arena, most * sizeof *out->places);
     work.listings = arena_alloc(&out->arena, most * sizeof *work.listings);
+    for (out->key_slots = 64; out->key_slots < 2 * most;)
+        out->key_slots *= 2;
+    out->by_key = arena_alloc(&out->arena, out->key_slots * sizeof(struct place *));
     for (size_t v = 0; v < experiment->variant_count; v++)
         for (size_t s = 0; s < experiment->seed_count; s++)
             if ((variant < 0 || (size_t)variant == v) &&

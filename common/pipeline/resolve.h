@@ -31,12 +31,15 @@ struct place {
     int source_count;
     struct port outputs[MAX_PORTS];
     int output_count;
-    int64_t run; /* of a known place */
+    int64_t run;               /* of a known place */
+    const struct place *first; /* of all with this key; itself, if it is the first */
 };
 struct resolution {
     struct arena arena;
     struct place *places; /* by variant, then seed, then section in file order */
     size_t count;
+    const struct place **by_key; /* a table of key_slots slots, a power of two */
+    size_t key_slots;
 };
 
 /* data: root of the raw data sets. variant, seed: -1 for all. store NULL: nothing is known. */
@@ -46,6 +49,8 @@ void resolution_free(struct resolution *resolution);
 /* NULL: not there. */
 const struct place *resolution_find(const struct resolution *resolution, size_t variant,
                                     uint64_t seed, const char *section);
+/* The first place of this key, which is the recipe of all that wait for nothing; NULL: none. */
+const struct place *resolution_by_key(const struct resolution *resolution, const struct id *key);
 /* Tells the registry what each place resolves to now (table cell). */
 int resolution_publish(const struct resolution *resolution, const struct experiment *experiment,
                        struct store *store, struct err *err);
@@ -54,7 +59,8 @@ int resolution_publish(const struct resolution *resolution, const struct experim
 /*
  * What differs between two runs, one item a line: "train-vae.train.lr: 0.001 -> 0.002". Inputs that
  * differ are followed to the runs that made them, so that the cause is named and not its
- * consequences. Nothing is added where nothing differs.
+ * consequences. Numerics, which are in no recipe, come after the keys: "train-vae threads: 2 -> 1".
+ * Nothing is added where nothing differs.
  */
 int why_differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
                struct err *err);
