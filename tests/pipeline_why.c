@@ -69,6 +69,29 @@ static void a_run_repeated_for_ever_is_one_recipe(void **state)
     why(lab, 9900, 9046, "train-vae.train.lr: 46 -> 47\n");
 }
 
+/* make and make -j2 give one recipe two results. */
+static void numerics_are_a_reason_too(void **state)
+{
+    struct lab *lab = *state;
+    fill(lab);
+    db_run(lab, "UPDATE run SET numerics = 'cpu v3 library 2 threads 2';"
+                "UPDATE run SET numerics = 'cpu v3 library 2 threads 11' WHERE id = 9047;"
+                "UPDATE run SET numerics = 'cpu v4 library 2 threads 2' WHERE id = 9147;"
+                "UPDATE run SET numerics = NULL WHERE id = 9247");
+    struct err err;
+    struct text text = {0};
+    OK(why_differ(&text, lab->store, 8947, 9047, &err));
+    OK(why_differ(&text, lab->store, 8947, 9147, &err));
+    OK(why_differ(&text, lab->store, 9147, 9247, &err));
+    OK(why_differ(&text, lab->store, 8947, 9347, &err));
+    assert_string_equal(
+        text.data, "train-vae threads: 2 -> 11\n"
+                   "train-vae numerics: cpu v3 library 2 threads 2 -> cpu v4 library 2 threads 2\n"
+                   "train-vae numerics: cpu v4 library 2 threads 2 -> none\n");
+    text_free(&text);
+    why(lab, 9047, 9046, "train-vae.train.lr: 46 -> 47\ntrain-vae threads: 2 -> 11\n");
+}
+
 static void an_answer_among_ten_thousand_runs(void **state)
 {
     struct lab *lab = *state;
@@ -98,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAB_TEST(the_nearest_is_found_among_those_before),
         LAB_TEST(a_run_repeated_for_ever_is_one_recipe),
+        LAB_TEST(numerics_are_a_reason_too),
         LAB_TEST(an_answer_among_ten_thousand_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,29 +342,83 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-static void environment(struct text *out, struct report *report)
+/* What runs of one section were computed on, and the cells that have them. */
+struct setting {
+    const struct facts *facts; /* the first */
+    size_t cells;
+    struct text names; /* of the first few */
+};
+
+static struct setting *find_setting(struct setting *settings, size_t count,
+                                    const struct facts *facts)
 {
-    enum { COLUMNS = 3 };
-    static const char *const heads[COLUMNS] = {"section", "build", "numerics"};
-    static const bool right[COLUMNS] = {false};
-    struct rows rows = {.columns = COLUMNS};
+    for (size_t i = 0; i < count; i++) {
+        const struct facts *other = settings[i].facts;
+        if (same_text(other->run.build, facts->run.build) &&
+            same_text(other->run.numerics, facts->run.numerics) &&
+            strcmp(other->place->section->name, facts->place->section->name) == 0)
+            return &settings[i];
+    }
+    return NULL;
+}
+
+static struct setting *list_settings(struct report *report, size_t *count)
+{
+    enum { FEW = 6 };
+    struct setting *settings = NULL;
+    *count = 0;
     for (size_t i = 0; i < report->resolution->count; i++) {
         const struct facts *facts = &report->facts[i];
-        bool seen = facts->place->state != PLACE_KNOWN;
-        for (size_t j = 0; j < i && !seen; j++)
-            seen = report->facts[j].run.id &&
-                   same_text(report->facts[j].run.build, facts->run.build) &&
-                   same_text(report->facts[j].run.numerics, facts->run.numerics) &&
-                   strcmp(report->facts[j].place->section->name, facts->place->section->name) == 0;
-        if (seen)
+        const struct place *place = facts->place;
+        if (place->state != PLACE_KNOWN)
             continue;
+        struct setting *setting = find_setting(settings, *count, facts);
+        if (!setting) {
+            settings = xrealloc(settings, *count + 1, sizeof *settings);
+            setting = &settings[(*count)++];
+            *setting = (struct setting){.facts = facts};
+        }
+        if (setting->cells++ < FEW)
+            text_printf(&setting->names, "%s%s", setting->cells > 1 ? "; " : "",
+                        cell_name(&report->arena, report->experiment, place->variant, place->seed));
+        else if (setting->cells == FEW + 1)
+            text_puts(&setting->names, "; ...");
+    }
+    return settings;
+}
+
+/* Threads and instruction sets are in no recipe unless the file says so, and yet in the bits. */
+static void environment(struct text *out, struct report *report)
+{
+    enum { COLUMNS = 4 };
+    static const char *const heads[COLUMNS] = {"section", "build", "numerics", "cells"};
+    static const bool right[COLUMNS] = {false};
+    struct rows rows = {.columns = COLUMNS};
+    size_t count;
+    bool several = false;
+    struct setting *settings = list_settings(report, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct facts *facts = settings[i].facts;
         struct table_cell *row = rows_add(&rows);
+        bool alone = true;
+        for (size_t j = 0; j < count; j++)
+            if (strcmp(settings[j].facts->place->section->name, facts->place->section->name) == 0 &&
+                !same_text(settings[j].facts->run.numerics, facts->run.numerics))
+                alone = false;
+        several |= !alone;
         row[0].text = facts->place->section->name;
         row[1].text = facts->run.build;
         row[2].text = facts->run.numerics ? facts->run.numerics : "computes nothing";
+        row[3].text = alone ? "" : arena_strdup(&report->arena, settings[i].names.data);
+        text_free(&settings[i].names);
     }
+    free(settings);
     heading(out, "Environment");
     rows_write(out, &rows, heads, right, TABLE_HTML);
+    if (several)
+        text_puts(out, "<p>Cells of one section were computed with different numerics: there the "
+                       "same recipe gives other bits. <code>backend: {threads: N}</code> in the "
+                       "experiment file fixes the number of threads.</p>\n");
 }
 
 /* ---- reproducing ---------------------------------------------------------------------------- */

@@ -50,6 +50,13 @@ static bool same_value(const struct line *a, const struct line *b)
 }
 
 /* The same cause reaches a run through several inputs; it is said once. */
+static void add_once(struct text *out, struct text *item)
+{
+    if (!out->data || !strstr(out->data, item->data))
+        text_puts(out, item->data);
+    text_free(item);
+}
+
 static void add_item(struct text *out, const char *recipe, const struct line *key,
                      const struct line *from, const struct line *to)
 {
@@ -61,9 +68,25 @@ static void add_item(struct text *out, const char *recipe, const struct line *ke
                 key->key, from ? from->value_length : (int)sizeof absent - 1,
                 from ? from->value : absent, to ? to->value_length : (int)sizeof absent - 1,
                 to ? to->value : absent);
-    if (!out->data || !strstr(out->data, item.data))
-        text_puts(out, item.data);
-    text_free(&item);
+    add_once(out, &item);
+}
+
+/* What is in no recipe, and yet in the bits. */
+static void compare_numerics(struct text *out, const struct run_row *a, const struct run_row *b)
+{
+    static const char threads[] = " threads ";
+    const char *from = a->numerics ? a->numerics : "none", *to = b->numerics ? b->numerics : "none";
+    if (strcmp(from, to) == 0)
+        return;
+    const char *i = strstr(from, threads), *j = strstr(to, threads), *what = "numerics";
+    if (i && j && i - from == j - to && memcmp(from, to, (size_t)(i - from)) == 0) {
+        what = "threads";
+        from = i + sizeof threads - 1;
+        to = j + sizeof threads - 1;
+    }
+    struct text item = {0};
+    text_printf(&item, "%s %s: %s -> %s\n", b->stage, what, from, to);
+    add_once(out, &item);
 }
 
 /* ---- runs ----------------------------------------------------------------------------------- */
@@ -113,35 +136,42 @@ static int compare(struct text *out, struct store *store, const char *old_text,
     return 0;
 }
 
-static int text_of_run(char **out, struct store *store, int64_t run, struct err *err)
+static int read_run(struct run_row *row, char **text, struct store *store, struct arena *arena,
+                    int64_t run, struct err *err)
 {
-    struct arena arena = {0};
-    struct run_row row;
     char number[32];
     snprintf(number, sizeof number, "%lld", (long long)run);
-    int status = registry_find_run(store, number, &arena, &row, err) ||
-                 registry_recipe_text(out, store, &row.recipe, err);
-    arena_free(&arena);
-    return status ? -1 : 0;
+    TRY(registry_find_run(store, number, arena, row, err));
+    return registry_recipe_text(text, store, &row->recipe, err);
 }
 
 static int differ_from(struct text *out, struct store *store, int64_t old_run, const char *new_text,
                        int depth, struct err *err)
 {
     char *old_text = NULL;
-    int status = text_of_run(&old_text, store, old_run, err) ||
+    struct run_row row;
+    struct arena arena = {0};
+    int status = read_run(&row, &old_text, store, &arena, old_run, err) ||
                  compare(out, store, old_text, new_text, depth, err);
     free(old_text);
+    arena_free(&arena);
     return status ? -1 : 0;
 }
 
 static int differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
                   int depth, struct err *err)
 {
-    char *new_text = NULL;
-    int status = text_of_run(&new_text, store, new_run, err) ||
-                 differ_from(out, store, old_run, new_text, depth, err);
+    char *old_text = NULL, *new_text = NULL;
+    struct run_row a, b;
+    struct arena arena = {0};
+    int status = read_run(&a, &old_text, store, &arena, old_run, err) ||
+                 read_run(&b, &new_text, store, &arena, new_run, err) ||
+                 compare(out, store, old_text, new_text, depth, err);
+    if (!status)
+        compare_numerics(out, &a, &b);
+    free(old_text);
     free(new_text);
+    arena_free(&arena);
     return status ? -1 : 0;
 }
 

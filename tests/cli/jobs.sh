@@ -10,10 +10,12 @@ plan >"$tmp/alone"
 plan --jobs 3 >"$tmp/beside"
 is "the same work, whatever runs side by side" "$(targets "$tmp/alone")" "$(targets "$tmp/beside")"
 is "a program alone has all processors, unsaid" "" "$(said "$tmp/alone")"
+is "and says nothing of threads" "small: 6 to run, 0 known" "$(sed -n 's/^# plan of //p' "$tmp/alone")"
 one_core=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
 for jobs in 2 9; do
     taskset -c "$one_core" "$BUILD/ablate" plan "$tmp/seeds.yaml" --jobs $jobs >"$tmp/one"
-    is "one processor is one thread each, with $jobs programs" "1 " "$(said "$tmp/one")"
+    is "one processor is one thread each, with $jobs programs" "1 small: 6 to run, 0 known, 1 thread each" \
+        "$(said "$tmp/one")$(sed -n 's/^# plan of //p' "$tmp/one")"
 done
 is "what computes is told, and nothing else" "evaluate 2 train-classifier 1 train-vae 2 " \
     "$(sed -n "s,.*$BUILD/\([a-z-]*\)'.* --threads [0-9]* .*,\1,p" "$tmp/beside" | sort | uniq -c | awk '{ printf "%s %s ", $2, $1 }')"
@@ -36,6 +38,13 @@ is "but it is what runs" 3 "$(threads_of)"
 is "beside what is known there is nothing to share" "2 rules " "$(targets "$tmp/rest" | wc -l) rules $(said "$tmp/rest")"
 "$BUILD/train-vae" $here/small.yaml -q --threads 3 --set backend.threads=2 >/dev/null
 is "unless the file has a number of its own" 2 "$(threads_of)"
+"$BUILD/train-vae" "$tmp/seeds.yaml" -q --threads 1 --seed 1 >/dev/null
+numerics=$(sql "SELECT numerics FROM run ORDER BY id DESC LIMIT 1")
+is "two cells with other numerics: the report says which has which" "<td>${numerics% *} 3</td> <td>default, seed 0</td> <td>$numerics</td> <td>default, seed 1</td>" \
+    "$("$BUILD/report" "$tmp/seeds.yaml" | xargs sed 's,<t[dr],\n&,g' | grep -A1 "^<td>${numerics% *} [13]" | grep -v '^--' | sed 's,</tr>.*,,' | tr '\n' ' ' | sed 's/ $//')"
+is "and what it means" 1 "$(grep -c 'the same recipe gives other bits' "$CAIRN_LAB/reports/small/index.html")"
+is "and so does registry why" "train-vae.seed: 0 -> 1
+train-vae threads: 3 -> 1" "$("$BUILD/registry" why 4 2 2>/dev/null)"
 refused "preprocess computes on no backend" 64 \
     "preprocess: '--threads' is no option of preprocess, or lacks its value (--help lists them)" \
     "$BUILD/preprocess" $here/small.yaml --threads 2

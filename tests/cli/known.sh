@@ -63,7 +63,7 @@ is "again within 500 ms" yes "$([ "${files:-9999}" -le 500 ] && echo yes)"
 # for each cell would take a hundred.
 {
     printf 'name: grid\nseeds: 10\npreprocess: {source: {format: shapes}}\ntrain-vae: {}\nevaluate: {metrics: [mse]}\n'
-    printf 'vary:\n  train-vae.train.lr: [0.1'
+    printf 'vary:\n  train-vae.train.lr: [0.5'
     seq 2 1000 | sed 's/.*/, &e-4/' | tr -d '\n'
     printf ']\n'
 } >"$tmp/cells.yaml"
