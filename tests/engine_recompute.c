@@ -87,7 +87,7 @@ static struct trained train(enum dtype precision, bool recompute)
     graph_backward(p.graph, p.loss, groups, 1, false);
     if (recompute)
         graph_recompute(p.graph);
-    val clock = g_clock(p.graph), rates = g_rates(p.graph);
+    val clock = g_clock(p.graph), rates = g_rates(p.graph, groups[0]);
     graph_update(p.graph, groups, 1, (struct update){.kind = OPTIMISER_SGD, .grad_scale = 1},
                  p.loss);
     ready(w, &p);

@@ -81,9 +81,11 @@ static inline void close_to(double got, double want)
         fail_msg("%.17g is not %.17g", got, want);
 }
 
+/* The same for all groups. */
 static inline void put_rates(struct world *w, struct program *program, const float rates[RATES])
 {
-    OK(plan_put(program->plan, g_rates(program->graph), rates, &w->err));
+    for (int i = 0; i < program->graph->rates_count; i++)
+        OK(plan_put(program->plan, program->graph->rates[i].value, rates, &w->err));
 }
 
 /* ---- a small net ---------------------------------------------------------------------------- */
@@ -152,8 +154,7 @@ static inline void put_batch(struct world *w, struct trainer *t, int32_t step, i
     OK(plan_put(plan, t->x, x, &w->err));
     OK(plan_put(plan, t->target, target, &w->err));
     OK(plan_put(plan, g_clock(t->program.graph), clock, &w->err));
-    if (t->program.graph->rates)
-        put_rates(w, &t->program, rates);
+    put_rates(w, &t->program, rates);
 }
 
 static inline void step(struct world *w, struct trainer *t, int32_t number, int32_t first)

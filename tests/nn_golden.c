@@ -362,7 +362,7 @@ static void optimise(const struct optimiser_case *c, const struct tensors *file,
         want.bytes = start->bytes;
         want.data = (const float *)after->data + step * n;
         rates_at(rates, c, step);
-        must(plan_put(plan, g_rates(g), rates, &err), &err);
+        must(plan_put(plan, g_rates(g, entry->group), rates, &err), &err);
         must(plan_put(plan, slope, (const float *)slopes->data + step * n, &err), &err);
         must(plan_run(plan, &err), &err);
         must(params_get(params, entry, ARRAY_PARAM, got, &err), &err);

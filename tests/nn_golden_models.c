@@ -112,7 +112,7 @@ enum { RESULTS = 8, STEPS = 10 };
 struct program {
     struct graph *graph;
     struct plan *plan;
-    val image, label, noise, mask, weight, loss;
+    val image, label, noise, mask, weight, loss, rates[2];
     int results;
     struct {
         const char *name;
@@ -209,6 +209,8 @@ static void build(struct program *p, const struct model *m, struct params *param
         struct update update = {.kind = OPTIMISER_ADAM, .grad_scale = 1};
         graph_backward(g, p->loss, groups, classifies ? 1 : 2, false);
         graph_update(g, groups, classifies ? 1 : 2, update, p->loss);
+        for (int i = 0; i < (classifies ? 1 : 2); i++)
+            p->rates[i] = g_rates(g, groups[i]);
     }
 }
 
@@ -256,8 +258,8 @@ static void run(struct program *p, int step)
                           [RATE_BETA1] = 0.875f,
                           [RATE_BETA2] = 0.96875f,
                           [RATE_EPS] = 1.0f / (1 << 20)};
-    if (graph_mode(p->graph) == MODE_TRAIN)
-        must(plan_put(p->plan, g_rates(p->graph), rates, &err), &err);
+    for (int i = 0; i < 2 && p->rates[i]; i++)
+        must(plan_put(p->plan, p->rates[i], rates, &err), &err);
     must(plan_run(p->plan, &err), &err);
 }
 

@@ -67,9 +67,9 @@ static void rates_carry_bias_corrections_of_the_update_count(void **state)
                              .weight_decay = 0.125,
                              .momentum = 0.625};
     float rates[RATES];
-    schedule_rates(rates, &c, 0, 10);
+    schedule_rates(rates, &c, 7, 10, 0); /* its first update, at whatever step */
     assert_true(rates[RATE_BIAS1] == 0.5f && rates[RATE_BIAS2] == 0.25f);
-    schedule_rates(rates, &c, 2, 10);
+    schedule_rates(rates, &c, 2, 10, 2);
     assert_true(rates[RATE_BIAS1] == 0.875f && rates[RATE_BIAS2] == 0.578125f);
     assert_true(rates[RATE_LR] == 0.5f && rates[RATE_BETA1] == 0.5f && rates[RATE_BETA2] == 0.75f);
     assert_true(rates[RATE_EPS] == 0.25f && rates[RATE_WEIGHT_DECAY] == 0.125f);
@@ -93,7 +93,7 @@ static void averaging_begins_quickly(void **state)
                 {1000000, 0.998f}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         float rates[RATES];
-        schedule_rates(rates, &c, want[i].step, 2000000);
+        schedule_rates(rates, &c, want[i].step, 2000000, want[i].step);
         assert_true(fabsf(rates[RATE_EMA] - want[i].keep) < 1e-7f);
         assert_true(rates[RATE_EMA] <= 0.998f);
     }
@@ -147,7 +147,10 @@ static void budget_of_steps_overrides_epochs(void **state)
 static struct history make_history(const double *val_loss, int rows)
 {
     struct history history;
-    history_init(&history, &(struct monitors){.count = 1, .items = {{.name = "kl"}}});
+    const struct monitors monitors = {.count = 1, .items = {{.name = "kl"}}};
+    history_init(&history);
+    history_add(&history, "train", &monitors);
+    history.by = history_add(&history, "val", &monitors);
     for (int i = 0; i < rows; i++) {
         double row[] = {i + 1, 10 * (i + 1), 0.1, 3, 0.5, val_loss[i], NAN};
         history_append(&history, row);
@@ -180,6 +183,21 @@ static void best_is_the_lowest_and_the_earlier_of_equals(void **state)
         assert_int_equal(history_best(&history), rows[i].best);
         history_free(&history);
     }
+}
+
+/* The same losses with their signs turned: the greatest is the best. */
+static void more_may_be_better(void **state)
+{
+    (void)state;
+    struct history history = make_history((double[]){-4, NAN, -2, -2}, 4);
+    assert_int_equal(history_best(&history), 0);
+    history.better = MORE_IS_BETTER;
+    assert_int_equal(history_best(&history), 2);
+    assert_false(history_exhausted(&history, 2, 0));
+    assert_true(history_exhausted(&history, 2, 2.5)); /* -4 improves on nothing, -2 not by enough */
+    history.by = -1;
+    assert_int_equal(history_best(&history), -1);
+    history_free(&history);
 }
 
 static void patience_counts_epochs_without_enough_improvement(void **state)
@@ -216,6 +234,7 @@ int main(void)
         cmocka_unit_test(budget_of_steps_overrides_epochs),
         cmocka_unit_test(history_reads_as_csv),
         cmocka_unit_test(best_is_the_lowest_and_the_earlier_of_equals),
+        cmocka_unit_test(more_may_be_better),
         cmocka_unit_test(patience_counts_epochs_without_enough_improvement),
     };
     return cmocka_run_group_tests_name("nn/schedule", tests, NULL, NULL);

@@ -48,20 +48,29 @@ struct toy {
     int signal;
     struct meter meter;
     int calls; /* of the factor: once a step */
+    /* Other programs than those of the one model above; 0: those. */
+    const struct program_row *programs;
+    int program_count;
+    uint32_t (*runs)(int64_t step, int64_t steps, const void *user);
+    const char *borrows; /* a group, from the artifact `lender` of the same lab */
+    struct id lender;
+    const struct weights_map *map;
+    const char *recipe; /* NULL: the usual one */
     void (*each_step)(int call);
 };
 
-static const struct train_config toy_config = {.optimizer = OPTIMISER_ADAM,
-                                               .lr = 0.01,
-                                               .beta1 = 0.9,
-                                               .beta2 = 0.999,
-                                               .eps = 1e-8,
-                                               .momentum = 0.9,
-                                               .epochs = 5,
-                                               .batch = 8,
-                                               .accumulate = 1,
-                                               .schedule = {.power = 0.9},
-                                               .checkpoint = {.seconds = 1000}};
+static const struct train_config toy_config = {
+    .optimizer = OPTIMISER_ADAM,
+    .lr = 0.01,
+    .beta1 = 0.9,
+    .beta2 = 0.999,
+    .eps = 1e-8,
+    .momentum = 0.9,
+    .epochs = 5,
+    .batch = 8,
+    .accumulate = 1,
+    .schedule = {.power = 0.9},
+    .checkpoint = {.by = "loss", .seconds = 1000, .share = 1e9}};
 
 /* Pixels from a fixed generator; pixel 0 of a train case is the mean of the others, of a val case
  * half of that, so that fitting the one at length spoils the other. */
@@ -137,10 +146,10 @@ static inline val toy_loss(struct graph *g, const struct feed *feed, const void 
                    toy_weight(g, "net", "out.weight", PIXELS, HIDDEN),
                    toy_bias(g, "net", "out.bias", PIXELS), toy_dense, ACT_NONE);
     val error = weighted_mean(g, g_loss(g, OP_mse, y, x), feed->weight);
-    monitor(monitors, "error", error);
-    monitor(monitors, "factor", feed->factor);
+    monitor(monitors, "error", LESS_IS_BETTER, error);
+    monitor(monitors, "factor", LESS_IS_BETTER, feed->scalar[0]);
     graph_push(g, "head");
-    val loss = g_binary(g, OP_mul, error, feed->factor);
+    val loss = g_binary(g, OP_mul, error, feed->scalar[0]);
     graph_pop(g);
     graph_pop(g);
     return loss;
@@ -159,7 +168,7 @@ static inline val toy_linear(struct graph *g, const struct feed *feed, const voi
                    toy_dense, ACT_NONE);
     val error = weighted_mean(g, g_loss(g, OP_mse, y, g_slice(g, x, AXIS_C, 0, 1)), feed->weight);
     if (toy->odd)
-        monitor(monitors, "odd", g_unary(g, OP_log_, g_affine(g, error, 0, -1)));
+        monitor(monitors, "odd", LESS_IS_BETTER, g_unary(g, OP_log_, g_affine(g, error, 0, -1)));
     if (toy->sharp)
         error = g_binary(g, OP_add, error, g_unary(g, OP_sqrt_, g_affine(g, error, 0, 0)));
     if (toy->unsound && graph_mode(g) == MODE_EVALUATE)
@@ -185,13 +194,18 @@ static inline double toy_factor(double epoch, const void *user)
 
 static inline const char *toy_recipe(const struct toy *toy)
 {
+    if (toy->recipe)
+        return toy->recipe;
     return toy->other ? "stage toy\nseed 2\n" : "stage toy\n";
 }
 
 static inline int toy_claimed(struct toy *toy, struct store *store, struct run *run,
                               struct port *port, struct err *err)
 {
-    static const char *const groups[] = {"net"};
+    const struct program_row programs[] = {
+        {.loss = toy->linear ? toy_linear : toy_loss, .groups = {{.name = "net"}}},
+        {.loss = toy->linear ? toy_linear : toy_loss},
+    };
     struct dataset dataset;
     toy_data(&dataset, toy);
     static const struct field fields[] = {{.key = "name", .type = FIELD_TEXT}, {0}};
@@ -202,13 +216,25 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
                         .model = &description,
                         .config = &toy->config,
                         .seed = toy_seed + toy->other,
-                        .loss = toy->linear ? toy_linear : toy_loss,
-                        .factor = toy_factor,
-                        .user = toy,
-                        .groups = groups,
-                        .group_count = 1};
-    struct training where = {
-        .run = run, .dataset = &dataset, .meter = &toy->meter, .threads = toy->threads};
+                        .programs = programs,
+                        .program_count = 2,
+                        .scalars = {{toy_factor, 1}},
+                        .runs = toy->runs,
+                        .user = toy};
+    const struct borrowed borrowed = {toy->borrows, &toy->lender, toy->map};
+    if (toy->programs) {
+        task.programs = toy->programs;
+        task.program_count = toy->program_count;
+    }
+    if (toy->borrows) {
+        task.borrowed = &borrowed;
+        task.borrowed_count = 1;
+    }
+    struct training where = {.run = run,
+                             .store = store,
+                             .dataset = &dataset,
+                             .meter = &toy->meter,
+                             .threads = toy->threads};
     struct draft *draft;
     TRY(draft_open(&draft, store, err));
     if (train(&where, &task, draft, err)) {
@@ -435,6 +461,9 @@ static inline struct id toy_uninterrupted(const struct toy *toy)
     plain.val = toy->val;
     plain.threads = toy->threads;
     plain.linear = toy->linear;
+    plain.programs = toy->programs;
+    plain.program_count = toy->program_count;
+    plain.runs = toy->runs;
     toy_expect(&plain, STATUS_OK);
     struct id id = toy_result(&plain);
     toy_end(&plain);

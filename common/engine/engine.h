@@ -131,6 +131,10 @@ enum dtype graph_precision(const struct graph *graph);
 void graph_push(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void graph_pop(struct graph *graph);
 int graph_check(const struct graph *graph, struct err *err);
+/* The group is read and left as it is: no gradient, no update (naming it there is an error), its
+ * state entries stay, and layers of it behave as in evaluation. Before its first parameter. */
+void graph_freeze(struct graph *graph, const char *group);
+bool graph_frozen(const struct graph *graph, const char *group);
 /* For builders above the engine: a wrong use of a model, with the current path. Returns 0. */
 val graph_fail(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -147,9 +151,9 @@ val g_state(struct graph *graph, const char *group, const char *name, struct sha
 /* The whole flat array of a group, shape [1,1,1,1,count]: what is declared so far, each entry
  * padded with zeros to 16 elements; 0 if the group has no elements. */
 val g_flat(struct graph *graph, const char *group, enum array which);
-/* The device-side scalars; one each per graph. */
+/* The device-side scalars: one clock a graph, and rates for each group that it updates. */
 val g_clock(struct graph *graph);
-val g_rates(struct graph *graph);
+val g_rates(struct graph *graph, const char *group);
 
 /* enum index into the I32 clock [1,1,1,1,CLOCKS]: what random ops are counted by. Element e of case
  * i of this batch draws element (first + i) * elements per case + e. */
@@ -204,6 +208,8 @@ val g_fill(struct graph *g, struct shape shape, float value);
 val g_act(struct graph *g, val x, enum act act);
 val g_affine(struct graph *g, val x, float scale, float shift);
 val g_clamp(struct graph *g, val x, float low, float high);
+/* dst = keep * dst + add * src, unless guard is there and not finite; nothing where dst belongs to a
+ * frozen group. */
 val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard);
 /* pointwise by name: g_unary(g, OP_exp_, x); g_binary(g, OP_mul, a, b), axes of size 1 repeat;
  * g_loss(g, OP_bce, x, target) -> [n,1,1,1,1] */
@@ -241,8 +247,9 @@ struct update {
     bool ema;         /* averaged weights, too */
     float grad_scale; /* 1 / number of accumulated batches */
 };
-/* Appends the update of the groups, reading ARRAY_GRAD. guard: usually the loss. Returns the
- * gradient's norm before clipping (one number), or 0 if it is not computed. */
+/* Appends the update of the groups, reading ARRAY_GRAD and each its own rates (g_rates). guard:
+ * usually the loss. Returns the gradient's norm before clipping (one number), or 0 if it is not
+ * computed. */
 val graph_update(struct graph *graph, const char *const *groups, int count, struct update update,
                  val guard);
 

@@ -259,7 +259,9 @@ static val stored(struct graph *graph, const char *group, const char *name, stru
         params_declare(graph->params, group, path_below(graph, name), shape, state, init, &err);
     if (index < 0)
         return graph_fail(graph, "%s", err.text);
-    enum array which = state ? ARRAY_STATE : graph->weights_from;
+    enum array which = state                        ? ARRAY_STATE
+                       : graph_frozen(graph, group) ? ARRAY_PARAM
+                                                    : graph->weights_from;
     for (val x = 1; x < graph->values; x++)
         if (graph->value[x]->entry == index && graph->value[x]->array == which)
             return x;
@@ -308,11 +310,34 @@ val g_clock(struct graph *graph)
     return graph->clock;
 }
 
-val g_rates(struct graph *graph)
+val g_rates(struct graph *graph, const char *group)
 {
-    if (!graph->rates)
-        graph->rates = g_input(graph, "rates", F32, (struct shape){1, 1, 1, 1, RATES});
-    return graph->rates;
+    int i = 0;
+    while (i < graph->rates_count && strcmp(graph->rates[i].group, group) != 0)
+        i++;
+    if (i == MAX_GROUPS)
+        bug("more than %d groups with rates", MAX_GROUPS);
+    if (i == graph->rates_count) {
+        graph->rates[i].group = arena_strdup(&graph->arena, group);
+        graph->rates[i].value = g_input(graph, "rates", F32, (struct shape){1, 1, 1, 1, RATES});
+        graph->rates_count++;
+    }
+    return graph->rates[i].value;
+}
+
+void graph_freeze(struct graph *graph, const char *group)
+{
+    if (graph->frozen_count == MAX_GROUPS)
+        bug("more than %d frozen groups", MAX_GROUPS);
+    graph->frozen[graph->frozen_count++] = arena_strdup(&graph->arena, group);
+}
+
+bool graph_frozen(const struct graph *graph, const char *group)
+{
+    for (int i = 0; i < graph->frozen_count; i++)
+        if (strcmp(graph->frozen[i], group) == 0)
+            return true;
+    return false;
 }
 
 /* ---- nodes ---------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ struct path_use {
     int32_t count;
 };
 
-enum { MAX_DEPTH = 32 };
+enum { MAX_DEPTH = 32, MAX_GROUPS = 16 };
 
 struct graph {
     struct arena arena;
@@ -30,7 +30,14 @@ struct graph {
     struct path_use *used;
     int32_t uses, uses_room;
     const struct node *gradient_of; /* while its gradient is appended */
-    val clock, rates;
+    val clock;
+    struct {
+        const char *group;
+        val value;
+    } rates[MAX_GROUPS];
+    int rates_count;
+    const char *frozen[MAX_GROUPS];
+    int frozen_count;
     bool *wanted;  /* by value: depends on a parameter to be trained; set by graph_backward */
     val *gradient; /* by value */
     int32_t backward_values; /* length of both */

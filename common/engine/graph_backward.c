@@ -151,6 +151,10 @@ static bool *named_groups(struct graph *graph, const char *const *groups, int co
             graph_fail(graph, "no parameter group '%s'", groups[i]);
             return NULL;
         }
+        if (graph_frozen(graph, groups[i])) {
+            graph_fail(graph, "group '%s' is frozen and to be trained", groups[i]);
+            return NULL;
+        }
         group[index] = true;
         params_ask(graph->params, index, ARRAY_GRAD);
     }

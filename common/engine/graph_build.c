@@ -170,8 +170,20 @@ val g_clamp(struct graph *g, val x, float low, float high)
     return g_append(g, OP_clamp, &x, &(struct attr){.p = low, .q = high}, NULL);
 }
 
+/* A group's whole array has the group's name, an entry has it in the store. */
+static bool is_frozen(const struct graph *g, val x)
+{
+    const struct value *value = graph_value(g, x);
+    if (value->role != PARAM && value->role != STATE)
+        return false;
+    return graph_frozen(g, value->entry < 0 ? value->name
+                                            : params_entry(g->params, value->entry)->group);
+}
+
 val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard)
 {
+    if (dst && is_frozen(g, dst))
+        return dst;
     const val in[] = {dst, src, guard, 0};
     return g_append(g, OP_blend, in, &(struct attr){.p = keep, .q = add}, NULL);
 }

@@ -37,16 +37,17 @@ static void update_group(struct graph *graph, const char *group, const struct up
     if (!p)
         return;
     val g = g_flat(graph, group, ARRAY_GRAD), m = g_flat(graph, group, ARRAY_M);
+    val rates = g_rates(graph, group);
     if (update->kind == OPTIMISER_SGD) {
-        const val in[] = {p, g, m, g_rates(graph), scale, guard};
+        const val in[] = {p, g, m, rates, scale, guard};
         g_append(graph, OP_sgd, in, &(struct attr){.mode = update->nesterov}, NULL);
     } else {
-        const val in[] = {p, g, m, g_flat(graph, group, ARRAY_V), g_rates(graph), scale, guard};
+        const val in[] = {p, g, m, g_flat(graph, group, ARRAY_V), rates, scale, guard};
         g_append(graph, OP_adam, in, &(struct attr){.decoupled = update->kind == OPTIMISER_ADAMW},
                  NULL);
     }
     if (update->ema) {
-        val keep = g_slice(graph, g_rates(graph), AXIS_C, RATE_EMA, 1);
+        val keep = g_slice(graph, rates, AXIS_C, RATE_EMA, 1);
         const val in[] = {g_flat(graph, group, ARRAY_EMA), p, guard, keep};
         g_append(graph, OP_blend, in, NULL, NULL);
     }
@@ -57,6 +58,11 @@ val graph_update(struct graph *graph, const char *const *groups, int count, stru
 {
     if (graph->failed)
         return 0;
+    for (int i = 0; i < count; i++)
+        if (graph_frozen(graph, groups[i])) {
+            graph_fail(graph, "group '%s' is frozen and to be updated", groups[i]);
+            return 0;
+        }
     val norm = 0, scale = 0;
     if (update.clip_norm > 0)
         norm = gradient_norm(graph, groups, count, update.grad_scale);

@@ -10,7 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 64, COUNTERS = 2, EXTRA = 4 /* counters, sums, seconds, history */ };
+enum {
+    NAME_BYTES = 64,
+    COUNTERS = 2,
+    EXTRA = 6 /* counters, updates, batches, sums, seconds, history */
+};
 /* The metadata that the hash covers. */
 enum { META_COLUMNS, META_NUMERICS, META_RECIPE, METAS };
 static const char *const meta_names[METAS] = {"columns", "numerics", "recipe"};
@@ -131,7 +135,9 @@ int checkpoint_write(const struct run *run, struct snapshot *snapshot,
     size_t count = snapshot->count;
     memcpy(items, snapshot->items, count * sizeof *items);
     items[count++] = vector("counters", TENSOR_I64, counters, COUNTERS);
-    items[count++] = vector("sums", TENSOR_F64, position->sums, history->measures);
+    items[count++] = vector("updates", TENSOR_I64, position->updates, MAX_UPDATED);
+    items[count++] = vector("batches", TENSOR_I64, position->batches, MAX_PROGRAMS);
+    items[count++] = vector("sums", TENSOR_F64, position->sums, history->columns);
     items[count++] = vector("seconds", TENSOR_F64, &position->seconds, 1);
     if (history->rows)
         items[count++] =
@@ -241,11 +247,11 @@ void checkpoint_close(struct checkpoint *checkpoint)
     *checkpoint = (struct checkpoint){0};
 }
 
-static int restore_values(double *out, const struct tensors *file, const char *name, int64_t count,
-                          struct err *err)
+static int restore_values(void *out, const struct tensors *file, const char *name,
+                          enum tensor_type type, int64_t count, struct err *err)
 {
     const struct tensor *tensor;
-    TRY(tensors_need(&tensor, file, name, TENSOR_F64, 1, err));
+    TRY(tensors_need(&tensor, file, name, type, 1, err));
     if (tensor->dim[0] != count)
         return fail_as(err, STATUS_BAD_DATA, "'%s' has %lld values instead of %lld", name,
                        (long long)tensor->dim[0], (long long)count);
@@ -263,8 +269,10 @@ static int restore_position(const struct checkpoint *checkpoint, struct position
     free(columns);
     if (!same)
         return fail_as(err, STATUS_BAD_DATA, "its columns are '%s'", tensors_meta(file, "columns"));
-    TRY(restore_values(position->sums, file, "sums", history->measures, err));
-    TRY(restore_values(&position->seconds, file, "seconds", 1, err));
+    TRY(restore_values(position->updates, file, "updates", TENSOR_I64, MAX_UPDATED, err));
+    TRY(restore_values(position->batches, file, "batches", TENSOR_I64, MAX_PROGRAMS, err));
+    TRY(restore_values(position->sums, file, "sums", TENSOR_F64, history->columns, err));
+    TRY(restore_values(&position->seconds, file, "seconds", TENSOR_F64, 1, err));
     const struct tensor *rows = tensors_find(file, "history");
     if (rows) {
         TRY(tensors_need(&rows, file, "history", TENSOR_F64, 1, err));

@@ -4,7 +4,8 @@
  *   checkpoint-STEP.safetensors
  *     param/NAME state/NAME m/NAME v/NAME ema/NAME   the arrays, as far as there are any
  *     best/NAME                                      weights of the best epoch so far
- *     counters i64 [step, threads], sums f64, seconds f64, history f64 [rows * columns]
+ *     counters i64 [step, threads], updates i64 [groups], batches i64 [programs], sums f64 [columns],
+ *     seconds f64, history f64 [rows * columns]
  *     metadata: columns, numerics, recipe, and sha256 of all of the above
  *
  * A file that is torn or changed fails its sha256 and the one before it is used, so two are kept.
@@ -38,9 +39,10 @@ struct snapshot {
     struct meter *meter;
     struct arena arena;
 };
-/* best: make room for the weights of the best epoch. params must be realised. */
+/* best: make room for the weights of the best epoch. What the task borrows is left out. params must be
+ * realised. */
 int snapshot_open(struct snapshot *out, struct params *params, enum array weights, bool best,
-                  struct meter *meter, struct err *err);
+                  const struct task *task, struct meter *meter, struct err *err);
 void snapshot_close(struct snapshot *snapshot);
 /* Copies the arrays into the slots that are, or are not, those of the best epoch. */
 int snapshot_take(struct snapshot *snapshot, bool best, struct err *err);

@@ -42,8 +42,16 @@ static void add(struct snapshot *s, const struct entry *entry, enum array which,
     s->bytes += item.bytes;
 }
 
+static bool is_borrowed(const struct entry *entry, const struct task *task)
+{
+    for (int i = 0; i < task->borrowed_count; i++)
+        if (!strcmp(task->borrowed[i].group, entry->group))
+            return true;
+    return false;
+}
+
 int snapshot_open(struct snapshot *out, struct params *params, enum array weights, bool best,
-                  struct meter *meter, struct err *err)
+                  const struct task *task, struct meter *meter, struct err *err)
 {
     struct snapshot *s = out;
     *s = (struct snapshot){.params = params, .weights = weights, .meter = meter};
@@ -52,6 +60,8 @@ int snapshot_open(struct snapshot *out, struct params *params, enum array weight
     s->items = arena_alloc(&s->arena, most * sizeof *s->items);
     for (int32_t i = 0; i < params_count(params); i++) {
         const struct entry *entry = params_entry(params, i);
+        if (is_borrowed(entry, task))
+            continue;
         for (int k = 0; k < KEPT; k++)
             if (has(params, entry, kept[k].which))
                 add(s, entry, kept[k].which, kept[k].prefix, false);

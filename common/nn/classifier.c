@@ -92,7 +92,7 @@ val classifier_head(struct graph *g, const struct classifier_model_config *confi
                     val features)
 {
     struct layers layers = layers_of(config);
-    val x = g_dropout(g, features, (float)config->dropout, false);
+    val x = layer_dropout(g, &layers, features, (float)config->dropout, false);
     return layer_dense(g, &layers, "logits", x, classes, ACT_NONE);
 }
 
@@ -131,7 +131,8 @@ static val loss(struct graph *g, const struct feed *feed, const void *user,
     const struct user *u = user;
     int32_t classes = (int32_t)u->classifier->data.classes;
     val logits = classifier_logits(g, &u->classifier->model, classes, feed->image);
-    monitor(monitors, "accuracy", weighted_mean(g, correct(g, logits, feed->label), feed->weight));
+    monitor(monitors, "accuracy", MORE_IS_BETTER,
+            weighted_mean(g, correct(g, logits, feed->label), feed->weight));
     float smoothing = graph_mode(g) == MODE_TRAIN ? (float)u->label_smoothing : 0;
     val entropy = g_cross_entropy(g, logits, feed->label, 0, -1, smoothing);
     return weighted_mean(g, entropy, feed->weight);
@@ -140,7 +141,10 @@ static val loss(struct graph *g, const struct feed *feed, const void *user,
 int classifier_train(const struct training *where, const struct classifier_config *config,
                      uint64_t seed, const struct draft *draft, struct err *err)
 {
-    static const char *const groups[] = {group};
+    static const struct program_row programs[] = {
+        {.loss = loss, .groups = {{.name = group}}},
+        {.loss = loss},
+    };
     struct classifier_description classifier = {config->model, image_data_of(where->dataset)};
     TRY(check(&classifier, err));
     struct user user = {&classifier, config->label_smoothing};
@@ -149,9 +153,8 @@ int classifier_train(const struct training *where, const struct classifier_confi
                         .model = &classifier,
                         .config = &config->train,
                         .seed = seed,
-                        .loss = loss,
-                        .user = &user,
-                        .groups = groups,
-                        .group_count = 1};
+                        .programs = programs,
+                        .program_count = 2,
+                        .user = &user};
     return train(where, &task, draft, err);
 }

@@ -103,7 +103,7 @@ static val batch_norm(struct graph *g, const struct layers *layers, val x, val g
         g_state(g, layers->group, "running_mean", per_channel, (struct initial){INIT_ZERO, 0});
     val running_var =
         g_state(g, layers->group, variance_name, per_channel, (struct initial){INIT_ONE, 0});
-    if (graph_mode(g) == MODE_EVALUATE) {
+    if (graph_mode(g) == MODE_EVALUATE || graph_frozen(g, layers->group)) {
         val deviation = g_unary(g, OP_sqrt_, g_affine(g, running_var, 1, norm_eps));
         val rstd = g_unary(g, OP_reciprocal, deviation);
         return g_norm_fixed(g, x, gamma, beta, running_mean, rstd, act);
@@ -142,6 +142,11 @@ val layer_norm(struct graph *g, const struct layers *layers, const char *name, v
     }
     graph_pop(g);
     return y;
+}
+
+val layer_dropout(struct graph *g, const struct layers *layers, val x, float p, bool per_channel)
+{
+    return graph_frozen(g, layers->group) ? x : g_dropout(g, x, p, per_channel);
 }
 
 val layer_embedding(struct graph *g, const struct layers *layers, const char *name, val label,

@@ -40,6 +40,8 @@ val layer_conv_transposed(struct graph *g, const struct layers *layers, const ch
 val layer_norm(struct graph *g, const struct layers *layers, const char *name, val x, enum act act);
 /* Whether it is a running_var: no value of it is below 0. */
 bool layer_is_variance(const struct entry *entry);
+/* g_dropout, but x itself where the layers' group is frozen. */
+val layer_dropout(struct graph *g, const struct layers *layers, val x, float p, bool per_channel);
 /* NAME.weight [classes, size], N(0, 1): label [n,1,1,1,1] -> [n,1,1,1,size] */
 val layer_embedding(struct graph *g, const struct layers *layers, const char *name, val label,
                     int32_t classes, int32_t size);

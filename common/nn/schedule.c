@@ -35,15 +35,16 @@ double schedule_lr(const struct train_config *config, int64_t step, int64_t tota
 /* An average that began at the first weights, which are random, would keep them for long: after n
  * updates, this one among them, it keeps no more than (1 + n) / (10 + n). As TensorFlow's
  * ExponentialMovingAverage with num_updates = n, the number of updates that the weights have had. */
-static double ema_decay(const struct train_config *config, double n)
+double schedule_ema(const struct train_config *config, int64_t updates)
 {
+    double n = (double)updates;
     return fmin(config->ema, (1 + n) / (10 + n));
 }
 
 void schedule_rates(float rates[RATES], const struct train_config *config, int64_t step,
-                    int64_t total)
+                    int64_t total, int64_t updates)
 {
-    double update = (double)(step + 1);
+    double update = (double)(updates + 1);
     rates[RATE_LR] = (float)schedule_lr(config, step, total);
     rates[RATE_WEIGHT_DECAY] = (float)config->weight_decay;
     rates[RATE_BIAS1] = (float)(1 - pow(config->beta1, update));
@@ -52,7 +53,7 @@ void schedule_rates(float rates[RATES], const struct train_config *config, int64
     rates[RATE_BETA2] = (float)config->beta2;
     rates[RATE_EPS] = (float)config->eps;
     rates[RATE_MOMENTUM] = (float)config->momentum;
-    rates[RATE_EMA] = (float)ema_decay(config, update);
+    rates[RATE_EMA] = (float)schedule_ema(config, updates + 1);
 }
 
 int schedule_budget(struct budget *out, const struct train_config *config, uint32_t cases,

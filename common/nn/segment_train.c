@@ -124,7 +124,7 @@ static val loss(struct graph *g, const struct feed *feed, const void *user,
         unet_logits(g, &unet->model, (int32_t)unet->outputs, feed->image, logits + 1, &extra);
     val dice = unet_soft_dice(g, logits[0], feed->mask, feed->weight, (int32_t)unet->mask_classes,
                               u->first);
-    monitor(monitors, "dice", dice);
+    monitor(monitors, "dice", MORE_IS_BETTER, dice);
     return unet_loss(g, u->loss, &u->counts, logits, 1 + extra, feed->mask, feed->weight);
 }
 
@@ -211,7 +211,10 @@ static int describe(struct user *out, const struct unet_config *config,
 int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
                const struct draft *draft, struct err *err)
 {
-    static const char *const groups[] = {"encoder", "decoder"};
+    static const struct program_row programs[] = {
+        {.loss = loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
+        {.loss = loss},
+    };
     struct user user;
     TRY(describe(&user, config, where->dataset, err));
     struct task task = {.name = "transfer-unet",
@@ -219,10 +222,9 @@ int unet_train(const struct training *where, const struct unet_config *config, u
                         .model = &user.unet,
                         .config = &config->train,
                         .seed = seed,
-                        .loss = loss,
+                        .programs = programs,
+                        .program_count = 2,
                         .user = &user,
-                        .groups = groups,
-                        .group_count = 2,
                         .any_size = true};
     return train(where, &task, draft, err);
 }

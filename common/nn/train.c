@@ -32,8 +32,10 @@ struct trainer {
     struct loader *loader;
     struct stop stop;
     struct progress progress;
+    int column[MAX_PROGRAMS]; /* of the history: each program's loss */
     double multiply_adds;
     double checkpointed, told; /* when, by the clock */
+    double writing;            /* seconds that the last checkpoint took */
 };
 
 static bool validates(const struct trainer *t)
@@ -53,12 +55,26 @@ static int not_finite(int64_t step, struct plan *plan, const char *what, double 
                 what, isnan(value) ? "nan" : "infinite", (long long)step, node ? node : what);
 }
 
-/* Puts the rates into the program that updates, and checks the gradient's norm once it has run. */
-static int put_rates(struct trainer *t, struct program *p, struct err *err)
+/* The program of a row that updates. */
+static struct program *updates(const struct trainer *t, struct programs_row *row)
 {
-    float rates[RATES];
-    schedule_rates(rates, t->config, t->at.step, t->budget.total);
-    return plan_put(p->plan, p->rates, rates, err);
+    return t->config->accumulate > 1 ? &row->apply : &row->first;
+}
+
+static int put_rates(struct trainer *t, struct programs_row *row, struct err *err)
+{
+    struct program *p = updates(t, row);
+    for (int i = 0; i < row->groups; i++) {
+        float rates[RATES];
+        double factor = row->is->groups[i].lr;
+        schedule_rates(rates, row->config, t->at.step - row->is->since,
+                       t->budget.total - row->is->since, t->at.updates[row->group[i]]);
+        rates[RATE_EMA] = (float)schedule_ema(t->config, t->at.updates[row->group[i]] + 1);
+        if (factor > 0)
+            rates[RATE_LR] = (float)(rates[RATE_LR] * factor);
+        TRY(plan_put(p->plan, p->rates[i], rates, err));
+    }
+    return 0;
 }
 
 static int check_norm(struct trainer *t, struct program *p, struct err *err)
@@ -71,53 +87,89 @@ static int check_norm(struct trainer *t, struct program *p, struct err *err)
     return not_finite(t->at.step + 1, p->plan, "the gradient's norm", (double)norm, err);
 }
 
-static int run_batch(struct trainer *t, struct program *p, const struct scalars *scalars,
-                     float *guard, struct err *err)
+/* The rows that this step runs; returns how many. */
+static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
+{
+    const struct task *task = t->task;
+    uint32_t runs = task->runs ? task->runs(t->at.step, t->budget.epoch, task->user) : UINT32_MAX;
+    int count = 0;
+    for (int i = 0; i < t->programs.count; i++)
+        if (t->programs.row[i].groups && (runs >> i & 1))
+            rows[count++] = i;
+    return count;
+}
+
+static int run_batch(struct trainer *t, int row, struct program *p, const struct batch *batch,
+                     const struct scalars *scalars, float *guard, struct err *err)
 {
     float values[MEASURES];
-    TRY(program_run(p, loader_next(t->loader), scalars, values, err));
-    for (int i = 0; i < t->at.history.measures; i++) {
+    TRY(program_run(p, batch, scalars, values, err));
+    for (int i = 0; i <= p->monitors.count; i++) {
         if (!isfinite(values[i]))
             return not_finite(t->at.step + 1, p->plan, i ? p->monitors.items[i - 1].name : "loss",
                               (double)values[i], err);
-        t->at.sums[i] += (double)values[i];
+        t->at.sums[t->column[row] + i] += (double)values[i];
     }
+    t->at.batches[row]++;
     *guard += values[0];
     return 0;
 }
 
+/* Without accumulation the row has been updated by its last batch. */
+static int end_update(struct trainer *t, struct programs_row *row, const float *guard,
+                      struct err *err)
+{
+    struct program *p = updates(t, row);
+    if (t->config->accumulate > 1) {
+        TRY(plan_put(p->plan, p->guard, guard, err));
+        TRY(plan_run(p->plan, err));
+    }
+    TRY(check_norm(t, p, err));
+    for (int i = 0; i < row->groups; i++)
+        t->at.updates[row->group[i]]++;
+    return 0;
+}
+
+static struct scalars scalars_of(const struct trainer *t)
+{
+    double epoch = (double)t->at.step / (double)t->budget.epoch;
+    struct scalars out = {.step = t->at.step, .seed = t->task->seed};
+    for (int i = 0; i < MAX_SCALARS && t->task->scalars[i].at; i++)
+        out.value[i] = (float)t->task->scalars[i].at(epoch, t->task->user);
+    return out;
+}
+
 static int run_step(struct trainer *t, struct err *err)
 {
-    struct programs *programs = &t->programs;
-    double epoch = (double)t->at.step / (double)t->budget.epoch;
-    struct scalars scalars = {
-        .step = t->at.step,
-        .seed = t->task->seed,
-        .factor = t->task->factor ? (float)t->task->factor(epoch, t->task->user) : 1.0f};
-    bool accumulates = t->config->accumulate > 1;
-    struct program *last = accumulates ? &programs->apply : &programs->first;
-    float guard = 0;
-    TRY(put_rates(t, last, err));
+    struct scalars scalars = scalars_of(t);
+    int rows[MAX_PROGRAMS], count = rows_of_step(t, rows);
+    float guard[MAX_PROGRAMS] = {0};
+    for (int k = 0; k < count; k++)
+        TRY(put_rates(t, &t->programs.row[rows[k]], err));
     for (int64_t i = 0; i < t->config->accumulate; i++) {
+        const struct batch *batch = loader_next(t->loader);
         scalars.first = i * t->config->batch;
-        TRY(run_batch(t, i ? &programs->more : &programs->first, &scalars, &guard, err));
+        for (int k = 0; k < count; k++) {
+            struct programs_row *row = &t->programs.row[rows[k]];
+            TRY(run_batch(t, rows[k], i ? &row->more : &row->first, batch, &scalars, &guard[k],
+                          err));
+        }
     }
-    if (accumulates) {
-        TRY(plan_put(last->plan, last->guard, &guard, err));
-        TRY(plan_run(last->plan, err));
-    }
-    TRY(check_norm(t, last, err));
+    for (int k = 0; k < count; k++)
+        TRY(end_update(t, &t->programs.row[rows[k]], &guard[k], err));
     t->at.step++;
     return 0;
 }
 
+/* The first program's mean loss in the epoch so far, before and after a step: that of the step. */
 static int timed_step(struct trainer *t, struct err *err)
 {
-    double before = clock_seconds(), sum = t->at.sums[0];
+    double before = clock_seconds(), sum = t->at.sums[COLUMN_MEASURES];
     TRY(run_step(t, err));
     t->at.seconds += clock_seconds() - before;
     char note[64];
-    snprintf(note, sizeof note, "loss %.4g", (t->at.sums[0] - sum) / (double)t->config->accumulate);
+    snprintf(note, sizeof note, "loss %.4g",
+             (t->at.sums[COLUMN_MEASURES] - sum) / (double)t->config->accumulate);
     progress_step(&t->progress, t->at.step, (double)(t->config->batch * t->config->accumulate),
                   "samples", note);
     return 0;
@@ -132,19 +184,20 @@ static int validate(struct trainer *t, double *means, struct err *err)
     struct loader_spec spec = {.split = SPLIT_VAL, .batch = (uint32_t)validation_batch(t->config)};
     struct loader *loader;
     TRY(loader_open(&loader, dataset, &spec, t->where->meter, err));
-    struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed, .factor = 1};
-    struct program *evaluate = &t->programs.evaluate;
-    const struct history *history = &t->at.history;
+    struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed};
+    for (int i = 0; i < MAX_SCALARS; i++)
+        scalars.value[i] = (float)t->task->scalars[i].validation;
+    struct program *evaluate = &t->programs.row[t->programs.validation].first;
+    int measures = 1 + evaluate->monitors.count;
+    const char *const *names = t->at.history.names + t->column[t->programs.validation];
     double sums[MEASURES] = {0};
     int status = 0;
     for (const struct batch *batch; !status && (batch = loader_next(loader));) {
         float values[MEASURES];
         status = program_run(evaluate, batch, &scalars, values, err);
-        for (int i = 0; !status && i < history->measures; i++) {
+        for (int i = 0; !status && i < measures; i++) {
             if (!isfinite(values[i]))
-                status = not_finite(t->at.step, evaluate->plan,
-                                    history->names[COLUMN_TRAIN_LOSS + history->measures + i],
-                                    (double)values[i], err);
+                status = not_finite(t->at.step, evaluate->plan, names[i], (double)values[i], err);
             sums[i] += (double)values[i] * batch->real;
         }
         if (!status && stop_requested())
@@ -152,7 +205,7 @@ static int validate(struct trainer *t, double *means, struct err *err)
         scalars.first += batch->real;
     }
     loader_close(loader);
-    for (int i = 0; i < history->measures; i++)
+    for (int i = 0; i < measures; i++)
         means[i] = sums[i] / dataset->count[SPLIT_VAL];
     return status;
 }
@@ -216,9 +269,9 @@ static void tell_epoch(struct trainer *t, const double *row)
     t->told = now;
     progress_end(&t->progress);
     fprintf(stderr, "%s: epoch %.0f  step %.0f  train/loss %.5g", t->task->name, row[COLUMN_EPOCH],
-            row[COLUMN_STEP], row[COLUMN_TRAIN_LOSS]);
+            row[COLUMN_STEP], row[t->column[0]]);
     if (validates(t))
-        fprintf(stderr, "  val/loss %.5g", row[COLUMN_TRAIN_LOSS + t->at.history.measures]);
+        fprintf(stderr, "  val/loss %.5g", row[t->column[t->programs.validation]]);
     fputc('\n', stderr);
 }
 
@@ -228,28 +281,31 @@ static int64_t epochs_reached(const struct trainer *t)
     return (t->at.step + (over ? t->budget.epoch - 1 : 0)) / t->budget.epoch;
 }
 
+/* A program that ran no batch has measured nothing: 0/0. */
+static void take_means(const struct trainer *t, double *row)
+{
+    for (int k = 0; k < t->programs.count; k++)
+        for (int i = 0; i <= t->programs.row[k].first.monitors.count; i++)
+            row[t->column[k] + i] = t->at.sums[t->column[k] + i] / (double)t->at.batches[k];
+}
+
 /* Returns 1 if a signal asks to stop; the row is then still to be made. */
 static int end_epoch(struct trainer *t, struct err *err)
 {
     struct history *history = &t->at.history;
-    int measures = history->measures;
     double row[HISTORY_COLUMNS];
     row[COLUMN_EPOCH] = (double)history->rows + 1;
     row[COLUMN_STEP] = (double)t->at.step;
     row[COLUMN_LR] = schedule_lr(t->config, t->at.step - 1, t->budget.total);
-    int64_t steps = t->at.step - history->rows * t->budget.epoch;
-    double batches = (double)(steps * t->config->accumulate);
-    for (int i = 0; i < measures; i++) {
-        row[COLUMN_TRAIN_LOSS + i] = t->at.sums[i] / batches;
-        row[COLUMN_TRAIN_LOSS + measures + i] = NAN;
-    }
+    take_means(t, row);
     if (validates(t)) {
-        int status = validate(t, row + COLUMN_TRAIN_LOSS + measures, err);
+        int status = validate(t, row + t->column[t->programs.validation], err);
         if (status)
             return status;
     }
     history_append(history, row);
     memset(t->at.sums, 0, sizeof t->at.sums);
+    memset(t->at.batches, 0, sizeof t->at.batches);
     tell_epoch(t, row);
     return keep_weights(t, err);
 }
@@ -258,8 +314,10 @@ static int end_epoch(struct trainer *t, struct err *err)
 
 static int write_checkpoint(struct trainer *t, struct err *err)
 {
+    double before = clock_seconds();
     TRY(checkpoint_write(t->where->run, &t->snapshot, &t->at, err));
     t->checkpointed = clock_seconds();
+    t->writing = t->checkpointed - before;
     return 0;
 }
 
@@ -280,6 +338,13 @@ static bool finished(const struct trainer *t)
                               config->early_stopping.min_delta));
 }
 
+static bool checkpoint_due(const struct trainer *t)
+{
+    double since = clock_seconds() - t->checkpointed;
+    return since >= t->config->checkpoint.seconds &&
+           since * t->config->checkpoint.share >= t->writing;
+}
+
 /* Every turn begins at a step boundary, where a training may stop and go on. */
 static int run_steps(struct trainer *t, struct err *err)
 {
@@ -287,7 +352,7 @@ static int run_steps(struct trainer *t, struct err *err)
     for (;;) {
         if (stop_requested())
             return stop_here(t, err);
-        if (clock_seconds() - t->checkpointed >= t->config->checkpoint.seconds)
+        if (checkpoint_due(t))
             TRY(write_checkpoint(t, err));
         if (epochs_reached(t) > t->at.history.rows) {
             int status = end_epoch(t, err);
@@ -429,18 +494,8 @@ static int open_programs(struct trainer *t, int threads, struct err *err)
 static int open_snapshot(struct trainer *t, struct err *err)
 {
     return snapshot_open(&t->snapshot, t->params, t->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM,
-                         validates(t) && t->config->checkpoint.keep != KEEP_LAST, t->where->meter,
-                         err);
-}
-
-static size_t plans_bytes(const struct programs *programs)
-{
-    const struct program *all[] = {&programs->first, &programs->more, &programs->apply,
-                                   &programs->evaluate};
-    size_t bytes = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        bytes += all[i]->plan ? plan_bytes(all[i]->plan) : 0;
-    return bytes;
+                         validates(t) && t->config->checkpoint.keep != KEEP_LAST, t->task,
+                         t->where->meter, err);
 }
 
 /* Allocates all that a training does, and says for what. */
@@ -450,7 +505,7 @@ static int explain(struct trainer *t, struct err *err)
     size_t dataset = meter->now;
     TRY(check(t, err));
     TRY(open_programs(t, t->where->threads, err));
-    size_t plans = plans_bytes(&t->programs), arrays = meter->now - dataset - plans;
+    size_t plans = programs_bytes(&t->programs), arrays = meter->now - dataset - plans;
     TRY(open_snapshot(t, err));
     struct text *out = t->where->explain;
     text_printf(out, "parameters %lld\nmultiply-adds a sample %.0f\nsteps %lld\n",
@@ -464,6 +519,43 @@ static int explain(struct trainer *t, struct err *err)
     return 0;
 }
 
+/* checkpoint.by, among what the validation measures. */
+static int choose_best(struct trainer *t, struct err *err)
+{
+    const struct monitors *monitors = &t->programs.row[t->programs.validation].first.monitors;
+    struct history *history = &t->at.history;
+    const char *by = t->config->checkpoint.by;
+    int first = t->column[t->programs.validation];
+    history->by = !strcmp(by, "loss") ? first : -1;
+    for (int i = 0; i < monitors->count; i++)
+        if (!strcmp(by, monitors->items[i].name)) {
+            history->by = first + 1 + i;
+            history->better = monitors->items[i].better;
+        }
+    if (history->by >= 0)
+        return 0;
+    struct text known = {0};
+    for (int i = first; i < history->columns; i++)
+        text_printf(&known, "%s%s", i > first ? ", " : "", strchr(history->names[i], '/') + 1);
+    fail_as(err, STATUS_CONFIG, "train.checkpoint.by: '%s' is not one of %s", by, known.data);
+    text_free(&known);
+    return -1;
+}
+
+static int open_history(struct trainer *t, struct err *err)
+{
+    struct history *history = &t->at.history;
+    history_init(history);
+    for (int i = 0; i < t->programs.count; i++) {
+        const struct programs_row *row = &t->programs.row[i];
+        const char *prefix = !row->groups ? split_names[SPLIT_VAL] : split_names[SPLIT_TRAIN];
+        if (row->is->name)
+            prefix = arena_printf(&history->arena, "%s/%s", prefix, row->is->name);
+        t->column[i] = history_add(history, prefix, &row->first.monitors);
+    }
+    return choose_best(t, err);
+}
+
 static int prepare(struct trainer *t, struct err *err)
 {
     const struct training *where = t->where;
@@ -473,7 +565,7 @@ static int prepare(struct trainer *t, struct err *err)
         return -1;
     TRY(open_programs(t, found ? t->resumed.threads : where->threads, err));
     TRY(settle_numerics(t, err));
-    history_init(&t->at.history, &t->programs.first.monitors);
+    TRY(open_history(t, err));
     TRY(open_snapshot(t, err));
     if (found)
         TRY(resume(t, err));
@@ -506,7 +598,7 @@ static void record_metrics(const struct trainer *t, int64_t kept)
     for (int64_t i = 0; i < history->rows; i++) {
         const double *row = history_row(history, i);
         run_metric(run, "train/lr", (int64_t)row[COLUMN_STEP], row[COLUMN_LR]);
-        for (int c = COLUMN_TRAIN_LOSS; c < history->columns; c++) {
+        for (int c = COLUMN_MEASURES; c < history->columns; c++) {
             if (isnan(row[c]))
                 continue;
             run_metric(run, history->names[c], (int64_t)row[COLUMN_STEP], row[c]);

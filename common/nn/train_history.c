@@ -4,18 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-void history_init(struct history *history, const struct monitors *monitors)
+void history_init(struct history *history)
 {
-    *history = (struct history){.measures = 1 + monitors->count};
+    *history = (struct history){.columns = COLUMN_MEASURES, .by = -1};
     history->names[COLUMN_EPOCH] = "epoch";
     history->names[COLUMN_STEP] = "step";
     history->names[COLUMN_LR] = "lr";
-    history->columns = COLUMN_TRAIN_LOSS;
-    for (int split = 0; split < 2; split++)
-        for (int i = 0; i < history->measures; i++)
-            history->names[history->columns++] =
-                arena_printf(&history->arena, "%s/%s", split_names[split],
-                             i ? monitors->items[i - 1].name : "loss");
+}
+
+int history_add(struct history *history, const char *prefix, const struct monitors *monitors)
+{
+    int first = history->columns;
+    for (int i = 0; i <= monitors->count; i++)
+        history->names[history->columns++] = arena_printf(&history->arena, "%s/%s", prefix,
+                                                          i ? monitors->items[i - 1].name : "loss");
+    return first;
 }
 
 void history_free(struct history *history)
@@ -42,17 +45,18 @@ const double *history_row(const struct history *history, int64_t row)
     return history->cells + row * history->columns;
 }
 
-double history_val_loss(const struct history *history, int64_t row)
+static bool is_better(const struct history *history, double value, double than, double by)
 {
-    return history_row(history, row)[COLUMN_TRAIN_LOSS + history->measures];
+    return history->better == MORE_IS_BETTER ? value > than + by : value < than - by;
 }
 
 int64_t history_best(const struct history *history)
 {
     int64_t best = -1;
-    for (int64_t row = 0; row < history->rows; row++) {
-        double loss = history_val_loss(history, row);
-        if (!isnan(loss) && (best < 0 || loss < history_val_loss(history, best)))
+    for (int64_t row = 0; history->by >= 0 && row < history->rows; row++) {
+        double value = history_row(history, row)[history->by];
+        if (!isnan(value) &&
+            (best < 0 || is_better(history, value, history_row(history, best)[history->by], 0)))
             best = row;
     }
     return best;
@@ -60,13 +64,13 @@ int64_t history_best(const struct history *history)
 
 bool history_exhausted(const struct history *history, int64_t patience, double min_delta)
 {
-    double reference = INFINITY;
+    double reference = history->better == MORE_IS_BETTER ? -INFINITY : INFINITY;
     int64_t since = 0;
     for (int64_t row = 0; row < history->rows; row++) {
-        double loss = history_val_loss(history, row);
+        double value = history_row(history, row)[history->by];
         since++;
-        if (loss < reference - min_delta) {
-            reference = loss;
+        if (is_better(history, value, reference, min_delta)) {
+            reference = value;
             since = 0;
         }
     }

@@ -1,10 +1,13 @@
 #include "nn/train_parts.h"
 
-void monitor(struct monitors *monitors, const char *name, val value)
+#include <string.h>
+
+void monitor(struct monitors *monitors, const char *name, enum better better, val value)
 {
     if (monitors->count == MAX_MONITORS)
         bug("more than %d monitors", MAX_MONITORS);
     monitors->items[monitors->count].name = name;
+    monitors->items[monitors->count].better = better;
     monitors->items[monitors->count++].value = value;
 }
 
@@ -52,16 +55,22 @@ static void declare_feed(struct program *p, const struct maker *maker, bool trai
     if (maker->dataset->masks)
         p->feed.mask = g_input(g, "mask", I32, mask);
     p->feed.weight = g_input(g, "weight", F32, (struct shape){n, 1, 1, 1, 1});
-    p->feed.factor = g_input(g, "factor", F32, (struct shape){1, 1, 1, 1, 1});
+    for (int i = 0; i < MAX_SCALARS && maker->task->scalars[i].at; i++)
+        p->feed.scalar[i] = g_input(g, "scalar", F32, (struct shape){1, 1, 1, 1, 1});
     p->clock = g_clock(g);
 }
 
 /* Inputs, model, loss and monitors. */
-static void declare_model(struct program *p, const struct maker *maker, bool trains)
+static void declare_model(struct program *p, const struct maker *maker,
+                          const struct programs_row *row)
 {
     struct graph *g = p->graph;
-    declare_feed(p, maker, trains);
-    p->loss = maker->task->loss(g, &p->feed, maker->task->user, &p->monitors);
+    for (int i = 0; i < MAX_TRAINED && row->is->frozen[i]; i++)
+        graph_freeze(g, row->is->frozen[i]);
+    for (int i = 0; i < maker->task->borrowed_count; i++)
+        graph_freeze(g, maker->task->borrowed[i].group);
+    declare_feed(p, maker, row->groups > 0);
+    p->loss = row->is->loss(g, &p->feed, maker->task->user, &p->monitors);
     for (int i = 0; i <= p->monitors.count; i++) {
         val value = i ? p->monitors.items[i - 1].value : p->loss;
         const char *name = i ? p->monitors.items[i - 1].name : "loss";
@@ -71,74 +80,138 @@ static void declare_model(struct program *p, const struct maker *maker, bool tra
     }
 }
 
-static void declare_update(struct program *p, const struct maker *maker, val guard)
+/* The names of the groups that a row trains. */
+struct names {
+    const char *name[MAX_TRAINED];
+};
+
+static struct names names_of(const struct programs_row *row)
 {
-    const struct task *task = maker->task;
-    const struct train_config *config = task->config;
+    struct names out;
+    for (int i = 0; i < row->groups; i++)
+        out.name[i] = row->is->groups[i].name;
+    return out;
+}
+
+static void declare_update(struct program *p, const struct maker *maker,
+                           const struct programs_row *row, val guard)
+{
+    const struct train_config *config = row->config, *all = maker->task->config;
+    struct names groups = names_of(row);
     struct update update = {.kind = (enum optimiser)config->optimizer,
                             .nesterov = config->nesterov,
                             .clip_norm = (float)config->clip_norm,
-                            .ema = config->ema > 0,
-                            .grad_scale = 1.0f / (float)config->accumulate};
-    p->rates = g_rates(p->graph);
-    p->norm = graph_update(p->graph, task->groups, task->group_count, update, guard);
+                            .ema = all->ema > 0,
+                            .grad_scale = 1.0f / (float)all->accumulate};
+    p->norm = graph_update(p->graph, groups.name, row->groups, update, guard);
+    for (int i = 0; i < row->groups; i++)
+        p->rates[i] = g_rates(p->graph, groups.name[i]);
     if (p->norm)
         g_output(p->graph, "gradient_norm", p->norm);
 }
 
-static int make_batch_program(struct program *p, const struct maker *maker, bool add, bool update,
+static int make_batch_program(struct program *p, const struct maker *maker,
+                              const struct programs_row *row, bool add, bool update,
                               struct err *err)
 {
+    struct names groups = names_of(row);
     p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
     graph_set_precision(p->graph, maker->precision);
-    declare_model(p, maker, true);
-    graph_backward(p->graph, p->loss, maker->task->groups, maker->task->group_count, add);
+    declare_model(p, maker, row);
+    graph_backward(p->graph, p->loss, groups.name, row->groups, add);
     if (maker->task->config->checkpoint_activations)
         graph_recompute(p->graph);
     if (update)
-        declare_update(p, maker, p->loss);
+        declare_update(p, maker, row, p->loss);
     return graph_check(p->graph, err);
 }
 
-static int make_apply_program(struct program *p, const struct maker *maker, struct err *err)
+static int make_apply_program(struct program *p, const struct maker *maker,
+                              const struct programs_row *row, struct err *err)
 {
     p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
     p->guard = g_input(p->graph, "guard", F32, (struct shape){1, 1, 1, 1, 1});
-    declare_update(p, maker, p->guard);
+    declare_update(p, maker, row, p->guard);
     return graph_check(p->graph, err);
 }
 
-static int make_evaluate_program(struct program *p, const struct maker *maker, struct err *err)
+static int make_validation(struct program *p, const struct maker *maker,
+                           const struct programs_row *row, struct err *err)
 {
     enum array weights = maker->task->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM;
     p->graph = graph_new(maker->params, MODE_EVALUATE, weights);
-    declare_model(p, maker, false);
+    declare_model(p, maker, row);
     return graph_check(p->graph, err);
+}
+
+static int make_row(struct programs_row *row, const struct maker *maker, struct err *err)
+{
+    bool accumulates = maker->task->config->accumulate > 1;
+    if (!row->groups)
+        return make_validation(&row->first, maker, row, err);
+    TRY(make_batch_program(&row->first, maker, row, false, !accumulates, err));
+    if (!accumulates)
+        return 0;
+    TRY(make_batch_program(&row->more, maker, row, true, false, err));
+    return make_apply_program(&row->apply, maker, row, err);
+}
+
+static int group_index(struct programs *out, const char *name)
+{
+    for (int i = 0; i < out->group_count; i++)
+        if (!strcmp(out->groups[i], name))
+            return i;
+    if (out->group_count == MAX_UPDATED)
+        bug("more than %d groups are trained", MAX_UPDATED);
+    out->groups[out->group_count] = name;
+    return out->group_count++;
+}
+
+/* The rows with their groups, before there is a graph. */
+static void lay_out(struct programs *out, const struct task *task)
+{
+    *out = (struct programs){.count = task->program_count, .validation = -1};
+    for (int i = 0; i < out->count; i++) {
+        struct programs_row *row = &out->row[i];
+        row->is = &task->programs[i];
+        row->config = row->is->config ? row->is->config : task->config;
+        while (row->groups < MAX_TRAINED && row->is->groups[row->groups].name) {
+            row->group[row->groups] = group_index(out, row->is->groups[row->groups].name);
+            row->groups++;
+        }
+        if (!row->groups)
+            out->validation = i;
+    }
+    if (out->validation < 0)
+        bug("'%s' has no program for the validation", task->name);
 }
 
 static int make_graphs(struct programs *out, const struct maker *maker, struct err *err)
 {
-    bool accumulates = maker->task->config->accumulate > 1;
-    TRY(make_batch_program(&out->first, maker, false, !accumulates, err));
-    if (accumulates) {
-        TRY(make_batch_program(&out->more, maker, true, false, err));
-        TRY(make_apply_program(&out->apply, maker, err));
-    }
-    TRY(make_evaluate_program(&out->evaluate, maker, err));
-    if (out->evaluate.monitors.count != out->first.monitors.count)
-        bug("'%s' has other monitors in training than in evaluation", maker->task->name);
+    for (int i = 0; i < out->count; i++)
+        TRY(make_row(&out->row[i], maker, err));
     return 0;
 }
 
-/* Of one case, forward: the evaluation's, measured without making it. */
+/* Of one case, forward: the validation's, measured without making it. */
 static int count_multiply_adds(double *out, const struct programs *programs,
                                struct backend *backend, int64_t batch, struct err *err)
 {
     struct plan *plan;
     struct plan_options options = {.measure_only = true};
-    TRY(plan_make(&plan, programs->evaluate.graph, backend, &options, err));
+    TRY(plan_make(&plan, programs->row[programs->validation].first.graph, backend, &options, err));
     *out = plan_multiply_adds(plan) / (double)batch;
     plan_free(plan);
+    return 0;
+}
+
+static int borrow(struct params *params, const struct task *task, const struct training *where,
+                  struct err *err)
+{
+    for (int i = 0; i < task->borrowed_count; i++) {
+        const struct borrowed *from = &task->borrowed[i];
+        TRY(weights_load_part(params, where->store, from->artifact, from->map, NULL, err));
+    }
     return 0;
 }
 
@@ -147,30 +220,51 @@ int programs_open(struct programs *out, struct params *params, struct backend *b
                   struct err *err)
 {
     struct maker maker = {params, task, where->dataset, where->precision};
-    *out = (struct programs){0};
+    lay_out(out, task);
     TRY(make_graphs(out, &maker, err));
     TRY(params_realise(params, backend, task->seed, err));
+    TRY(borrow(params, task, where, err));
     TRY(count_multiply_adds(multiply_adds, out, backend, validation_batch(task->config), err));
     struct plan_options options = {.meter = where->meter};
-    struct program *all[] = {&out->first, &out->more, &out->apply, &out->evaluate};
-    size_t count = where->dataset->count[SPLIT_VAL] ? 4 : 3;
-    for (size_t i = 0; i < count; i++)
-        if (all[i]->graph)
-            TRY(plan_make(&all[i]->plan, all[i]->graph, backend, &options, err));
+    for (int i = 0; i < out->count; i++) {
+        struct programs_row *row = &out->row[i];
+        struct program *all[] = {&row->first, &row->more, &row->apply};
+        bool used = row->groups || where->dataset->count[SPLIT_VAL];
+        for (size_t k = 0; used && k < sizeof all / sizeof *all; k++)
+            if (all[k]->graph)
+                TRY(plan_make(&all[k]->plan, all[k]->graph, backend, &options, err));
+    }
     return 0;
+}
+
+static void program_close(struct program *p)
+{
+    if (p->plan)
+        plan_free(p->plan);
+    if (p->graph)
+        graph_free(p->graph);
+    *p = (struct program){0};
 }
 
 void programs_close(struct programs *programs)
 {
-    struct program *all[] = {&programs->first, &programs->more, &programs->apply,
-                             &programs->evaluate};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i]->plan)
-            plan_free(all[i]->plan);
-        if (all[i]->graph)
-            graph_free(all[i]->graph);
-        *all[i] = (struct program){0};
+    for (int i = 0; i < programs->count; i++) {
+        program_close(&programs->row[i].first);
+        program_close(&programs->row[i].more);
+        program_close(&programs->row[i].apply);
     }
+}
+
+size_t programs_bytes(const struct programs *programs)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < programs->count; i++) {
+        const struct programs_row *row = &programs->row[i];
+        const struct plan *all[] = {row->first.plan, row->more.plan, row->apply.plan};
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            bytes += all[k] ? plan_bytes(all[k]) : 0;
+    }
+    return bytes;
 }
 
 static int put_batch(struct program *p, const struct batch *batch, const struct scalars *scalars,
@@ -186,7 +280,9 @@ static int put_batch(struct program *p, const struct batch *batch, const struct 
     if (p->feed.mask)
         TRY(plan_put(p->plan, p->feed.mask, batch->mask, err));
     TRY(plan_put(p->plan, p->feed.weight, batch->weight, err));
-    TRY(plan_put(p->plan, p->feed.factor, &scalars->factor, err));
+    for (int i = 0; i < MAX_SCALARS; i++)
+        if (p->feed.scalar[i])
+            TRY(plan_put(p->plan, p->feed.scalar[i], &scalars->value[i], err));
     return plan_put(p->plan, p->clock, clock, err);
 }
 

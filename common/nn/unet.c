@@ -110,7 +110,8 @@ static val level_block(struct graph *g, const struct half *half, size_t level, v
 {
     const struct real_list *dropout = &half->config->dropout;
     x = block(g, half, x, (int32_t)half->config->channels.items[level]);
-    return dropout->count ? g_dropout(g, x, (float)dropout->items[level], true) : x;
+    return dropout->count ? layer_dropout(g, &half->layers, x, (float)dropout->items[level], true)
+                          : x;
 }
 
 static val down(struct graph *g, const struct half *half, val x)

@@ -254,11 +254,11 @@ static val loss(struct graph *g, const struct feed *feed, const void *user,
     val reconstruction =
         weighted_mean(g, vae_reconstruction(g, &vae->loss, logits, feed->image), feed->weight);
     val kl = weighted_mean(g, vae_kl(g, z_mean, z_logvar), feed->weight);
-    monitor(monitors, "reconstruction", reconstruction);
-    monitor(monitors, "kl", kl);
+    monitor(monitors, "reconstruction", LESS_IS_BETTER, reconstruction);
+    monitor(monitors, "kl", LESS_IS_BETTER, kl);
     if (graph_mode(g) == MODE_EVALUATE)
         return g_binary(g, OP_add, reconstruction, kl);
-    val weight = g_affine(g, feed->factor, (float)vae->loss.beta, 0);
+    val weight = g_affine(g, feed->scalar[0], (float)vae->loss.beta, 0);
     return g_binary(g, OP_add, reconstruction, g_binary(g, OP_mul, kl, weight));
 }
 
@@ -297,18 +297,20 @@ static int check_values(const struct dataset *dataset, const struct int_list *au
 int vae_train(const struct training *where, const struct vae_config *config, uint64_t seed,
               const struct draft *draft, struct err *err)
 {
-    static const char *const groups[] = {"encoder", "decoder"};
+    static const struct program_row programs[] = {
+        {.loss = loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
+        {.loss = loss},
+    };
     struct vae_description vae = {config->model, config->loss, image_data_of(where->dataset)};
     struct task task = {.name = "train-vae",
                         .kind = &vae_kind,
                         .model = &vae,
                         .config = &config->train,
                         .seed = seed,
-                        .loss = loss,
-                        .factor = kl_factor,
-                        .user = &vae,
-                        .groups = groups,
-                        .group_count = 2};
+                        .programs = programs,
+                        .program_count = 2,
+                        .scalars = {{kl_factor, 1}},
+                        .user = &vae};
     TRY(check(&vae, err));
     TRY(check_values(where->dataset, &config->train.augment, err));
     return train(where, &task, draft, err);

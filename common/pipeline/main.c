@@ -81,6 +81,7 @@ int context_train(struct context *context,
     TRY(dataset_open(&dataset, context->store, context_input(context, "dataset"), &context->meter,
                      err));
     struct training where = {.run = context->run,
+                             .store = context->store,
                              .dataset = &dataset,
                              .meter = &context->meter,
                              .threads = context->threads,

@@ -325,7 +325,7 @@ int main(int argc, char **argv)
     struct err err;
     int threads = 0, rc = bench_open(&bench, &options, &err);
     if (!rc) {
-        collect(calls, bench.programs.first.plan);
+        collect(calls, bench.programs.row[0].first.plan);
         threads = backend_threads(bench.backend);
     }
     bench_close(&bench);

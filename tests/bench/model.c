@@ -117,9 +117,9 @@ static val vae_loss(struct graph *g, const struct feed *feed, const void *user,
     val reconstruction =
         weighted_mean(g, vae_reconstruction(g, &vae->loss, logits, feed->image), feed->weight);
     val kl = weighted_mean(g, vae_kl(g, z_mean, z_logvar), feed->weight);
-    monitor(monitors, "reconstruction", reconstruction);
-    monitor(monitors, "kl", kl);
-    val weight = g_affine(g, feed->factor, (float)vae->loss.beta, 0);
+    monitor(monitors, "reconstruction", LESS_IS_BETTER, reconstruction);
+    monitor(monitors, "kl", LESS_IS_BETTER, kl);
+    val weight = g_affine(g, feed->scalar[0], (float)vae->loss.beta, 0);
     return g_binary(g, OP_add, reconstruction, g_binary(g, OP_mul, kl, weight));
 }
 
@@ -131,7 +131,8 @@ static val segment_step(struct graph *g, const struct feed *feed, const void *us
     val logits[1 + UNET_LEVELS];
     int extra;
     logits[0] = unet_logits(g, &unet->model, 1, feed->image, logits + 1, &extra);
-    monitor(monitors, "dice", unet_soft_dice(g, logits[0], feed->mask, feed->weight, 2, 1));
+    monitor(monitors, "dice", MORE_IS_BETTER,
+            unet_soft_dice(g, logits[0], feed->mask, feed->weight, 2, 1));
     return unet_loss(g, &unet->loss, &bench->counts, logits, 1 + extra, feed->mask, feed->weight);
 }
 
@@ -171,11 +172,25 @@ static void make_dataset(struct dataset *out, struct arena *arena, const struct 
                             .mask_class_count = model->masks ? 2 : 0};
 }
 
+static double one(double epoch, const void *user)
+{
+    (void)epoch, (void)user;
+    return 1;
+}
+
+static const struct program_row vae_programs[] = {
+    {.loss = vae_loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
+    {.loss = vae_loss},
+};
+static const struct program_row unet_programs[] = {
+    {.loss = segment_step, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
+    {.loss = segment_step},
+};
+
 /* ---- life ----------------------------------------------------------------------------------- */
 static int open_task(struct bench *b, const struct model *model,
                      const struct bench_options *options, struct err *err)
 {
-    static const char *const groups[] = {"encoder", "decoder"};
     struct shape size = model->data;
     if (options->side) {
         size.h = size.w = options->side;
@@ -190,10 +205,10 @@ static int open_task(struct bench *b, const struct model *model,
     b->task = (struct task){.name = model->name,
                             .config = train,
                             .seed = 1,
-                            .loss = model->masks ? segment_step : vae_loss,
-                            .user = b,
-                            .groups = groups,
-                            .group_count = 2};
+                            .programs = model->masks ? unet_programs : vae_programs,
+                            .program_count = 2,
+                            .scalars = {{one, 1}},
+                            .user = b};
     return 0;
 }
 

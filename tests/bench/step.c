@@ -68,27 +68,30 @@ static enum part part_of(const struct step *step)
 /* ---- a step --------------------------------------------------------------------------------- */
 static int put_rates(struct bench *b, int64_t step, struct err *err)
 {
+    const struct programs_row *row = &b->programs.row[0];
     float rates[RATES];
-    schedule_rates(rates, b->task.config, step, 1000000);
-    return plan_put(b->programs.first.plan, b->programs.first.rates, rates, err);
+    schedule_rates(rates, b->task.config, step, 1000000, step);
+    for (int i = 0; i < row->groups; i++)
+        TRY(plan_put(row->first.plan, row->first.rates[i], rates, err));
+    return 0;
 }
 
 /* As the trainer does it. */
 static int whole_step(struct bench *b, int64_t step, double *seconds, struct err *err)
 {
-    struct scalars scalars = {.step = step, .seed = b->task.seed, .factor = 1};
+    struct scalars scalars = {.step = step, .seed = b->task.seed, .value = {1}};
     float values[MEASURES];
     double begin = clock_seconds();
     TRY(put_rates(b, step, err));
-    TRY(program_run(&b->programs.first, loader_next(b->loader), &scalars, values, err));
+    TRY(program_run(&b->programs.row[0].first, loader_next(b->loader), &scalars, values, err));
     *seconds = clock_seconds() - begin;
     return 0;
 }
 
 static int put_batch(struct bench *b, const struct batch *batch, struct err *err)
 {
-    struct plan *plan = b->programs.first.plan;
-    const struct feed *feed = &b->programs.first.feed;
+    struct plan *plan = b->programs.row[0].first.plan;
+    const struct feed *feed = &b->programs.row[0].first.feed;
     TRY(plan_put(plan, feed->image, batch->image, err));
     TRY(plan_put(plan, feed->label, batch->label, err));
     if (feed->mask)
@@ -99,7 +102,7 @@ static int put_batch(struct bench *b, const struct batch *batch, struct err *err
 /* Node by node; the batch's way into the plan counts as a copy. */
 static int parted_step(struct bench *b, int64_t step, double seconds[PARTS], struct err *err)
 {
-    struct plan *plan = b->programs.first.plan;
+    struct plan *plan = b->programs.row[0].first.plan;
     memset(seconds, 0, PARTS * sizeof *seconds);
     TRY(put_rates(b, step, err));
     double begin = clock_seconds(), now;
@@ -159,7 +162,7 @@ static double status_bytes(const char *name)
 static void report(struct measured *m, const struct bench *b, double resident)
 {
     double whole = bench_median(m->whole, m->count), sum = 0;
-    const struct plan *plan = b->programs.first.plan;
+    const struct plan *plan = b->programs.row[0].first.plan;
     printf("numerics,%s\n", backend_numerics(b->backend));
     printf("steps,%d\nbatch,%lld\nseconds,%.6f\n", m->count, (long long)b->task.config->batch,
            whole);

@@ -5,8 +5,8 @@ kills=${CAIRN_KILLS:-5}
 seed=${CAIRN_KILL_SEED:-$$}
 echo "# killed $kills times, moments from CAIRN_KILL_SEED=$seed"
 
-sed "s/epochs: 2, batch: 32/epochs: $((80 * kills)), batch: 32, checkpoint: {seconds: 0.02}/
-    s/epochs: 1, batch: 32/epochs: 60, batch: 32, checkpoint: {seconds: 0.02}/" $here/small.yaml >"$tmp/long.yaml"
+sed "s/epochs: 2, batch: 32/epochs: $((80 * kills)), batch: 32, checkpoint: {seconds: 0.02, share: 1}/
+    s/epochs: 1, batch: 32/epochs: 60, batch: 32, checkpoint: {seconds: 0.02, share: 1}/" $here/small.yaml >"$tmp/long.yaml"
 one_core="taskset -c $(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" # a command, so that a signal meets the program
 stage() { # PROGRAM: to its end; its artifact, or its status
     "$@" "$tmp/long.yaml" -q || echo "status $?"
