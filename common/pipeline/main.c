@@ -274,7 +274,7 @@ static int check_sources(struct store *store, const struct place *place, struct 
 {
     for (int i = 0; i < place->source_count; i++) {
         struct id now;
-        TRY(sha256_file(&now, NULL, place->sources[i].path, err));
+        TRY(stop_obey(err) || sha256_file(&now, NULL, place->sources[i].path, err));
         if (strcmp(now.hex, place->source_ids[i].hex) == 0)
             continue;
         TRY(store_forget_file(store, place->sources[i].path, err));

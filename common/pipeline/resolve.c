@@ -1,5 +1,6 @@
 #include "pipeline/resolve.h"
 
+#include "base/stop.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -121,7 +122,7 @@ static int make_listing(struct listing **out, struct work *work, const struct se
                                 err));
     made->ids = arena_alloc(arena, (size_t)made->count * sizeof *made->ids);
     for (int i = 0; i < made->count; i++)
-        TRY(hash_file(work, made->sources[i].path, &made->ids[i], err));
+        TRY(stop_obey(err) || hash_file(work, made->sources[i].path, &made->ids[i], err));
     work->listing_count++;
     *out = made;
     return 0;
