@@ -21,6 +21,7 @@ result() { (stage "$@" -q) || echo "status $?"; }
 # status in $rc, what was printed in $tmp/out and $tmp/err.
 interrupt() {
     signal=$1 most=$2
+    : >"$tmp/err" # it may be ended before it opens it
     shift 2
     # the shell has what it starts behind it ignore Ctrl-C
     (start='env --default-signal=INT' && stage "$@") >"$tmp/out" 2>"$tmp/err" &
