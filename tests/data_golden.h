@@ -1,4 +1,4 @@
-/* The golden pictures of scripts/golden-images.py: tensors "NAME:PART", files and what is in them. */
+/* The golden pictures of scripts/golden-images.py: tensors "NAME:PART", files and what they hold. */
 #ifndef CAIRN_TESTS_DATA_GOLDEN_H
 #define CAIRN_TESTS_DATA_GOLDEN_H
 

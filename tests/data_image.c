@@ -1,4 +1,4 @@
-/* Pictures: other kinds of file, every way of being damaged, what is odd but harmless, and writing. */
+/* Pictures: other kinds of file, every way of being damaged, what is odd but harmless, writing. */
 #include "base/file.h"
 
 #include "data_golden.h"

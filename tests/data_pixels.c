@@ -1,13 +1,14 @@
 /*
- * What the pixels of each kind of file mean, as an image and as a mask: a row a kind, beside what Pillow
- * reads or, where it keeps less than the file has, the stated rule (scripts/golden-images.py).
+ * What the pixels of each kind of file mean, as an image and as a mask: a row a kind, beside what
+ * Pillow reads or, where it keeps less than the file has, the stated rule
+ * (scripts/golden-images.py).
  */
 #include "data_golden.h"
 
 #include <math.h>
 
-/* Kinds of PNG by their number in IHDR: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha;
- * then the bits of a sample. */
+/* Kinds of PNG by their number in IHDR (0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and
+ * alpha), then the bits of a sample. */
 static const char alpha[] =
     " and not opaque; a mask of opaque greys or of palette indices expected",
                   colour[] = "; a mask of opaque greys or of palette indices expected",

@@ -3,8 +3,8 @@
  *
  * Pixels are u8 [h,w,c], row by row. What is damaged, too large or of a kind that is not read is
  * STATUS_BAD_DATA and says what it is and what would be right ("a GIF; PNG or JPEG expected").
- * Pixels stand as viewers show them: turned by the orientation that the file's EXIF gives (JPEG: APP1,
- * PNG: eXIf), also those of a mask.
+ * Pixels stand as viewers show them: turned by the orientation that the file's EXIF gives (JPEG:
+ * APP1, PNG: eXIf), also those of a mask.
  */
 #ifndef CAIRN_DATA_IMAGE_H
 #define CAIRN_DATA_IMAGE_H
@@ -46,8 +46,8 @@ enum { IMAGE_LARGEST = 32768, IMAGE_PIXELS = 1 << 27 };
 enum image_form { IMAGE_RGB, IMAGE_GREY, IMAGE_INDEX };
 /*
  * What pixels of RGB and GREY that are not opaque are laid over:
- * FILE: the file's background colour (PNG: bKGD), black if it has none. NONE: nothing, alpha is left
- * out. ERROR: they are refused.
+ * FILE: the file's background colour (PNG: bKGD), black if it has none. NONE: nothing, alpha is
+ * left out. ERROR: they are refused.
  */
 enum image_ground { GROUND_FILE, GROUND_BLACK, GROUND_WHITE, GROUND_NONE, GROUND_ERROR };
 /* "laid over black": what became of them. */

@@ -58,8 +58,8 @@ static void say_nothing(j_common_ptr jpeg)
     (void)jpeg;
 }
 
-/* Inks are stored inverted: 255 is none. That is not in the standard, but Adobe began it and all have
- * followed: viewers take it so also where no marker of Adobe's says who wrote the file. */
+/* Inks are stored inverted: 255 is none. That is not in the standard, but Adobe began it and all
+ * have followed: viewers take it so also where no marker of Adobe's says who wrote the file. */
 static void cmyk_to_rgb(uint8_t rgb[3], const uint8_t *cmyk)
 {
     for (int i = 0; i < 3; i++)

@@ -17,7 +17,7 @@ int exif_orientation(const uint8_t *exif, size_t length);
 /* Turns the pixels by image->orientation. */
 void image_turn(struct image *image);
 
-/* Both leave the pixels as they stand in the file, with the orientation that it gives them; and *out
+/* Both leave the pixels as they stand in the file, with the orientation that it gives them, or *out
  * without pixels when they fail. */
 int image_decode_png(struct image *out, enum image_form form, enum image_ground ground,
                      const uint8_t *bytes, size_t length, struct err *err);

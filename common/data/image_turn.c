@@ -1,4 +1,4 @@
-/* EXIF orientation: how a picture is to be turned to stand as viewers show it (CIPA DC-008, 4.6.4). */
+/* EXIF orientation (CIPA DC-008, 4.6.4): turning a picture to stand as viewers show it. */
 #include "data/image_parts.h"
 
 #include "base/memory.h"
