@@ -24,6 +24,13 @@ prefix ?= /usr/local
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+ifeq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+$(error $(CC) builds for $(shell $(CC) -dumpmachine): Cairn is for x86-64 alone)
+endif
+# At link time, too, these would change what numbers come out; base/err.h refuses their kin.
+ifneq ($(filter -ffast-math -Ofast -funsafe-math-optimizations -mdaz-ftz,$(CC) $(CFLAGS) $(LDFLAGS)),)
+$(error CFLAGS, LDFLAGS: fast-math makes other results, and takes checks away)
+endif
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 ifdef DEV
 WARNINGS += -Werror
@@ -32,7 +39,7 @@ OPTIMISE := -O2 -g
 ifdef SAN
 OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 endif
-CFLAGS += -std=c11 -D_GNU_SOURCE -fopenmp $(WARNINGS) $(OPTIMISE) -Icommon -MMD -MP
+FLAGS = $(CFLAGS) -std=c11 -D_GNU_SOURCE -fopenmp $(WARNINGS) $(OPTIMISE) -ffp-contract=off -Icommon -MMD -MP
 LDFLAGS += -fopenmp $(filter -fsanitize%,$(OPTIMISE))
 
 # ---- rooms: each is a library, linked only with the rooms it may include ------------------------
@@ -77,14 +84,25 @@ $(BUILD)/$(1).a: $(call objects,$(1))
 endef
 $(foreach room,$(ROOMS),$(eval $(call ROOM,$(room))))
 
-$(BUILD)/%.o: %.c Makefile
+# What a user gives is compiled with and is part of the build id and the numerics; other flags than
+# last time compile everything anew.
+GIVEN := $(strip $(CFLAGS) $(filter-out -O2 -g,$(if $(SAN),,$(OPTIMISE))))
+ifneq ($(shell cat $(BUILD)/given 2>/dev/null || echo none),$(GIVEN))
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/given,$(GIVEN))
+endif
+ifdef GIVEN
+$(BUILD)/common/engine/cpu.o: FLAGS += -DFLAGS_GIVEN='"$(shell sha256sum <$(BUILD)/given | cut -c1-8)"'
+endif
+
+$(BUILD)/%.o: %.c Makefile $(BUILD)/given
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) -c -o $@ $<
+	@$(CC) $(FLAGS) -c -o $@ $<
 
 define LOOP
-$(BUILD)/common/engine/%.$(1).o: common/engine/%.c Makefile
+$(BUILD)/common/engine/%.$(1).o: common/engine/%.c Makefile $(BUILD)/given
 	@mkdir -p $$(@D)
-	@$(CC) $(CFLAGS) $(if $(SAN),,-O3) -march=x86-64-$(2) -DISA=$(1) $(3) -c -o $$@ $$<
+	@$(CC) $(FLAGS) $(if $(SAN),,-O3) -march=x86-64-$(2) -DISA=$(1) $(3) -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call LOOP,$(isa),$(isa))))
 $(eval $(call LOOP,v4_half,v4,-DLOOPS_HALF))
@@ -93,7 +111,7 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/stages/%.o $(call archives,pipeline)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)
 
 # Debian's header includes another of its folder by its bare name.
-$(BUILD)/common/data/nifti_header.o: CFLAGS += -isystem /usr/include/nifti
+$(BUILD)/common/data/nifti_header.o: FLAGS += -isystem /usr/include/nifti
 
 # Files that are embedded as they are.
 $(BUILD)/common/store/registry.o: common/store/schema.sql
@@ -102,13 +120,13 @@ $(BUILD)/common/view/page.o: reports/page.html
 
 # What was built, for run records: the commit where there is one, and the hash of the sources.
 SOURCES := $(sort $(wildcard common/*/*.[ch] common/*/*.def common/*/*.sql stages/*.c reports/*.gp reports/*.html) Makefile)
-$(BUILD)/build_id.h: $(SOURCES) $(wildcard .git/logs/HEAD)
+$(BUILD)/build_id.h: $(SOURCES) $(BUILD)/given $(wildcard .git/logs/HEAD)
 	@mkdir -p $(@D)
 	@printf '#define CAIRN_BUILD "%s %s"\n' \
 	  "$$(git describe --always --abbrev=12 --dirty --exclude '*' 2>/dev/null || echo release)" \
-	  "$$(cat $(SOURCES) | sha256sum | cut -c1-16)" >$@
+	  "$$(cat $(SOURCES) $(if $(GIVEN),$(BUILD)/given) | sha256sum | cut -c1-16)" >$@
 $(BUILD)/common/pipeline/version.o: $(BUILD)/build_id.h
-$(BUILD)/common/pipeline/version.o: CFLAGS += -include $(BUILD)/build_id.h
+$(BUILD)/common/pipeline/version.o: FLAGS += -include $(BUILD)/build_id.h
 
 # ---- tests: tests/ROOM_*.c is linked with ROOM and what it needs, so that the include rules are
 # also link rules; tests/oracle is the double-precision backend, linked where the engine is ---------
@@ -130,8 +148,8 @@ BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(filter-out %/model.c,$(
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/model.o $(call archives,nn)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,nn)
-$(BUILD)/tests/bench/%.o: CFLAGS += -Itests
-$(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): CFLAGS += -Itests
+$(BUILD)/tests/bench/%.o: FLAGS += -Itests
+$(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): FLAGS += -Itests
 
 test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%) $(BENCHES)
 	@BUILD=$(BUILD) DATA="$$CAIRN_DATA" tests/run

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -517,6 +518,47 @@ static void instruction_sets_can_be_capped(void **state)
     expect_capped("V3", "CAIRN_ISA 'V3': should be v2, v3 or v4", "");
 }
 
+#ifndef __SANITIZE_ADDRESS__
+/* Describes, in a process that may take `room` bytes more, a convolution that no other has described. */
+static int describe_in(size_t room)
+{
+    static const struct op_case test = {
+        "any", {SIDE(2, 1, 17, 19, 24), SIDE(40, 1, 3, 3, 24)}, .attr = {.window = STEPS_2D(1)}};
+    struct err err;
+    struct backend *cpu = open_cpu(1, NULL);
+    struct case_program program;
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!cpu || !file || fscanf(file, "%zu", &pages) != 1)
+        return 2;
+    fclose(file);
+    case_build(&program, OP_conv, &test, (struct case_form){0});
+    size_t limit = pages * (size_t)sysconf(_SC_PAGESIZE) + room;
+    setrlimit(RLIMIT_AS, &(struct rlimit){limit, limit});
+    if (!case_plan(&program, cpu, (struct case_form){0}, &err))
+        return 0;
+    return strstr(err.text, "onednn: no memory for code: Cannot allocate memory") ? 3 : 2;
+}
+#endif
+
+static void no_memory_for_code_is_an_error(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* its shadow does not fit into any limit */
+#else
+    for (size_t room = 1 << 18; room <= 64 << 20; room *= 4) {
+        int status;
+        pid_t child = fork();
+        if (!child)
+            _exit(describe_in(room));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != (room <= 16 << 20 ? 3 : 0))
+            fail_msg("with room for %zu bytes: status %x", room, status);
+    }
+#endif
+}
+
 static void counts_its_memory(void **state)
 {
     (void)state;
@@ -537,6 +579,7 @@ int main(void)
 {
     static int threads[] = {1, 3}; /* and 2 on every instruction set */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_memory_for_code_is_an_error), /* forks, too */
         cmocka_unit_test(instruction_sets_can_be_capped), /* forks: before there are threads */
         cmocka_unit_test(says_what_it_is),
         cmocka_unit_test(refuses_what_it_cannot_be),

@@ -8,6 +8,12 @@
 #ifndef CAIRN_BASE_ERR_H
 #define CAIRN_BASE_ERR_H
 
+/* Results would differ, and checks for what is not a number go: -ffast-math, -Ofast and their parts. */
+#if defined __FAST_MATH__ || (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__) ||             \
+    defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ || defined __NO_SIGNED_ZEROS__
+#error "CFLAGS: fast-math (-ffast-math, -Ofast or a part of them) makes other results"
+#endif
+
 /* Exit statuses of a program; the values are those of sysexits(3) where one fits. */
 enum status {
     STATUS_OK = 0,

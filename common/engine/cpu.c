@@ -9,9 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#ifdef __x86_64__
 #include <cpuid.h>
-#endif
 
 /* Below this many elements in the largest tensor, waking another thread costs more than it saves.
  */
@@ -88,6 +86,7 @@ static void cpu_close(struct backend *backend)
 {
     struct cpu *cpu = (struct cpu *)backend;
     library_close(cpu->library);
+    free(cpu->numerics);
     free(cpu);
 }
 
@@ -154,20 +153,25 @@ static int choose_level(struct level *out, const char *isa, const char *cap, str
 #define COMPILER "gcc " __VERSION__
 #endif
 
+/* Of flags that were given in CFLAGS, by the Makefile: the beginning of their hash. */
+#ifdef FLAGS_GIVEN
+#define FLAGS_TEXT " flags " FLAGS_GIVEN
+#else
+#define FLAGS_TEXT ""
+#endif
+
 /* "GenuineIntel-6-207 L2 2048K": maker, family, model, and the cache by which libraries cut their
  * work. */
 static void device_text(char out[64])
 {
     unsigned a = 0, b = 0, c = 0, d = 0;
     char maker[13] = "unknown";
-#ifdef __x86_64__
     if (__get_cpuid(0, &a, &b, &c, &d)) {
         memcpy(maker, &b, 4);
         memcpy(maker + 4, &d, 4);
         memcpy(maker + 8, &c, 4);
     }
     __get_cpuid(1, &a, &b, &c, &d);
-#endif
     unsigned family = a >> 8 & 15, model = a >> 4 & 15;
     if (family == 6 || family == 15)
         model += (a >> 16 & 15) << 4;
@@ -214,8 +218,8 @@ int cpu_open_isa(struct backend **out, int threads, const char *isa, struct mete
     char device[64], text[64];
     device_text(device);
     library_text(text, sizeof text);
-    snprintf(cpu->numerics, sizeof cpu->numerics, "cpu %s %s " COMPILER " %s threads %d", device,
-             level.text, text, threads);
+    cpu->numerics = xprintf("cpu %s %s " COMPILER FLAGS_TEXT " %s threads %d", device, level.text,
+                            text, threads);
     cpu->library = library;
     cpu->backend = (struct backend){.calls = &cpu_calls,
                                     .make = level.make,

@@ -18,7 +18,7 @@ struct library; /* oneDNN's engine and stream */
 struct cpu {
     struct backend backend; /* first: a struct backend * is cast to this */
     struct library *library;
-    char numerics[192];
+    char *numerics;
 };
 
 /* Kernels of every op, compiled for one level of x86-64 (the psABI's v2: SSE4.2, v3: AVX2 and FMA,

@@ -11,10 +11,12 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
+#include <errno.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct library {
     dnnl_engine_t engine;
@@ -55,6 +57,13 @@ static int check(dnnl_status_t status, const char *what, struct err *err)
                                        "not required"};
     size_t count = sizeof text / sizeof *text;
     return fail(err, "onednn: %s: %s", what, (size_t)status < count ? text[status] : "error");
+}
+
+/* Of a call that fails only where we are wrong. */
+static void sure(dnnl_status_t status, const char *what)
+{
+    if (status != dnnl_success)
+        bug("onednn: %s: %d", what, (int)status);
 }
 
 /* Every entry into the library: it asks OpenMP how many threads there are. */
@@ -207,6 +216,15 @@ static void add_use(struct work *work, int step, int name, dnnl_memory_t memory)
     work->step[step].use[work->step[step].uses++] = (dnnl_exec_arg_t){name, memory};
 }
 
+/* What the library says about work->pd. */
+static const dnnl_memory_desc_t *asked(const struct work *work, dnnl_query_t what)
+{
+    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(work->pd, what, 0);
+    if (!md)
+        bug("onednn: no answer to query %d", (int)what);
+    return md;
+}
+
 /* Makes a step of work->pd. */
 static int add_step(struct work *work, struct err *err)
 {
@@ -214,8 +232,7 @@ static int add_step(struct work *work, struct err *err)
     int step = work->steps;
     TRY(check(dnnl_primitive_create(&work->step[step].primitive, work->pd), "create", err));
     work->steps++;
-    const dnnl_memory_desc_t *md =
-        dnnl_primitive_desc_query_md(work->pd, dnnl_query_scratchpad_md, 0);
+    const dnnl_memory_desc_t *md = asked(work, dnnl_query_scratchpad_md);
     if (dnnl_memory_desc_get_size(md) > 0) {
         TRY(add_place(&scratch, work, md, IN_SCRATCH, err));
         add_use(work, step, DNNL_ARG_SCRATCHPAD, scratch);
@@ -238,7 +255,7 @@ static int make_attr(dnnl_primitive_attr_t *out, enum act act, struct err *err)
                 [ACT_SIGMOID] = {dnnl_eltwise_logistic, 0},
                 [ACT_TANH] = {dnnl_eltwise_tanh, 0}};
     TRY(check(dnnl_primitive_attr_create(out), "attributes", err));
-    dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user);
+    sure(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), "scratchpad");
     if (act == ACT_NONE)
         return 0;
     dnnl_post_ops_t ops;
@@ -279,8 +296,8 @@ static int add_reorder(struct work *work, dnnl_memory_t from, dnnl_memory_t to, 
 static bool may_be_used(const_dnnl_primitive_desc_t pd)
 {
     const char *name = NULL;
-    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
-    return name && !strstr(name, "gemm:") && !strstr(name, "ref:");
+    sure(dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name), "name");
+    return !strstr(name, "gemm:") && !strstr(name, "ref:");
 }
 
 /* work->pd = the first implementation that may be used; fails with work->unfit if there is none.
@@ -340,7 +357,7 @@ static dnnl_memory_desc_t matrix_md(struct matrix matrix)
     dnnl_dims_t dims = {matrix.rows, matrix.columns};
     dnnl_dims_t strides = {matrix.transposed ? 1 : matrix.columns,
                            matrix.transposed ? matrix.rows : 1};
-    dnnl_memory_desc_init_by_strides(&md, 2, dims, type_of(matrix.type), strides);
+    sure(dnnl_memory_desc_init_by_strides(&md, 2, dims, type_of(matrix.type), strides), "matrix");
     return md;
 }
 
@@ -399,9 +416,9 @@ static dnnl_memory_desc_t image_md(struct shape shape, int axes, dnnl_data_type_
     dnnl_dims_t volume = {shape.n, shape.c, shape.d, shape.h, shape.w};
     dnnl_dims_t image = {shape.n, shape.c, shape.h, shape.w};
     if (axes == 3)
-        dnnl_memory_desc_init_by_tag(&md, 5, volume, type, dnnl_ndhwc);
+        sure(dnnl_memory_desc_init_by_tag(&md, 5, volume, type, dnnl_ndhwc), "image");
     else
-        dnnl_memory_desc_init_by_tag(&md, 4, image, type, dnnl_nhwc);
+        sure(dnnl_memory_desc_init_by_tag(&md, 4, image, type, dnnl_nhwc), "image");
     return md;
 }
 
@@ -417,12 +434,14 @@ static struct geometry geometry_of(struct shape x, struct shape w, struct shape 
     out.y = image_md(y, out.axes, type_of(type));
     dnnl_dims_t volume = {w.n, w.c, w.d, w.h, w.w}, image = {w.n, w.c, w.h, w.w};
     dnnl_dim_t *dims = flat ? image : volume;
-    dnnl_memory_desc_init_by_tag(&out.w, out.axes + 2, dims, dnnl_f32,
-                                 flat ? dnnl_acdb : dnnl_acdeb);
-    dnnl_memory_desc_init_by_tag(&out.w_any, out.axes + 2, dims, type_of(type),
-                                 dnnl_format_tag_any);
+    sure(dnnl_memory_desc_init_by_tag(&out.w, out.axes + 2, dims, dnnl_f32,
+                                      flat ? dnnl_acdb : dnnl_acdeb),
+         "weights");
+    sure(dnnl_memory_desc_init_by_tag(&out.w_any, out.axes + 2, dims, type_of(type),
+                                      dnnl_format_tag_any),
+         "weights");
     dnnl_dims_t channels = {w.n};
-    dnnl_memory_desc_init_by_tag(&out.bias, 1, channels, dnnl_f32, dnnl_a);
+    sure(dnnl_memory_desc_init_by_tag(&out.bias, 1, channels, dnnl_f32, dnnl_a), "bias");
     for (int i = skip; i < 3; i++) {
         out.strides[i - skip] = window->stride[i];
         out.pad[i - skip] = window->pad[i];
@@ -462,7 +481,7 @@ static int gradient_pd(struct work *work, const struct geometry *geometry,
 static int add_weights(dnnl_memory_t *out, struct work *work, const struct geometry *geometry,
                        int arg, struct err *err)
 {
-    dnnl_memory_desc_t wanted = *dnnl_primitive_desc_query_md(work->pd, dnnl_query_weights_md, 0);
+    dnnl_memory_desc_t wanted = *asked(work, dnnl_query_weights_md);
     dnnl_primitive_desc_t pd = work->pd;
     dnnl_memory_t plain;
     TRY(add_place(&plain, work, &geometry->w, arg, err));
@@ -527,7 +546,7 @@ static int make_conv_filter(struct work *work, const struct kernel_desc *desc, s
                   geometry.strides, geometry.pad, geometry.pad_end),
               "filter gradient", err));
     TRY(gradient_pd(work, &geometry, &conv, err));
-    dnnl_memory_desc_t md = *dnnl_primitive_desc_query_md(work->pd, dnnl_query_diff_weights_md, 0);
+    dnnl_memory_desc_t md = *asked(work, dnnl_query_diff_weights_md);
     bool same = dnnl_memory_desc_equal(&md, &geometry.w);
     TRY(add_step(work, err));
     TRY(add_use_at(work, DNNL_ARG_SRC, &geometry.x, 0, err));
@@ -562,9 +581,22 @@ static int made(struct kernel *kernel, int failed)
     return failed && !unfit ? -1 : 0;
 }
 
+/* Where the library gets no memory for the code that it generates, it writes that to address 0. So
+ * room for it, which is some hundred kilobytes, is looked for first. */
+static int find_room(struct err *err)
+{
+    enum { ROOM = 16 << 20 };
+    void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return fail(err, "onednn: no memory for code: %s", strerror(errno));
+    munmap(room, ROOM);
+    return 0;
+}
+
 int library_product(struct kernel *out, struct backend *backend, struct matrix a, struct matrix b,
                     struct matrix c, struct err *err)
 {
+    TRY(find_room(err));
     struct work *work = work_new(out, backend);
     const struct matrix abc[3] = {a, b, c};
     return made(out, make_product(work, abc, (const int[]){0, 1, 2, -1}, ACT_NONE, err));
@@ -572,6 +604,7 @@ int library_product(struct kernel *out, struct backend *backend, struct matrix a
 
 int library_conv(struct kernel *out, const struct kernel_desc *desc, struct err *err)
 {
+    TRY(find_room(err));
     struct work *work = work_new(out, desc->backend);
     struct shape x = desc->in[0], w = desc->in[1], y = desc->out[0];
     if (!library_is_product(&desc->attr->window))
@@ -585,6 +618,7 @@ int library_conv(struct kernel *out, const struct kernel_desc *desc, struct err 
 
 int library_conv_data(struct kernel *out, const struct kernel_desc *desc, struct err *err)
 {
+    TRY(find_room(err));
     struct work *work = work_new(out, desc->backend);
     struct shape dy = desc->in[0], w = desc->in[1], dx = desc->out[0];
     if (!library_is_product(&desc->attr->window))
@@ -598,6 +632,7 @@ int library_conv_data(struct kernel *out, const struct kernel_desc *desc, struct
 
 int library_conv_filter(struct kernel *out, const struct kernel_desc *desc, struct err *err)
 {
+    TRY(find_room(err));
     struct work *work = work_new(out, desc->backend);
     struct shape x = desc->in[0], dy = desc->in[1], dw = desc->out[0];
     if (!library_is_product(&desc->attr->window))
