@@ -237,6 +237,9 @@ refused "a volume has three sides" 78 "$scans size: 2 items given; 3 (depth, hei
     "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.size=[4, 4]'
 refused "and three spacings" 78 "$scans spacing: 1 item given; 3 (depth, height and width) or none expected" \
     "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.spacing=[4]'
+refused "a spacing below a micron is one, though not of these" 65 \
+    "preprocess: '$tmp/data/scans/a.nii.gz': 10000 x 12000 x 16000 voxels at a spacing of 0.0005 x 0.0005 x 0.0005 mm; 536870912 at most fit" \
+    "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.spacing=[0.0005, 5.0e-4, 0.0005]'
 refused "a size of too many voxels" 78 "$scans size: 68719476736 voxels; 536870912 at most" \
     "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.size=[4096, 4096, 4096]'
 refused "percentiles that are none" 78 "$scans intensity: the percentiles 0 and 101 are not from 0 to 100" \
