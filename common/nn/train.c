@@ -1,314 +1,11 @@
-#include "nn/checkpoint.h"
-#include "nn/train_parts.h"
+#include "nn/trainer.h"
 
 #include "base/file.h"
-#include "base/progress.h"
-#include "base/sha256.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Validation draws its random numbers (reparameterisation) at a step that no training reaches, the
- * same for every epoch, so that val/loss can be compared over epochs. */
-enum { VALIDATION_STEP = -1 };
-
-struct trainer {
-    const struct training *where;
-    const struct task *task;
-    const struct train_config *config;
-    const struct draft *draft;
-    const char *model; /* model_text */
-    struct arena arena;
-    struct augment augment;
-    struct budget budget;
-    struct checkpoint resumed; /* file is open until it has been restored */
-    struct backend *backend;
-    struct params *params;
-    struct programs programs;
-    struct snapshot snapshot;
-    struct position at;
-    struct loader *loader;
-    struct stop stop;
-    struct progress progress;
-    int column[MAX_PROGRAMS]; /* of the history: each program's loss */
-    double multiply_adds;
-    double checkpointed, told; /* when, by the clock */
-    double writing;            /* seconds that the last checkpoint took */
-};
-
-static bool validates(const struct trainer *t)
-{
-    return t->where->dataset->count[SPLIT_VAL] > 0;
-}
-
-/* ---- one step ------------------------------------------------------------------------------- */
-
-static int not_finite(int64_t step, struct plan *plan, const char *what, double value,
-                      struct err *err)
-{
-    const char *node = plan_find_nonfinite(plan, err);
-    return fail(err,
-                "%s is %s at step %lld; first at '%s'; a lower lr, a warm-up or clip_norm "
-                "may help",
-                what, isnan(value) ? "nan" : "infinite", (long long)step, node ? node : what);
-}
-
-/* The program of a row that updates. */
-static struct program *updates(const struct trainer *t, struct programs_row *row)
-{
-    return t->config->accumulate > 1 ? &row->apply : &row->first;
-}
-
-static int put_rates(struct trainer *t, struct programs_row *row, struct err *err)
-{
-    struct program *p = updates(t, row);
-    for (int i = 0; i < row->groups; i++) {
-        float rates[RATES];
-        double factor = row->is->groups[i].lr;
-        schedule_rates(rates, row->config, t->at.step - row->is->since,
-                       t->budget.total - row->is->since, t->at.updates[row->group[i]]);
-        rates[RATE_EMA] = (float)schedule_ema(t->config, t->at.updates[row->group[i]] + 1);
-        if (factor > 0)
-            rates[RATE_LR] = (float)(rates[RATE_LR] * factor);
-        TRY(plan_put(p->plan, p->rates[i], rates, err));
-    }
-    return 0;
-}
-
-static int check_norm(struct trainer *t, struct program *p, struct err *err)
-{
-    float norm = 0;
-    if (p->norm)
-        TRY(plan_get(p->plan, p->norm, &norm, err));
-    if (isfinite(norm))
-        return 0;
-    return not_finite(t->at.step + 1, p->plan, "the gradient's norm", (double)norm, err);
-}
-
-/* The rows that this step runs; returns how many. */
-static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
-{
-    const struct task *task = t->task;
-    uint32_t runs = task->runs ? task->runs(t->at.step, t->budget.epoch, task->user) : UINT32_MAX;
-    int count = 0;
-    for (int i = 0; i < t->programs.count; i++)
-        if (t->programs.row[i].groups && (runs >> i & 1))
-            rows[count++] = i;
-    return count;
-}
-
-static int run_batch(struct trainer *t, int row, struct program *p, const struct batch *batch,
-                     const struct scalars *scalars, float *guard, struct err *err)
-{
-    float values[MEASURES];
-    TRY(program_run(p, batch, scalars, values, err));
-    for (int i = 0; i <= p->monitors.count; i++) {
-        if (!isfinite(values[i]))
-            return not_finite(t->at.step + 1, p->plan, i ? p->monitors.items[i - 1].name : "loss",
-                              (double)values[i], err);
-        t->at.sums[t->column[row] + i] += (double)values[i];
-    }
-    t->at.batches[row]++;
-    *guard += values[0];
-    return 0;
-}
-
-/* Without accumulation the row has been updated by its last batch. */
-static int end_update(struct trainer *t, struct programs_row *row, const float *guard,
-                      struct err *err)
-{
-    struct program *p = updates(t, row);
-    if (t->config->accumulate > 1) {
-        TRY(plan_put(p->plan, p->guard, guard, err));
-        TRY(plan_run(p->plan, err));
-    }
-    TRY(check_norm(t, p, err));
-    for (int i = 0; i < row->groups; i++)
-        t->at.updates[row->group[i]]++;
-    return 0;
-}
-
-static struct scalars scalars_of(const struct trainer *t)
-{
-    double epoch = (double)t->at.step / (double)t->budget.epoch;
-    struct scalars out = {.step = t->at.step, .seed = t->task->seed};
-    for (int i = 0; i < MAX_SCALARS && t->task->scalars[i].at; i++)
-        out.value[i] = (float)t->task->scalars[i].at(epoch, t->task->user);
-    return out;
-}
-
-static int run_step(struct trainer *t, struct err *err)
-{
-    struct scalars scalars = scalars_of(t);
-    int rows[MAX_PROGRAMS], count = rows_of_step(t, rows);
-    float guard[MAX_PROGRAMS] = {0};
-    for (int k = 0; k < count; k++)
-        TRY(put_rates(t, &t->programs.row[rows[k]], err));
-    for (int64_t i = 0; i < t->config->accumulate; i++) {
-        const struct batch *batch = loader_next(t->loader);
-        scalars.first = i * t->config->batch;
-        for (int k = 0; k < count; k++) {
-            struct programs_row *row = &t->programs.row[rows[k]];
-            TRY(run_batch(t, rows[k], i ? &row->more : &row->first, batch, &scalars, &guard[k],
-                          err));
-        }
-    }
-    for (int k = 0; k < count; k++)
-        TRY(end_update(t, &t->programs.row[rows[k]], &guard[k], err));
-    t->at.step++;
-    return 0;
-}
-
-/* The first program's mean loss in the epoch so far, before and after a step: that of the step. */
-static int timed_step(struct trainer *t, struct err *err)
-{
-    double before = clock_seconds(), sum = t->at.sums[COLUMN_MEASURES];
-    TRY(run_step(t, err));
-    t->at.seconds += clock_seconds() - before;
-    char note[64];
-    snprintf(note, sizeof note, "loss %.4g",
-             (t->at.sums[COLUMN_MEASURES] - sum) / (double)t->config->accumulate);
-    progress_step(&t->progress, t->at.step, (double)(t->config->batch * t->config->accumulate),
-                  "samples", note);
-    return 0;
-}
-
-/* ---- the end of an epoch -------------------------------------------------------------------- */
-
-/* Means over the val split into means[]. Returns 1 if a signal asks to stop. */
-static int validate(struct trainer *t, double *means, struct err *err)
-{
-    const struct dataset *dataset = t->where->dataset;
-    struct loader_spec spec = {.split = SPLIT_VAL, .batch = (uint32_t)validation_batch(t->config)};
-    struct loader *loader;
-    TRY(loader_open(&loader, dataset, &spec, t->where->meter, err));
-    struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed};
-    for (int i = 0; i < MAX_SCALARS; i++)
-        scalars.value[i] = (float)t->task->scalars[i].validation;
-    struct program *evaluate = &t->programs.row[t->programs.validation].first;
-    int measures = 1 + evaluate->monitors.count;
-    const char *const *names = t->at.history.names + t->column[t->programs.validation];
-    double sums[MEASURES] = {0};
-    int status = 0;
-    for (const struct batch *batch; !status && (batch = loader_next(loader));) {
-        float values[MEASURES];
-        status = program_run(evaluate, batch, &scalars, values, err);
-        for (int i = 0; !status && i < measures; i++) {
-            if (!isfinite(values[i]))
-                status = not_finite(t->at.step, evaluate->plan, names[i], (double)values[i], err);
-            sums[i] += (double)values[i] * batch->real;
-        }
-        if (!status && stop_requested())
-            status = 1;
-        scalars.first += batch->real;
-    }
-    loader_close(loader);
-    for (int i = 0; i < measures; i++)
-        means[i] = sums[i] / dataset->count[SPLIT_VAL];
-    return status;
-}
-
-static void epoch_path_name(char name[64], int64_t epoch)
-{
-    snprintf(name, 64, "epoch-%03lld.safetensors", (long long)epoch);
-}
-
-static void hash_path(char out[PATH_BYTES], const char *path)
-{
-    snprintf(out, PATH_BYTES, "%.*s.sha256", PATH_BYTES - 8, path);
-}
-
-/* Beside the file, which lies there until the training ends. */
-static int write_hash(const char *path, struct err *err)
-{
-    char beside[PATH_BYTES];
-    struct id hash;
-    hash_path(beside, path);
-    TRY(sha256_file(&hash, NULL, path, err));
-    return file_publish(beside, hash.hex, strlen(hash.hex), err);
-}
-
-static int check_hash(const char *path, struct err *err)
-{
-    char beside[PATH_BYTES], *text;
-    size_t length;
-    struct id hash;
-    hash_path(beside, path);
-    TRY(sha256_file(&hash, NULL, path, err));
-    TRY(file_read(&text, &length, beside, sizeof hash.hex, err));
-    bool same = !strcmp(text, hash.hex);
-    free(text);
-    if (same)
-        return 0;
-    return fail_as(err, STATUS_BAD_DATA,
-                   "'%s' is damaged; remove its folder (rm -r) and train again", path);
-}
-
-/* The weights of the epoch that has just been appended to the history, as far as they are kept. */
-static int keep_weights(struct trainer *t, struct err *err)
-{
-    int64_t row = t->at.history.rows - 1;
-    if (t->config->checkpoint.keep != KEEP_LAST && history_best(&t->at.history) == row)
-        TRY(snapshot_take(&t->snapshot, true, err));
-    if (t->config->checkpoint.keep != KEEP_ALL)
-        return 0;
-    char name[64], path[PATH_BYTES];
-    epoch_path_name(name, row + 1);
-    TRY(path_join(path, run_folder(t->where->run), name, err));
-    TRY(snapshot_write_weights(&t->snapshot, path, false, t->model, err));
-    return write_hash(path, err);
-}
-
-static void tell_epoch(struct trainer *t, const double *row)
-{
-    double now = clock_seconds();
-    if (t->where->quiet || (now - t->told < 1 && t->at.step < t->budget.total))
-        return;
-    t->told = now;
-    progress_end(&t->progress);
-    fprintf(stderr, "%s: epoch %.0f  step %.0f  train/loss %.5g", t->task->name, row[COLUMN_EPOCH],
-            row[COLUMN_STEP], row[t->column[0]]);
-    if (validates(t))
-        fprintf(stderr, "  val/loss %.5g", row[t->column[t->programs.validation]]);
-    fputc('\n', stderr);
-}
-
-static int64_t epochs_reached(const struct trainer *t)
-{
-    bool over = t->at.step == t->budget.total;
-    return (t->at.step + (over ? t->budget.epoch - 1 : 0)) / t->budget.epoch;
-}
-
-/* A program that ran no batch has measured nothing: 0/0. */
-static void take_means(const struct trainer *t, double *row)
-{
-    for (int k = 0; k < t->programs.count; k++)
-        for (int i = 0; i <= t->programs.row[k].first.monitors.count; i++)
-            row[t->column[k] + i] = t->at.sums[t->column[k] + i] / (double)t->at.batches[k];
-}
-
-/* Returns 1 if a signal asks to stop; the row is then still to be made. */
-static int end_epoch(struct trainer *t, struct err *err)
-{
-    struct history *history = &t->at.history;
-    double row[HISTORY_COLUMNS];
-    row[COLUMN_EPOCH] = (double)history->rows + 1;
-    row[COLUMN_STEP] = (double)t->at.step;
-    row[COLUMN_LR] = schedule_lr(t->config, t->at.step - 1, t->budget.total);
-    take_means(t, row);
-    if (validates(t)) {
-        int status = validate(t, row + t->column[t->programs.validation], err);
-        if (status)
-            return status;
-    }
-    history_append(history, row);
-    memset(t->at.sums, 0, sizeof t->at.sums);
-    memset(t->at.batches, 0, sizeof t->at.batches);
-    tell_epoch(t, row);
-    return keep_weights(t, err);
-}
 
 /* ---- the loop ------------------------------------------------------------------------------- */
 
@@ -354,8 +51,8 @@ static int run_steps(struct trainer *t, struct err *err)
             return stop_here(t, err);
         if (checkpoint_due(t))
             TRY(write_checkpoint(t, err));
-        if (epochs_reached(t) > t->at.history.rows) {
-            int status = end_epoch(t, err);
+        if (trainer_epochs(t) > t->at.history.rows) {
+            int status = trainer_end_epoch(t, err);
             if (status < 0)
                 return -1;
             if (status > 0)
@@ -363,7 +60,7 @@ static int run_steps(struct trainer *t, struct err *err)
         }
         if (finished(t))
             return 0;
-        TRY(timed_step(t, err));
+        TRY(trainer_step(t, err));
     }
 }
 
@@ -384,7 +81,7 @@ static int check_config(const struct trainer *t, struct err *err)
 {
     if (!t->where->dataset->count[SPLIT_TRAIN])
         return fail_as(err, STATUS_BAD_DATA, "the train split is empty");
-    if (t->config->early_stopping.present && !validates(t))
+    if (t->config->early_stopping.present && !trainer_validates(t))
         return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, and it is empty");
     if (t->config->patch.size.count && !t->task->any_size)
         return fail_as(err, STATUS_CONFIG,
@@ -444,7 +141,7 @@ static size_t loaders_bytes(const struct trainer *t)
                        validation = {.split = SPLIT_VAL,
                                      .batch = (uint32_t)validation_batch(t->config)};
     return loader_bytes(t->where->dataset, &training) +
-           (validates(t) ? loader_bytes(t->where->dataset, &validation) : 0);
+           (trainer_validates(t) ? loader_bytes(t->where->dataset, &validation) : 0);
 }
 
 /* What is allocated so far is there for good; to come are the loaders. */
@@ -494,7 +191,7 @@ static int open_programs(struct trainer *t, int threads, struct err *err)
 static int open_snapshot(struct trainer *t, struct err *err)
 {
     return snapshot_open(&t->snapshot, t->params, t->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM,
-                         validates(t) && t->config->checkpoint.keep != KEEP_LAST, t->task,
+                         trainer_validates(t) && t->config->checkpoint.keep != KEEP_LAST, t->task,
                          t->where->meter, err);
 }
 
@@ -574,23 +271,6 @@ static int prepare(struct trainer *t, struct err *err)
     return loader_open(&t->loader, where->dataset, &spec, where->meter, err);
 }
 
-static int copy_epochs(const struct trainer *t, struct err *err)
-{
-    for (int64_t epoch = 1; epoch <= t->at.history.rows; epoch++) {
-        char name[64], from[PATH_BYTES], to[PATH_BYTES];
-        epoch_path_name(name, epoch);
-        TRY(path_join(from, run_folder(t->where->run), name, err));
-        TRY(draft_path(t->draft, name, to, err));
-        TRY(check_hash(from, err));
-        struct mapping map;
-        TRY(map_open(&map, from, err));
-        int status = file_publish(to, map.data, map.length, err);
-        map_close(&map);
-        TRY(status);
-    }
-    return 0;
-}
-
 static void record_metrics(const struct trainer *t, int64_t kept)
 {
     struct run *run = t->where->run;
@@ -628,7 +308,7 @@ static int deliver(struct trainer *t, struct err *err)
     free(csv);
     TRY(status);
     if (t->config->checkpoint.keep == KEEP_ALL)
-        TRY(copy_epochs(t, err));
+        TRY(trainer_copy_epochs(t, err));
     record_metrics(t, best >= 0 ? best : t->at.history.rows - 1);
     return 0;
 }
