@@ -43,15 +43,22 @@ FLAGS = $(CFLAGS) -std=c11 -D_GNU_SOURCE -fopenmp $(WARNINGS) $(OPTIMISE) -ffp-c
 LDFLAGS += -fopenmp $(filter -fsanitize%,$(OPTIMISE))
 
 # ---- rooms: each is a library, linked only with the rooms it may include ------------------------
-ROOMS := base config store engine data view nn pipeline
+ROOMS := base config store engine data model train apply evaluate view pipeline report commands
 NEEDS_base :=
 NEEDS_config := base
 NEEDS_store := base
 NEEDS_engine := base
-NEEDS_data := store base
+NEEDS_data := config store base
+NEEDS_model := engine config base
+NEEDS_train := model engine data config store base
+NEEDS_apply := train $(NEEDS_train)
+NEEDS_evaluate := apply $(NEEDS_apply)
 NEEDS_view := base
-NEEDS_nn := engine data config store base
-NEEDS_pipeline := nn engine data config view store base
+NEEDS_pipeline := evaluate $(NEEDS_evaluate)
+NEEDS_report := pipeline evaluate apply train model engine data config view store base
+NEEDS_commands := pipeline $(NEEDS_pipeline)
+# What the programs in stages/ are linked with.
+TOP := report commands $(NEEDS_report)
 LIBS_base := -lcrypto -lm
 LIBS_config := -lyaml
 LIBS_store := -lsqlite3 -ljansson
@@ -63,13 +70,13 @@ LIBS_pipeline := -ljansson
 # The CPU's memory-bound loops are compiled once per instruction set and chosen at run time; those that
 # have activations also for bf16, which the library does with AVX-512 alone.
 ISAS := v2 v3 v4
-LOOPS := $(wildcard common/engine/cpu_loops*.c)
+LOOPS := $(wildcard common/engine/cpu/loops*.c)
 HALF_LOOPS := $(filter-out %_class.c %_loss.c %_update.c,$(LOOPS))
-objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(LOOPS),$(wildcard common/$(1)/*.c))) \
+objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(LOOPS),$(wildcard common/$(1)/*.c common/$(1)/*/*.c))) \
           $(if $(filter engine,$(1)),$(foreach isa,$(ISAS),$(LOOPS:%.c=$(BUILD)/%.$(isa).o)) \
             $(HALF_LOOPS:%.c=$(BUILD)/%.v4_half.o))
 archives = $(patsubst %,$(BUILD)/%.a,$(1) $(NEEDS_$(1)))
-libraries = $(sort $(foreach room,$(1) $(NEEDS_$(1)),$(LIBS_$(room)))) -lpthread -lm
+libraries = $(sort $(foreach room,$(1) $(foreach top,$(1),$(NEEDS_$(top))),$(LIBS_$(room)))) -lpthread -lm
 
 STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 PROGRAMS := $(STAGES:%=$(BUILD)/%)
@@ -92,7 +99,7 @@ $(shell mkdir -p $(BUILD))
 $(file >$(BUILD)/given,$(GIVEN))
 endif
 ifdef GIVEN
-$(BUILD)/common/engine/cpu.o: FLAGS += -DFLAGS_GIVEN='"$(shell sha256sum <$(BUILD)/given | cut -c1-8)"'
+$(BUILD)/common/engine/cpu/cpu.o: FLAGS += -DFLAGS_GIVEN='"$(shell sha256sum <$(BUILD)/given | cut -c1-8)"'
 endif
 
 $(BUILD)/%.o: %.c Makefile $(BUILD)/given
@@ -100,18 +107,18 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/given
 	@$(CC) $(FLAGS) -c -o $@ $<
 
 define LOOP
-$(BUILD)/common/engine/%.$(1).o: common/engine/%.c Makefile $(BUILD)/given
+$(BUILD)/common/engine/cpu/%.$(1).o: common/engine/cpu/%.c Makefile $(BUILD)/given
 	@mkdir -p $$(@D)
 	@$(CC) $(FLAGS) $(if $(SAN),,-O3) -march=x86-64-$(2) -DISA=$(1) $(3) -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call LOOP,$(isa),$(isa))))
 $(eval $(call LOOP,v4_half,v4,-DLOOPS_HALF))
 
-$(PROGRAMS): $(BUILD)/%: $(BUILD)/stages/%.o $(call archives,pipeline)
-	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/stages/%.o $(TOP:%=$(BUILD)/%.a)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,$(TOP))
 
 # Debian's header includes another of its folder by its bare name.
-$(BUILD)/common/data/nifti_header.o: FLAGS += -isystem /usr/include/nifti
+$(BUILD)/common/data/formats/nifti_header.o: FLAGS += -isystem /usr/include/nifti
 
 # Files that are embedded as they are.
 $(BUILD)/common/store/registry.o: common/store/schema.sql
@@ -119,7 +126,7 @@ $(BUILD)/common/view/gnuplot.o: reports/curves.gp
 $(BUILD)/common/view/page.o: reports/page.html
 
 # What was built, for run records: the commit where there is one, and the hash of the sources.
-SOURCES := $(sort $(wildcard common/*/*.[ch] common/*/*.def common/*/*.sql stages/*.c reports/*.gp reports/*.html) Makefile)
+SOURCES := $(sort $(wildcard common/*/*.[ch] common/*/*/*.[ch] common/*/*.def common/*/*.sql stages/*.c reports/*.gp reports/*.html) Makefile)
 $(BUILD)/build_id.h: $(SOURCES) $(BUILD)/given $(wildcard .git/logs/HEAD)
 	@mkdir -p $(@D)
 	@printf '#define CAIRN_BUILD "%s %s"\n' \
@@ -145,9 +152,9 @@ $(FUZZ:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tes
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,pipeline)
 # Programs that are timed by scripts/bench or that time others; model.c is what they share.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(filter-out %/model.c,$(wildcard tests/bench/*.c)))
-$(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/model.o $(call archives,nn)
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/model.o $(call archives,train)
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,nn)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call libraries,train)
 $(BUILD)/tests/bench/%.o: FLAGS += -Itests
 $(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): FLAGS += -Itests
 

@@ -4,7 +4,7 @@
 PyTorch has the cross entropies, MONAI Dice, Tversky and focal losses; all in double precision, kept as
 float32. What they do not know is done here by hand: pixels without a class and cases without a weight are
 left out, balanced weights are computed. Arrays are channels-last [n,d,h,w,c]. Run it from the repository's
-root; tests/nn_segment_loss.c has the same cases by name.
+root; tests/train_segment_loss.c has the same cases by name.
 """
 import numpy as np
 import torch

@@ -4,7 +4,7 @@
 Counts by scikit-learn, surfaces by SciPy's erosion and distance transform in double precision; every
 value is checked against MONAI, which computes in single precision, and the surfaces against
 scikit-image before it is printed. The masks are drawn with whole numbers, so that C draws the same ones
-(tests/nn_overlap.c); spacings and tolerances are quarters, so that nothing is within a rounding of the
+(tests/evaluate_overlap.c); spacings and tolerances are quarters, so that nothing is within a rounding of the
 tolerance.
 """
 

@@ -2,7 +2,7 @@
 """Writes the golden vectors of tests/golden with PyTorch, in double precision, kept as float32.
 
 Arrays are channels-last [n,d,h,w,c], weights [out,kd,kh,kw,in]: what the engine uses. Run it from the
-repository's root; the same PyTorch gives the same files. tests/nn_golden.c and tests/nn_golden_models.c
+repository's root; the same PyTorch gives the same files. tests/train_golden.c and tests/train_golden_models.c
 read them.
 """
 import math

@@ -1,4 +1,4 @@
-"""The UNet of common/nn/unet.h in PyTorch: the peer that experiments/unet-ablation.yaml is compared
+"""The UNet of common/model/unet.h in PyTorch: the peer that experiments/unet-ablation.yaml is compared
 with. Run as a program it trains the four variants on Oxford-IIIT Pet with the experiment's settings
 and prints one line of JSON a run: pooled test metrics and speed.
 

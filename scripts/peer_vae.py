@@ -1,4 +1,4 @@
-"""The conditional VAE of common/nn/vae.c in PyTorch: the peer that golden vectors and benchmarks are
+"""The conditional VAE of common/model/vae.c in PyTorch: the peer that golden vectors and benchmarks are
 taken from. Run as a program it times training steps on MNIST and prints one line of JSON.
 
 Parameter names are those of our weights files; tensors here are NCHW (NCDHW).

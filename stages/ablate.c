@@ -1,5 +1,5 @@
 /* ablate: what an experiment still has to run, as make rules; what it found, as a table. */
-#include "pipeline/report.h"
+#include "report/report.h"
 
 #include "base/stop.h"
 

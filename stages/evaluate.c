@@ -1,9 +1,9 @@
 /* evaluate: measure a trained model on a split; evaluate predict, encode, decode: use one. */
 #include "base/stop.h"
-#include "nn/evaluate.h"
-#include "pipeline/latents_command.h"
+#include "commands/latents_command.h"
+#include "commands/predict_command.h"
+#include "evaluate/evaluate.h"
 #include "pipeline/pipeline.h"
-#include "pipeline/predict_command.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* preprocess: decode raw files into a dataset. */
 #include "pipeline/pipeline.h"
-#include "pipeline/preprocess.h"
+#include "data/preprocess.h"
 
 #include "base/text.h"
 #include "data/integrity.h"

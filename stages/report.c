@@ -1,5 +1,5 @@
 /* report: what the registry holds of an experiment, as a page that opens offline. */
-#include "pipeline/report.h"
+#include "report/report.h"
 
 #include "base/file.h"
 #include "base/stop.h"

@@ -1,6 +1,6 @@
 /* train-classifier: fit the classifier that judges generated images. */
-#include "nn/classifier.h"
 #include "pipeline/pipeline.h"
+#include "train/classifier_train.h"
 
 /* One instrument for every seed of an experiment: see the stage table. */
 enum { JUDGE_SEED = 0 };

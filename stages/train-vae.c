@@ -1,6 +1,6 @@
 /* train-vae: fit a (conditional) variational autoencoder. */
-#include "nn/vae.h"
 #include "pipeline/pipeline.h"
+#include "train/vae_train.h"
 
 static int fit(const struct context *context, const struct training *where, struct err *err)
 {

@@ -1,6 +1,6 @@
 /* transfer-unet: fit a UNet to images and masks. */
-#include "nn/segment.h"
 #include "pipeline/pipeline.h"
+#include "train/unet_train.h"
 
 static int fit(const struct context *context, const struct training *where, struct err *err)
 {

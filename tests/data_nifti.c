@@ -1,5 +1,5 @@
 /* Volumes of NIfTI-1 beside what nibabel reads (scripts/golden-nifti.py), and each kind of damage. */
-#include "data/nifti.h"
+#include "data/formats/nifti.h"
 
 #include "base/file.h"
 #include "store/tensors.h"

@@ -1,7 +1,7 @@
 /* Masks as NIfTI-1: the files that nibabel wrote (scripts/golden-nifti.py) are read and written again
  * as masks, which must bring back each of their voxels and all of their geometry. */
 #include "base/file.h"
-#include "data/nifti.h"
+#include "data/formats/nifti.h"
 #include "store/tensors.h"
 
 #include <setjmp.h>

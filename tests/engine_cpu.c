@@ -1,6 +1,6 @@
 /* The CPU backend: every op against the oracle, on every instruction set this processor has and
  * with several threads; accuracy of the elementary functions; the same bits twice. */
-#include "engine/cpu.h"
+#include "engine/cpu/cpu_parts.h"
 #include "engine_convolutions.h"
 #include "oracle/reference.h"
 

@@ -4,7 +4,7 @@
  * operand the adjoint identity <A x, r> = <x, A' r>, exact to rounding.
  */
 #include "base/random.h"
-#include "engine/plan.h"
+#include "engine/plan_parts.h"
 #include "oracle/cases.h"
 #include "oracle/reference.h"
 

@@ -1,8 +1,8 @@
 /* Building graphs: errors that stick, names, what is kept and what is dropped, where gradients
  * land. */
 #include "engine/draw.h"
-#include "engine/graph.h"
-#include "engine/plan.h"
+#include "engine/graph_parts.h"
+#include "engine/plan_parts.h"
 #include "oracle/cases.h"
 #include "oracle/reference.h"
 

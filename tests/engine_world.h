@@ -5,7 +5,7 @@
 #ifndef CAIRN_TESTS_ENGINE_WORLD_H
 #define CAIRN_TESTS_ENGINE_WORLD_H
 
-#include "engine/graph.h"
+#include "engine/graph_parts.h"
 #include "oracle/reference.h"
 
 #include <math.h>

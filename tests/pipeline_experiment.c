@@ -2,7 +2,7 @@
 #include "pipeline/experiment_parts.h"
 
 #include "base/text.h"
-#include "nn/vae.h"
+#include "train/vae_train.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "config/fields.h"
+#include "config/config_parts.h"
 
 #include <errno.h>
 #include <float.h>

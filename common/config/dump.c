@@ -1,4 +1,4 @@
-#include "config/fields.h"
+#include "config/config_parts.h"
 
 #include <inttypes.h>
 #include <string.h>

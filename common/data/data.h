@@ -19,11 +19,12 @@
 #define CAIRN_DATA_DATA_H
 
 #include "base/err.h"
+#include "base/mask.h"
 #include "base/memory.h"
 #include "base/sha256.h"
 #include "data/augment.h"
 #include "data/image.h"
-#include "data/volumes.h"
+#include "data/formats/volumes.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -32,7 +33,6 @@
 
 enum split { SPLIT_TRAIN, SPLIT_VAL, SPLIT_TEST, SPLITS };
 extern const char *const split_names[SPLITS + 1]; /* "train", "val", "test", NULL */
-enum { MASK_IGNORE = 255 };                       /* in a mask: no class */
 /* U8: 0 to 255 for 0 to 1; F32: as they are */
 enum pixel { PIXEL_U8, PIXEL_F32 };
 

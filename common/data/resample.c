@@ -1,4 +1,4 @@
-#include "data/volumes.h"
+#include "data/formats/volumes.h"
 
 #include "base/memory.h"
 

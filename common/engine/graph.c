@@ -1,4 +1,4 @@
-#include "engine/graph.h"
+#include "engine/graph_parts.h"
 
 #include "base/random.h"
 

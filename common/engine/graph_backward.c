@@ -3,7 +3,7 @@
  * Only what lies between the groups' parameters and the loss is visited. A parameter's gradient is
  * not copied into the store: the value that its last node makes is given its place there.
  */
-#include "engine/graph.h"
+#include "engine/graph_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The builders: one for each op that a model may use. */
-#include "engine/graph.h"
+#include "engine/graph_parts.h"
 
 static bool of_result_alone(enum act act)
 {

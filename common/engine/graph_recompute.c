@@ -4,7 +4,7 @@
  * where the gradient first reads it (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; which nodes are
  * cheap is known here, so no cut has to be chosen). The same ops on the same numbers: the same bits.
  */
-#include "engine/graph.h"
+#include "engine/graph_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The optimiser's part of a step: norm, clipping, moments, averaged weights. All over flat arrays.
  */
-#include "engine/graph.h"
+#include "engine/graph_parts.h"
 
 static const struct shape ONE = {1, 1, 1, 1, 1};
 

@@ -2,7 +2,7 @@
 #ifndef CAIRN_ENGINE_OP_H
 #define CAIRN_ENGINE_OP_H
 
-#include "engine/graph.h"
+#include "engine/graph_parts.h"
 
 #define OP(name, nin, nout, flags, help)                                                           \
     int op_##name##_infer(struct graph *graph, struct node *node);

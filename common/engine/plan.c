@@ -1,4 +1,4 @@
-#include "engine/plan.h"
+#include "engine/plan_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Looking into a plan: where its time goes, where a number went wrong, who wrote out of bounds. */
-#include "engine/plan.h"
+#include "engine/plan_parts.h"
 
 #include "base/progress.h"
 

@@ -3,7 +3,7 @@
  * nobody needs are left out. A value's memory is in use from the step that makes it to the last
  * step that reads it, and blocks in use at the same time never overlap.
  */
-#include "engine/plan.h"
+#include "engine/plan_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

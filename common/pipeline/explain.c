@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "nn/checkpoint.h"
+#include "train/checkpoint.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef CAIRN_PIPELINE_PIPELINE_H
 #define CAIRN_PIPELINE_PIPELINE_H
 
-#include "nn/train.h"
+#include "train/train.h"
 #include "pipeline/resolve.h"
 
 /* "COMMIT SOURCES-HASH" of this build. */

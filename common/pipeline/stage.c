@@ -1,10 +1,9 @@
 #include "pipeline/stage.h"
 
-#include "nn/classifier.h"
-#include "nn/evaluate.h"
-#include "nn/segment.h"
-#include "nn/vae.h"
-#include "pipeline/preprocess.h"
+#include "evaluate/evaluate.h"
+#include "train/classifier_train.h"
+#include "train/unet_train.h"
+#include "train/vae_train.h"
 
 #include <string.h>
 
@@ -36,6 +35,13 @@ static int check_evaluate(const void *config, const enum stage_kind *fillers, st
                           err);
 }
 
+/* ---- preprocess ----------------------------------------------------------------------------- */
+static int check_preprocess(const void *config, const enum stage_kind *fillers, struct err *err)
+{
+    (void)fillers;
+    return preprocess_check(config, err);
+}
+
 /* ---- transfer-unet -------------------------------------------------------------------------- */
 static int check_unet(const void *config, const enum stage_kind *fillers, struct err *err)
 {
@@ -52,7 +58,7 @@ const struct stage_info stage_table[STAGES] = {
                     .fields = preprocess_fields,
                     .config_size = sizeof(struct preprocess_config),
                     .output = "dataset",
-                    .check = preprocess_check,
+                    .check = check_preprocess,
                     .sources = preprocess_sources},
     /* Not seeded: the judge is a measuring instrument, and one instrument serves every seed. */
     [TRAIN_CLASSIFIER] = {.name = "train-classifier",

@@ -6,18 +6,13 @@
 #define CAIRN_PIPELINE_STAGE_H
 
 #include "config/config.h"
+#include "data/preprocess.h"
 #include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum stage_kind { PREPROCESS, TRAIN_CLASSIFIER, TRAIN_VAE, TRANSFER_UNET, EVALUATE, STAGES };
-
-/* One file that a stage reads from outside the store. The name is its role, never a path: it enters
- * the recipe beside the content's hash. */
-struct source {
-    const char *name, *path;
-};
 
 /* An unused port is in no recipe. PORT_IF_MADE: used if the file has a section that fills it. */
 enum port_use { PORT_UNUSED, PORT_USED, PORT_IF_MADE };

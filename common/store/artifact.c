@@ -1,4 +1,4 @@
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/text.h"
 

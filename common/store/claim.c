@@ -5,7 +5,7 @@
  * claim whose owner is dead becomes 'lost' by whoever looks next. An owner that cannot be looked at
  * is waited for, and registry_release is how a person says that it is gone.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/progress.h"
 #include "base/stop.h"

@@ -3,7 +3,7 @@
  * nanoseconds: content that changes without any of them changing is not a case that occurs, but a
  * change within the clock's step is, so a file that was touched just now is not kept.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
  * the file says that it is of our namespace. What another machine holds cannot be told: a network
  * file system may well keep locks to each machine.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Reading the registry, and the cells that say what an experiment's latest plan resolves to. */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * The registry made again from the records of finished runs. What was never finished, plans and the
  * cache of hashes have no record: the next plan makes them anew.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/text.h"
 

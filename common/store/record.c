@@ -7,7 +7,7 @@
  * was finished, whose objects are all durable already; who rebuilds a registry may take it in as a
  * run of its recipe, and as long as the registry itself lives nobody reads it.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/text.h"
 

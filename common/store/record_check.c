@@ -2,7 +2,7 @@
  * Reading a run's record, and comparing the registry's rows with it: of two copies that were written
  * together, one that changed is found.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/text.h"
 

@@ -5,7 +5,7 @@
  * memory file there that a WAL database needs. If nobody left a log, it is told that the file is
  * immutable; a log is part of what the registry says, and read with an index in memory.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/progress.h"
 #include "base/stop.h"

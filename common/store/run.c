@@ -1,7 +1,7 @@
 /*
  * A run that is ours: what is noted while it runs, and the commit that makes its result exist.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/progress.h"
 

@@ -3,7 +3,7 @@
  * its name; the registry's rows of a run with the record that the run left, and its final metrics
  * with the metrics.json of its artifact.
  */
-#include "store/internal.h"
+#include "store/store_parts.h"
 
 #include "base/text.h"
 

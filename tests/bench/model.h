@@ -6,10 +6,10 @@
 #ifndef CAIRN_TESTS_BENCH_MODEL_H
 #define CAIRN_TESTS_BENCH_MODEL_H
 
-#include "engine/plan.h"
-#include "nn/segment.h"
-#include "nn/train_parts.h"
-#include "nn/vae.h"
+#include "engine/plan_parts.h"
+#include "train/unet_train.h"
+#include "train/train_parts.h"
+#include "train/vae_train.h"
 
 enum { BENCH_SETS = 8 };
 struct bench_options {

@@ -3,9 +3,9 @@
  * accepted says so again in its canonical text, and its graph is built or refused with a message, at
  * once and without memory for its parameters.
  */
-#include "nn/classifier.h"
-#include "nn/segment.h"
-#include "nn/vae.h"
+#include "model/classifier.h"
+#include "train/unet_train.h"
+#include "model/vae.h"
 
 #include <stdlib.h>
 #include <string.h>

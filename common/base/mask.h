@@ -1,0 +1,7 @@
+/* How a mask says the class of a pixel: in a byte. */
+#ifndef CAIRN_BASE_MASK_H
+#define CAIRN_BASE_MASK_H
+
+enum { MASK_CLASSES = 255, MASK_IGNORE = 255 /* no class */ };
+
+#endif

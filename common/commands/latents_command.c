@@ -1,0 +1,537 @@
+#include "commands/latents_command.h"
+
+#include "base/progress.h"
+#include "base/stop.h"
+#include "base/text.h"
+#include "data/listing.h"
+#include "apply/latents.h"
+#include "commands/model_run.h"
+#include "pipeline/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char encode_usage[] = "encode MODEL (FILE ... | --split SPLIT) -o DIR [OPTION ...]";
+static const char encode_help[] =
+    "Writes DIR/latents.safetensors: z_mean and z_logvar f32 [N,latent] of PNG and JPEG pictures, "
+    "as\n"
+    "a trained VAE encodes them; labels i32 [N] of a conditional one; names as metadata. On "
+    "stdout:\n"
+    "MODEL DIR/latents.safetensors.\n\n"
+    "A FILE that ends in .txt is a list with a line a picture, PATH or PATH CLASS (after a tab, "
+    "where "
+    "it\n"
+    "has blanks itself), paths beginning at the list's folder. A conditional model wants a class "
+    "of each picture: that of its line, else\n"
+    "--label. Pictures are turned as their EXIF says, and come to the model as its training "
+    "images\n"
+    "did (preprocess: transparent, size, aspect, filter).\n\n"
+    "MODEL is a run of train-vae: its number, or the beginning of its recipe's or its model's id\n";
+
+static const char decode_usage[] = "decode MODEL FILE -o DIR [OPTION ...]";
+static const char decode_help[] =
+    "Writes DIR/NAME.png for each row of z_mean in FILE, latents as `evaluate encode` writes them: "
+    "the\n"
+    "image that a trained VAE decodes from it, given the row's label, or --label instead. On "
+    "stdout:\n"
+    "MODEL NAME DIR/NAME.png.\n\n"
+    "MODEL is a run of train-vae: its number, or the beginning of its recipe's or its model's id\n";
+
+/* A picture that is to be encoded. */
+struct picture {
+    const char *path, *label; /* label NULL: none of its own */
+    const char *list;         /* where it stands; NULL: on the command line */
+    size_t line;
+};
+struct work {
+    struct options options;
+    struct store *store;
+    struct arena arena;
+    struct meter meter;
+    struct coder coder;
+    struct dataset dataset; /* that the model learned from; open if its id is not empty */
+    struct id dataset_id;
+    int64_t run;
+    struct fit fit;
+    struct picture *pictures;
+    size_t count, room;
+    int transparent; /* of the pictures, those that have such pixels */
+    const char *first_transparent;
+    struct latents latents;
+};
+
+/* ---- the model and its data ----------------------------------------------------------------- */
+static int open_model(struct work *work, struct err *err)
+{
+    struct id model;
+    const struct options *options = &work->options;
+    TRY(store_open(&work->store, options->lab, false, err));
+    TRY(model_run_find(&model, &work->run, work->store, TRAIN_VAE, "a VAE", options->arguments[1],
+                       &work->arena, err));
+    return coder_open(&work->coder, work->store, &model, (int)options->threads, &work->meter, err);
+}
+
+/* Its classes have names, its splits cases. */
+static int open_dataset(struct work *work, struct err *err)
+{
+    struct id id;
+    if (*work->dataset_id.hex)
+        return 0;
+    TRY(model_run_dataset(&id, work->store, work->run, &work->arena, err));
+    TRY(dataset_open(&work->dataset, work->store, &id, &work->meter, err));
+    work->dataset_id = id;
+    struct image_data data = image_data_of(&work->dataset);
+    return image_data_match(&work->coder.vae.description.data, &data, "the model", err);
+}
+
+static int check_pictures(const struct work *work, struct err *err)
+{
+    const struct image_data *data = &work->coder.vae.description.data;
+    if (data->d != 1 || (data->c != 1 && data->c != 3))
+        return fail_as(err, STATUS_BAD_DATA,
+                       "the model is of %s with %lld channels; grey or colour images expected",
+                       data->d == 1 ? "images" : "volumes", (long long)data->c);
+    return 0;
+}
+
+/* A class by its name, else by its number. */
+static int find_class(int32_t *out, struct work *work, const char *label, struct err *err)
+{
+    char *end;
+    long long number = strtoll(label, &end, 10);
+    TRY(open_dataset(work, err));
+    const struct dataset *dataset = &work->dataset;
+    for (uint32_t k = 0; k < dataset->class_count; k++) {
+        *out = (int32_t)k;
+        if (strcmp(dataset->classes[k], label) == 0)
+            return 0;
+    }
+    *out = (int32_t)number;
+    if (*label >= '0' && *label <= '9' && !*end && number < dataset->class_count)
+        return 0;
+    struct text names = {0};
+    for (uint32_t k = 0; k < dataset->class_count; k++)
+        text_printf(&names, "%s%s", k ? ", " : "", dataset->classes[k]);
+    fail_as(err, STATUS_USAGE, "no class '%s'; valid: %s, or their numbers from 0", label,
+            names.data);
+    text_free(&names);
+    return -1;
+}
+
+static bool conditional(const struct work *work)
+{
+    return work->coder.vae.description.model.label_channels > 0;
+}
+
+/* ---- what is encoded ------------------------------------------------------------------------ */
+static void add_picture(struct work *work, const struct picture *picture)
+{
+    if (work->count == work->room) {
+        work->room = work->room ? 2 * work->room : 64;
+        work->pictures = xrealloc(work->pictures, work->room, sizeof *work->pictures);
+    }
+    work->pictures[work->count++] = *picture;
+}
+
+/* A path begins at the list's folder. */
+static const char *path_in_list(struct work *work, const char *list, const char *path)
+{
+    const char *slash = strrchr(list, '/');
+    if (*path == '/' || !slash)
+        return arena_strdup(&work->arena, path);
+    return arena_printf(&work->arena, "%.*s/%s", (int)(slash - list), list, path);
+}
+
+/* PATH, or PATH CLASS, parted by a tab or at blanks. Both may hold blanks: a path that has some is
+ * known by its file, or stands in double quotes. */
+static size_t part_line(char *fields[2], struct work *work, const char *list, char *text)
+{
+    char *cut = strchr(text, '\t'), *copy = arena_strdup(&work->arena, text);
+    fields[0] = text, fields[1] = NULL;
+    if (!cut && file_exists(path_in_list(work, list, text)))
+        return 1;
+    if (!cut && (cut = strrchr(copy, ' '))) {
+        *cut = '\0';
+        bool known = file_exists(path_in_list(work, list, line_trim(copy)));
+        cut = known ? text + (cut - copy) : NULL;
+    }
+    if (!cut || *text == '"')
+        return line_fields(text, fields, 2);
+    *cut = '\0';
+    fields[0] = line_trim(text);
+    fields[1] = line_trim(cut + 1);
+    return *fields[1] ? 2 : 1;
+}
+
+static int list_line(struct work *work, const char *list, size_t line, char *text, struct err *err)
+{
+    char *fields[2];
+    text = line_trim(text);
+    if (!*text || *text == '#')
+        return 0;
+    size_t count = part_line(fields, work, list, text);
+    if (count > 2)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "line %zu of '%s': %zu fields, PATH or PATH CLASS expected, and a path with "
+                       "blanks in double quotes",
+                       line, list, count);
+    add_picture(work, &(struct picture){.path = path_in_list(work, list, fields[0]),
+                                        .label = count == 2 ? fields[1] : NULL,
+                                        .list = list,
+                                        .line = line});
+    return 0;
+}
+
+static int add_list(struct work *work, const char *list, struct err *err)
+{
+    char **lines;
+    size_t count;
+    TRY(lines_read(&lines, &count, list, &work->arena, err));
+    for (size_t i = 0; i < count; i++)
+        TRY(list_line(work, list, i + 1, lines[i], err));
+    return 0;
+}
+
+static int add_files(struct work *work, struct err *err)
+{
+    const struct options *options = &work->options;
+    for (int i = 2; i < options->argument_count; i++) {
+        const char *file = options->arguments[i];
+        if (ends_like(file, ".txt"))
+            TRY(add_list(work, file, err));
+        else
+            add_picture(work, &(struct picture){.path = file});
+    }
+    if (!work->count)
+        return fail_as(err, STATUS_BAD_DATA, "the lists name no picture");
+    return 0;
+}
+
+/* ---- encode: files -------------------------------------------------------------------------- */
+static int label_picture(int32_t *out, struct work *work, const struct picture *picture,
+                         struct err *err)
+{
+    const char *label = picture->label ? picture->label : work->options.label;
+    if (label && !conditional(work))
+        return fail_as(err, STATUS_USAGE, "label '%s': the model was trained without labels",
+                       label);
+    if (!label)
+        return fail_as(
+            err, STATUS_USAGE,
+            "'%s' has no label, which the model wants (--label, or PATH CLASS in a list)",
+            picture->path);
+    if (find_class(out, work, label, err) == 0)
+        return 0;
+    if (!picture->label || err->status != STATUS_USAGE)
+        return -1;
+    err->status = STATUS_BAD_DATA;
+    return wrap(err, "line %zu of '%s'", picture->line, picture->list);
+}
+
+static int name_pictures(struct work *work, struct err *err)
+{
+    struct latents *latents = &work->latents;
+    latents->names = arena_alloc(&work->arena, work->count * sizeof *latents->names);
+    int32_t label = 0;
+    if (conditional(work))
+        latents->labels = arena_alloc(&work->arena, work->count * sizeof *latents->labels);
+    if (conditional(work) && work->options.label) /* also where every line has its own */
+        TRY(find_class(&label, work, work->options.label, err));
+    for (size_t i = 0; i < work->count; i++) {
+        const struct picture *picture = &work->pictures[i];
+        latents->names[i] = picture_stem(picture->path, &work->arena);
+        if (conditional(work) || picture->label || work->options.label)
+            TRY(label_picture(&label, work, picture, err));
+        if (latents->labels)
+            latents->labels[i] = label;
+    }
+    return latents_check_names(latents->names, latents->count, err);
+}
+
+/* As the training images came to their size. */
+static int fit_picture(uint8_t *pixels, const struct work *work, const struct image *image,
+                       struct err *err)
+{
+    const struct image_data *data = &work->coder.vae.description.data;
+    if (work->fit.h)
+        fit_case(pixels, NULL, &work->fit, image->pixels, NULL, image->h, image->w, image->c);
+    else if (image->h != data->h || image->w != data->w)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "%dx%d pixels, and the model's images of %lldx%lld were not resized",
+                       (int)image->h, (int)image->w, (long long)data->h, (long long)data->w);
+    else
+        memcpy(pixels, image->pixels, (size_t)work->coder.vae.pixels);
+    return 0;
+}
+
+static int read_picture(float *out, struct work *work, const char *path, struct err *err)
+{
+    size_t count = (size_t)work->coder.vae.pixels;
+    enum image_form form = work->coder.vae.description.data.c == 1 ? IMAGE_GREY : IMAGE_RGB;
+    struct image image;
+    TRY(image_read(&image, form, work->fit.ground, path, err));
+    if (image.transparent && !work->transparent++)
+        work->first_transparent = path;
+    uint8_t *pixels = xcalloc(count, 1);
+    int status = fit_picture(pixels, work, &image, err);
+    image_free(&image);
+    for (size_t i = 0; i < count && !status; i++)
+        out[i] = (float)pixels[i] / 255.0f;
+    free(pixels);
+    return status ? wrap(err, "'%s'", path) : 0;
+}
+
+/* What is encoded, [count,latent] each. */
+struct rows {
+    float *z_mean, *z_logvar;
+};
+
+/* In front of an error, the row at which the model failed. */
+static int name_row(const struct work *work, uint32_t first, struct err *err)
+{
+    int32_t bad = trained_vae_bad_case(&work->coder.vae);
+    return bad < 0 ? -1 : wrap(err, "'%s'", work->latents.names[first + (uint32_t)bad]);
+}
+
+static int encode_rows(struct work *work, const struct rows *rows, const float *image,
+                       uint32_t first, uint32_t n, struct err *err)
+{
+    const struct latents *latents = &work->latents;
+    size_t at = first * (size_t)latents->width;
+    if (coder_encode(&work->coder, image, latents->labels ? latents->labels + first : NULL, n,
+                     rows->z_mean + at, rows->z_logvar + at, err))
+        return name_row(work, first, err);
+    return 0;
+}
+
+static int encode_files(struct work *work, const struct rows *rows, struct progress *progress,
+                        struct err *err)
+{
+    struct coder *coder = &work->coder;
+    uint32_t batch = (uint32_t)coder->vae.batch, held = 0;
+    for (uint32_t i = 0; i < work->count; i++) {
+        TRY(stop_obey(err));
+        TRY(read_picture(coder->image + held++ * (size_t)coder->vae.pixels, work,
+                         work->pictures[i].path, err));
+        if (held == batch || i + 1 == work->count) {
+            TRY(encode_rows(work, rows, coder->image, i + 1 - held, held, err));
+            held = 0;
+        }
+        progress_step(progress, i + 1, 1, "pictures", "");
+    }
+    return 0;
+}
+
+static int prepare_files(struct work *work, struct err *err)
+{
+    struct preprocess_config config;
+    TRY(add_files(work, err));
+    TRY(check_pictures(work, err));
+    TRY(model_run_preprocess(&config, work->store, work->run, &work->arena, err));
+    if (config.source.format == SOURCE_NIFTI)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "the model is of single slices of volumes; one of pictures expected");
+    work->fit = preprocess_fit(&config);
+    const struct image_data *data = &work->coder.vae.description.data;
+    if (work->fit.h && (work->fit.h != data->h || work->fit.w != data->w))
+        return fail_as(err, STATUS_BAD_DATA,
+                       "the model is of images of %lldx%lld, but its data set says %dx%d",
+                       (long long)data->h, (long long)data->w, (int)work->fit.h, (int)work->fit.w);
+    work->latents.count = (uint32_t)work->count;
+    return name_pictures(work, err);
+}
+
+/* ---- encode: a split ------------------------------------------------------------------------ */
+static int find_split(enum split *out, const char *name, struct err *err)
+{
+    for (int i = 0; i < SPLITS; i++)
+        if (strcmp(split_names[i], name) == 0) {
+            *out = (enum split)i;
+            return 0;
+        }
+    return fail_as(err, STATUS_USAGE, "--split '%s': train, val or test expected", name);
+}
+
+static int prepare_split(struct work *work, enum split *split, struct err *err)
+{
+    struct latents *latents = &work->latents;
+    TRY(find_split(split, work->options.split, err));
+    if (work->options.label)
+        return fail_as(err, STATUS_USAGE, "--label: the cases of a split have labels of their own");
+    TRY(open_dataset(work, err));
+    const struct dataset *dataset = &work->dataset;
+    latents->count = dataset->count[*split];
+    if (!latents->count)
+        return fail_as(err, STATUS_USAGE, "--split %s: there are no cases in it",
+                       work->options.split);
+    latents->names = dataset->ids + dataset->begin[*split];
+    if (dataset->labels) {
+        size_t bytes = latents->count * sizeof *latents->labels;
+        latents->labels = arena_alloc(&work->arena, bytes);
+        memcpy(latents->labels, dataset->labels + dataset->begin[*split], bytes);
+    }
+    return 0;
+}
+
+static int encode_split(struct work *work, const struct rows *rows, enum split split,
+                        struct progress *progress, struct err *err)
+{
+    struct loader_spec spec = {.split = split, .batch = (uint32_t)work->coder.vae.batch};
+    struct loader *loader;
+    TRY(loader_open(&loader, &work->dataset, &spec, &work->meter, err));
+    int status = 0;
+    uint32_t first = 0;
+    for (const struct batch *b; !status && (b = loader_next(loader)); first += b->real) {
+        status = stop_obey(err) || encode_rows(work, rows, b->image, first, b->real, err);
+        progress_step(progress, first + b->real, 1, "cases", "");
+    }
+    loader_close(loader);
+    return status ? -1 : 0;
+}
+
+/* ---- encode --------------------------------------------------------------------------------- */
+static int encode_all(struct work *work, enum split split, struct err *err)
+{
+    struct latents *latents = &work->latents;
+    struct progress progress;
+    latents->width = work->coder.vae.latent;
+    size_t codes = latents->count * (size_t)latents->width;
+    struct rows rows = {xcalloc(codes, sizeof(float)), xcalloc(codes, sizeof(float))};
+    char path[PATH_BYTES];
+    progress_start(&progress, "encode", 0, latents->count, work->options.quiet);
+    int status = work->options.split ? encode_split(work, &rows, split, &progress, err)
+                                     : encode_files(work, &rows, &progress, err);
+    progress_end(&progress);
+    if (work->transparent && !work->options.quiet)
+        fprintf(stderr, "evaluate: %d picture%s with transparent pixels, %s, the first '%s'\n",
+                work->transparent, work->transparent == 1 ? "" : "s", ground_text(work->fit.ground),
+                work->first_transparent);
+    latents->z_mean = rows.z_mean;
+    latents->z_logvar = rows.z_logvar;
+    status = status || folder_make(work->options.output, err) ||
+             path_join(path, work->options.output, "latents.safetensors", err) ||
+             latents_write(path, latents, &work->coder.model, err);
+    if (!status)
+        printf("%s %s\n", work->coder.model.hex, path);
+    free(rows.z_mean);
+    free(rows.z_logvar);
+    return status ? -1 : 0;
+}
+
+static int encode(struct work *work, struct err *err)
+{
+    enum split split = SPLIT_TEST;
+    TRY(open_model(work, err));
+    TRY(work->options.split ? prepare_split(work, &split, err) : prepare_files(work, err));
+    return encode_all(work, split, err);
+}
+
+/* ---- decode --------------------------------------------------------------------------------- */
+static int label_rows(struct work *work, struct err *err)
+{
+    struct latents *latents = &work->latents;
+    const char *label = work->options.label;
+    int32_t class;
+    if (label && !conditional(work))
+        return fail_as(err, STATUS_USAGE, "label '%s': the model was trained without labels",
+                       label);
+    if (!label && conditional(work) && !latents->labels)
+        return fail_as(err, STATUS_USAGE, "'%s' has no labels, which the model wants (--label)",
+                       work->options.arguments[2]);
+    if (!label)
+        return 0;
+    TRY(find_class(&class, work, label, err));
+    latents->labels = arena_alloc(&work->arena, latents->count * sizeof *latents->labels);
+    for (uint32_t i = 0; i < latents->count; i++)
+        latents->labels[i] = class;
+    return 0;
+}
+
+static int write_picture(struct work *work, const float *pixels, const char *name, struct err *err)
+{
+    const struct image_data *data = &work->coder.vae.description.data;
+    struct image image = {.h = (int32_t)data->h, .w = (int32_t)data->w, .c = (int32_t)data->c};
+    char path[PATH_BYTES];
+    const char *file = arena_printf(&work->arena, "%s.png", name);
+    TRY(path_join(path, work->options.output, file, err));
+    image.pixels = xcalloc((size_t)work->coder.vae.pixels, 1);
+    image_to_bytes(image.pixels, pixels, (size_t)work->coder.vae.pixels);
+    int status = image_write(path, &image, err);
+    free(image.pixels);
+    if (!status)
+        printf("%s %s %s\n", work->coder.model.hex, name, path);
+    return status;
+}
+
+static int decode_all_rows(struct work *work, struct progress *progress, struct err *err)
+{
+    const struct latents *latents = &work->latents;
+    uint32_t batch = (uint32_t)work->coder.vae.batch;
+    for (uint32_t first = 0, n; first < latents->count; first += n) {
+        n = latents->count - first < batch ? latents->count - first : batch;
+        TRY(stop_obey(err));
+        if (coder_decode(&work->coder, latents, first, n, err))
+            return name_row(work, first, err);
+        for (uint32_t i = 0; i < n; i++)
+            TRY(write_picture(work, work->coder.image + i * (size_t)work->coder.vae.pixels,
+                              latents->names[first + i], err));
+        fflush(stdout); /* a line says that its file is there */
+        progress_step(progress, first + n, 1, "images", "");
+    }
+    return 0;
+}
+
+static int decode(struct work *work, struct err *err)
+{
+    struct progress progress;
+    TRY(open_model(work, err));
+    TRY(check_pictures(work, err));
+    TRY(latents_read(&work->latents, work->options.arguments[2], &work->coder.model,
+                     &work->coder.vae.description, &work->arena, err));
+    TRY(label_rows(work, err));
+    TRY(folder_make(work->options.output, err));
+    progress_start(&progress, "decode", 0, work->latents.count, work->options.quiet);
+    int status = decode_all_rows(work, &progress, err);
+    progress_end(&progress);
+    return status;
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+static void work_free(struct work *work)
+{
+    coder_close(&work->coder);
+    if (*work->dataset_id.hex)
+        dataset_close(&work->dataset);
+    if (work->store)
+        store_close(work->store);
+    free(work->pictures);
+    arena_free(&work->arena);
+}
+
+int encode_command(int argc, char **argv, struct err *err)
+{
+    static const char *const takes[] = {"output", "label", "split", "threads", NULL};
+    struct work work = {0};
+    const struct options *options = &work.options;
+    TRY(options_parse(&work.options, argc, argv, encode_usage, encode_help, takes, err));
+    if (options->argument_count < 2 || !options->output ||
+        (options->argument_count == 2) != (options->split != NULL))
+        return fail_as(err, STATUS_USAGE, "usage: evaluate %s", encode_usage);
+    int status = encode(&work, err);
+    work_free(&work);
+    return status;
+}
+
+int decode_command(int argc, char **argv, struct err *err)
+{
+    static const char *const takes[] = {"output", "label", "threads", NULL};
+    struct work work = {0};
+    const struct options *options = &work.options;
+    TRY(options_parse(&work.options, argc, argv, decode_usage, decode_help, takes, err));
+    if (options->argument_count != 3 || !options->output)
+        return fail_as(err, STATUS_USAGE, "usage: evaluate %s", decode_usage);
+    int status = decode(&work, err);
+    work_free(&work);
+    return status;
+}

@@ -1,0 +1,177 @@
+/*
+ * What the files compiled once per instruction set share. ISA (v2, v3, v4 or v4_half) comes from
+ * the compiler's command line and becomes the ending of every external name.
+ *
+ * With LOOPS_HALF the activations of HALF ops, `element`, are BF16: load widens one, and store
+ * rounds to the nearest, ties to even. All arithmetic is in single precision either way. Files
+ * without such an op are not compiled that way.
+ *
+ * Sums are kept in single precision over a few hundred terms at most, then in double.
+ */
+#ifndef CAIRN_ENGINE_CPU_LOOPS_H
+#define CAIRN_ENGINE_CPU_LOOPS_H
+
+#include "engine/cpu/cpu_parts.h"
+#include "engine/cpu/math.h"
+
+/* Nobody looks at floating-point traps, and thinking that somebody might keeps the compiler from
+ * vectorising conditionals; no result changes. */
+#pragma GCC optimize("no-trapping-math")
+
+#define ISA_PASTE_(name, isa) name##_##isa
+#define ISA_PASTE(name, isa)  ISA_PASTE_(name, isa)
+#define ISA_NAME(name)        ISA_PASTE(name, ISA)
+
+#ifdef LOOPS_HALF
+typedef uint16_t element;
+
+MATH_INLINE float load(element x)
+{
+    return float_of((uint32_t)x << 16);
+}
+
+MATH_INLINE element store(float x)
+{
+    uint32_t u = bits_of(x), rounded = u + 0x7fffu + (u >> 16 & 1u);
+    return (element)((x == x ? rounded : u | 0x400000u) >> 16);
+}
+#else
+typedef float element;
+
+MATH_INLINE float load(element x)
+{
+    return x;
+}
+
+MATH_INLINE element store(float x)
+{
+    return x;
+}
+#endif
+
+/* The kernel maker of an op; loops do not fail. */
+#define MAKER(name)                                                                                \
+    int ISA_NAME(cpu_##name)(struct kernel * out, const struct kernel_desc *desc,                  \
+                             struct err *err __attribute__((unused)))
+
+#define OP(name, nin, nout, flags, help) MAKER(name);
+#include "engine/ops.def"
+
+/* reduce_sum where only the channels are kept */
+MAKER(sum_to_channels);
+
+/* A product of ours (see library_product), where the library has none: c is F32, row by row. */
+void ISA_NAME(cpu_product)(struct kernel *out, struct backend *backend, struct matrix a,
+                           struct matrix b, struct matrix c);
+/* Likewise conv, conv_data or conv_filter, without bias and activation; the result is F32. */
+void ISA_NAME(cpu_convolution)(struct kernel *out, const struct kernel_desc *desc);
+
+/* Elements per item of a pass over contiguous memory. */
+enum { BLOCK = 4096 };
+
+static inline int64_t blocks_of(int64_t count)
+{
+    return (count + BLOCK - 1) / BLOCK;
+}
+
+static inline int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t rows_of(struct shape shape)
+{
+    return (int64_t)shape.n * shape.d * shape.h * shape.w;
+}
+
+/* An activation by name, for loops that fuse one; act is a constant where this is inlined. */
+MATH_INLINE float act_value(enum act act, float x)
+{
+    switch (act) {
+    case ACT_RELU:
+        return x < 0 ? 0 : x;
+    case ACT_LEAKY_RELU:
+        return x > 0 ? x : LEAKY_SLOPE_PERCENT * 0.01f * x;
+    case ACT_SILU:
+        return x / (1 + exp1(-x));
+    case ACT_GELU:
+        return x * 0.5f * (1 + erf1(x * 0.70710678118654752440f));
+    case ACT_SIGMOID:
+        return 1 / (1 + exp1(-x));
+    case ACT_TANH:
+        return tanh1(x);
+    case ACT_NONE:
+        break;
+    }
+    return x;
+}
+
+/* d act(x) / d x */
+MATH_INLINE float act_slope(enum act act, float x)
+{
+    float s;
+    switch (act) {
+    case ACT_RELU:
+        return x > 0 ? 1 : 0;
+    case ACT_LEAKY_RELU:
+        return x > 0 ? 1 : LEAKY_SLOPE_PERCENT * 0.01f;
+    case ACT_SILU:
+        s = 1 / (1 + exp1(-x));
+        return s * (1 + x * (1 - s));
+    case ACT_GELU:
+        return 0.5f * (1 + erf1(x * 0.70710678118654752440f)) +
+               x * 0.39894228040143267794f * exp1(-0.5f * x * x);
+    case ACT_SIGMOID:
+        s = 1 / (1 + exp1(-x));
+        return s * (1 - s);
+    case ACT_TANH:
+        s = tanh1(x);
+        return 1 - s * s;
+    case ACT_NONE:
+        break;
+    }
+    return 1;
+}
+
+/* Calls body(..., act) with act a constant, so that its inner loop has no switch. */
+#define WITH_ACT(act, body, ...)                                                                   \
+    switch (act) {                                                                                 \
+    case ACT_NONE:                                                                                 \
+        body(ACT_NONE, __VA_ARGS__);                                                               \
+        break;                                                                                     \
+    case ACT_RELU:                                                                                 \
+        body(ACT_RELU, __VA_ARGS__);                                                               \
+        break;                                                                                     \
+    case ACT_LEAKY_RELU:                                                                           \
+        body(ACT_LEAKY_RELU, __VA_ARGS__);                                                         \
+        break;                                                                                     \
+    case ACT_SILU:                                                                                 \
+        body(ACT_SILU, __VA_ARGS__);                                                               \
+        break;                                                                                     \
+    case ACT_GELU:                                                                                 \
+        body(ACT_GELU, __VA_ARGS__);                                                               \
+        break;                                                                                     \
+    case ACT_SIGMOID:                                                                              \
+        body(ACT_SIGMOID, __VA_ARGS__);                                                            \
+        break;                                                                                     \
+    case ACT_TANH:                                                                                 \
+        body(ACT_TANH, __VA_ARGS__);                                                               \
+        break;                                                                                     \
+    }
+
+/*
+ * Work along the channels of [rows, c] with few of them leaves most of a vector register empty.
+ * `fold` rows are therefore seen as one of fold * c lanes; what belongs to a channel is repeated
+ * for each.
+ */
+static inline int64_t fold_of(int64_t c)
+{
+    return c >= 256 ? 1 : (255 + c) / c;
+}
+
+#endif

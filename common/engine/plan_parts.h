@@ -1,0 +1,58 @@
+/*
+ * Inside the engine: a graph bound to a backend. The plan copies what it needs of the graph, so
+ * only the parameter store and the backend have to outlive it.
+ */
+#ifndef CAIRN_ENGINE_PLAN_PARTS_H
+#define CAIRN_ENGINE_PLAN_PARTS_H
+
+#include "engine/graph_parts.h"
+
+enum { PLAN_ALIGN = 64, PLAN_SENTINEL = 0xA5 };
+
+/* Where a value lives. Several values share one memory (reshaped, in place): `root` stands for all
+ * of them and carries the interval of steps in which the memory is in use, ends included. */
+struct planned {
+    struct value value;
+    int32_t root;
+    bool used;     /* has memory */
+    bool reserved; /* root: for the whole run, as an input is */
+    bool placed;   /* root: has an offset */
+    int32_t birth, death;
+    size_t bytes, offset; /* root: in the one allocation */
+};
+
+struct step {
+    enum op op;
+    int args;
+    val value[MAX_IN + MAX_OUT]; /* inputs, outputs */
+    void *arg[MAX_IN + MAX_OUT];
+    struct attr attr;
+    const char *path;
+    struct kernel kernel;
+};
+
+struct plan {
+    struct arena arena;
+    struct backend *backend;
+    const struct params *params;
+    struct planned *value;
+    struct step *step;
+    int32_t values, steps;
+    uint64_t generation; /* of the parameters' addresses, as bound */
+    char *memory;
+    size_t bytes, values_bytes; /* all; without the scratch at its end */
+    size_t guard;
+    struct meter *meter;
+    void *recording;
+};
+
+/* Which nodes run, who shares memory with whom, from when to when: fills step and value. */
+void plan_schedule(struct plan *plan, const struct graph *graph);
+/* Gives every root its offset; sets values_bytes. */
+void plan_pack(struct plan *plan);
+/* Resolves every step's arguments again if addresses have changed since. */
+int plan_rebind(struct plan *plan, struct err *err);
+int plan_step(struct plan *plan, int32_t index, struct err *err);
+void *plan_scratch(const struct plan *plan);
+
+#endif

@@ -1,0 +1,82 @@
+#include "model/classifier.h"
+
+enum { NORM_GROUPS = 8, MAX_CHANNELS = 4096, MAX_LEVELS = 8 };
+
+static const char group[] = "classifier";
+
+/* ---- configuration -------------------------------------------------------------------------- */
+#define MODEL(member) .key = #member, .offset = offsetof(struct classifier_model_config, member)
+const struct field classifier_model_fields[] = {
+    {MODEL(channels), .type = FIELD_INTS, .fallback = "[32, 64]", .min = 1, .max = MAX_CHANNELS,
+     .min_count = 1, .max_count = MAX_LEVELS, .help = "channels of each level"},
+    {MODEL(hidden), .type = FIELD_INT, .fallback = "128", .min = 1, .max = 65536,
+     .help = "units of the dense layer before the logits"},
+    {MODEL(dropout), .type = FIELD_REAL, .fallback = "0.25", .min = 0, .max = 0.95,
+     .help = "share of the hidden units dropped in training"},
+    {MODEL(norm), .type = FIELD_CHOICE, .fallback = "batch", .choices = norm_names,
+     .help = "normalisation after each convolution (group: 8 groups)"},
+    {MODEL(activation), .type = FIELD_CHOICE, .fallback = "relu", .choices = act_names,
+     .help = "activation of all hidden layers"},
+    {0},
+};
+#undef MODEL
+
+static const struct field description_fields[] = {
+    {.key = "model",
+     .type = FIELD_SECTION,
+     .offset = offsetof(struct classifier_description, model),
+     .sub = classifier_model_fields,
+     .help = "the network"},
+    {.key = "data",
+     .type = FIELD_SECTION,
+     .offset = offsetof(struct classifier_description, data),
+     .sub = image_data_fields,
+     .help = "what it was trained on"},
+    {0},
+};
+
+static int check(const void *description, struct err *err)
+{
+    const struct classifier_description *is = description;
+    if (!is->data.classes)
+        return fail_as(err, STATUS_CONFIG, "a classifier needs labels, and the data set has none");
+    return image_data_check(&is->data, err);
+}
+
+const struct model_kind classifier_kind = {"classifier", description_fields, check};
+
+/* ---- model ---------------------------------------------------------------------------------- */
+static struct layers layers_of(const struct classifier_model_config *config)
+{
+    return (struct layers){group, (enum norm)config->norm, NORM_GROUPS,
+                           (enum act)config->activation};
+}
+
+val classifier_features(struct graph *g, const struct classifier_model_config *config, val image)
+{
+    struct layers layers = layers_of(config);
+    val x = g_cast(g, image, graph_precision(g));
+    for (size_t i = 0; i < config->channels.count; i++) {
+        graph_push(g, "%zu", i);
+        x = layer_conv_norm(g, &layers, x, (int32_t)config->channels.items[i],
+                            window_same(g_shape(g, x), 3, 1));
+        graph_pop(g);
+        x = g_max_pool(g, x, window_same(g_shape(g, x), 2, 2));
+    }
+    x = layer_dense(g, &layers, "hidden", layer_flatten(g, x), (int32_t)config->hidden, layers.act);
+    return g_cast(g, x, F32);
+}
+
+val classifier_head(struct graph *g, const struct classifier_model_config *config, int32_t classes,
+                    val features)
+{
+    struct layers layers = layers_of(config);
+    val x = layer_dropout(g, &layers, features, (float)config->dropout, false);
+    return layer_dense(g, &layers, "logits", x, classes, ACT_NONE);
+}
+
+val classifier_logits(struct graph *g, const struct classifier_model_config *config,
+                      int32_t classes, val image)
+{
+    return classifier_head(g, config, classes, classifier_features(g, config, image));
+}

@@ -1,0 +1,304 @@
+/* What the test cases say, one by one: per-case values and the confusion matrix of an evaluation. */
+#include "report/report_parts.h"
+
+#include "base/file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CSV_BYTES = 256 << 20, MOST_PANELS = 12 };
+
+/* ---- CSV (RFC 4180) ------------------------------------------------------------------------- */
+struct csv {
+    size_t columns, rows; /* without the head */
+    const char **heads;   /* [columns] */
+    const char **cells;   /* [rows, columns] */
+};
+
+/* Takes one field off the text in place; *end: what ended it, ',', '\n' or 0. NULL: a stray quote. */
+static char *take_field(char **rest, char *end)
+{
+    char *from = *rest, *p = from, *to = from;
+    if (*p == '"') {
+        for (p++; *p && (*p != '"' || p[1] == '"'); p++) {
+            p += *p == '"';
+            *to++ = *p;
+        }
+        if (*p++ != '"')
+            return NULL;
+    } else {
+        to = p += strcspn(p, ",\r\n");
+    }
+    p += *p == '\r' && p[1] == '\n';
+    if (*p && *p != ',' && *p != '\n')
+        return NULL;
+    *end = *p;
+    *rest = *p ? p + 1 : p;
+    *to = '\0';
+    return from + (*from == '\''); /* see text_csv */
+}
+
+static int parse_csv(struct csv *out, struct arena *arena, char *bytes, struct err *err)
+{
+    size_t fields = 1, count = 0, line = 1;
+    *out = (struct csv){0};
+    for (const char *p = bytes; *p; p++)
+        fields += *p == ',' || *p == '\n';
+    const char **all = arena_alloc(arena, fields * sizeof *all);
+    while (*bytes) {
+        char end;
+        const char *field = take_field(&bytes, &end);
+        if (!field)
+            return fail_as(err, STATUS_BAD_DATA, "line %zu has a stray quote", line);
+        all[count++] = field;
+        if (end == ',' && *bytes)
+            continue;
+        if (end == ',') /* the text ends behind a comma: an empty field */
+            all[count++] = "";
+        if (line == 1)
+            out->columns = count;
+        if (count != line * out->columns)
+            return fail_as(err, STATUS_BAD_DATA, "line %zu has not %zu fields", line, out->columns);
+        line++;
+    }
+    if (!out->columns)
+        return fail_as(err, STATUS_BAD_DATA, "it is empty");
+    out->heads = all;
+    out->cells = all + out->columns;
+    out->rows = line - 2;
+    return 0;
+}
+
+/* The bytes stay in the arena, with the fields in them. 1: read, 0: the artifact has no such file. */
+static int read_csv(struct csv *out, struct arena *arena, const struct report *report,
+                    const struct place *place, const char *name, struct err *err)
+{
+    char path[PATH_BYTES], *bytes;
+    size_t length;
+    if (place_file(path, report, place, name, err))
+        return err->status == STATUS_MISSING ? 0 : -1;
+    TRY(file_read(&bytes, &length, path, CSV_BYTES, err));
+    int status = strlen(bytes) == length ? parse_csv(out, arena, arena_strdup(arena, bytes), err)
+                                         : fail_as(err, STATUS_BAD_DATA, "it has a byte 0");
+    free(bytes);
+    return status ? wrap(err, "%s of '%s'", name, place->section->name) : 1;
+}
+
+/* An empty cell is NaN: the case has no such value. */
+static int number(double *out, const struct csv *csv, size_t row, size_t column, struct err *err)
+{
+    const char *text = csv->cells[row * csv->columns + column];
+    char *end;
+    *out = *text ? strtod(text, &end) : NAN;
+    if (*text && *end)
+        return fail_as(err, STATUS_BAD_DATA, "'%s' in line %zu, column '%s', is not a number", text,
+                       row + 2, csv->heads[column]);
+    return 0;
+}
+
+static int count_column(struct coverage *out, const struct csv *csv, size_t column, struct err *err)
+{
+    *out = (struct coverage){.of = csv->rows};
+    for (size_t row = 0; row < csv->rows; row++) {
+        double value;
+        TRY(number(&value, csv, row, column, err));
+        out->cases += isfinite(value);
+    }
+    return 0;
+}
+
+int count_cases(struct facts *facts, const struct report *report, struct err *err)
+{
+    struct arena arena = {0};
+    struct csv csv;
+    int status = read_csv(&csv, &arena, report, facts->place, "cases.csv", err);
+    for (size_t column = 0; status > 0 && column < csv.columns; column++)
+        for (size_t i = 0; i < facts->figure_count; i++)
+            if (strcmp(facts->figures[i].name, csv.heads[column]) == 0 &&
+                count_column(&facts->figures[i].coverage, &csv, column, err))
+                status = wrap(err, "cases.csv of '%s'", facts->place->section->name);
+    arena_free(&arena);
+    return status < 0 ? -1 : 0;
+}
+
+/* ---- the confusion matrix ------------------------------------------------------------------- */
+static int parse_matrix(struct matrix *out, struct arena *arena, const struct csv *csv,
+                        struct err *err)
+{
+    size_t classes = csv->columns - 1;
+    double *counts = arena_alloc(arena, (classes * classes + 1) * sizeof *counts);
+    if (csv->rows != classes || !classes)
+        return fail_as(err, STATUS_BAD_DATA, "%zu rows for %zu classes", csv->rows, classes);
+    *out = (struct matrix){classes, csv->heads + 1, counts};
+    for (size_t row = 0; row < classes; row++) {
+        const char *name = csv->cells[row * csv->columns];
+        if (strcmp(name, out->names[row]) != 0)
+            return fail_as(err, STATUS_BAD_DATA, "row '%s' stands where '%s' should", name,
+                           out->names[row]);
+        for (size_t i = 0; i < classes; i++) {
+            TRY(number(&counts[row * classes + i], csv, row, i + 1, err));
+            if (!(counts[row * classes + i] >= 0) || isinf(counts[row * classes + i]))
+                return fail_as(err, STATUS_BAD_DATA, "'%s' in row '%s' is no count",
+                               csv->cells[row * csv->columns + i + 1], name);
+        }
+    }
+    return 0;
+}
+
+int draw_confusion(struct panels *panels, const struct place *place, struct err *err)
+{
+    struct csv csv;
+    struct matrix matrix;
+    char path[PATH_BYTES];
+    int found = read_csv(&csv, panels->arena, panels->report, place, "confusion.csv", err);
+    if (found <= 0)
+        return found;
+    if (parse_matrix(&matrix, panels->arena, &csv, err))
+        return wrap(err, "confusion.csv of '%s'", place->section->name);
+    if (matrix.classes > MATRIX_MOST)
+        return 0; /* nothing would be seen; the artifact has the numbers */
+    const char *file =
+        arena_printf(panels->arena, "%s%sconfusion.svg", panels->folder, panels->prefix);
+    TRY(path_join(path, panels->root, file, err));
+    int drawn = panels->report->no_plots ? 1 : matrix_svg(&matrix, path, err);
+    return gallery_plot(panels->out, panels->report, drawn, file,
+                        "Confusion of the classes over all pixels of the split: each row is what "
+                        "the pixels of one true class were taken for, in per cent.",
+                        err);
+}
+
+/* ---- per-case values ------------------------------------------------------------------------ */
+/* The first of these that the cases have is shown; a column is SPLIT/METRIC/CLASS. */
+static const struct shown_metric {
+    const char *name, *title;
+    bool share;
+} shown_metrics[] = {{"dice_per_case", "Dice", true},
+                     {"iou_per_case", "IoU", true},
+                     {"boundary_f_per_case", "boundary F", true},
+                     {"hd95_per_case", "HD95", false}};
+enum { SHOWN_METRICS = sizeof shown_metrics / sizeof *shown_metrics };
+
+/* One variant's evaluation: its first seed's or, without that, that of the first that has one. */
+struct case_table {
+    const char *name;
+    struct csv csv;
+};
+
+/* The class of a column SPLIT/METRIC/CLASS of this metric, or NULL. */
+static const char *class_of(const char *head, const char *metric)
+{
+    const char *slash = strchr(head, '/');
+    if (!slash || !starts_with(slash + 1, metric))
+        return NULL;
+    slash += 1 + strlen(metric);
+    return *slash == '/' ? slash + 1 : NULL;
+}
+
+static int read_tables(struct case_table *out, size_t *count, struct arena *arena,
+                       const struct report *report, const char *section, struct err *err)
+{
+    const struct experiment *experiment = report->experiment;
+    *count = 0;
+    for (size_t v = 0; v < experiment->variant_count; v++)
+        for (size_t s = 0; s < experiment->seed_count; s++) {
+            const struct place *place =
+                resolution_find(report->resolution, v, experiment->seeds[s], section);
+            struct case_table *table = &out[*count];
+            if (!place || place->state != PLACE_KNOWN)
+                continue;
+            int found = read_csv(&table->csv, arena, report, place, "cases.csv", err);
+            if (found < 0)
+                return -1;
+            table->name =
+                s ? cell_name(arena, experiment, v, place->seed) : experiment->variants[v].name;
+            *count += (size_t)found;
+            break;
+        }
+    return 0;
+}
+
+static int fill_strip(struct strip *out, struct arena *arena, const struct case_table *table,
+                      const char *head, struct err *err)
+{
+    size_t column = 0;
+    double *values = arena_alloc(arena, (table->csv.rows + 1) * sizeof *values);
+    *out = (struct strip){.name = table->name, .values = values};
+    while (column < table->csv.columns && strcmp(table->csv.heads[column], head) != 0)
+        column++;
+    if (column == table->csv.columns)
+        return 0;
+    out->count = table->csv.rows;
+    for (size_t row = 0; row < table->csv.rows; row++)
+        if (number(&values[row], &table->csv, row, column, err))
+            return wrap(err, "cases.csv of '%s'", table->name);
+    return 0;
+}
+
+/* A panel a class, in the order of the first variant's columns. */
+static int fill_panels(struct strips *out, size_t *count, size_t *classes, struct arena *arena,
+                       const struct case_table *tables, size_t table_count,
+                       const struct shown_metric *metric, struct err *err)
+{
+    *count = *classes = 0;
+    for (size_t c = 0; table_count && c < tables->csv.columns; c++) {
+        const char *head = tables->csv.heads[c], *class = class_of(head, metric->name);
+        if (!class || ++*classes > MOST_PANELS)
+            continue;
+        struct strip *strips = arena_alloc(arena, table_count * sizeof *strips);
+        for (size_t t = 0; t < table_count; t++)
+            TRY(fill_strip(&strips[t], arena, &tables[t], head, err));
+        out[(*count)++] = (struct strips){class, metric->title, table_count, strips, metric->share};
+    }
+    return 0;
+}
+
+static const char *strips_caption(struct report *report, const char *metric, size_t classes)
+{
+    return arena_printf(
+        &report->arena, "%s of each test case%s, a dot a case; the bar is the median.%s", metric,
+        report->experiment->seed_count > 1 ? ", for the first seed of each variant" : "",
+        classes > MOST_PANELS
+            ? arena_printf(&report->arena, " The first %d of %zu classes.", MOST_PANELS, classes)
+            : "");
+}
+
+static int draw_strips(struct gallery *out, struct report *report, struct arena *arena,
+                       const char *folder, const char *section, struct err *err)
+{
+    struct strips panels[MOST_PANELS];
+    struct case_table *tables =
+        arena_alloc(arena, report->experiment->variant_count * sizeof *tables);
+    size_t tables_read, count = 0, classes;
+    TRY(read_tables(tables, &tables_read, arena, report, section, err));
+    for (size_t m = 0; m < SHOWN_METRICS && !count; m++) {
+        TRY(fill_panels(panels, &count, &classes, arena, tables, tables_read, &shown_metrics[m],
+                        err));
+        if (!count)
+            continue;
+        const char *at = strchr(section, '@');
+        char path[PATH_BYTES];
+        const char *file =
+            arena_printf(&report->arena, "%s%scases.svg", at ? at + 1 : "", at ? "-" : "");
+        TRY(path_join(path, folder, file, err));
+        int drawn = report->no_plots ? 1 : strips_svg(panels, count, path, err);
+        TRY(gallery_plot(out, report, drawn, file,
+                         strips_caption(report, shown_metrics[m].title, classes), err));
+    }
+    return 0;
+}
+
+int draw_cases(struct gallery *out, struct report *report, const char *folder, struct err *err)
+{
+    const struct experiment *experiment = report->experiment;
+    const struct variant *baseline = &experiment->variants[experiment->baseline];
+    for (size_t i = 0; i < baseline->count; i++) {
+        struct arena arena = {0};
+        int status = 0;
+        if (baseline->sections[i].stage == &stage_table[EVALUATE])
+            status = draw_strips(out, report, &arena, folder, baseline->sections[i].name, err);
+        arena_free(&arena);
+        TRY(status);
+    }
+    return 0;
+}

@@ -1,0 +1,433 @@
+/* What the registry and the artifacts say of an experiment. */
+#include "report/report_parts.h"
+
+#include "base/file.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool is_trainer(const struct stage_info *stage)
+{
+    return starts_with(stage->name, "train-") || starts_with(stage->name, "pretrain-") ||
+           starts_with(stage->name, "transfer-");
+}
+
+int place_file(char *path, const struct report *report, const struct place *place, const char *name,
+               struct err *err)
+{
+    return artifact_path(path, report->store, &place->outputs[0].artifact, name, err);
+}
+
+double figure_of(const struct facts *facts, const char *name)
+{
+    for (size_t i = 0; i < facts->figure_count; i++)
+        if (strcmp(facts->figures[i].name, name) == 0)
+            return facts->figures[i].value;
+    return NAN;
+}
+
+/* ---- figures -------------------------------------------------------------------------------- */
+struct figures {
+    struct arena *arena;
+    struct figure *items;
+    size_t count, capacity;
+};
+
+static void add_figure(struct figures *figures, const char *name, double value)
+{
+    if (figures->count == figures->capacity) {
+        figures->capacity = figures->capacity ? 2 * figures->capacity : 16;
+        figures->items = xrealloc(figures->items, figures->capacity, sizeof *figures->items);
+    }
+    figures->items[figures->count++] =
+        (struct figure){.name = arena_strdup(figures->arena, name), .value = value};
+}
+
+static int take_metric(void *user, const struct metric_row *row, struct err *err)
+{
+    (void)err;
+    add_figure(user, row->name, row->value);
+    return 0;
+}
+
+static int read_metrics_json(struct figures *figures, const char *path, struct err *err)
+{
+    json_error_t error;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        return fail_as(err, STATUS_BAD_DATA, "%s", error.text);
+    const char *name;
+    json_t *value;
+    int status = 0;
+    if (!json_is_object(root))
+        status = fail_as(err, STATUS_BAD_DATA, "not an object of numbers");
+    json_object_foreach(root, name, value)
+    {
+        if (json_is_number(value) || json_is_null(value))
+            add_figure(figures, name, json_is_null(value) ? NAN : json_number_value(value));
+        else if (!status)
+            status = fail_as(err, STATUS_BAD_DATA, "'%s' is not a number", name);
+    }
+    json_decref(root);
+    return status;
+}
+
+static int read_figures(struct facts *facts, struct report *report, struct err *err)
+{
+    struct figures figures = {.arena = &report->arena};
+    char path[PATH_BYTES];
+    int status;
+    if (facts->place->section->stage == &stage_table[EVALUATE]) {
+        status = place_file(path, report, facts->place, "metrics.json", err) ||
+                 read_metrics_json(&figures, path, err);
+        if (status)
+            wrap(err, "metrics.json of '%s'", facts->place->section->name);
+    } else {
+        status = registry_metrics(report->store, facts->run.id, true, take_metric, &figures, err);
+    }
+    facts->figures = arena_alloc(&report->arena, figures.count * sizeof *facts->figures);
+    if (figures.count)
+        memcpy(facts->figures, figures.items, figures.count * sizeof *facts->figures);
+    facts->figure_count = figures.count;
+    free(figures.items);
+    if (!status && facts->place->section->stage == &stage_table[EVALUATE])
+        status = count_cases(facts, report, err);
+    return status ? -1 : 0;
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+static int find_run(struct facts *facts, struct report *report, struct err *err)
+{
+    const struct place *place = facts->place;
+    char number[NUMBER_TEXT];
+    if (place->state == PLACE_WAITING)
+        return 0;
+    const char *which =
+        place->state == PLACE_KNOWN ? number_text(number, (double)place->run) : place->recipe.hex;
+    if (registry_find_run(report->store, which, &report->arena, &facts->run, err) == 0)
+        return 0;
+    facts->run = (struct run_row){0};
+    return place->state == PLACE_READY && err->status == STATUS_MISSING ? 0 : -1;
+}
+
+static int take_resident(void *user, const struct metric_row *row, struct err *err)
+{
+    (void)err;
+    if (strcmp(row->name, "stage/peak_resident_bytes") == 0)
+        *(double *)user = row->value;
+    return 0;
+}
+
+static int collect_place(struct facts *facts, struct report *report, struct err *err)
+{
+    TRY(find_run(facts, report, err));
+    facts->resident_bytes = NAN;
+    if (facts->place->state != PLACE_KNOWN)
+        return 0;
+    if (record_check(report->store, facts->run.id, err) && err->status != STATUS_MISSING)
+        return -1;
+    TRY(registry_metrics(report->store, facts->run.id, true, take_resident, &facts->resident_bytes,
+                         err));
+    return read_figures(facts, report, err);
+}
+
+/* What is known of equal work; everything but the place itself. */
+static struct facts *first_facts(const struct report *report, const struct place *place)
+{
+    return &report->facts[place->first - report->resolution->places];
+}
+
+static void share_facts(const struct report *report)
+{
+    for (size_t i = 0; i < report->resolution->count; i++) {
+        const struct place *place = report->facts[i].place;
+        report->facts[i] = *first_facts(report, place);
+        report->facts[i].place = place;
+    }
+}
+
+/* ---- what happened -------------------------------------------------------------------------- */
+struct history_walk {
+    struct report *report;
+    struct {
+        int64_t run;
+        const char *stage;
+    } * runs; /* all runs of the experiment's recipes, newest first */
+    size_t run_count, run_capacity, event_capacity;
+    size_t at; /* the run whose events are read */
+};
+
+static int take_run(void *user, const struct run_row *row, struct err *err)
+{
+    (void)err;
+    struct history_walk *walk = user;
+    const struct place *place = resolution_by_key(walk->report->resolution, &row->recipe);
+    if (!place)
+        return 0;
+    first_facts(walk->report, place)->attempts++;
+    if (walk->run_count == walk->run_capacity) {
+        walk->run_capacity = walk->run_capacity ? 2 * walk->run_capacity : 16;
+        walk->runs = xrealloc(walk->runs, walk->run_capacity, sizeof *walk->runs);
+    }
+    walk->runs[walk->run_count].run = row->id;
+    walk->runs[walk->run_count++].stage = place->section->stage->name;
+    return 0;
+}
+
+static int take_event(void *user, double at, const char *kind, const char *detail, struct err *err)
+{
+    (void)err;
+    struct history_walk *walk = user;
+    struct report *report = walk->report;
+    if (report->happening_count == walk->event_capacity) {
+        walk->event_capacity = walk->event_capacity ? 2 * walk->event_capacity : 16;
+        report->happenings =
+            xrealloc(report->happenings, walk->event_capacity, sizeof *report->happenings);
+    }
+    report->happenings[report->happening_count++] = (struct happening){
+        walk->runs[walk->at].run, walk->runs[walk->at].stage, arena_strdup(&report->arena, kind),
+        arena_strdup(&report->arena, detail), at};
+    return 0;
+}
+
+static int collect_history(struct report *report, struct err *err)
+{
+    struct history_walk walk = {.report = report};
+    int status = registry_runs(report->store, NULL, 0, -1, take_run, &walk, err);
+    for (size_t i = walk.run_count; i-- > 0 && !status;) { /* oldest first */
+        walk.at = i;
+        status = registry_events(report->store, walk.runs[i].run, take_event, &walk, err);
+    }
+    free(walk.runs);
+    return status;
+}
+
+/* ---- measures ------------------------------------------------------------------------------- */
+/* Metrics in the order in which a reader asks for them; a name is SPLIT/METRIC[/CLASS]. */
+static const struct {
+    const char *metric;
+    int better;
+} known_metrics[] = {
+    {"negative_elbo", -1},
+    {"negative_iw_bound", -1},
+    {"bits_per_dim", -1},
+    {"reconstruction", -1},
+    {"kl", 0},
+    {"miou", 1},
+    {"dice", 1},
+    {"iou", 1},
+    {"pixel_accuracy", 1},
+    {"precision", 1},
+    {"recall", 1},
+    {"boundary_f_per_case", 1},
+    {"dice_per_case", 1},
+    {"iou_per_case", 1},
+    {"hd95_per_case", -1},
+    {"hd95_undefined", 0},
+    {"surface_distance_per_case", -1},
+    {"surface_distance_undefined", 0},
+    {"surface_dice_per_case", 1},
+    {"surface_dice_undefined", 0},
+    {"accuracy", 1},
+    {"mse", -1},
+    {"psnr", 1},
+    {"ssim", 1},
+    {"fd_judge", -1},
+    {"label_obedience", 1},
+    {"judge_accuracy", 0},
+};
+enum { KNOWN_METRICS = sizeof known_metrics / sizeof *known_metrics };
+
+static size_t rank_of(const char *name)
+{
+    const char *slash = strchr(name, '/'), *metric = slash ? slash + 1 : name;
+    size_t length = strcspn(metric, "/"), i = 0;
+    while (i < KNOWN_METRICS && (strlen(known_metrics[i].metric) != length ||
+                                 strncmp(known_metrics[i].metric, metric, length) != 0))
+        i++;
+    return i;
+}
+
+static const struct {
+    const char *name;
+    enum unit unit;
+} costs[] = {
+    {"train/parameters", UNIT_COUNT},        {"train/multiply_adds", UNIT_COUNT},
+    {"train/samples_per_second", UNIT_RATE}, {"train/seconds", UNIT_SECONDS},
+    {"train/peak_bytes", UNIT_BYTES},
+};
+enum { COSTS = sizeof costs / sizeof *costs };
+
+static size_t cost_rank(const char *name)
+{
+    size_t i = 0;
+    while (i < COSTS && strcmp(costs[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static struct measure *find_measure(struct report *report, const char *section, const char *name)
+{
+    for (size_t i = 0; i < report->measure_count; i++)
+        if (strcmp(report->measures[i].section, section) == 0 &&
+            strcmp(report->measures[i].name, name) == 0)
+            return &report->measures[i];
+    return NULL;
+}
+
+static void put_value(struct report *report, size_t *capacity, const struct place *place,
+                      const struct measure *like, double value, struct coverage coverage)
+{
+    const struct experiment *experiment = report->experiment;
+    struct measure *measure = find_measure(report, like->section, like->name);
+    size_t seed = 0, cells = experiment->variant_count * experiment->seed_count;
+    if (!measure) {
+        if (report->measure_count == *capacity) {
+            *capacity = *capacity ? 2 * *capacity : 16;
+            report->measures = xrealloc(report->measures, *capacity, sizeof *report->measures);
+        }
+        measure = &report->measures[report->measure_count++];
+        *measure = *like;
+        measure->values = arena_alloc(&report->arena, cells * sizeof *measure->values);
+        measure->coverage = arena_alloc(&report->arena, cells * sizeof *measure->coverage);
+        for (size_t i = 0; i < cells; i++)
+            measure->values[i] = NAN;
+    }
+    while (experiment->seeds[seed] != place->seed)
+        seed++;
+    measure->values[place->variant * experiment->seed_count + seed] = value;
+    measure->coverage[place->variant * experiment->seed_count + seed] = coverage;
+}
+
+/* A judge that is trained once costs nothing of a variant: only seeded trainers are compared. */
+static void measure_place(struct report *report, size_t *capacity, const struct facts *facts)
+{
+    const struct section *section = facts->place->section;
+    if (facts->place->state != PLACE_KNOWN)
+        return;
+    if (section->stage == &stage_table[EVALUATE])
+        for (size_t i = 0; i < facts->figure_count; i++) {
+            const struct figure *figure = &facts->figures[i];
+            size_t rank = rank_of(figure->name);
+            struct measure like = {.section = section->name, .name = figure->name};
+            like.better = rank < KNOWN_METRICS ? known_metrics[rank].better : 0;
+            put_value(report, capacity, facts->place, &like, figure->value, figure->coverage);
+        }
+    if (is_trainer(section->stage) && section->stage->seeded)
+        for (size_t i = 0; i < COSTS; i++) {
+            struct measure like = {.section = section->name,
+                                   .name = costs[i].name,
+                                   .unit = costs[i].unit,
+                                   .cost = true};
+            put_value(report, capacity, facts->place, &like, figure_of(facts, costs[i].name),
+                      (struct coverage){0});
+        }
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct measure *x = a, *y = b;
+    int order = x->cost - y->cost;
+    if (!order)
+        order = strcmp(x->section, y->section);
+    if (!order)
+        order = x->cost ? (int)cost_rank(x->name) - (int)cost_rank(y->name)
+                        : (int)rank_of(x->name) - (int)rank_of(y->name);
+    return order ? order : strcmp(x->name, y->name);
+}
+
+static void title_measures(struct report *report)
+{
+    for (size_t i = 0; i < report->measure_count; i++) {
+        struct measure *measure = &report->measures[i];
+        measure->title = measure->name;
+        for (size_t j = 0; j < report->measure_count; j++)
+            if (strcmp(measure->name, report->measures[j].name) == 0 &&
+                strcmp(measure->section, report->measures[j].section) != 0)
+                measure->title =
+                    arena_printf(&report->arena, "%s: %s", measure->section, measure->name);
+    }
+}
+
+int report_collect(struct report *out, const struct experiment *experiment,
+                   const struct resolution *resolution, struct store *store, struct err *err)
+{
+    *out = (struct report){.experiment = experiment, .resolution = resolution, .store = store};
+    out->facts = arena_alloc(&out->arena, resolution->count * sizeof *out->facts);
+    for (size_t i = 0; i < resolution->count; i++)
+        out->facts[i].place = &resolution->places[i];
+    int status = 0;
+    size_t capacity = 0;
+    for (size_t i = 0; i < resolution->count && !status; i++)
+        if (resolution->places[i].first == &resolution->places[i])
+            status = collect_place(&out->facts[i], out, err);
+    if (!status)
+        status = collect_history(out, err);
+    share_facts(out);
+    if (status) {
+        report_free(out);
+        return -1;
+    }
+    for (size_t i = 0; i < resolution->count; i++)
+        measure_place(out, &capacity, &out->facts[i]);
+    if (out->measure_count)
+        qsort(out->measures, out->measure_count, sizeof *out->measures, by_rank);
+    title_measures(out);
+    return 0;
+}
+
+void report_free(struct report *report)
+{
+    free(report->measures);
+    free(report->happenings);
+    arena_free(&report->arena);
+    *report = (struct report){0};
+}
+
+/* ---- names ---------------------------------------------------------------------------------- */
+const char *cell_name(struct arena *arena, const struct experiment *experiment, size_t variant,
+                      uint64_t seed)
+{
+    const char *name = experiment->variants[variant].name;
+    if (experiment->seed_count == 1)
+        return name;
+    return arena_printf(arena, "%s, seed %llu", name, (unsigned long long)seed);
+}
+
+/* Letters, digits, '.', '_', '-', and not too many: a name is data, and must stay one folder. A long
+ * one ends in its hash. */
+static const char *slug(struct arena *arena, const char *name)
+{
+    enum { LONGEST = 64, HASH = 12 };
+    char *out = arena_strdup(arena, *name ? name : "-");
+    for (char *p = out; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
+            *p = '-';
+    if (*out == '.')
+        *out = '-';
+    if (strlen(out) <= LONGEST)
+        return out;
+    struct id hash = sha256_of(name, strlen(name));
+    return arena_printf(arena, "%.*s-%.*s", LONGEST - HASH - 1, out, HASH, hash.hex);
+}
+
+const char *variant_slug(struct arena *arena, const struct experiment *experiment, size_t variant)
+{
+    const char *out = slug(arena, experiment->variants[variant].name);
+    for (size_t i = 0; i < experiment->variant_count; i++)
+        if (i != variant && strcasecmp(slug(arena, experiment->variants[i].name), out) == 0)
+            return arena_printf(arena, "%s+%zu", out, variant + 1);
+    return out;
+}
+
+const char *cell_folder(struct arena *arena, const struct experiment *experiment, size_t variant,
+                        uint64_t seed)
+{
+    if (variant == experiment->baseline && seed == experiment->seeds[0])
+        return "";
+    return arena_printf(arena, "variants/%s/seed-%llu/", variant_slug(arena, experiment, variant),
+                        (unsigned long long)seed);
+}

@@ -1,0 +1,123 @@
+/* What the files of the report share; not for others. */
+#ifndef CAIRN_REPORT_REPORT_PARTS_H
+#define CAIRN_REPORT_REPORT_PARTS_H
+
+#include "report/report.h"
+#include "store/tensors.h"
+
+/* ---- collecting ----------------------------------------------------------------------------- */
+bool is_trainer(const struct stage_info *stage);
+/* A file of the place's only output; STATUS_MISSING if it has none of that name. */
+int place_file(char *path, const struct report *report, const struct place *place, const char *name,
+               struct err *err);
+/* The coverage of all figures of an evaluation, from its cases.csv, if it has one. */
+int count_cases(struct facts *facts, const struct report *report, struct err *err);
+double figure_of(const struct facts *facts, const char *name); /* NaN: none */
+/* "mlp, seed 0" or "mlp" if there is one seed; in the report's arena. */
+const char *cell_name(struct arena *arena, const struct experiment *experiment, size_t variant,
+                      uint64_t seed);
+/* The variant's name as a folder's name, different for each variant, also where case is ignored. */
+const char *variant_slug(struct arena *arena, const struct experiment *experiment, size_t variant);
+/* Where a cell's pictures are below the report's folder: "" or "variants/SLUG/seed-N/". */
+const char *cell_folder(struct arena *arena, const struct experiment *experiment, size_t variant,
+                        uint64_t seed);
+
+/* ---- tables --------------------------------------------------------------------------------- */
+struct rows {
+    size_t columns, group, count, capacity;
+    struct table_cell *cells;
+};
+struct table_cell *rows_add(struct rows *rows); /* an empty row, until the next call */
+void rows_write(struct text *out, struct rows *rows, const char *const *heads, const bool *right,
+                enum table_format format);                           /* and frees them */
+struct table_cell id_cell(struct arena *arena, const struct id *id); /* short, the whole as title */
+
+/* Numbers for reading, in the arena; NaN is "". */
+const char *show_value(struct arena *arena, enum unit unit, double value);
+const char *show_mean(struct arena *arena, enum unit unit, double mean, double sd);
+/* The number, with how many cases it is a mean over where it leaves some out. */
+const char *show_coverage(struct arena *arena, const char *number, struct coverage coverage);
+const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference);
+const char *show_p(struct arena *arena, double p);
+
+/* The measure's name with an arrow to where it is better. */
+const char *measure_title(struct arena *arena, const struct measure *measure);
+/* What is bold and what the differences are, in words. */
+const char *winner_rule(struct arena *arena, const struct report *report);
+const char *difference_rule(struct arena *arena, const struct report *report);
+
+/* The ablation table for reading, without the costs. */
+void result_comparison(struct text *out, const struct report *report, enum table_format format);
+
+/* ---- figures -------------------------------------------------------------------------------- */
+struct shown {
+    const char *file; /* below the report's folder; NULL: it could not be drawn */
+    const char *caption;
+};
+struct gallery {
+    struct shown *items;
+    size_t count, capacity;
+};
+void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
+                 const char *caption);
+/* Adds what plot_svg and its like returned. A page does without plots that cannot be drawn, and does
+ * not try again: report->no_plots has the reason, and while it does there is no need to call them. */
+int gallery_plot(struct gallery *gallery, struct report *report, int drawn, const char *file,
+                 const char *caption, struct err *err);
+/* The loss curves of the trainers in one cell; one that serves every seed (a judge) stands with the
+ * first cell alone. */
+int draw_cell_curves(struct gallery *out, struct report *report, const char *folder, size_t variant,
+                     uint64_t seed, struct err *err);
+/* Those of all variants, means over seeds, if there are several cells. */
+int draw_all_curves(struct gallery *out, struct report *report, const char *folder,
+                    struct err *err);
+/* The image panels of the evaluations in one cell. */
+int draw_pictures(struct gallery *out, struct report *report, const char *folder, size_t variant,
+                  uint64_t seed, struct err *err);
+
+/* What is known while the panels of one evaluation are drawn. */
+struct panels {
+    struct gallery *out;
+    struct report *report;
+    struct arena *arena; /* the report's: file names and captions outlive the drawing */
+    const char *root;    /* the report's folder */
+    const char *folder;  /* the cell's, below it */
+    const char *prefix;  /* "LABEL-" of a section evaluate@LABEL, or "" */
+    struct tensors tensors;
+    const char **classes; /* names of the labels */
+    size_t class_count;
+};
+/* Images [k,h,w,c] of this name, or the middle axial slices of volumes [k,d,h,w,c], as one row of a
+ * grid; 0 if there are none, 1 if there are. */
+int panel_images(struct grid *out, const struct panels *panels, const char *name, struct err *err);
+int panel_publish(struct panels *panels, const struct grid *grid, const char *name,
+                  const char *caption, struct err *err);
+/* The parts of a text, in the arena; none of an empty one. */
+const char **split_text(size_t *count, struct arena *arena, const char *text, char between);
+int draw_segmentation(struct panels *panels, struct err *err);
+int draw_slices(struct panels *panels, struct err *err); /* of volumes */
+/* From confusion.csv, if the evaluation has one. */
+int draw_confusion(struct panels *panels, const struct place *place, struct err *err);
+/* Of each evaluation section all test cases' values, variant by variant, if it has any. */
+int draw_cases(struct gallery *out, struct report *report, const char *folder, struct err *err);
+
+/* ---- the page ------------------------------------------------------------------------------- */
+struct cell_gallery {
+    size_t variant;
+    uint64_t seed;
+    struct gallery curves, pictures;
+};
+struct page {
+    struct report *report;
+    const struct options *options;
+    const struct gallery *overview; /* curves of all variants */
+    const struct gallery *cases;
+    const struct cell_gallery *cells; /* [cell_count], the baseline's first seed first */
+    size_t cell_count;
+};
+void page_body(struct text *out, const struct page *page);
+void markdown_body(struct text *out, struct report *report);
+/* What is missing: cells that failed or did not run, with the reason. Nothing if all is there. */
+size_t missing_table(struct text *out, struct report *report, enum table_format format);
+
+#endif

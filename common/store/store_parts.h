@@ -1,0 +1,178 @@
+/*
+ * What the files of the store share: the open lab, SQL without sqlite3.h (only registry.c includes
+ * that), and the identity of processes.
+ */
+#ifndef CAIRN_STORE_STORE_PARTS_H
+#define CAIRN_STORE_STORE_PARTS_H
+
+#include "base/file.h"
+#include "store/store.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+struct file_hash; /* hashcache.c */
+struct json_t;    /* jansson's */
+
+struct store {
+    char lab[PATH_BYTES];
+    char registry[PATH_BYTES];
+    struct sqlite3 *db;
+    bool read_only; /* the file system or the permissions allow no writing: look-ups still work */
+    const char *network; /* what kind of network file system it is on; NULL: none */
+    int alive;           /* the lock that says that we are; -1: nothing was written yet */
+    bool impatient;      /* the last wait for a lock was in vain: the next does not wait at all */
+    double patience, busy_since; /* seconds; clock_seconds() */
+    struct file_hash *fresh;     /* hashes that the cache does not have yet */
+    size_t fresh_count;
+};
+
+/* ---- SQL (registry.c) ----------------------------------------------------------------------- */
+struct value {
+    enum { VALUE_END, VALUE_INT, VALUE_REAL, VALUE_TEXT } type;
+    union {
+        int64_t i;
+        double d;
+        const char *t;
+    };
+};
+static inline struct value int_value(int64_t i)
+{
+    return (struct value){.type = VALUE_INT, .i = i};
+}
+/* Not a number is stored as NULL: SQLite has no other way. */
+static inline struct value real_value(double d)
+{
+    return (struct value){.type = VALUE_REAL, .d = d};
+}
+static inline struct value
+text_value(const char *t) /* NULL is NULL; t must outlive the statement */
+{
+    return (struct value){.type = VALUE_TEXT, .t = t};
+}
+#define VALUES(...)                                                                                \
+    (const struct value[])                                                                         \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            .type = VALUE_END                                                                      \
+        }                                                                                          \
+    }
+
+struct statement {
+    const struct store *store;
+    struct sqlite3_stmt *stmt;
+};
+/* values may be NULL: none. */
+int statement_open(struct statement *out, const struct store *store, const char *sql,
+                   const struct value *values, struct err *err);
+/* Starts over with other values. */
+int statement_bind(struct statement *statement, const struct value *values, struct err *err);
+int statement_step(struct statement *statement, struct err *err); /* 1: a row, 0: no more, -1 */
+/* Until the next step; "" for NULL, which only a damaged file has in a column that is never so. */
+const char *statement_text(const struct statement *statement, int column);
+const char *statement_maybe(const struct statement *statement, int column); /* NULL for NULL */
+int64_t statement_int(const struct statement *statement, int column);
+double statement_real(const struct statement *statement, int column); /* NULL: not a number */
+void statement_close(struct statement *statement);
+
+/* A statement that gives no rows. */
+int sql_run(const struct store *store, const char *sql, const struct value *values,
+            struct err *err);
+/* Takes the write lock at once, so that nothing read inside can change before the commit. A
+ * read-only lab fails here. */
+int sql_begin(struct store *store, struct err *err);
+/* Commits if status is 0 and rolls back otherwise (then err already says why); returns 0 or -1. */
+int sql_end(const struct store *store, int status, struct err *err);
+int64_t sql_last_id(const struct store *store);
+
+/* ---- processes (owner.c) -------------------------------------------------------------------- */
+enum { OWNER_KEY = 64 };
+struct owner {
+    char host[256], boot[64];
+    int64_t pid, start;  /* start: clock ticks after boot, -1 where /proc does not say */
+    char key[OWNER_KEY]; /* "" unless it was read from a name, which has only hashes of the rest */
+};
+struct owner owner_self(void);
+/* ELSEWHERE: it cannot be told from here. */
+enum life { LIFE_DEAD, LIFE_ALIVE, LIFE_ELSEWHERE };
+enum life owner_life(const struct store *store, const struct owner *owner,
+                     const struct owner *self);
+/* Before anything that names this process as its owner. */
+int alive_hold(struct store *store, struct err *err);
+void alive_release(struct store *store);
+/* Removes what dead processes left under temporary names. Nobody depends on it: trouble is passed
+ * over. */
+void clear_left_behind(const struct store *store);
+
+/* ---- files ---------------------------------------------------------------------------------- */
+/* 16 random hex digits: names that no other process can have chosen. */
+enum { RANDOM_NAME = 17 };
+void random_name(char out[RANDOM_NAME]);
+/* 1 if the manifest is sound and each file is there with its size (nothing else is rehashed), and
+ * *bytes receives the sum; 0 if the manifest or a file is gone or cut short; -1 if looking fails or
+ * the manifest is damaged. */
+int artifact_present(const struct store *store, const struct id *artifact, int64_t *bytes,
+                     struct err *err);
+
+/* ---- what changed (verify.c, record_check.c) ------------------------------------------------ */
+/* STATUS_BAD_DATA: "object 'PATH' is STATE: 'FILE' of artifact ...", with the runs and cells that it
+ * touches and what to do. file NULL: the manifest. */
+int fail_artifact(const struct store *store, const struct id *artifact, const char *file,
+                  const char *path, const char *state, struct err *err);
+/* Hashes the file's object at path; what is damaged or gone fails so. */
+int artifact_file_verify(const struct store *store, const struct id *artifact,
+                         const struct manifest_line *line, const char *path, struct err *err);
+/* What helps against changed rows or records, and against a damaged database. */
+extern const char run_again[], registry_again[];
+/* Reads a record and checks its hash; the caller drops *out. */
+int record_read(struct json_t **out, const char *path, struct err *err);
+double record_number(const struct json_t *json); /* also one that stands there as a string */
+/* Puts the runs of all records into an empty registry (rebuild.c). */
+int records_take(struct store *store, int64_t *taken, void (*tell)(void *user, const char *damage),
+                 void *user, struct err *err);
+/* Before the hash in a record. */
+extern const char record_hash_key[];
+enum { RECORD_HASH = 64 };
+/* Writes what store_hash_file learned; a failure is no harm. */
+void hash_cache_flush(struct store *store);
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+struct metric {
+    char *name, *case_id; /* case_id NULL: a metric of the run */
+    int64_t step;
+    double value;
+};
+struct run {
+    struct store *store;
+    struct owner owner;
+    int64_t id;
+    struct id recipe;
+    char uuid[RANDOM_NAME];
+    char folder[PATH_BYTES];
+    char *stage, *build, *config, *numerics;
+    struct port inputs[MAX_PORTS]; /* names are owned */
+    int input_count;
+    bool again;
+    int64_t passed_over;   /* the newest finished run of the recipe, whose files are gone */
+    double started, clock; /* Unix time; monotonic */
+    struct metric *metrics;
+    size_t metric_count;
+};
+/* Publishes lab/runs/RECIPE-UUID.json (record.c). */
+int record_write(const struct run *run, const struct port *outputs, int count, double seconds,
+                 struct err *err);
+void run_free(struct run *run); /* NULL is fine */
+double unix_time(void);
+/* The newest run of the recipe with this status; 0 if there is none. */
+int newest_run(const struct store *store, const struct id *recipe, const char *status, int64_t *run,
+               struct err *err);
+/* sql takes run, port, artifact. */
+int insert_ports(const struct store *store, const char *sql, int64_t run, const struct port *ports,
+                 int count, struct err *err);
+/* Removes the working folder of a recipe whose newest run is done. */
+void clear_finished(struct store *store, const char *recipe);
+void owner_read(struct owner *out, const struct statement *statement, int column);
+int ports_read(const struct store *store, int64_t run, bool outputs, struct arena *arena,
+               struct port ports[MAX_PORTS], int *count, struct err *err);
+
+#endif

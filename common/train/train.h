@@ -1,0 +1,202 @@
+/*
+ * Training: one loop for every trainer, so that each has all of it: optimisers, schedules,
+ * clipping, accumulation, averaged weights, early stopping, checkpoints, validation, the NaN guard,
+ * progress, exact resume and orderly stop on a signal.
+ *
+ * Everything that changes from step to step is a pure function of the step (rates, data order,
+ * random draws), so a checkpoint holds arrays, counters and the early-stopping state, and nothing
+ * else. A run killed at any moment and started again ends with the bytes of one that was never
+ * interrupted.
+ */
+#ifndef CAIRN_TRAIN_TRAIN_H
+#define CAIRN_TRAIN_TRAIN_H
+
+#include "base/text.h"
+#include "config/config.h"
+#include "data/data.h"
+#include "engine/engine.h"
+#include "train/model_text.h"
+#include "store/store.h"
+
+enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_POLYNOMIAL };
+enum keep { KEEP_BEST, KEEP_LAST, KEEP_ALL };
+
+struct train_config {
+    int optimizer; /* enum optimiser */
+    double lr, beta1, beta2, eps, weight_decay, momentum;
+    bool nesterov;
+    int64_t epochs, steps; /* a step is one update; steps > 0 overrides epochs */
+    int64_t batch, accumulate;
+    struct {
+        int kind;             /* enum schedule_kind */
+        int64_t warmup_steps; /* linear from 0 */
+        double final, power;  /* lr ends at final * lr; polynomial exponent */
+    } schedule;
+    double clip_norm, ema;       /* 0: off */
+    bool checkpoint_activations; /* silent: changes no result */
+    struct int_list augment;     /* enum augmentation */
+    struct augment_limits augment_limits;
+    struct {
+        struct int_list size; /* d, h, w; none: whole cases */
+        double foreground;
+    } patch;
+    struct {
+        bool present;
+        int64_t patience; /* epochs without an improvement by more than min_delta */
+        double min_delta;
+    } early_stopping;
+    struct {
+        int keep;       /* enum keep; best: by `by`; without a val split the last is kept */
+        const char *by; /* "loss", or a monitor of the validation: which epoch is the best */
+        /* Between checkpoints, and the most of the time that may go into them; silent: they change
+         * no result. */
+        double seconds, share;
+    } checkpoint;
+};
+extern const struct field train_fields[];
+/* What no single field can say: STATUS_CONFIG. */
+int train_config_check(const struct train_config *config, struct err *err);
+/* What a training sees of its cases: all (zeros), or patches. */
+struct patch train_patch(const struct train_config *config);
+
+/* The learning rate at update `step` (0-based) of `total`: a pure function (tests call it). */
+double schedule_lr(const struct train_config *config, int64_t step, int64_t total);
+
+/* What a loss function gets: the batch on the device. mask is 0 if the data set has none. With
+ * patches the training's d, h, w are theirs, and validation is of whole cases, one at a time. */
+enum { MAX_SCALARS = 4 };
+struct feed {
+    val image;               /* F32 [batch,d,h,w,c] in [0, 1] */
+    val label;               /* I32 [batch,1,1,1,1] */
+    val mask;                /* I32 [batch,d,h,w,1] or 0 */
+    val weight;              /* F32 [batch,1,1,1,1]: 1, or 0 for padding */
+    val scalar[MAX_SCALARS]; /* F32 [1,1,1,1,1]: the task's scalars at this step */
+};
+/* Means over cases, logged as train/NAME and val/NAME; "loss" is always there. */
+enum { MAX_MONITORS = 8 };
+enum better { LESS_IS_BETTER, MORE_IS_BETTER };
+struct monitors {
+    int count;
+    struct {
+        const char *name;
+        enum better better;
+        val value; /* one number: the batch's weighted mean */
+    } items[MAX_MONITORS];
+};
+void monitor(struct monitors *monitors, const char *name, enum better better, val value);
+/* sum(weight * x) / sum(weight) for per-case values x [batch,1,1,1,1] */
+val weighted_mean(struct graph *g, val per_case, val weight);
+
+/*
+ * A trainer is a table of programs over one parameter store, and a pure function from a step to those
+ * that it runs, in the table's order. A row with groups trains them; the one row without any is the
+ * validation: after each epoch, in MODE_EVALUATE.
+ */
+enum { MAX_PROGRAMS = 4, MAX_TRAINED = 8 };
+struct program_row {
+    const char *name; /* its metrics are train/NAME/loss, ...; NULL: train/loss, ... */
+    /* Appends model and loss (one number), for the graph's mode. */
+    val (*loss)(struct graph *g, const struct feed *feed, const void *user,
+                struct monitors *monitors);
+    struct {
+        const char *name;
+        double lr; /* factor of the learning rate; 0: 1 */
+    } groups[MAX_TRAINED];
+    /* Groups that are read and left as they are (graph_freeze); others that are not trained here pass
+     * the gradient on and keep their running statistics going. */
+    const char *frozen[MAX_TRAINED];
+    /* Optimiser, rates, schedule and clipping are taken from here; NULL: from the task's. */
+    const struct train_config *config;
+    int64_t since; /* step at which its schedule begins */
+};
+/* A number that follows the step, such as the weight of a loss term. */
+struct scalar {
+    double (*at)(double epoch, const void *user); /* epoch: passed so far, with its fraction */
+    double validation;                            /* its value there */
+};
+/* A group that the weights of another artifact fill: not trained, in no checkpoint, not in the result. */
+struct borrowed {
+    const char *group;
+    const struct id *artifact;
+    const struct weights_map *map; /* see weights_load */
+};
+struct task {
+    const char *name; /* for progress and messages: the stage */
+    const struct model_kind *kind;
+    const void *model; /* the kind's description */
+    const struct train_config *config;
+    uint64_t seed;
+    const struct program_row *programs;
+    int program_count;
+    /* Bit i: this step runs program i. steps: in an epoch. NULL: every step runs all that train. */
+    uint32_t (*runs)(int64_t step, int64_t steps, const void *user);
+    struct scalar scalars[MAX_SCALARS]; /* ends with a NULL function */
+    const struct borrowed *borrowed;
+    int borrowed_count;
+    const void *user;
+    bool any_size; /* the model takes images of any size, so it can learn from patches */
+};
+
+/* Where a training runs, and in what. threads: 0 = all available. */
+struct training {
+    struct run *run;           /* events, metrics, and the working folder for checkpoints */
+    const struct store *store; /* of borrowed weights; NULL: there are none */
+    const struct dataset *dataset;
+    struct meter *meter;
+    int threads;
+    enum dtype precision; /* of activations while training; validation is in F32 */
+    bool quiet;
+    /* Not NULL: what the training would take is appended here, and it ends before the first step.
+     * There is no run then, and no draft. */
+    struct text *explain;
+};
+
+/*
+ * Trains to the end and writes into the draft
+ *   model.txt            what the model is
+ *   weights.safetensors  PARAM and STATE entries by name; EMA instead of PARAM if averaging is on;
+ *                        those of the best epoch (checkpoint.by), or the last (checkpoint.keep);
+ *                        metadata: layout (what the axes are), model (model_text), version
+ *   history.csv          a row an epoch: epoch,step,lr,train/loss,train/MONITOR...,val/loss,...;
+ *                        train: means over the batches that the program saw in the epoch; empty
+ *                        where nothing was measured
+ *   epoch-NNN.safetensors  with keep: all
+ *
+ * A step takes batch * accumulate cases from an endless stream of shuffled epochs; an epoch is the
+ * number of steps nearest to one pass over the train split, at least one. All programs of a step see
+ * the same batches; each batch goes through them in order, and without accumulation one sees what
+ * those before it have updated. A group's bias correction counts its own updates. Validation after
+ * each epoch is with the same random numbers every time.
+ *
+ * Prints a summary (parameters, multiply-adds, memory) on stderr before the first step. Records on
+ * the run: the history (metric steps are update counts; the final value is that of the weights that
+ * are the result), train/lr, train/samples_per_second, train/seconds (spent in steps, also
+ * before a stop), train/peak_bytes, train/parameters, train/multiply_adds (one case, forward);
+ * events `resumed`, `damaged` (a checkpoint that was passed over), `numerics` (continued on another
+ * backend, library or ISA).
+ *
+ * When a stop is requested (base/stop.h): a checkpoint, then -1 with STATUS_STOPPED. A loss, monitor or
+ * gradient norm that is not finite: -1 with the step and the first node that made it; the update is
+ * left out.
+ */
+int train(const struct training *where, const struct task *task, const struct draft *draft,
+          struct err *err);
+
+/* Reads weights.safetensors of an artifact into a store whose graph has been built, and realises it:
+ * nothing is allocated for a model that the file does not fill. Every entry must be there with its
+ * shape and finite, no variance below 0; extra tensors are an error too, as are metadata of another
+ * model or layout (without any it is taken at its word). model: model_text. */
+int weights_load(struct params *params, struct backend *backend, const char *model,
+                 const struct store *store, const struct id *artifact, struct err *err);
+/* The same for a part of both, in a store that has been realised: of tensors and entries only those
+ * that a row maps count, and the file may be of any model. Ends with a row without `from`. */
+struct weights_map {
+    const char *from, *to; /* "FROM..." of the file becomes "TO..." of the store */
+};
+/* What became of each: a line "loaded NAME", "skipped NAME: why" (a tensor without a place),
+ * "initialised NAME: why" (an entry that keeps its first value). Nothing loaded at all is
+ * STATUS_BAD_DATA. table: NULL: all must be loaded. */
+int weights_load_part(struct params *params, const struct store *store, const struct id *artifact,
+                      const struct weights_map *map, struct text *table, struct err *err);
+
+#endif

@@ -1,0 +1,298 @@
+#include "train/train_parts.h"
+
+#include <string.h>
+
+void monitor(struct monitors *monitors, const char *name, enum better better, val value)
+{
+    if (monitors->count == MAX_MONITORS)
+        bug("more than %d monitors", MAX_MONITORS);
+    monitors->items[monitors->count].name = name;
+    monitors->items[monitors->count].better = better;
+    monitors->items[monitors->count++].value = value;
+}
+
+val weighted_mean(struct graph *g, val per_case, val weight)
+{
+    struct shape one = {1, 1, 1, 1, 1};
+    val sum = g_reduce_sum(g, g_binary(g, OP_mul, per_case, weight), one);
+    return g_binary(g, OP_div_, sum, g_reduce_sum(g, weight, one));
+}
+
+/* What the making of all programs needs. */
+struct maker {
+    struct params *params;
+    const struct task *task;
+    const struct dataset *dataset;
+    enum dtype precision;
+};
+
+int64_t validation_batch(const struct train_config *config)
+{
+    return config->patch.size.count ? 1 : config->batch;
+}
+
+/* Of training or of evaluation: n cases, or parts of them. */
+static struct shape feed_shape(const struct maker *maker, bool trains)
+{
+    const struct dataset *data = maker->dataset;
+    const struct train_config *config = maker->task->config;
+    struct patch patch = train_patch(config);
+    if (trains && patch.size[0])
+        return (struct shape){(int32_t)config->batch, patch.size[0], patch.size[1], patch.size[2],
+                              data->c};
+    int64_t n = trains ? config->batch : validation_batch(config);
+    return (struct shape){(int32_t)n, data->d, data->h, data->w, data->c};
+}
+
+static void declare_feed(struct program *p, const struct maker *maker, bool trains)
+{
+    struct graph *g = p->graph;
+    struct shape image = feed_shape(maker, trains), mask = image;
+    int32_t n = image.n;
+    mask.c = 1;
+    p->feed.image = g_input(g, "image", F32, image);
+    p->feed.label = g_input(g, "label", I32, (struct shape){n, 1, 1, 1, 1});
+    if (maker->dataset->masks)
+        p->feed.mask = g_input(g, "mask", I32, mask);
+    p->feed.weight = g_input(g, "weight", F32, (struct shape){n, 1, 1, 1, 1});
+    for (int i = 0; i < MAX_SCALARS && maker->task->scalars[i].at; i++)
+        p->feed.scalar[i] = g_input(g, "scalar", F32, (struct shape){1, 1, 1, 1, 1});
+    p->clock = g_clock(g);
+}
+
+/* Inputs, model, loss and monitors. */
+static void declare_model(struct program *p, const struct maker *maker,
+                          const struct programs_row *row)
+{
+    struct graph *g = p->graph;
+    for (int i = 0; i < MAX_TRAINED && row->is->frozen[i]; i++)
+        graph_freeze(g, row->is->frozen[i]);
+    for (int i = 0; i < maker->task->borrowed_count; i++)
+        graph_freeze(g, maker->task->borrowed[i].group);
+    declare_feed(p, maker, row->groups > 0);
+    p->loss = row->is->loss(g, &p->feed, maker->task->user, &p->monitors);
+    for (int i = 0; i <= p->monitors.count; i++) {
+        val value = i ? p->monitors.items[i - 1].value : p->loss;
+        const char *name = i ? p->monitors.items[i - 1].name : "loss";
+        if (shape_count(g_shape(g, value)) != 1)
+            graph_fail(g, "'%s' is not one number", name);
+        g_output(g, name, value);
+    }
+}
+
+/* The names of the groups that a row trains. */
+struct names {
+    const char *name[MAX_TRAINED];
+};
+
+static struct names names_of(const struct programs_row *row)
+{
+    struct names out;
+    for (int i = 0; i < row->groups; i++)
+        out.name[i] = row->is->groups[i].name;
+    return out;
+}
+
+static void declare_update(struct program *p, const struct maker *maker,
+                           const struct programs_row *row, val guard)
+{
+    const struct train_config *config = row->config, *all = maker->task->config;
+    struct names groups = names_of(row);
+    struct update update = {.kind = (enum optimiser)config->optimizer,
+                            .nesterov = config->nesterov,
+                            .clip_norm = (float)config->clip_norm,
+                            .ema = all->ema > 0,
+                            .grad_scale = 1.0f / (float)all->accumulate};
+    p->norm = graph_update(p->graph, groups.name, row->groups, update, guard);
+    for (int i = 0; i < row->groups; i++)
+        p->rates[i] = g_rates(p->graph, groups.name[i]);
+    if (p->norm)
+        g_output(p->graph, "gradient_norm", p->norm);
+}
+
+static int make_batch_program(struct program *p, const struct maker *maker,
+                              const struct programs_row *row, bool add, bool update,
+                              struct err *err)
+{
+    struct names groups = names_of(row);
+    p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
+    graph_set_precision(p->graph, maker->precision);
+    declare_model(p, maker, row);
+    graph_backward(p->graph, p->loss, groups.name, row->groups, add);
+    if (maker->task->config->checkpoint_activations)
+        graph_recompute(p->graph);
+    if (update)
+        declare_update(p, maker, row, p->loss);
+    return graph_check(p->graph, err);
+}
+
+static int make_apply_program(struct program *p, const struct maker *maker,
+                              const struct programs_row *row, struct err *err)
+{
+    p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
+    p->guard = g_input(p->graph, "guard", F32, (struct shape){1, 1, 1, 1, 1});
+    declare_update(p, maker, row, p->guard);
+    return graph_check(p->graph, err);
+}
+
+static int make_validation(struct program *p, const struct maker *maker,
+                           const struct programs_row *row, struct err *err)
+{
+    enum array weights = maker->task->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM;
+    p->graph = graph_new(maker->params, MODE_EVALUATE, weights);
+    declare_model(p, maker, row);
+    return graph_check(p->graph, err);
+}
+
+static int make_row(struct programs_row *row, const struct maker *maker, struct err *err)
+{
+    bool accumulates = maker->task->config->accumulate > 1;
+    if (!row->groups)
+        return make_validation(&row->first, maker, row, err);
+    TRY(make_batch_program(&row->first, maker, row, false, !accumulates, err));
+    if (!accumulates)
+        return 0;
+    TRY(make_batch_program(&row->more, maker, row, true, false, err));
+    return make_apply_program(&row->apply, maker, row, err);
+}
+
+static int group_index(struct programs *out, const char *name)
+{
+    for (int i = 0; i < out->group_count; i++)
+        if (!strcmp(out->groups[i], name))
+            return i;
+    if (out->group_count == MAX_UPDATED)
+        bug("more than %d groups are trained", MAX_UPDATED);
+    out->groups[out->group_count] = name;
+    return out->group_count++;
+}
+
+/* The rows with their groups, before there is a graph. */
+static void lay_out(struct programs *out, const struct task *task)
+{
+    *out = (struct programs){.count = task->program_count, .validation = -1};
+    for (int i = 0; i < out->count; i++) {
+        struct programs_row *row = &out->row[i];
+        row->is = &task->programs[i];
+        row->config = row->is->config ? row->is->config : task->config;
+        while (row->groups < MAX_TRAINED && row->is->groups[row->groups].name) {
+            row->group[row->groups] = group_index(out, row->is->groups[row->groups].name);
+            row->groups++;
+        }
+        if (!row->groups)
+            out->validation = i;
+    }
+    if (out->validation < 0)
+        bug("'%s' has no program for the validation", task->name);
+}
+
+static int make_graphs(struct programs *out, const struct maker *maker, struct err *err)
+{
+    for (int i = 0; i < out->count; i++)
+        TRY(make_row(&out->row[i], maker, err));
+    return 0;
+}
+
+/* Of one case, forward: the validation's, measured without making it. */
+static int count_multiply_adds(double *out, const struct programs *programs,
+                               struct backend *backend, int64_t batch, struct err *err)
+{
+    struct plan *plan;
+    struct plan_options options = {.measure_only = true};
+    TRY(plan_make(&plan, programs->row[programs->validation].first.graph, backend, &options, err));
+    *out = plan_multiply_adds(plan) / (double)batch;
+    plan_free(plan);
+    return 0;
+}
+
+static int borrow(struct params *params, const struct task *task, const struct training *where,
+                  struct err *err)
+{
+    for (int i = 0; i < task->borrowed_count; i++) {
+        const struct borrowed *from = &task->borrowed[i];
+        TRY(weights_load_part(params, where->store, from->artifact, from->map, NULL, err));
+    }
+    return 0;
+}
+
+int programs_open(struct programs *out, struct params *params, struct backend *backend,
+                  const struct task *task, const struct training *where, double *multiply_adds,
+                  struct err *err)
+{
+    struct maker maker = {params, task, where->dataset, where->precision};
+    lay_out(out, task);
+    TRY(make_graphs(out, &maker, err));
+    TRY(params_realise(params, backend, task->seed, err));
+    TRY(borrow(params, task, where, err));
+    TRY(count_multiply_adds(multiply_adds, out, backend, validation_batch(task->config), err));
+    struct plan_options options = {.meter = where->meter};
+    for (int i = 0; i < out->count; i++) {
+        struct programs_row *row = &out->row[i];
+        struct program *all[] = {&row->first, &row->more, &row->apply};
+        bool used = row->groups || where->dataset->count[SPLIT_VAL];
+        for (size_t k = 0; used && k < sizeof all / sizeof *all; k++)
+            if (all[k]->graph)
+                TRY(plan_make(&all[k]->plan, all[k]->graph, backend, &options, err));
+    }
+    return 0;
+}
+
+static void program_close(struct program *p)
+{
+    if (p->plan)
+        plan_free(p->plan);
+    if (p->graph)
+        graph_free(p->graph);
+    *p = (struct program){0};
+}
+
+void programs_close(struct programs *programs)
+{
+    for (int i = 0; i < programs->count; i++) {
+        program_close(&programs->row[i].first);
+        program_close(&programs->row[i].more);
+        program_close(&programs->row[i].apply);
+    }
+}
+
+size_t programs_bytes(const struct programs *programs)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < programs->count; i++) {
+        const struct programs_row *row = &programs->row[i];
+        const struct plan *all[] = {row->first.plan, row->more.plan, row->apply.plan};
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            bytes += all[k] ? plan_bytes(all[k]) : 0;
+    }
+    return bytes;
+}
+
+static int put_batch(struct program *p, const struct batch *batch, const struct scalars *scalars,
+                     struct err *err)
+{
+    int32_t clock[CLOCKS];
+    clock[CLOCK_STEP] = (int32_t)scalars->step;
+    clock[CLOCK_FIRST] = (int32_t)scalars->first;
+    clock[CLOCK_SEED_LOW] = (int32_t)(uint32_t)scalars->seed;
+    clock[CLOCK_SEED_HIGH] = (int32_t)(uint32_t)(scalars->seed >> 32);
+    TRY(plan_put(p->plan, p->feed.image, batch->image, err));
+    TRY(plan_put(p->plan, p->feed.label, batch->label, err));
+    if (p->feed.mask)
+        TRY(plan_put(p->plan, p->feed.mask, batch->mask, err));
+    TRY(plan_put(p->plan, p->feed.weight, batch->weight, err));
+    for (int i = 0; i < MAX_SCALARS; i++)
+        if (p->feed.scalar[i])
+            TRY(plan_put(p->plan, p->feed.scalar[i], &scalars->value[i], err));
+    return plan_put(p->plan, p->clock, clock, err);
+}
+
+int program_run(struct program *p, const struct batch *batch, const struct scalars *scalars,
+                float values[MEASURES], struct err *err)
+{
+    TRY(put_batch(p, batch, scalars, err));
+    TRY(plan_run(p->plan, err));
+    TRY(plan_get(p->plan, p->loss, &values[0], err));
+    for (int i = 0; i < p->monitors.count; i++)
+        TRY(plan_get(p->plan, p->monitors.items[i].value, &values[i + 1], err));
+    return 0;
+}

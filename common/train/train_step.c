@@ -1,0 +1,178 @@
+/* A training's step: which programs run, with what numbers, and that they stay finite. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Validation draws its random numbers (reparameterisation) at a step that no training reaches, the
+ * same for every epoch, so that val/loss can be compared over epochs. */
+enum { VALIDATION_STEP = -1 };
+
+static int not_finite(int64_t step, struct plan *plan, const char *what, double value,
+                      struct err *err)
+{
+    const char *node = plan_find_nonfinite(plan, err);
+    return fail(err,
+                "%s is %s at step %lld; first at '%s'; a lower lr, a warm-up or clip_norm "
+                "may help",
+                what, isnan(value) ? "nan" : "infinite", (long long)step, node ? node : what);
+}
+
+/* The program of a row that updates. */
+static struct program *updates(const struct trainer *t, struct programs_row *row)
+{
+    return t->config->accumulate > 1 ? &row->apply : &row->first;
+}
+
+static int put_rates(struct trainer *t, struct programs_row *row, struct err *err)
+{
+    struct program *p = updates(t, row);
+    for (int i = 0; i < row->groups; i++) {
+        float rates[RATES];
+        double factor = row->is->groups[i].lr;
+        schedule_rates(rates, row->config, t->at.step - row->is->since,
+                       t->budget.total - row->is->since, t->at.updates[row->group[i]]);
+        rates[RATE_EMA] = (float)schedule_ema(t->config, t->at.updates[row->group[i]] + 1);
+        if (factor > 0)
+            rates[RATE_LR] = (float)(rates[RATE_LR] * factor);
+        TRY(plan_put(p->plan, p->rates[i], rates, err));
+    }
+    return 0;
+}
+
+static int check_norm(struct trainer *t, struct program *p, struct err *err)
+{
+    float norm = 0;
+    if (p->norm)
+        TRY(plan_get(p->plan, p->norm, &norm, err));
+    if (isfinite(norm))
+        return 0;
+    return not_finite(t->at.step + 1, p->plan, "the gradient's norm", (double)norm, err);
+}
+
+/* The rows that this step runs; returns how many. */
+static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
+{
+    const struct task *task = t->task;
+    uint32_t runs = task->runs ? task->runs(t->at.step, t->budget.epoch, task->user) : UINT32_MAX;
+    int count = 0;
+    for (int i = 0; i < t->programs.count; i++)
+        if (t->programs.row[i].groups && (runs >> i & 1))
+            rows[count++] = i;
+    return count;
+}
+
+static int run_batch(struct trainer *t, int row, struct program *p, const struct batch *batch,
+                     const struct scalars *scalars, float *guard, struct err *err)
+{
+    float values[MEASURES];
+    TRY(program_run(p, batch, scalars, values, err));
+    for (int i = 0; i <= p->monitors.count; i++) {
+        if (!isfinite(values[i]))
+            return not_finite(t->at.step + 1, p->plan, i ? p->monitors.items[i - 1].name : "loss",
+                              (double)values[i], err);
+        t->at.sums[t->column[row] + i] += (double)values[i];
+    }
+    t->at.batches[row]++;
+    *guard += values[0];
+    return 0;
+}
+
+/* Without accumulation the row has been updated by its last batch. */
+static int end_update(struct trainer *t, struct programs_row *row, const float *guard,
+                      struct err *err)
+{
+    struct program *p = updates(t, row);
+    if (t->config->accumulate > 1) {
+        TRY(plan_put(p->plan, p->guard, guard, err));
+        TRY(plan_run(p->plan, err));
+    }
+    TRY(check_norm(t, p, err));
+    for (int i = 0; i < row->groups; i++)
+        t->at.updates[row->group[i]]++;
+    return 0;
+}
+
+static struct scalars scalars_of(const struct trainer *t)
+{
+    double epoch = (double)t->at.step / (double)t->budget.epoch;
+    struct scalars out = {.step = t->at.step, .seed = t->task->seed};
+    for (int i = 0; i < MAX_SCALARS && t->task->scalars[i].at; i++)
+        out.value[i] = (float)t->task->scalars[i].at(epoch, t->task->user);
+    return out;
+}
+
+static int run_step(struct trainer *t, struct err *err)
+{
+    struct scalars scalars = scalars_of(t);
+    int rows[MAX_PROGRAMS], count = rows_of_step(t, rows);
+    float guard[MAX_PROGRAMS] = {0};
+    for (int k = 0; k < count; k++)
+        TRY(put_rates(t, &t->programs.row[rows[k]], err));
+    for (int64_t i = 0; i < t->config->accumulate; i++) {
+        const struct batch *batch = loader_next(t->loader);
+        scalars.first = i * t->config->batch;
+        for (int k = 0; k < count; k++) {
+            struct programs_row *row = &t->programs.row[rows[k]];
+            TRY(run_batch(t, rows[k], i ? &row->more : &row->first, batch, &scalars, &guard[k],
+                          err));
+        }
+    }
+    for (int k = 0; k < count; k++)
+        TRY(end_update(t, &t->programs.row[rows[k]], &guard[k], err));
+    t->at.step++;
+    return 0;
+}
+
+/* The first program's mean loss in the epoch so far, before and after a step: that of the step. */
+int trainer_step(struct trainer *t, struct err *err)
+{
+    double before = clock_seconds(), sum = t->at.sums[COLUMN_MEASURES];
+    TRY(run_step(t, err));
+    t->at.seconds += clock_seconds() - before;
+    char note[64];
+    snprintf(note, sizeof note, "loss %.4g",
+             (t->at.sums[COLUMN_MEASURES] - sum) / (double)t->config->accumulate);
+    progress_step(&t->progress, t->at.step, (double)(t->config->batch * t->config->accumulate),
+                  "samples", note);
+    return 0;
+}
+
+/* ---- validation ----------------------------------------------------------------------------- */
+
+bool trainer_validates(const struct trainer *t)
+{
+    return t->where->dataset->count[SPLIT_VAL] > 0;
+}
+
+int trainer_validate(struct trainer *t, double *means, struct err *err)
+{
+    const struct dataset *dataset = t->where->dataset;
+    struct loader_spec spec = {.split = SPLIT_VAL, .batch = (uint32_t)validation_batch(t->config)};
+    struct loader *loader;
+    TRY(loader_open(&loader, dataset, &spec, t->where->meter, err));
+    struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed};
+    for (int i = 0; i < MAX_SCALARS; i++)
+        scalars.value[i] = (float)t->task->scalars[i].validation;
+    struct program *evaluate = &t->programs.row[t->programs.validation].first;
+    int measures = 1 + evaluate->monitors.count;
+    const char *const *names = t->at.history.names + t->column[t->programs.validation];
+    double sums[MEASURES] = {0};
+    int status = 0;
+    for (const struct batch *batch; !status && (batch = loader_next(loader));) {
+        float values[MEASURES];
+        status = program_run(evaluate, batch, &scalars, values, err);
+        for (int i = 0; !status && i < measures; i++) {
+            if (!isfinite(values[i]))
+                status = not_finite(t->at.step, evaluate->plan, names[i], (double)values[i], err);
+            sums[i] += (double)values[i] * batch->real;
+        }
+        if (!status && stop_requested())
+            status = 1;
+        scalars.first += batch->real;
+    }
+    loader_close(loader);
+    for (int i = 0; i < measures; i++)
+        means[i] = sums[i] / dataset->count[SPLIT_VAL];
+    return status;
+}

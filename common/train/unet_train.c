@@ -1,0 +1,148 @@
+/* Fitting a UNet to images and masks. */
+#include "train/unet_train.h"
+
+#include "train/model_text.h"
+
+static const char *const init_names[] = {"none", NULL};
+
+#define CONFIG(member) .key = #member, .offset = offsetof(struct unet_config, member)
+const struct field unet_fields[] = {
+    {CONFIG(init), .type = FIELD_CHOICE, .fallback = "none", .choices = init_names,
+     .help = "where the weights start from; none: drawn from the seed"},
+    {CONFIG(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
+    {CONFIG(loss), .type = FIELD_SECTION, .sub = segment_loss_fields,
+     .help = "what is minimised: the weighted sum of the terms given"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
+    {0},
+};
+#undef CONFIG
+
+int unet_config_check(const struct unet_config *config, struct err *err)
+{
+    TRY(unet_model_check(&config->model, err));
+    TRY(segment_loss_check(&config->loss, err));
+    return train_config_check(&config->train, err);
+}
+
+struct user {
+    struct unet_description unet;
+    const struct segment_loss_config *loss;
+    struct class_counts counts;
+    int32_t first; /* class of the monitor */
+};
+
+static val loss(struct graph *g, const struct feed *feed, const void *user,
+                struct monitors *monitors)
+{
+    const struct user *u = user;
+    const struct unet_description *unet = &u->unet;
+    val logits[1 + UNET_LEVELS];
+    int extra;
+    logits[0] =
+        unet_logits(g, &unet->model, (int32_t)unet->outputs, feed->image, logits + 1, &extra);
+    val dice = unet_soft_dice(g, logits[0], feed->mask, feed->weight, (int32_t)unet->mask_classes,
+                              u->first);
+    monitor(monitors, "dice", MORE_IS_BETTER, dice);
+    return unet_loss(g, u->loss, &u->counts, logits, 1 + extra, feed->mask, feed->weight);
+}
+
+/* ---- training ------------------------------------------------------------------------------- */
+static int64_t halved(int64_t side, size_t times)
+{
+    return (side + ((int64_t)1 << times) - 1) >> times;
+}
+
+/* A statistic of one value makes that value 0, whatever it was. */
+static int check_norm(const struct unet_description *unet, int64_t batch, struct err *err)
+{
+    const struct unet_model_config *model = &unet->model;
+    const struct image_data *data = &unet->data;
+    struct unet_patch seen = unet->patch;
+    if (!seen.present)
+        seen = (struct unet_patch){true, data->d, data->h, data->w};
+    for (size_t i = 0; model->norm != NORM_NONE && i < model->channels.count; i++) {
+        int64_t values = halved(seen.d, i) * halved(seen.h, i) * halved(seen.w, i);
+        if (model->norm == NORM_BATCH)
+            values *= batch;
+        if (model->norm == NORM_GROUP)
+            values *= model->channels.items[i] / model->norm_groups;
+        if (values == 1)
+            return fail_as(err, STATUS_CONFIG,
+                           "model.norm: '%s' has one value to normalise at level %zu, where images "
+                           "of %lldx%lldx%lld are one pixel; fewer levels or another norm",
+                           norm_names[model->norm], i, (long long)seen.d, (long long)seen.h,
+                           (long long)seen.w);
+    }
+    return 0;
+}
+
+static int count_pixels(struct class_counts *out, const struct dataset *dataset, struct err *err)
+{
+    size_t pixels = (size_t)dataset->d * (size_t)dataset->h * (size_t)dataset->w;
+    const uint8_t *mask = dataset->masks + dataset->begin[SPLIT_TRAIN] * pixels;
+    int64_t seen[MASK_IGNORE + 1] = {0}, known = 0;
+    for (size_t i = 0; i < dataset->count[SPLIT_TRAIN] * pixels; i++)
+        seen[mask[i]]++;
+    *out = (struct class_counts){.count = dataset->mask_class_count};
+    for (int64_t c = 0; c < out->count; c++) {
+        out->pixels[c] = (double)seen[c];
+        known += seen[c];
+    }
+    if (!known && dataset->count[SPLIT_TRAIN])
+        return fail_as(err, STATUS_BAD_DATA, "no pixel of the train split has a class");
+    return 0;
+}
+
+static struct unet_spacing spacing_of(const struct dataset *dataset)
+{
+    const double *spacing = dataset->spacing;
+    return (struct unet_spacing){spacing[0] > 0, spacing[0], spacing[1], spacing[2]};
+}
+
+static struct unet_patch patch_of(const struct train_config *config)
+{
+    struct patch patch = train_patch(config);
+    const int32_t *size = patch.size;
+    return (struct unet_patch){size[0] > 0, size[0], size[1], size[2]};
+}
+
+static int describe(struct user *out, const struct unet_config *config,
+                    const struct dataset *dataset, struct err *err)
+{
+    int32_t outputs;
+    if (!dataset->masks)
+        return fail_as(err, STATUS_CONFIG, "transfer-unet needs masks, and the data set has none");
+    TRY(unet_config_check(config, err));
+    TRY(segment_loss_outputs(&outputs, &config->loss, dataset->mask_class_count, err));
+    out->unet = (struct unet_description){.model = config->model,
+                                          .data = image_data_of(dataset),
+                                          .mask_classes = dataset->mask_class_count,
+                                          .outputs = outputs,
+                                          .patch = patch_of(&config->train),
+                                          .spacing = spacing_of(dataset)};
+    out->loss = &config->loss;
+    out->first = dataset_first_class(dataset);
+    TRY(check_norm(&out->unet, config->train.batch, err));
+    return count_pixels(&out->counts, dataset, err);
+}
+
+int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
+               const struct draft *draft, struct err *err)
+{
+    static const struct program_row programs[] = {
+        {.loss = loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
+        {.loss = loss},
+    };
+    struct user user;
+    TRY(describe(&user, config, where->dataset, err));
+    struct task task = {.name = "transfer-unet",
+                        .kind = &unet_kind,
+                        .model = &user.unet,
+                        .config = &config->train,
+                        .seed = seed,
+                        .programs = programs,
+                        .program_count = 2,
+                        .user = &user,
+                        .any_size = true};
+    return train(where, &task, draft, err);
+}

@@ -1,0 +1,96 @@
+#include "train/vae_train.h"
+
+#include "train/model_text.h"
+
+const struct field vae_fields[] = {
+    {.key = "model",
+     .type = FIELD_SECTION,
+     .offset = offsetof(struct vae_config, model),
+     .sub = vae_model_fields,
+     .help = "the network"},
+    {.key = "loss",
+     .type = FIELD_SECTION,
+     .offset = offsetof(struct vae_config, loss),
+     .sub = vae_loss_fields,
+     .help = "what is minimised"},
+    {.key = "train",
+     .type = FIELD_SECTION,
+     .offset = offsetof(struct vae_config, train),
+     .sub = train_fields,
+     .help = "how"},
+    {0},
+};
+
+static val loss(struct graph *g, const struct feed *feed, const void *user,
+                struct monitors *monitors)
+{
+    const struct vae_description *vae = user;
+    val z_logvar;
+    val z_mean = vae_encode(g, &vae->model, &vae->data, feed->image, feed->label, &z_logvar);
+    val z = vae_sample(g, z_mean, z_logvar, g_normal(g, g_shape(g, z_mean)));
+    val logits = vae_decode(g, &vae->model, &vae->data, z, feed->label);
+
+    val reconstruction =
+        weighted_mean(g, vae_reconstruction(g, &vae->loss, logits, feed->image), feed->weight);
+    val kl = weighted_mean(g, vae_kl(g, z_mean, z_logvar), feed->weight);
+    monitor(monitors, "reconstruction", LESS_IS_BETTER, reconstruction);
+    monitor(monitors, "kl", LESS_IS_BETTER, kl);
+    if (graph_mode(g) == MODE_EVALUATE)
+        return g_binary(g, OP_add, reconstruction, kl);
+    val weight = g_affine(g, feed->scalar[0], (float)vae->loss.beta, 0);
+    return g_binary(g, OP_add, reconstruction, g_binary(g, OP_mul, kl, weight));
+}
+
+static double kl_factor(double epoch, const void *user)
+{
+    const struct vae_description *vae = user;
+    double epochs = (double)vae->loss.warmup_epochs;
+    return epoch < epochs ? epoch / epochs : 1.0;
+}
+
+/* The decoder ends in a sigmoid, and cross entropy has no bottom for targets beyond 0 and 1. */
+static int check_values(const struct dataset *dataset, const struct int_list *augment,
+                        struct err *err)
+{
+    const float *values = dataset->images;
+    int64_t voxels = (int64_t)dataset->d * dataset->h * dataset->w * dataset->c, cases = 0;
+    if (dataset->pixel != PIXEL_F32)
+        return 0;
+    for (size_t i = 0; i < augment->count; i++)
+        if (augment->items[i] == AUGMENT_BRIGHTNESS || augment->items[i] == AUGMENT_CONTRAST)
+            return fail_as(err, STATUS_CONFIG,
+                           "train.augment: '%s' of volumes leads beyond 0 and 1, and a VAE's "
+                           "images are from 0 to 1",
+                           augmentation_names[augment->items[i]]);
+    for (int i = 0; i < SPLITS; i++)
+        cases += dataset->count[i];
+    for (int64_t i = 0; i < cases * voxels; i++)
+        if (!(values[i] >= 0 && values[i] <= 1))
+            return fail_as(err, STATUS_CONFIG,
+                           "case '%s' has the value %g, but a VAE's images are from 0 to 1 "
+                           "(preprocess.intensity: percentile or range)",
+                           dataset->ids[i / voxels], (double)values[i]);
+    return 0;
+}
+
+int vae_train(const struct training *where, const struct vae_config *config, uint64_t seed,
+              const struct draft *draft, struct err *err)
+{
+    static const struct program_row programs[] = {
+        {.loss = loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
+        {.loss = loss},
+    };
+    struct vae_description vae = {config->model, config->loss, image_data_of(where->dataset)};
+    struct task task = {.name = "train-vae",
+                        .kind = &vae_kind,
+                        .model = &vae,
+                        .config = &config->train,
+                        .seed = seed,
+                        .programs = programs,
+                        .program_count = 2,
+                        .scalars = {{kl_factor, 1}},
+                        .user = &vae};
+    TRY(vae_kind.check(&vae, err));
+    TRY(check_values(where->dataset, &config->train.augment, err));
+    return train(where, &task, draft, err);
+}

@@ -1,0 +1,324 @@
+/* The UNet as a trained thing: what training reports is what the artifact does afterwards, at any
+ * size; and what cannot be trained is refused. */
+#include "engine/backend.h"
+#include "apply/trained.h"
+#include "train/unet_train.h"
+
+#include "store_lab.h"
+
+#include <math.h>
+
+enum { TRAIN = 40, VAL = 12, ALL = TRAIN + VAL, H = 9, W = 7, AREA = H * W, BATCH = 8 };
+struct data {
+    uint8_t images[ALL * AREA], masks[ALL * AREA];
+    const char *ids[ALL];
+    struct dataset set;
+};
+
+/* A bright blob whose place is the class of its pixels (with two classes: foreground), on noise. */
+static void make_data(struct data *data, uint32_t classes)
+{
+    static const char *names[] = {"background", "left", "right"};
+    uint32_t random = 7;
+    for (int i = 0; i < ALL; i++)
+        data->ids[i] = i % 2 ? "odd" : "even"; /* equal ids are cut alike */
+    for (int i = 0; i < ALL * AREA; i++) {
+        int x = i % W, y = i / W % H, centre = i / AREA % 2 ? 1 : 5;
+        bool inside = abs(x - centre) <= 1 && abs(y - 4) <= 2;
+        random = random * 1664525u + 1013904223u;
+        data->images[i] = (uint8_t)((random >> 25) + (inside ? 100 : 0));
+        data->masks[i] = !inside ? 0 : classes == 2 || centre == 1 ? 1 : 2;
+        if (y == 0 && x == 3)
+            data->masks[i] = MASK_IGNORE;
+    }
+    data->set = (struct dataset){.d = 1,
+                                 .h = H,
+                                 .w = W,
+                                 .c = 1,
+                                 .begin = {0, TRAIN, ALL},
+                                 .count = {TRAIN, VAL, 0},
+                                 .images = data->images,
+                                 .masks = data->masks,
+                                 .ids = data->ids,
+                                 .mask_class_count = classes,
+                                 .mask_classes = names};
+}
+
+static void bind(struct unet_config *out, struct lab *lab, const char *yaml)
+{
+    struct err err;
+    struct yaml *tree;
+    OK(yaml_parse(&tree, &lab->arena, "test", yaml, strlen(yaml), &err));
+    OK(config_bind(out, unet_fields, tree, "test", &lab->arena, &err));
+}
+
+/* peak: the bytes it took. */
+static struct id fit_in(struct lab *lab, const struct dataset *dataset, const char *yaml,
+                        enum dtype precision, size_t *peak)
+{
+    struct unet_config config;
+    struct run *run;
+    struct draft *draft;
+    struct port port = {.name = "model"};
+    struct meter meter = {0};
+    struct err err;
+    bind(&config, lab, yaml);
+    OK(claim(&run, lab, yaml, false, &err));
+    struct training where = {.run = run,
+                             .dataset = dataset,
+                             .meter = &meter,
+                             .threads = 1,
+                             .precision = precision,
+                             .quiet = true};
+    OK(draft_open(&draft, lab->store, &err));
+    OK(unet_train(&where, &config, 3, draft, &err));
+    OK(draft_seal(draft, &port.artifact, &err));
+    OK(run_commit(run, &port, 1, &err));
+    *peak = meter.peak;
+    return port.artifact;
+}
+
+static struct id fit(struct lab *lab, const struct dataset *dataset, const char *yaml)
+{
+    size_t peak;
+    return fit_in(lab, dataset, yaml, F32, &peak);
+}
+
+/* The last row's val/loss and val/dice of history.csv. */
+static void reported(double out[2], struct lab *lab, const struct id *model)
+{
+    char path[PATH_BYTES], *csv;
+    size_t length;
+    struct err err;
+    OK(artifact_path(path, lab->store, model, "history.csv", &err));
+    OK(file_read(&csv, &length, path, 1 << 20, &err));
+    const char *header = "epoch,step,lr,train/loss,train/dice,val/loss,val/dice\n";
+    assert_memory_equal(csv, header, strlen(header));
+    csv[length - 1] = 0;
+    const char *row = strrchr(csv, '\n');
+    assert_int_equal(sscanf(row, "%*d,%*d,%*f,%*f,%*f,%lf,%lf", &out[0], &out[1]), 2);
+    free(csv);
+}
+
+/* Cross entropy and soft Dice of one batch of probabilities [cases,AREA,outputs], by hand. */
+static void measure(double out[2], const float *probability, int outputs, int classes,
+                    const uint8_t *mask, int cases)
+{
+    double entropy = 0, pixels = 0, both[3] = {0}, sizes[3] = {0}, dice = 0;
+    for (int i = 0; i < cases * AREA; i++) {
+        if (mask[i] == MASK_IGNORE)
+            continue;
+        double p[3] = {1 - probability[i * outputs], probability[i * outputs]};
+        for (int c = 0; c < classes && outputs > 1; c++)
+            p[c] = probability[i * outputs + c];
+        entropy -= log(p[mask[i]]);
+        pixels++;
+        for (int c = 1; c < classes; c++) {
+            both[c] += mask[i] == c ? p[c] : 0;
+            sizes[c] += p[c] + (mask[i] == c);
+        }
+    }
+    for (int c = 1; c < classes; c++)
+        dice += 2 * both[c] / sizes[c] / (classes - 1);
+    out[0] = entropy / pixels;
+    out[1] = dice;
+}
+
+/* What the artifact does on the val split, in the trainer's batches (the last has padding). */
+static void check_reported(struct lab *lab, const struct data *data, const struct id *model,
+                           int outputs, int batch)
+{
+    static float image[BATCH * AREA], probability[BATCH * AREA * 3];
+    double want[2] = {0}, got[2];
+    int classes = (int)data->set.mask_class_count;
+    struct trained_unet unet;
+    struct backend *backend;
+    struct err err;
+    OK(cpu_open(&backend, 1, NULL, &err));
+    OK(trained_unet_open(&unet, lab->store, model, backend, batch, (struct shape){0}, NULL, &err));
+    assert_int_equal(unet.description.outputs, outputs);
+    assert_int_equal(unet.description.mask_classes, classes);
+    assert_int_equal(unet.pixels, AREA);
+    for (int first = TRAIN; first < ALL; first += batch) {
+        int cases = ALL - first < batch ? ALL - first : batch;
+        double part[2];
+        for (int i = 0; i < cases * AREA; i++)
+            image[i] = (float)data->images[first * AREA + i] / 255.0f;
+        OK(trained_unet_predict(&unet, image, probability, &err));
+        measure(part, probability, outputs, classes, data->masks + first * AREA, cases);
+        for (int k = 0; k < 2; k++)
+            want[k] += part[k] * cases / VAL;
+    }
+    reported(got, lab, model);
+    for (int k = 0; k < 2; k++)
+        assert_float_equal(got[k], want[k], 1e-5);
+    assert_true(got[1] > 0.7 && got[1] < 0.9999); /* learnt something, and 1 would prove little */
+    trained_unet_close(&unet);
+    backend_close(backend);
+}
+
+static void one_logit(void **state)
+{
+    static struct data data;
+    make_data(&data, 2);
+    struct id model = fit(*state, &data.set,
+                          "{model: {channels: [4, 8, 8, 8, 8], dropout: [0, 0, 0, 0, 0.25], "
+                          "deep_supervision: true}, "
+                          "loss: {bce: {}}, train: {epochs: 12, batch: 8, lr: 1.0e-2, "
+                          "checkpoint: {keep: last}}}");
+    check_reported(*state, &data, &model, 1, BATCH);
+}
+
+static void several_logits(void **state)
+{
+    static struct data data;
+    make_data(&data, 3);
+    struct id model = fit(*state, &data.set,
+                          "{model: {channels: [4, 8, 8, 8, 8], norm: group, norm_groups: 2, down: "
+                          "strided, up: upsample, block: residual}, loss: {cross_entropy: {}}, "
+                          "train: {epochs: 12, batch: 8, lr: 1.0e-2, checkpoint: {keep: last}}}");
+    check_reported(*state, &data, &model, 3, BATCH);
+}
+
+/* Learnt from patches, the model is of whole cases, and validated on them one by one. */
+static void patches(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    make_data(&data, 2);
+    for (int i = 0; i < AREA / 2; i++) /* half of it is gone: found worse */
+        data.masks[TRAIN * AREA + i] = 0;
+    struct id model = fit(lab, &data.set,
+                          "{model: {channels: [4, 8, 8]}, loss: {bce: {}}, train: {epochs: 16, "
+                          "batch: 8, lr: 1.0e-2, patch: {size: [1, 6, 5], foreground: 0.5}, "
+                          "augment: [flip], checkpoint: {keep: last}}}");
+    check_reported(lab, &data, &model, 1, 1);
+    struct unet_description is;
+    struct unet_config config;
+    struct arena arena = {0};
+    struct err err;
+    OK(model_text_read(&is, &unet_kind, lab->store, &model, &arena, &err));
+    assert_true(is.patch.present);
+    assert_int_equal(is.patch.d, 1);
+    assert_int_equal(is.patch.h, 6);
+    assert_int_equal(is.patch.w, 5);
+    assert_int_equal(is.data.h, H);
+    arena_free(&arena);
+    bind(&config, lab, "{loss: {bce: {}}, train: {patch: {size: [2, 3, 4], foreground: 0.6}}}");
+    struct patch patch = train_patch(&config.train);
+    assert_memory_equal(patch.size, ((const int32_t[]){2, 3, 4}), sizeof patch.size);
+    assert_float_equal(patch.foreground, 0.6, 0);
+    bind(&config, lab, "{loss: {bce: {}}}");
+    assert_int_equal(train_patch(&config.train).size[0], 0);
+}
+
+#define NET                                                                                        \
+    "{model: {channels: [4, 8, 8]}, loss: {bce: {}}, train: {epochs: 12, batch: 8, lr: 1.0e-2, "   \
+    "checkpoint: {keep: last}"
+
+/* Half the precision is another training, validated in F32 as ever; less memory is the same one. */
+static void thrifty(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    struct backend *backend;
+    struct err err;
+    size_t kept, again, half;
+    make_data(&data, 2);
+    struct id model = fit_in(lab, &data.set, NET "}}", F32, &kept);
+    struct id same = fit_in(lab, &data.set, NET ", checkpoint_activations: true}}", F32, &again);
+    assert_memory_equal(&model, &same, sizeof model);
+    assert_true(again < kept);
+    OK(cpu_open(&backend, 1, NULL, &err));
+    bool able = backend->make_half;
+    backend_close(backend);
+    if (!able)
+        skip();
+    struct id other = fit_in(lab, &data.set, NET ", ema: 0}}", BF16, &half);
+    assert_memory_not_equal(&model, &other, sizeof model);
+    assert_true(half < kept);
+    check_reported(lab, &data, &other, 1, BATCH);
+}
+
+/* A model of images takes images of any size, and no volumes. */
+static void other_sizes(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    struct trained_unet unet;
+    struct backend *backend;
+    struct err err;
+    float image[12 * 16] = {0}, probability[12 * 16 * 3];
+    make_data(&data, 3);
+    struct id model = fit(lab, &data.set,
+                          "{model: {channels: [2, 4]}, loss: {cross_entropy: {}}, "
+                          "train: {steps: 2, batch: 8}}");
+    OK(cpu_open(&backend, 1, NULL, &err));
+    OK(trained_unet_open(&unet, lab->store, &model, backend, 1, (struct shape){0, 1, 12, 16, 0},
+                         NULL, &err));
+    assert_int_equal(unet.pixels, 12 * 16);
+    assert_true(shape_equal(g_shape(unet.graph, unet.image), (struct shape){1, 1, 12, 16, 1}));
+    OK(trained_unet_predict(&unet, image, probability, &err));
+    for (int i = 0; i < 12 * 16; i++) {
+        const float *p = probability + 3 * i;
+        assert_true(p[0] > 0 && p[1] > 0 && p[2] > 0);
+        assert_float_equal(p[0] + p[1] + p[2], 1, 1e-6);
+    }
+    trained_unet_close(&unet);
+    FAILS(trained_unet_open(&unet, lab->store, &model, backend, 1, (struct shape){0, 5, 9, 7, 0},
+                            NULL, &err),
+          STATUS_BAD_DATA, "the model is of images, not of volumes");
+    trained_unet_close(&unet);
+    backend_close(backend);
+}
+
+static void refused(void **state)
+{
+    static struct data data;
+    struct unet_config config;
+    struct training where = {.dataset = &data.set};
+    struct err err;
+    make_data(&data, 2);
+    bind(&config, *state, "{loss: {bce: {}}, train: {batch: 1}}"); /* 9x7 5x4 3x2 2x1 1x1 */
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "model.norm: 'batch' has one value to normalise at level 4");
+    bind(&config, *state, "{model: {norm: instance}, loss: {bce: {}}, train: {batch: 8}}");
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "model.norm: 'instance' has one value to normalise at level 4");
+    struct dataset volumes = data.set;
+    volumes.d = H, volumes.h = W, volumes.w = 1;
+    where.dataset = &volumes;
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "at level 4, where images of 9x7x1 are one pixel");
+    where.dataset = &data.set;
+    bind(&config, *state,
+         "{model: {norm: instance, channels: [2, 2, 2]}, loss: {bce: {}}, "
+         "train: {patch: {size: [1, 4, 3]}}}");
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "at level 2, where images of 1x4x3 are one pixel");
+    bind(&config, *state,
+         "{model: {channels: [2, 2]}, loss: {bce: {}}, train: {patch: {size: [5, 5]}}}");
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "train.patch.size: 2 items given; 3 (depth, height and width) or none expected");
+    bind(&config, *state,
+         "{model: {channels: [8, 4], norm: group, norm_groups: 3}, loss: {bce: {}}}");
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, "model.norm_groups: 3");
+    bind(&config, *state, "{model: {channels: [2, 2]}}");
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, "loss: ");
+    bind(&config, *state, "{model: {channels: [2, 2]}, loss: {bce: {}}}");
+    memset(data.masks, MASK_IGNORE, TRAIN * AREA);
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_BAD_DATA,
+          "no pixel of the train split has a class");
+    data.set.masks = NULL;
+    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+          "transfer-unet needs masks, and the data set has none");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(one_logit), LAB_TEST(several_logits), LAB_TEST(patches),
+        LAB_TEST(thrifty),   LAB_TEST(other_sizes),    LAB_TEST(refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

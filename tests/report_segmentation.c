@@ -1,0 +1,431 @@
+/*
+ * Segmentation in reports, on a lab whose runs are played: discs as objects, predictions that miss
+ * them by a known amount, so that every pixel and number of the report can be worked out.
+ */
+#include "report_world.h"
+
+#include "base/random.h"
+
+static const char four_variants[] = "# Does the loss or the downsampling matter more?\n"
+                                    "name: t\n"
+                                    "seeds: 6\n"
+                                    "preprocess: {source: {format: shapes}}\n"
+                                    "transfer-unet: {loss: {bce: {weight: 1.0}}}\n"
+                                    "evaluate: {}\n"
+                                    "vary:\n"
+                                    "  MP+Tr+BCE: {}\n"
+                                    "  MP+Tr+Dice: {transfer-unet.train.lr: 0.5}\n"
+                                    "  StrConv+Tr+BCE: {transfer-unet.train.lr: 0.25}\n"
+                                    "  StrConv+Ups+Dice: {transfer-unet.train.lr: 0.125}\n";
+static const char one_cell[] = "name: t\n"
+                               "preprocess: {source: {format: shapes}}\n"
+                               "transfer-unet: {loss: {bce: {weight: 1.0}}}\n"
+                               "evaluate: {}\n";
+
+/* ---- what the stages leave ------------------------------------------------------------------ */
+enum { SIDE = 64, CASES = 9, PIXELS = SIDE * SIDE };
+
+/* Class 1 inside the disc, ring (if any) around it ignored. */
+static uint8_t disc(int i, double x, double y, double radius, double ring)
+{
+    double distance = hypot(i % SIDE - x, (double)(i / SIDE) - y);
+    return distance < radius ? 1 : distance < radius + ring ? 255 : 0;
+}
+
+struct drawn {
+    uint8_t images[CASES * PIXELS * 3], truth[CASES * PIXELS], prediction[CASES * PIXELS];
+    uint8_t confidence[CASES * PIXELS];
+    float score[CASES];
+};
+
+static void draw_case(struct drawn *out, int k)
+{
+    struct stream noise = stream_new((uint64_t)k, "image");
+    double x = 28 + k, y = 36 - k, radius = 12 + k;
+    for (int i = 0; i < PIXELS; i++) {
+        int at = k * PIXELS + i;
+        double edge = hypot(i % SIDE - x - k, (double)(i / SIDE) - y) - radius;
+        bool inside = disc(i, x, y, radius, 0);
+        for (int c = 0; c < 3; c++)
+            out->images[3 * at + c] =
+                (uint8_t)((inside ? 150 - 30 * c : 60 + 40 * c) + stream_uniform(&noise) * 40);
+        out->truth[at] = disc(i, x, y, radius, 2);
+        out->prediction[at] = disc(i, x + k, y, radius, 0);
+        out->confidence[at] = (uint8_t)(128 + 127 * fmin(1, fabs(edge) / 10));
+    }
+    out->score[k] = (float)(0.99 - 0.06 * k);
+}
+
+static void leave_segmentation(const struct draft *draft, const struct trouble *trouble)
+{
+    struct drawn *drawn = xcalloc(1, sizeof *drawn);
+    for (int k = 0; k < CASES; k++)
+        draw_case(drawn, k);
+    if (trouble->labels) /* of a class that is not there */
+        drawn->prediction[100] = (uint8_t)trouble->labels;
+    const struct tensor items[] = {
+        {"segmentation_images",
+         TENSOR_U8,
+         4,
+         {CASES, SIDE, SIDE, 3},
+         drawn->images,
+         sizeof drawn->images},
+        {"segmentation_truth",
+         TENSOR_U8,
+         3,
+         {CASES, SIDE, SIDE},
+         drawn->truth,
+         sizeof drawn->truth},
+        {"segmentation_prediction",
+         TENSOR_U8,
+         3,
+         {CASES, SIDE, SIDE},
+         drawn->prediction,
+         sizeof drawn->prediction},
+        {"segmentation_confidence",
+         TENSOR_U8,
+         3,
+         {CASES, SIDE, SIDE},
+         drawn->confidence,
+         sizeof drawn->confidence},
+        {"segmentation_score", TENSOR_F32, 1, {CASES}, drawn->score, sizeof drawn->score},
+    };
+    const char *ids = "Abyssinian_1\nBirman_2\npug_33\nsamoyed_4\nstaffordshire_bull_terrier_163\n"
+                      "pug_5\nbeagle_6\nboxer_7\nyorkshire_terrier_8";
+    if (trouble->file && !strcmp(trouble->file, "segmentation_ids"))
+        ids = trouble->content;
+    const char *const meta[] = {
+        "mask_classes",       "background,foreground",
+        "segmentation_ids",   ids,
+        "segmentation_ranks", "best,best,best,median,median,median,worst,worst,worst"};
+    char path[PATH_BYTES];
+    struct err err;
+    OK(draft_path(draft, "pictures.safetensors", path, &err));
+    OK(tensors_write(path, items, sizeof items / sizeof *items, meta, 3, &err));
+    free(drawn);
+}
+
+/* 200 cases; the first has no object. */
+static void leave_cases(const struct draft *draft, size_t variant, size_t seed)
+{
+    struct text text = {0};
+    struct stream noise = stream_new(seed, "cases");
+    text_puts(&text, "case_id,label,test/dice_per_case/foreground,test/iou_per_case/foreground\n"
+                     "\"a, \"\"b\"\"\",,,\n");
+    for (int i = 0; i < 200; i++) {
+        double dice = fmin(1, 0.99 - 0.02 * (double)variant - 0.1 * fabs(stream_normal(&noise)));
+        text_printf(&text, "case-%d,,%.9g,%.9g\n", i, dice, dice / (2 - dice));
+    }
+    leave(draft, "cases.csv", text.data);
+    text_free(&text);
+}
+
+static void leave_metrics(const struct draft *draft, size_t variant, size_t seed)
+{
+    double noise = 0.004 * (double)(seed % 3), dice = 0.93 - 0.02 * (double)variant + noise;
+    struct text text = {0};
+    text_printf(&text,
+                "{\"test/pixel_accuracy\": %g, \"test/miou\": %g, \"test/iou/foreground\": %g, "
+                "\"test/dice/foreground\": %g, \"test/precision/foreground\": %g, "
+                "\"test/recall/foreground\": %g, \"test/dice_per_case/foreground\": %g, "
+                "\"test/iou_per_case/foreground\": %g, \"test/boundary_f_per_case/foreground\": "
+                "%g, \"test/hd95_per_case/foreground\": %g, \"test/hd95_undefined/foreground\": 1",
+                0.96 + noise / 2, dice - 0.05, dice - 0.07, dice, dice + 0.01,
+                dice - 0.01 + noise * (double)(variant % 2), dice - 0.02, dice - 0.1, dice - 0.2,
+                40 - 30 * dice);
+    /* a metric that some cells do not have */
+    if (variant == 3 && seed % 2)
+        text_puts(&text, ", \"test/surface_distance_per_case/foreground\": 3.5");
+    text_puts(&text, "}");
+    leave(draft, "metrics.json", text.data);
+    text_free(&text);
+}
+
+static void leave_history(const struct draft *draft, size_t variant, size_t seed)
+{
+    struct text text = {0};
+    text_puts(&text, "epoch,step,lr,train/loss,train/dice,val/loss,val/dice\n");
+    for (int epoch = 1; epoch <= 20; epoch++) {
+        double loss = 0.7 * exp(-epoch / (6.0 + (double)variant)) + 0.01 * (double)seed;
+        text_printf(&text, "%d,%d,0.001,%g,%g,%g,%g\n", epoch, 19 * epoch, loss, 0.95 - 0.9 * loss,
+                    loss + 0.05, 0.9 - 0.9 * loss);
+    }
+    leave(draft, "history.csv", text.data);
+    text_free(&text);
+}
+
+static void leave_unet(const struct draft *draft, const struct place *place, size_t seed,
+                       const struct trouble *trouble)
+{
+    switch (place->section->stage - stage_table) {
+    case TRANSFER_UNET:
+        leave_history(draft, place->variant, seed);
+        break;
+    case EVALUATE:
+        leave_metrics(draft, place->variant, seed);
+        leave_cases(draft, place->variant, seed);
+        leave(draft, "confusion.csv",
+              "truth,background,foreground\nbackground,2934881,65119\nforeground,12000,988000\n");
+        if (trouble->file && ends_with(trouble->file, ".csv"))
+            leave(draft, trouble->file, trouble->content);
+        leave_segmentation(draft, trouble);
+        break;
+    default:
+        leave(draft, "data", "x");
+    }
+}
+
+static const struct trouble none = {0};
+
+/* ---- what a picture shows ------------------------------------------------------------------- */
+struct picture {
+    int32_t width, height;
+    uint8_t *rgb;
+};
+
+static struct picture picture_of(const struct lab *lab, const char *name)
+{
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    char path[PATH_BYTES];
+    assert_true(png_image_begin_read_from_file(&image, report_path(path, lab, name)));
+    image.format = PNG_FORMAT_RGB;
+    struct picture out = {(int32_t)image.width, (int32_t)image.height,
+                          xmalloc(PNG_IMAGE_SIZE(image))};
+    assert_true(png_image_finish_read(&image, NULL, out.rgb, 0, NULL));
+    return out;
+}
+
+/* Of the case's panel: 64 pixels at 4 are 256, 2 apart, below heads of 18 px; the right margin is 2. */
+static struct colour seen_at(const struct picture *picture, int k, int column, int x, int y)
+{
+    int32_t left = picture->width - 5 * 258 + column * 258, top = 2 + 18 + k * 258;
+    const uint8_t *rgb = picture->rgb + 3 * ((top + 4 * y + 1) * picture->width + left + 4 * x + 1);
+    return (struct colour){rgb[0], rgb[1], rgb[2]};
+}
+
+static void assert_colour(struct colour seen, struct colour expected)
+{
+    if (memcmp(&seen, &expected, sizeof seen) != 0)
+        fail_msg("%d %d %d is not %d %d %d", seen.r, seen.g, seen.b, expected.r, expected.g,
+                 expected.b);
+}
+
+static bool greyish(struct colour colour)
+{
+    return colour.r == colour.g && colour.g == colour.b;
+}
+
+/* Case 8: the truth is a disc of radius 20 about (36, 28), the prediction the same 8 to the right. */
+static void a_row_shows_a_case(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    tell(&told, lab, leave_unet, one_cell, &none);
+    OK(write_told(&told, lab, &err));
+    struct picture picture = picture_of(lab, "segmentation.png");
+    struct drawn *drawn = xcalloc(1, sizeof *drawn);
+    draw_case(drawn, 8);
+    const uint8_t *pixel = drawn->images + 3 * (8 * PIXELS + 28 * SIDE + 40);
+    assert_colour(seen_at(&picture, 8, 0, 40, 28), (struct colour){pixel[0], pixel[1], pixel[2]});
+    /* 18 is of the truth alone, 40 of both, 58 of the prediction alone, 2 of none, (36, 49) ignored */
+    struct colour truth[] = {seen_at(&picture, 8, 1, 18, 28), seen_at(&picture, 8, 1, 40, 28),
+                             seen_at(&picture, 8, 1, 60, 28), seen_at(&picture, 8, 1, 2, 28)};
+    assert_true(truth[0].r > truth[0].b + 50 && truth[1].r > truth[1].b + 50);
+    assert_true(greyish(truth[2]) && greyish(truth[3]));
+    assert_true(greyish(seen_at(&picture, 8, 2, 18, 28)));
+    assert_false(greyish(seen_at(&picture, 8, 2, 60, 28)));
+    assert_colour(seen_at(&picture, 8, 3, 18, 28), error_colour(ERROR_FALSE_NEGATIVE));
+    assert_colour(seen_at(&picture, 8, 3, 60, 28), error_colour(ERROR_FALSE_POSITIVE));
+    assert_colour(seen_at(&picture, 8, 3, 40, 28), error_colour(ERROR_NONE));
+    assert_true(seen_at(&picture, 8, 3, 2, 28).r > error_colour(ERROR_NONE).r);
+    struct colour ignored = seen_at(&picture, 8, 3, 36, 49);
+    assert_true(greyish(ignored) && ignored.r != seen_at(&picture, 8, 3, 2, 28).r);
+    assert_colour(seen_at(&picture, 8, 1, 36, 49), ignored); /* the same stripes */
+    assert_colour(seen_at(&picture, 8, 4, 2, 2), scale_colour(1));
+    free(drawn);
+    free(picture.rgb);
+    forget(&told);
+}
+
+static void the_page_shows_segmentations(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    tell(&told, lab, leave_unet, four_variants, &(struct trouble){.fails = 2});
+    OK(write_told(&told, lab, &err));
+    char *html = report_text(lab, "index.html"), path[PATH_BYTES];
+    assert_has(html, "<img src=\"segmentation.png\"");
+    assert_has(html, "<img src=\"confusion.svg\"");
+    assert_has(html, "<img src=\"cases.svg\"");
+    assert_has(html, "<h2>Test cases</h2>");
+    assert_has(html, "best, median and worst Dice, with image");
+    assert_has(html, "Hatched pixels have no truth");
+    assert_has(html, "variants/StrConv-Ups-Dice/seed-5/segmentation.png");
+    assert_has(html, "for the first seed of each variant, a dot a case; the bar is the median.");
+    assert_has(html, "2 of 72 stages have no result");
+    assert_true(file_exists(report_path(path, lab, "variants/MP-Tr-Dice/seed-3/confusion.svg")));
+    assert_false(
+        file_exists(report_path(path, lab, "variants/MP-Tr-Dice/seed-2/segmentation.png")));
+    free(html);
+    forget(&told);
+}
+
+/* Dice 0.93 + noise and less by 0.02 a variant: each seed's differences are equal, and a winner has
+ * six pairs with each other variant only if no cell failed. */
+static void tables_are_in_a_readers_order(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    tell(&told, lab, leave_unet, four_variants, &none);
+    OK(write_told(&told, lab, &err));
+    static const char *const order[] = {"test/miou \u2191",
+                                        "test/dice/foreground \u2191",
+                                        "test/iou/foreground \u2191",
+                                        "test/pixel\\_accuracy \u2191",
+                                        "test/precision/foreground \u2191",
+                                        "test/recall/foreground \u2191",
+                                        "test/boundary\\_f\\_per\\_case/foreground \u2191",
+                                        "test/dice\\_per\\_case/foreground \u2191",
+                                        "test/iou\\_per\\_case/foreground \u2191",
+                                        "test/hd95\\_per\\_case/foreground \u2193",
+                                        "test/hd95\\_undefined/foreground | MP",
+                                        "test/surface\\_distance\\_per\\_case/foreground \u2193",
+                                        "train/parameters",
+                                        "train/multiply\\_adds",
+                                        "train/samples\\_per\\_second",
+                                        "train/seconds",
+                                        "train/peak\\_bytes"};
+    char *md = report_text(lab, "ablation.md"), *html = report_text(lab, "index.html");
+    const char *at = md;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        const char *found = strstr(at, order[i]);
+        if (!found)
+            fail_msg("'%s' is not there or stands too early", order[i]);
+        at = found;
+    }
+    assert_has(md, "foreground \u2191 | MP+Tr+BCE | **0.9340 \u00b1 0.0036** | 6 | baseline");
+    assert_has(md, "foreground \u2193 | MP+Tr+BCE | **11.98 \u00b1 0.11** | 6 | baseline");
+    /* the case without an object has no value in any variant */
+    assert_has(md, "**0.9140 \u00b1 0.0036 (1200 of 1206 cases)** | 6 | baseline");
+    assert_has(html, "A mean that leaves cases out says how many it is over");
+    assert_has(md, "|  | StrConv+Ups+Dice | 3.5 | 3 of 6 |  |  |  |");
+    assert_has(html, "<b>0.9340 \u00b1 0.0036</b>");
+    assert_has(html, "missing</td><td class=\"n\">3.5</td>");
+    free(md);
+    free(html);
+    forget(&told);
+}
+
+/* ---- the plots ------------------------------------------------------------------------------ */
+static int occurrences(const char *text, const char *what)
+{
+    int count = 0;
+    for (const char *p = text; (p = strstr(p, what)); p += strlen(what))
+        count++;
+    return count;
+}
+
+static void plots_have_their_numbers(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    tell(&told, lab, leave_unet, four_variants, &none);
+    OK(write_told(&told, lab, &err));
+    char *cases = report_text(lab, "cases.svg"), *matrix = report_text(lab, "confusion.svg");
+    assert_has(cases, ">MP+Tr+BCE<");
+    assert_has(cases, ">StrConv+Ups+Dice<");
+    assert_has(cases, ">Dice<");
+    assert_has(cases, ">foreground<");
+    /* a dot a case and variant, but for the case without an object */
+    assert_int_equal(occurrences(cases, "<use xlink:href='#gpPt6' transform"), 4 * 200);
+    /* 2934881 and 65119 of 3000000; 12000 and 988000 of 1000000 */
+    static const char *const cells[] = {">97.8 %<", ">2.9 M<",  ">2.2 %<",  ">65.1 k<",
+                                        ">1.2 %<",  ">12.0 k<", ">98.8 %<", ">988 k<"};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        assert_has(matrix, cells[i]);
+    free(cases);
+    free(matrix);
+    char *loss = report_text(lab, "loss-by-variant.svg");
+    assert_has(loss, ">Soft Dice<");
+    assert_has(loss, ">StrConv+Tr+BCE, validation<");
+    free(loss);
+    forget(&told);
+}
+
+static void without_the_first_seed_the_next_is_shown(void **state)
+{
+    struct lab *lab = *state;
+    struct told told;
+    struct err err;
+    static const char first_fails[] = "name: t\n"
+                                      "seeds: [7, 8]\n"
+                                      "preprocess: {source: {format: shapes}}\n"
+                                      "transfer-unet: {loss: {bce: {weight: 1.0}}}\n"
+                                      "evaluate@x: {}\n"
+                                      "vary: {a: {}, b: {transfer-unet.train.lr: 0.5}}\n";
+    tell(&told, lab, leave_unet, first_fails, &(struct trouble){.fails = 7});
+    OK(write_told(&told, lab, &err));
+    char *cases = report_text(lab, "x-cases.svg"), path[PATH_BYTES];
+    assert_has(cases, ">a<");
+    assert_has(cases, ">b, seed 8<");
+    assert_true(file_exists(report_path(path, lab, "x-confusion.svg")));
+    assert_true(file_exists(report_path(path, lab, "x-segmentation.png")));
+    free(cases);
+    forget(&told);
+}
+
+/* ---- what does not fit ---------------------------------------------------------------------- */
+static void bad_artifacts_are_errors(void **state)
+{
+    static const struct {
+        struct trouble trouble;
+        const char *words;
+    } cases[] = {
+        {{.labels = 2}, "class 0 of truth and 2 of prediction; there are 2"},
+        {{.file = "segmentation_ids", .content = "a\nb"}, "9 segmentations have 2 ids and 9 ranks"},
+        {{.file = "confusion.csv", .content = "truth,a,b\na,1,2\n"}, "1 rows for 2 classes"},
+        {{.file = "confusion.csv", .content = "truth,a\nb,1\n"}, "row 'b' stands where 'a' should"},
+        {{.file = "confusion.csv", .content = "truth,a\na,-1\n"}, "'-1' in row 'a' is no count"},
+        {{.file = "confusion.csv", .content = "truth,a\na,\n"}, "'' in row 'a' is no count"},
+        {{.file = "confusion.csv", .content = ""}, "confusion.csv of 'evaluate': it is empty"},
+        {{.file = "confusion.csv", .content = "truth,a\na,1,2\n"}, "line 2 has not 2 fields"},
+        {{.file = "confusion.csv", .content = "truth,a\n\"a\"b,1\n"}, "line 2 has a stray quote"},
+        {{.file = "confusion.csv", .content = "truth,a\n\"a,1\n"}, "line 2 has a stray quote"},
+        {{.file = "cases.csv", .content = "case_id,test/dice_per_case/x\na,good\n"},
+         "'good' in line 2, column 'test/dice_per_case/x', is not a number"},
+        {{.file = "cases.csv", .content = "case_id,test/dice_per_case/x\na\n"},
+         "cases.csv of 'evaluate': line 2 has not 2 fields"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        void *own = NULL;
+        struct told told;
+        struct err err;
+        char path[PATH_BYTES];
+        assert_int_equal(lab_setup(&own), 0);
+        struct lab *lab = own;
+        tell(&told, lab, leave_unet, one_cell, &cases[i].trouble);
+        told.report = (struct report){0};
+        FAILS(write_told(&told, lab, &err), STATUS_BAD_DATA, cases[i].words);
+        assert_false(file_exists(report_path(path, lab, "index.html")));
+        forget(&told);
+        assert_int_equal(lab_teardown(&own), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(a_row_shows_a_case),
+        LAB_TEST(the_page_shows_segmentations),
+        LAB_TEST(tables_are_in_a_readers_order),
+        LAB_TEST(plots_have_their_numbers),
+        LAB_TEST(without_the_first_seed_the_next_is_shown),
+        cmocka_unit_test(bad_artifacts_are_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

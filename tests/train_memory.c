@@ -1,0 +1,236 @@
+/* Memory: a step allocates nothing, and what training takes is known before its first step. And a
+ * disk that is full when a checkpoint is to be written. */
+#include "train_toy.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+/* ---- counting what the C library's allocator hands out, in all threads ---------------------- */
+
+/* oneDNN 2.6 makes a small map of arguments inside every dnnl_primitive_execute, by C++'s operator
+ * new. That is the library's own; everything else counts. */
+static struct {
+    uintptr_t begin, end;
+} library[2];
+
+static int find_library(struct dl_phdr_info *info, size_t size, void *user)
+{
+    (void)size;
+    int *found = user;
+    bool wanted = strstr(info->dlpi_name, "libstdc++") || strstr(info->dlpi_name, "libdnnl");
+    for (int i = 0; wanted && *found < 2 && i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD && part->p_flags & PF_X) {
+            library[*found].begin = info->dlpi_addr + part->p_vaddr;
+            library[(*found)++].end = info->dlpi_addr + part->p_vaddr + part->p_memsz;
+        }
+    }
+    return 0;
+}
+
+static atomic_long allocations;
+
+#if defined __SANITIZE_ADDRESS__
+enum { COUNTS = 0 }; /* the sanitizer has an allocator of its own */
+#else
+enum { COUNTS = 1 };
+
+static void count(const void *caller)
+{
+    uintptr_t at = (uintptr_t)caller;
+    for (int i = 0; i < 2; i++)
+        if (at >= library[i].begin && at < library[i].end)
+            return;
+    allocations++;
+}
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t number, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t align, size_t size);
+
+void *malloc(size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t number, size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_calloc(number, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_realloc(old, size);
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_memalign(align, size);
+}
+
+int posix_memalign(void **out, size_t align, size_t size)
+{
+    count(__builtin_return_address(0));
+    *out = __libc_memalign(align, size);
+    return *out ? 0 : ENOMEM;
+}
+#endif
+
+/* On stderr, which the parent reads: how many there were in the 50 steps after the first two. */
+static void count_allocations(int call)
+{
+    static long before;
+    if (call == 2)
+        before = allocations;
+    if (call == 52)
+        dprintf(STDERR_FILENO, "allocations: %ld\n", allocations - before);
+}
+
+static void steps_allocate_nothing(void **state)
+{
+    (void)state;
+    if (!COUNTS)
+        skip();
+    int found = 0;
+    dl_iterate_phdr(find_library, &found);
+    assert_int_equal(found, 2);
+    long before = allocations;
+    free(xmalloc(1));
+    assert_int_equal(allocations, before + 1); /* the counter counts */
+    for (int accumulate = 1; accumulate <= 2; accumulate++) {
+        struct toy toy = toy_new();
+        toy.train = 1024; /* 128 or 64 steps an epoch: no validation among them */
+        toy.config.epochs = 1;
+        toy.config.accumulate = accumulate;
+        toy.config.ema = 0.9;
+        toy.config.clip_norm = 1;
+        toy.threads = 2;
+        toy.each_step = count_allocations;
+        toy_expect(&toy, STATUS_OK);
+        char *log = toy_text(&toy, "stderr");
+        if (!strstr(log, "allocations: 0\n"))
+            fail_msg("%s", log);
+        free(log);
+        toy_end(&toy);
+    }
+}
+
+/* ---- the figure that is printed before the run ---------------------------------------------- */
+
+static int find_peak(void *user, const struct metric_row *row, struct err *err)
+{
+    (void)err;
+    if (!strcmp(row->name, "train/peak_bytes"))
+        *(double *)user = row->value;
+    return 0;
+}
+
+static double peak_bytes(const struct toy *toy)
+{
+    struct store *store = toy_store(toy);
+    struct err err;
+    double peak = 0;
+    if (registry_metrics(store, 1, true, find_peak, &peak, &err))
+        fail_msg("%s", err.text);
+    store_close(store);
+    return peak;
+}
+
+/* "memory 12.3 kB" in bytes. */
+static double printed_bytes(const char *log)
+{
+    const char *at = strstr(log, "memory ");
+    if (!at)
+        fail_msg("no memory in '%s'", log);
+    char *unit;
+    double value = strtod(at + strlen("memory "), &unit);
+    return value * (unit[1] == 'k' ? 1e3 : unit[1] == 'M' ? 1e6 : 1);
+}
+
+/* What is alive at once on any processor: 110 parameters that are trained, with gradient and two
+ * moments, and of each case its pixels, the hidden layer and what is made of it. */
+static double needed_bytes(const struct train_config *config)
+{
+    double cases = (double)config->batch / config->accumulate;
+    return 4 * (4 * 110 + cases * (PIXELS + HIDDEN + PIXELS));
+}
+
+static void memory_is_known_before_the_first_step(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct toy toy = toy_new();
+        toy.config.batch = i & 1 ? 512 : 64;
+        toy.config.checkpoint.seconds = i & 1 ? 0 : 1000;
+        toy.config.epochs = 2;
+        toy.train = MAX_CASES / 2;
+        toy.val = MAX_CASES / 4;
+        if (i & 2)
+            toy_use_everything(&toy);
+        toy_expect(&toy, STATUS_OK);
+        char *log = toy_text(&toy, "stderr");
+        double printed = printed_bytes(log), peak = peak_bytes(&toy);
+        free(log);
+        assert_true(peak > needed_bytes(&toy.config));
+        if (!(fabs(printed - peak) <= 0.05 * peak))
+            fail_msg("printed %.0f, peak %.0f", printed, peak);
+        toy_end(&toy);
+    }
+}
+
+static void summary_says_what_is_trained(void **state)
+{
+    (void)state;
+    struct toy toy = toy_new();
+    toy_expect(&toy, STATUS_OK);
+    char *log = toy_text(&toy, "stderr");
+    /* 6 scales, 6*8 + 8, 8*6 + 6 parameters; 48 + 48 multiply-adds */
+    assert_non_null(strstr(log, "toy: 116 parameters, 96 multiply-adds a sample, memory "));
+    assert_non_null(strstr(log, "toy: 40 steps of 8 samples, 8 an epoch, on cpu "));
+    free(log);
+    toy_end(&toy);
+}
+
+/* ---- a full disk ---------------------------------------------------------------------------- */
+
+static void fill_disk(int call)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    if (call == 10)
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){2048, 2048});
+}
+
+static void a_full_disk_stops_cleanly(void **state)
+{
+    (void)state;
+    struct toy toy = toy_new();
+    toy.config.checkpoint.seconds = 0;
+    toy.each_step = fill_disk;
+    assert_int_equal(toy_wait(toy_start(&toy)), STATUS_IO);
+    toy.each_step = NULL;
+    toy_expect(&toy, STATUS_OK);
+    struct toy_event resumed = toy_events(&toy, "resumed");
+    assert_string_equal(resumed.first, "{\"step\": 10}");
+    assert_int_equal(toy_events(&toy, "damaged").count, 0);
+    assert_string_equal(toy_result(&toy).hex, toy_uninterrupted(&toy).hex);
+    toy_end(&toy);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_allocate_nothing),
+        cmocka_unit_test(memory_is_known_before_the_first_step),
+        cmocka_unit_test(summary_says_what_is_trained),
+        cmocka_unit_test(a_full_disk_stops_cleanly),
+    };
+    return cmocka_run_group_tests_name("train/memory", tests, NULL, NULL);
+}
