@@ -9,7 +9,7 @@ if ! ${CC:-cc} -shared -fPIC -o "$tmp/faults.so" tests/faults/faults.c -ldl 2>"$
     exit
 fi
 export ASAN_OPTIONS=verify_asan_link_order=0 # where the programs are built with it
-sed 's/epochs: 2, batch: 32/epochs: 2, batch: 32, checkpoint: {seconds: 0}/' $here/small.yaml >"$tmp/faults.yaml"
+sed 's/epochs: 2, batch: 32/epochs: 2, batch: 32, checkpoint: {seconds: 0, share: 1}/' $here/small.yaml >"$tmp/faults.yaml"
 
 faulty() { # CALL KIND PROGRAM: leaves its status in $rc
     rm -f "$tmp/log"

@@ -131,7 +131,7 @@ sweep "an evaluation" "$tmp/lab" "$step" "$BUILD/evaluate" "$yaml" -q --again
 
 # A training that was stopped, with its checkpoint.
 CAIRN_LAB=$tmp/lab
-sed 's/epochs: 2, batch: 32/epochs: 2000, batch: 32, checkpoint: {seconds: 0}/' "$yaml" >"$tmp/long.yaml"
+sed 's/epochs: 2, batch: 32/epochs: 2000, batch: 32, checkpoint: {seconds: 0, share: 1}/' "$yaml" >"$tmp/long.yaml"
 "$BUILD/train-vae" "$tmp/long.yaml" >"$tmp/out" 2>"$tmp/err" &
 until grep -q 'steps of' "$tmp/err" && [ -n "$(find "$CAIRN_LAB/work" -name 'checkpoint-?*.safetensors')" ]; do sleep 0.02; done
 kill -TERM $!
