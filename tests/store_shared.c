@@ -163,7 +163,7 @@ static void a_run_in_another_pid_namespace_is_alive(void **state)
         usleep(10000);
     }
     db_gives(lab, "SELECT status FROM run", "lost\n");
-    assert_int_equal(count_entries(lab->path, "work"), 1); /* its folder, with its checkpoints */
+    assert_int_equal(count_entries(lab->path, "work"), 1);  /* its folder, with its checkpoints */
     assert_int_equal(count_entries(lab->path, "alive"), 1); /* our own */
 }
 

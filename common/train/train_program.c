@@ -87,7 +87,7 @@ struct names {
 
 static struct names names_of(const struct programs_row *row)
 {
-    struct names out;
+    struct names out = {{NULL}};
     for (int i = 0; i < row->groups; i++)
         out.name[i] = row->is->groups[i].name;
     return out;

@@ -112,8 +112,9 @@ static void lists(const char *folder, uint8_t format, struct input rest)
         files += rest.size ? 1 : 0;
         put_list(folder, "test.txt", &rest,
                  camvid ? "CamVid/images/c.png CamVid/masks/c.png" : NULL);
-        status = camvid ? camvid_sources(&names, &paths, &count, folder, false, &arena, &err)
-                        : folder_sources(&names, &paths, &count, folder, &spec, false, &arena, &err);
+        status = camvid
+                     ? camvid_sources(&names, &paths, &count, folder, false, &arena, &err)
+                     : folder_sources(&names, &paths, &count, folder, &spec, false, &arena, &err);
         files = camvid ? 3 : files;
     }
     if (!status)

@@ -506,6 +506,7 @@ static void share(struct product *p, int threads)
     for (int down = 1; down <= threads; down++) {
         int across = threads / down;
         double m = (double)whole((p->m + down - 1) / down, TALL);
+        /* cppcheck-suppress zerodiv ; down is at most threads */
         double n = (double)whole((p->n + across - 1) / across, WIDE);
         double cost = m * n + PACKING * (m + n);
         if (best > 0 && cost >= best)
