@@ -107,6 +107,11 @@ static const struct convolution_case {
      {"to one, tiny",
       {SIDE(3, 1, 1, 1, 8), SIDE(3, 1, 1, 1, 1)},
       .attr = {.window = STEPS_2D(1), TO(1, 1, 3, 3, 8)}}},
+    /* By steps as long as the window, and beyond the border. */
+    {OP_conv_filter,
+     {"depth by steps of three",
+      {SIDE(1, 4, 10, 5, 14), SIDE(1, 2, 10, 5, 29)},
+      .attr = {.window = {{3, 1, 1}, {3, 1, 1}, {1, 0, 0}, {1, 0, 0}}, TO(29, 3, 1, 1, 14)}}},
     /* Larger than the blocks of a product in each direction, with a rest. */
     {OP_conv,
      {"dense, of blocks",

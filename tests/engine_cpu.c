@@ -105,6 +105,8 @@ static void compare_all(struct backend *cpu)
     assert_int_equal(wrong, 0);
 }
 
+/* With one thread at every second level, the greatest among them: what is cut by threads may be right
+ * where the whole is not. */
 static void other_convolutions_agree_with_the_oracle(void **state)
 {
     (void)state;
@@ -113,7 +115,7 @@ static void other_convolutions_agree_with_the_oracle(void **state)
     assert_int_equal(reference_open(&oracle, &err), 0);
     int wrong = 0, tested = 0;
     for (int i = 0; i < LEVELS; i++) {
-        struct backend *cpu = open_cpu(2, levels[i]);
+        struct backend *cpu = open_cpu((LEVELS - i) % 2 ? 1 : 2, levels[i]);
         if (!cpu)
             continue;
         for (int k = 0; k < CONVOLUTIONS; k++, tested++)

@@ -195,27 +195,6 @@ static int open_snapshot(struct trainer *t, struct err *err)
                          t->where->meter, err);
 }
 
-/* Allocates all that a training does, and says for what. */
-static int explain(struct trainer *t, struct err *err)
-{
-    const struct meter *meter = t->where->meter;
-    size_t dataset = meter->now;
-    TRY(check(t, err));
-    TRY(open_programs(t, t->where->threads, err));
-    size_t plans = programs_bytes(&t->programs), arrays = meter->now - dataset - plans;
-    TRY(open_snapshot(t, err));
-    struct text *out = t->where->explain;
-    text_printf(out, "parameters %lld\nmultiply-adds a sample %.0f\nsteps %lld\n",
-                (long long)params_elements(t->params), t->multiply_adds,
-                (long long)t->budget.total);
-    text_printf(out,
-                "memory %zu bytes: dataset %zu, parameters with gradients and moments %zu, "
-                "plans %zu, checkpoint %zu, loaders %zu\n",
-                predicted_bytes(t), dataset, arrays, plans, meter->now - dataset - plans - arrays,
-                loaders_bytes(t));
-    return 0;
-}
-
 /* checkpoint.by, among what the validation measures. */
 static int choose_best(struct trainer *t, struct err *err)
 {
@@ -251,6 +230,28 @@ static int open_history(struct trainer *t, struct err *err)
         t->column[i] = history_add(history, prefix, &row->first.monitors);
     }
     return choose_best(t, err);
+}
+
+/* Allocates all that a training does, and says for what. */
+static int explain(struct trainer *t, struct err *err)
+{
+    const struct meter *meter = t->where->meter;
+    size_t dataset = meter->now;
+    TRY(check(t, err));
+    TRY(open_programs(t, t->where->threads, err));
+    TRY(open_history(t, err));
+    size_t plans = programs_bytes(&t->programs), arrays = meter->now - dataset - plans;
+    TRY(open_snapshot(t, err));
+    struct text *out = t->where->explain;
+    text_printf(out, "parameters %lld\nmultiply-adds a sample %.0f\nsteps %lld\n",
+                (long long)params_elements(t->params), t->multiply_adds,
+                (long long)t->budget.total);
+    text_printf(out,
+                "memory %zu bytes: dataset %zu, parameters with gradients and moments %zu, "
+                "plans %zu, checkpoint %zu, loaders %zu\n",
+                predicted_bytes(t), dataset, arrays, plans, meter->now - dataset - plans - arrays,
+                loaders_bytes(t));
+    return 0;
 }
 
 static int prepare(struct trainer *t, struct err *err)

@@ -90,7 +90,8 @@ val weighted_mean(struct graph *g, val per_case, val weight);
 /*
  * A trainer is a table of programs over one parameter store, and a pure function from a step to those
  * that it runs, in the table's order. A row with groups trains them; the one row without any is the
- * validation: after each epoch, in MODE_EVALUATE.
+ * validation, behind those that train: after each epoch, in MODE_EVALUATE. The programs of one step
+ * train different groups.
  */
 enum { MAX_PROGRAMS = 4, MAX_TRAINED = 8 };
 struct program_row {
@@ -105,7 +106,8 @@ struct program_row {
     /* Groups that are read and left as they are (graph_freeze); others that are not trained here pass
      * the gradient on and keep their running statistics going. */
     const char *frozen[MAX_TRAINED];
-    /* Optimiser, rates, schedule and clipping are taken from here; NULL: from the task's. */
+    /* Optimiser, rates, schedule and clipping are taken from here; NULL: from the task's, as batch,
+     * accumulate and ema always are. */
     const struct train_config *config;
     int64_t since; /* step at which its schedule begins */
 };

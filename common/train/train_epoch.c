@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,8 +67,10 @@ static void tell_epoch(struct trainer *t, const double *row)
         return;
     t->told = now;
     progress_end(&t->progress);
-    fprintf(stderr, "%s: epoch %.0f  step %.0f  train/loss %.5g", t->task->name, row[COLUMN_EPOCH],
-            row[COLUMN_STEP], row[t->column[0]]);
+    fprintf(stderr, "%s: epoch %.0f  step %.0f", t->task->name, row[COLUMN_EPOCH],
+            row[COLUMN_STEP]);
+    if (!isnan(row[t->column[0]])) /* its program had a turn */
+        fprintf(stderr, "  train/loss %.5g", row[t->column[0]]);
     if (trainer_validates(t))
         fprintf(stderr, "  val/loss %.5g", row[t->column[t->programs.validation]]);
     fputc('\n', stderr);

@@ -179,11 +179,13 @@ static void lay_out(struct programs *out, const struct task *task)
             row->group[row->groups] = group_index(out, row->is->groups[row->groups].name);
             row->groups++;
         }
+        if (!row->groups && out->validation >= 0)
+            bug("'%s' has two programs for the validation", task->name);
         if (!row->groups)
             out->validation = i;
     }
-    if (out->validation < 0)
-        bug("'%s' has no program for the validation", task->name);
+    if (out->validation < 1)
+        bug("'%s' has no program for the validation after one that trains", task->name);
 }
 
 static int make_graphs(struct programs *out, const struct maker *maker, struct err *err)

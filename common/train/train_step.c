@@ -50,15 +50,24 @@ static int check_norm(struct trainer *t, struct program *p, struct err *err)
     return not_finite(t->at.step + 1, p->plan, "the gradient's norm", (double)norm, err);
 }
 
-/* The rows that this step runs; returns how many. */
+/* The rows that this step runs; returns how many. Each has the one gradient of its groups to itself. */
 static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
 {
     const struct task *task = t->task;
     uint32_t runs = task->runs ? task->runs(t->at.step, t->budget.epoch, task->user) : UINT32_MAX;
+    uint32_t taken = 0;
     int count = 0;
-    for (int i = 0; i < t->programs.count; i++)
-        if (t->programs.row[i].groups && (runs >> i & 1))
-            rows[count++] = i;
+    for (int i = 0; i < t->programs.count; i++) {
+        const struct programs_row *row = &t->programs.row[i];
+        if (!row->groups || !(runs >> i & 1))
+            continue;
+        for (int k = 0; k < row->groups; k++) {
+            if (taken >> row->group[k] & 1)
+                bug("a step trains group '%s' twice", t->programs.groups[row->group[k]]);
+            taken |= 1u << row->group[k];
+        }
+        rows[count++] = i;
+    }
     return count;
 }
 
@@ -124,15 +133,22 @@ static int run_step(struct trainer *t, struct err *err)
     return 0;
 }
 
-/* The first program's mean loss in the epoch so far, before and after a step: that of the step. */
+/* What the losses of the programs that have run so far in the epoch add up to. */
+static double losses(const struct trainer *t)
+{
+    double sum = 0;
+    for (int i = 0; i < t->programs.count; i++)
+        sum += t->at.sums[t->column[i]];
+    return sum;
+}
+
 int trainer_step(struct trainer *t, struct err *err)
 {
-    double before = clock_seconds(), sum = t->at.sums[COLUMN_MEASURES];
+    double before = clock_seconds(), sum = losses(t);
     TRY(run_step(t, err));
     t->at.seconds += clock_seconds() - before;
     char note[64];
-    snprintf(note, sizeof note, "loss %.4g",
-             (t->at.sums[COLUMN_MEASURES] - sum) / (double)t->config->accumulate);
+    snprintf(note, sizeof note, "loss %.4g", (losses(t) - sum) / (double)t->config->accumulate);
     progress_step(&t->progress, t->at.step, (double)(t->config->batch * t->config->accumulate),
                   "samples", note);
     return 0;

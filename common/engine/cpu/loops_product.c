@@ -28,8 +28,8 @@ enum { LANES = 8, TALL = 6 };
 enum { LANES = 4, TALL = 6 };
 #endif
 /* A tile of the result is TALL x WIDE; blocks are HIGH or BROAD by DEPTH, so that those of the left
- * factor stay in the second cache. Below FEW multiplications threads cost more than they save. */
-/* A panel is at most MOST wide. */
+ * factor stay in the second cache. A panel is at most MOST wide. Below FEW_PRODUCTS multiplications
+ * threads cost more than they save. */
 enum { WIDE = 2 * LANES, MOST = 32, DEPTH = 256, HIGH = 144, BROAD = 480, FEW_PRODUCTS = 1 << 16 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
