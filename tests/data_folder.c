@@ -202,18 +202,18 @@ static void names_in_lists(void **state)
     const struct fixture *f = *state;
     struct collection c;
     struct err err;
-    put(f, "train.txt", "x\ny.png \n");
+    put(f, "train.txt", "x\n\"y 1.png\" \n");
     put(f, "test.txt", "z.v2\r\n");
     put_image(f, "images/x.jpg", 1);
-    put_image(f, "images/y.png", 2);
+    put_image(f, "images/y 1.png", 2);
     put_image(f, "images/z.v2.jpeg", 3);
     put_mask(f, "masks/x.png", 0, 255);
-    put_mask(f, "masks/y.png", 255, 0);
+    put_mask(f, "masks/y 1.png", 255, 0);
     put_mask(f, "masks/z.v2.png", 0, 0);
     must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
     assert_int_equal(c.count, 3);
     expect_case(&c.cases[0], "x", SPLIT_TRAIN, 1, 0, 1);
-    expect_case(&c.cases[1], "y", SPLIT_TRAIN, 2, 1, 0);
+    expect_case(&c.cases[1], "y 1", SPLIT_TRAIN, 2, 1, 0);
     expect_case(&c.cases[2], "z.v2", SPLIT_TEST, 3, 0, 0);
     assert_int_equal(c.mask_class_count, 2);
     assert_string_equal(c.mask_classes[1], "vessel");
@@ -506,6 +506,19 @@ static void folders_by_other_names(void **state)
     expect_case(&c.cases[1], "val-a", SPLIT_VAL, 1, 0, 1);
     expect_case(&c.cases[2], "test-a", SPLIT_TEST, 2, 0, 1);
     collection_free(&c);
+    put(f, "validation_ids.csv", "a\n"); /* of a split that has its folder */
+    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    collection_free(&c);
+    drop(f, "VALID");
+    expect_refusal(f, &spec, STATUS_BAD_DATA,
+                   "'@/validation_ids.csv' seems to list a split, but lists are called train.txt, "
+                   "val.txt and test.txt; without a train.txt its cases would be trained on");
+    unlink(path_of(f, "validation_ids.csv"));
+    put(f, "test-and-val.csv", "a\n"); /* one of its splits has none */
+    expect_refusal(f, &spec, STATUS_BAD_DATA,
+                   "'@/test-and-val.csv' seems to list a split, but lists are called train.txt, "
+                   "val.txt and test.txt; without a train.txt its cases would be trained on");
+    unlink(path_of(f, "test-and-val.csv"));
     must(folder_make(path_of(f, "Test/photo"), &err), &err);
     expect_refusal(f, &spec, STATUS_BAD_DATA,
                    "'Test' and 'testing' in '@' are both called after one split");
@@ -568,6 +581,16 @@ static void what_is_not_used_is_counted(void **state)
     must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
     expect_note(&c, NULL);
     collection_free(&c);
+    must(folder_make(path_of(f, "images/x.png.png"), &err), &err);
+    must(folder_make(path_of(f, "masks/w.png"), &err), &err);
+    unlink(path_of(f, "train.txt")); /* all there are: folders are none */
+    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    assert_int_equal(c.count, 1);
+    expect_note(&c, "not used: 2 folders ('images/x.png.png', 'masks/w.png')");
+    collection_free(&c);
+    drop(f, "images/x.png.png");
+    drop(f, "masks/w.png");
+    put(f, "train.txt", "x\n");
     put_image(f, "images/y.JPG", 2);
     put_mask(f, "masks/z.png", 0, 1);
     put_mask(f, "masks/y.png", 0, 1);
@@ -646,6 +669,12 @@ static void names_in_utf8(void **state)
     expect_case(&c.cases[0], "c\xc3\xa9lula \xe7\xb4\xb0\xe8\x83\x9e", SPLIT_TRAIN, 1, 0, 1);
     assert_string_equal(c.mask_classes[1], "c\xc3\xa9lula");
     collection_free(&c);
+    put(f, "train.txt", "ce\xcc\x81lula\n"); /* as a Mac writes it */
+    expect_refusal(f, &spec, STATUS_MISSING,
+                   "cannot find 'images/ce\xcc\x81lula[.png|.jpg|.jpeg]' in '@' (in bytes "
+                   "'images/ce\\xCC\\x81lula[.png|.jpg|.jpeg]'; letters with accents can be "
+                   "composed of others, NFC or NFD)");
+    unlink(path_of(f, "train.txt"));
     put_image(f, "images/c\xe9lula.png", 1); /* Latin-1 */
     expect_refusal(f, &spec, STATUS_BAD_DATA,
                    "'@/images/c\\xE9lula.png': the name is not plain text in UTF-8");

@@ -195,7 +195,7 @@ static void white_is_the_foreground_where_nothing_else_is(void **state)
     expect(*state, &binary, (const uint8_t[]){0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1}, "");
 }
 
-/* A mask of background and void alone looks like one of a white foreground. */
+/* Masks of a white foreground among such of 1 would be void without a word. */
 static void a_set_is_of_1_or_of_255(void **state)
 {
     put_values(*state, 0, 0, 0, 0);
@@ -203,13 +203,21 @@ static void a_set_is_of_1_or_of_255(void **state)
     put_values(*state, 1, 0, 1, 0);
     put_values(*state, 1, 1, 1, 0);
     refuse(*state, &binary,
-           "/masks/c.png' has pixels of 1, 'masks/b.png' of 255, expected one of them for the "
-           "foreground in all masks; source.void: 255 if that is of no class");
+           "/masks/c.png' has pixels of 1, 'masks/b.png' of 255, expected the same value for the "
+           "foreground in all masks");
     struct folder_spec spec = binary;
     spec.void_value = 255;
     expect(*state, &spec,
            (const uint8_t[]){0, 0, 0, 0, 0, MASK_IGNORE, MASK_IGNORE, 0, 1, 0, 1, 0, 1, 1, 1, 0},
-           "");
+           "1 mask with void and no class but 'background', the first 'masks/b.png'\n");
+    put_values(*state, 255, 255, 255, 255);
+    put_values(*state, 1, 255, 0, 0);
+    struct collection c;
+    char notes[1000];
+    read_all(&c, notes, *state, &spec);
+    assert_string_equal(
+        notes, "2 masks with void and no class but 'background', the first 'masks/b.png'\n");
+    collection_free(&c);
 }
 
 /* ... and what could not be read decides nothing. */
@@ -265,6 +273,7 @@ static void entry_255_of_a_palette_is_not_white(void **state)
     struct folder_spec spec = binary;
     spec.void_value = 255;
     expect(*state, &spec, (const uint8_t[]){0, MASK_IGNORE, 0, 0},
+           "1 mask with void and no class but 'background', the first 'masks/a.png'\n"
            "1 mask is of colours from a palette read by index: 0 #000000, 255 #e0e0c0\n");
 }
 

@@ -286,14 +286,16 @@ static void exif_that_is_not_understood_turns_nothing(void **state)
     enum { MAGIC = 6, IFD = MAGIC + 4, COUNT = MAGIC + 8, ENTRY = COUNT + 2 + 12 };
     static const struct {
         int at, size;
-        uint8_t bytes[4];
+        uint8_t bytes[9];
         int how;
     } changes[] = {
         {ENTRY + 9, 1, {6}, 6}, /* nothing */
         {ENTRY + 9, 1, {0}, 1},
         {ENTRY + 9, 1, {9}, 1},
         {ENTRY + 8, 1, {255}, 1},
-        {ENTRY + 3, 1, {4}, 1},            /* a long */
+        {ENTRY + 3, 9, {4, 0, 0, 0, 1, 0, 0, 0, 8}, 8}, /* a long */
+        {ENTRY + 3, 9, {4, 0, 0, 0, 1, 0, 1, 0, 8}, 1},
+        {ENTRY + 3, 1, {1}, 1},            /* a byte */
         {ENTRY + 7, 1, {2}, 1},            /* two of them */
         {ENTRY + 1, 1, {0x13}, 1},         /* another tag */
         {COUNT, 2, {0, 1}, 1},             /* the directory ends before */

@@ -387,13 +387,15 @@ static void endings_in_any_case(void **state)
     }
     put_text(f, "._two.nii.gz", "a Mac's");
     put_text(f, "four.mgz", "");
+    must(path_join(to, f->folder, "five.nii", &err), &err);
+    must(folder_make(to, &err), &err);
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     assert_int_equal(c.count, 3);
     check_case(&c, 0, "ONE", SPLIT_TRAIN, 1);
     check_case(&c, 1, "Three", SPLIT_TRAIN, 3);
     check_case(&c, 2, "two", SPLIT_TRAIN, 2);
     assert_int_equal(c.note_count, 1);
-    assert_string_equal(c.notes[0], "not used: 1 other file ('four.mgz')");
+    assert_string_equal(c.notes[0], "not used: 1 folder ('five.nii'), 1 other file ('four.mgz')");
     collection_free(&c);
     struct arena arena = {0};
     const char **names, **paths;
@@ -403,6 +405,14 @@ static void endings_in_any_case(void **state)
     for (int i = 0; i < count; i++)
         assert_string_equal(names[i], want[i]);
     arena_free(&arena);
+    put_text(f, "train.txt", "one\n\"TWO.nii.gz\"\n");
+    must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
+    assert_int_equal(c.count, 2);
+    check_case(&c, 0, "ONE", SPLIT_TRAIN, 1);
+    check_case(&c, 1, "two", SPLIT_TRAIN, 2);
+    collection_free(&c);
+    put_case(f, "One.nii", NULL, 4); /* which of the two? */
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "'one' is no case of the data set");
 }
 
 /* A slope of 1/255 or a program that interpolates leaves classes a little off a whole number. */
@@ -628,6 +638,9 @@ static void lists_that_are_wrong(void **state)
     put_text(f, "train.txt", "a\nd\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
             "'d' is no case of the data set, which has 'a' to 'c'");
+    put_text(f, "train.txt", "a\xcc\x8a\n");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA,
+            "is no case of the data set, which has 'a' to 'c' (in bytes 'a\\xCC\\x8A'; letters");
     put_text(f, "train.txt", "a\nb\n");
     put_text(f, "val.txt", "c\na\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "'a' is already on line 1 of 'train.txt'");
@@ -660,7 +673,8 @@ static void folders_without_volumes(void **state)
 static void cases_that_are_wrong(void **state)
 {
     const struct fixture *f = *state;
-    float odd[2 * VOXELS] = {0}, endless[VOXELS] = {0, 1, NAN}, half[VOXELS] = {0, 1, 1.5f};
+    float odd[2 * VOXELS] = {0}, endless[VOXELS] = {0, 1, NAN}, half[VOXELS] = {0, 1, 1.5f},
+                  huge[VOXELS] = {0, 3e9f};
     uint8_t wild[VOXELS] = {0, 1, 2, 0, 3};
     const struct {
         const char *file;
@@ -688,6 +702,7 @@ static void cases_that_are_wrong(void **state)
          {{W, H, D}, DT_UINT8, wild, {{0}}, 0},
          true,
          "voxel (1, 1, 0) (w, h, d in RAS+) is 3; a class from 0 to 2 expected"},
+        {"labelsTr/b.nii.gz", {{W, H, D}, DT_FLOAT32, huge, {{0}}, 0}, true, "is 3e+09; a class"},
         {"labelsTr/b.nii.gz", {{W, H, D}, DT_FLOAT32, half, {{0}}, 0}, true, "is 1.5; a class"},
         {"imagesTr/b.nii.gz",
          {{W, H, D}, DT_FLOAT32, endless, {{0}}, 0},

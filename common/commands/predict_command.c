@@ -17,24 +17,22 @@
 
 static const char usage[] = "predict MODEL FILE ... -o DIR [OPTION ...]";
 static const char help[] =
-    "Segments new images of any size with a trained UNet: PNG and JPEG pictures or, if it was\n"
-    "trained on volumes, NIfTI files (.nii, .hdr, .img, also packed: .gz). DIR/NAME.png or\n"
-    "DIR/NAME.nii.gz holds the class of each pixel; NAME.safetensors, if asked for, "
-    "`probabilities`\n"
-    "f32 [h,w,classes] (one channel, the foreground's, where the model has one logit), of volumes\n"
-    "[d,h,w,classes] from left to right, posterior to anterior, inferior to superior. On stdout:\n"
-    "MODEL FILE MASK.\n\n"
-    "Pictures come to the model as its training images did (preprocess: transparent, size,\n"
-    "aspect, filter), turned as their EXIF says, and the probabilities back to the picture's "
-    "size:\n"
-    "a mask stands as viewers show its picture. Volumes come to the training volumes' intensities\n"
-    "and spacing, and are filled up to their size; the probabilities come back to the file's own\n"
-    "voxels, and the mask has its geometry (sizes, axes, sform, qform).\n"
-    "Pictures without a size, and volumes, of more than 2^20 pixels are predicted in sliding "
-    "windows\n"
-    "of the size that the model was trained on.\n\n"
-    "MODEL is a run of transfer-unet: its number, or the beginning of its recipe's or its model's "
-    "id\n";
+    "Segments new images of any size with a trained UNet: PNG and JPEG pictures or,\n"
+    "if it was trained on volumes, NIfTI files (.nii, .hdr, .img, also packed: .gz).\n"
+    "DIR/NAME.png or DIR/NAME.nii.gz holds the class of each pixel; NAME.safetensors,\n"
+    "if asked for, `probabilities` f32 [h,w,classes] (one channel, the foreground's,\n"
+    "where the model has one logit), of volumes [d,h,w,classes] from left to right,\n"
+    "posterior to anterior, inferior to superior. On stdout: MODEL FILE MASK.\n\n"
+    "Pictures come to the model as its training images did (preprocess: transparent,\n"
+    "size, aspect, filter), turned as their EXIF says, and the probabilities back to\n"
+    "the picture's size: a mask stands as viewers show its picture. Volumes come to\n"
+    "the training volumes' intensities and spacing, and are filled up to their size;\n"
+    "the probabilities come back to the file's own voxels, and the mask has its\n"
+    "geometry (sizes, axes, sform, qform). Pictures without a size, and volumes, of\n"
+    "more than 2^20 pixels are predicted in sliding windows of the size that the\n"
+    "model was trained on.\n\n"
+    "MODEL is a run of transfer-unet: its number, or the beginning of its recipe's or\n"
+    "its model's id\n";
 
 /* ---- what becomes of which file ------------------------------------------------------------- */
 

@@ -15,10 +15,11 @@ struct pictures {
     uint8_t *images, *masks;
     struct findings *findings; /* a case each, in the listing's order */
 };
-enum { TURNED, TRANSPARENT };
+enum { TURNED, TRANSPARENT, ONLY_VOID, KINDS };
 /* What a case's files have that the set as a whole decides about. */
 struct findings {
-    bool image[2];           /* TURNED by EXIF; TRANSPARENT: has such pixels */
+    /* of the image: TURNED by EXIF; TRANSPARENT: has such pixels; of the mask: ONLY_VOID beside 0 */
+    bool has[KINDS];
     bool one, white;         /* in a mask of binary values: 1, 255 */
     struct palette *palette; /* of its mask */
 };
@@ -66,6 +67,7 @@ static int translate(struct findings *found, struct image *mask, const struct im
         return fail_as(err, STATUS_BAD_DATA,
                        "has pixels of 1 and of 255, expected one of them for the foreground; "
                        "source.void: 255 if that is of no class");
+    bool has_void = false, has_class = false;
     for (size_t i = 0; i < count; i++) {
         int class = class_of(mask, i, one->values);
         if (class < 0)
@@ -75,11 +77,14 @@ static int translate(struct findings *found, struct image *mask, const struct im
                            mask->palette && mask->palette->grey ? " (the grey in its palette)" : "",
                            one->values->expected);
         mask->pixels[i] = (uint8_t) class;
+        has_void |= class == MASK_IGNORE;
+        has_class |= class && class != MASK_IGNORE;
     }
-    *found = (struct findings){.image = {image->orientation > 1, image->transparent},
-                               .one = has_one,
-                               .white = has_white,
-                               .palette = mask->palette};
+    *found = (struct findings){
+        .has = {image->orientation > 1, image->transparent, has_void && !has_class},
+        .one = has_one,
+        .white = has_white,
+        .palette = mask->palette};
     mask->palette = NULL;
     return 0;
 }
@@ -155,8 +160,8 @@ static int check_foreground(const struct pictures *pictures, struct err *err)
     }
     if (one && white)
         return fail_as(err, STATUS_BAD_DATA,
-                       "'%s/%s' has pixels of 1, '%s' of 255, expected one of them for the "
-                       "foreground in all masks; source.void: 255 if that is of no class",
+                       "'%s/%s' has pixels of 1, '%s' of 255, expected the same value for the "
+                       "foreground in all masks",
                        listing->folder, one, white);
     return 0;
 }
@@ -166,18 +171,20 @@ static const char *colour_text(const uint8_t colour[3], struct arena *arena)
     return arena_printf(arena, "#%02x%02x%02x", colour[0], colour[1], colour[2]);
 }
 
-/* "2 images WHAT, the first 'a.png'". */
-static void note_images(struct collection *out, const struct pictures *pictures, int finding,
-                        const char *what)
+/* "2 images WHAT, the first 'a.png'", or masks. */
+static void note_files(struct collection *out, const struct pictures *pictures, int finding,
+                       const char *what)
 {
+    bool masks = finding == ONLY_VOID;
     uint32_t count = 0;
     const char *first = NULL;
     for (uint32_t i = 0; i < pictures->listing->count; i++)
-        if (pictures->findings[i].image[finding] && !count++)
-            first = pictures->listing->cases[i].image;
+        if (pictures->findings[i].has[finding] && !count++)
+            first = masks ? pictures->listing->cases[i].mask : pictures->listing->cases[i].image;
     if (count)
-        collection_note(out, arena_printf(&out->arena, "%u image%s %s, the first '%s'", count,
-                                          count == 1 ? "" : "s", what, first));
+        collection_note(out,
+                        arena_printf(&out->arena, "%u %s%s %s, the first '%s'", count,
+                                     masks ? "mask" : "image", count == 1 ? "" : "s", what, first));
 }
 
 /* What the indices of palettes stand for, and whether the palettes agree on it. */
@@ -234,10 +241,12 @@ static int read_all(struct collection *out, struct pictures *pictures, struct er
                                  .masks = masks};
     TRY(listing_decode(out, listing, &how, err));
     TRY(check_foreground(pictures, err));
-    note_images(out, pictures, TURNED, "turned as EXIF says and viewers show it");
-    note_images(out, pictures, TRANSPARENT,
-                arena_printf(&out->arena, "with transparent pixels, %s (preprocess.transparent)",
-                             ground_text(pictures->fit.ground)));
+    note_files(out, pictures, TURNED, "turned as EXIF says and viewers show it");
+    note_files(out, pictures, TRANSPARENT,
+               arena_printf(&out->arena, "with transparent pixels, %s (preprocess.transparent)",
+                            ground_text(pictures->fit.ground)));
+    note_files(out, pictures, ONLY_VOID,
+               arena_printf(&out->arena, "with void and no class but '%s'", out->mask_classes[0]));
     note_palettes(out, pictures);
     return 0;
 }

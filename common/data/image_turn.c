@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_ORIENTATION = 0x112, TYPE_SHORT = 3, ENTRY_BYTES = 12 };
+enum { TAG_ORIENTATION = 0x112, TYPE_SHORT = 3, TYPE_LONG = 4, ENTRY_BYTES = 12 };
 
 static uint32_t number_at(const uint8_t *bytes, int size, bool little)
 {
@@ -28,9 +28,10 @@ int exif_orientation(const uint8_t *exif, size_t length)
     const uint8_t *entry = exif + at + 2;
     for (size_t left = (length - at - 2) / ENTRY_BYTES; count && left; count--, left--) {
         if (number_at(entry, 2, little) == TAG_ORIENTATION) {
-            uint32_t value = number_at(entry + 8, 2, little);
-            bool one = number_at(entry + 2, 2, little) == TYPE_SHORT &&
-                       number_at(entry + 4, 4, little) == 1;
+            uint32_t type = number_at(entry + 2, 2, little);
+            uint32_t value = number_at(entry + 8, type == TYPE_LONG ? 4 : 2, little);
+            bool one =
+                (type == TYPE_SHORT || type == TYPE_LONG) && number_at(entry + 4, 4, little) == 1;
             return one && value >= 1 && value <= 8 ? (int)value : 1;
         }
         entry += ENTRY_BYTES;

@@ -24,8 +24,13 @@ struct mask_values *mask_values_new(struct arena *arena, const char *expected)
 
 int missing_file(const char *name, const char *folder, const char *fetch, struct err *err)
 {
-    if (!fetch)
-        return fail_as(err, STATUS_MISSING, "cannot find '%s' in '%s'", name, folder);
+    if (!fetch) {
+        struct arena arena = {0};
+        fail_as(err, STATUS_MISSING, "cannot find '%s' in '%s'%s", name, folder,
+                name_spelling(name, &arena));
+        arena_free(&arena);
+        return -1;
+    }
     char parent[PATH_BYTES];
     TRY(path_join(parent, folder, "", err));
     size_t length = strlen(parent);
@@ -101,12 +106,18 @@ int listing_split(struct listing *listing, enum split split, const char *name,
     return 0;
 }
 
+/* Of what is in double quotes; NULL: nothing is. */
+static char *closing_quote(char *text)
+{
+    return *text == '"' ? strchr(text + 1, '"') : NULL;
+}
+
 size_t line_fields(char *line, char **fields, size_t most)
 {
     size_t count = 0;
     for (char *p = line; *(p += strspn(p, " \t"));) {
-        bool quoted = *p == '"' && strchr(p + 1, '"');
-        char *field = p + quoted, *stop = field + strcspn(field, quoted ? "\"" : " \t");
+        char *quote = closing_quote(p), *field = quote ? p + 1 : p;
+        char *stop = quote ? quote : field + strcspn(field, " \t");
         p = *stop ? stop + 1 : stop;
         *stop = '\0';
         if (count < most)
@@ -123,6 +134,16 @@ char *line_trim(char *line)
     while (length && (line[length - 1] == ' ' || line[length - 1] == '\t'))
         line[--length] = '\0';
     return line;
+}
+
+char *line_name(char *line)
+{
+    line = line_trim(line);
+    char *quote = closing_quote(line);
+    if (!quote || quote[1])
+        return line;
+    *quote = '\0';
+    return line + 1;
 }
 
 int line_fail(struct err *err, const struct listing *listing, const char *list, size_t line,
@@ -162,17 +183,34 @@ const char *picture_stem(const char *path, struct arena *arena)
     return arena_strndup(arena, name, strlen(name) - picture_ending(name));
 }
 
-const char *name_shown(const char *name, struct arena *arena)
+/* Bytes that are not ASCII's own as \xHH. */
+static const char *escaped(const char *name, struct arena *arena)
 {
     struct text text = {0};
-    bool plain = text_is_plain(name);
-    for (const char *p = name; !plain && *p; p++) {
+    for (const char *p = name; *p; p++) {
         unsigned char byte = (unsigned char)*p;
         text_printf(&text, byte < ' ' || byte > '~' ? "\\x%02X" : "%c", byte);
     }
-    const char *shown = plain ? name : arena_strdup(arena, text.data);
+    const char *shown = text.length ? arena_strdup(arena, text.data) : "";
     text_free(&text);
     return shown;
+}
+
+const char *name_shown(const char *name, struct arena *arena)
+{
+    return text_is_plain(name) ? name : escaped(name, arena);
+}
+
+const char *name_spelling(const char *name, struct arena *arena)
+{
+    const char *bytes = escaped(name, arena);
+    return strcmp(bytes, name) == 0
+               ? ""
+               : arena_printf(
+                     arena,
+                     " (in bytes '%.200s'; letters with accents can be composed of others, "
+                     "NFC or NFD)",
+                     bytes);
 }
 
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena)

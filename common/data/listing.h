@@ -46,6 +46,8 @@ int lines_read(char ***lines, size_t *count, const char *path, struct arena *are
 size_t line_fields(char *line, char **fields, size_t most);
 /* Less the blanks at both ends, in place. */
 char *line_trim(char *line);
+/* A line that is one name, blanks and all: trimmed, and out of its double quotes. */
+char *line_name(char *line);
 /* STATUS_BAD_DATA at a line of a list: "line N of 'PATH': ...". */
 int line_fail(struct err *err, const struct listing *listing, const char *list, size_t line,
               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -53,6 +55,9 @@ int line_fail(struct err *err, const struct listing *listing, const char *list, 
 bool name_is_plain(const char *name);
 /* For messages: bytes that are no plain text as \xHH. */
 const char *name_shown(const char *name, struct arena *arena);
+/* To end a message that there is no such name: "", or, as the same letters can be other bytes, which
+ * these are. */
+const char *name_spelling(const char *name, struct arena *arena);
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena);
 /* Calls add for the lines of FOLDER/NAME (ended by LF or CRLF) that are not empty and do not begin
  * with '#'; split, list and line of `one` are filled in. NAME becomes one of the listing's lists.
@@ -81,6 +86,9 @@ struct names {
 /* Of FOLDER/NAME; one that is not there is STATUS_MISSING. */
 int names_read(struct names *out, const char *folder, const char *name, struct arena *arena,
                struct err *err);
+/* The same without the folders in it. */
+int names_read_files(struct names *out, const char *folder, const char *name, struct arena *arena,
+                     struct err *err);
 /* The entry of this name, else the only one that differs from it in the case of its letters alone;
  * NULL: there is none. */
 const char *names_find(const struct names *names, const char *name);
@@ -96,12 +104,13 @@ int path_find(const char **out, const char *folder, const char *path, struct are
 struct parting {
     const char *list[SPLITS], *folder[SPLITS]; /* as they are called there; NULL: none */
     bool lists, folders;                       /* any */
-    const char *odd; /* a file that seems to list val or test, but under no such name */
+    const char *odd[SPLITS]; /* a file that seems to list val or test, but under no such name */
 };
 /* Folders count that have `inner` in them; NULL: none counts. */
 int parting_find(struct parting *out, const char *folder, const char *inner, struct arena *arena,
                  struct err *err);
-/* Where cases that no list names are for training: refuses an odd file. */
+/* Where cases that no list names are for training: refuses an odd file, unless its split has a
+ * folder. */
 int parting_check_rest(const struct parting *parting, const char *folder, struct err *err);
 /* A file of a data set is not there: says how to fetch it, where that is known (fetch not NULL). */
 int missing_file(const char *name, const char *folder, const char *fetch, struct err *err);

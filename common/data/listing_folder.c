@@ -32,8 +32,16 @@ static bool is_litter(const char *name)
     return *name == '.';
 }
 
-int names_read(struct names *out, const char *folder, const char *name, struct arena *arena,
-               struct err *err)
+static bool is_folder(const char *folder, const char *name)
+{
+    char path[PATH_BYTES];
+    struct stat st;
+    struct err err;
+    return !path_join(path, folder, name, &err) && !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+static int read_names(struct names *out, bool folders, const char *folder, const char *name,
+                      struct arena *arena, struct err *err)
 {
     char path[PATH_BYTES], **all;
     size_t count;
@@ -48,13 +56,25 @@ int names_read(struct names *out, const char *folder, const char *name, struct a
     out->items = arena_alloc(arena, count * sizeof *out->items);
     out->folded = arena_alloc(arena, count * sizeof *out->folded);
     for (size_t i = 0; i < count; i++)
-        if (!is_litter(all[i]))
+        if (!is_litter(all[i]) && (folders || !is_folder(path, all[i])))
             out->items[out->count++] = all[i];
     if (out->count) {
         memcpy(out->folded, out->items, out->count * sizeof *out->folded);
         qsort(out->folded, out->count, sizeof *out->folded, by_folded);
     }
     return 0;
+}
+
+int names_read(struct names *out, const char *folder, const char *name, struct arena *arena,
+               struct err *err)
+{
+    return read_names(out, true, folder, name, arena, err);
+}
+
+int names_read_files(struct names *out, const char *folder, const char *name, struct arena *arena,
+                     struct err *err)
+{
+    return read_names(out, false, folder, name, arena, err);
 }
 
 const char *names_find(const struct names *names, const char *name)
@@ -118,8 +138,9 @@ static enum split split_called(const char *word, size_t length)
     return SPLITS;
 }
 
-/* "test_ids.csv": one of its words is a split's, and it may be a list. */
-static bool seems_to_list(const char *name)
+/* "test_ids.csv": one of its words is a split's, and it may be a list; of each such split the first
+ * is noted. */
+static void note_odd(const char *odd[SPLITS], const char *name)
 {
     static const char *const endings[] = {".txt", ".csv", ".tsv", ".lst", ".list", ".json"};
     bool may = !strchr(name, '.');
@@ -130,19 +151,10 @@ static bool seems_to_list(const char *name)
         while (isalpha((unsigned char)word[length]))
             length++;
         enum split split = split_called(word, length);
-        if (split == SPLIT_VAL || split == SPLIT_TEST)
-            return true;
+        if ((split == SPLIT_VAL || split == SPLIT_TEST) && !odd[split])
+            odd[split] = name;
         word += length ? length : 1;
     }
-    return false;
-}
-
-static bool is_folder(const char *folder, const char *name)
-{
-    char path[PATH_BYTES];
-    struct stat st;
-    struct err err;
-    return !path_join(path, folder, name, &err) && !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
 /* The name, unless there is one already: *twice says that. */
@@ -174,8 +186,8 @@ int parting_find(struct parting *out, const char *folder, const char *inner, str
         } else if (holds) {
             note(&out->folder[split], name, folders);
             out->folders = true;
-        } else if (!within && !out->odd && seems_to_list(name)) {
-            out->odd = name;
+        } else if (!within) {
+            note_odd(out->odd, name);
         }
     }
     const char *const *twice = out->lists ? lists : folders;
@@ -187,10 +199,11 @@ int parting_find(struct parting *out, const char *folder, const char *inner, str
 
 int parting_check_rest(const struct parting *parting, const char *folder, struct err *err)
 {
-    if (!parting->odd)
-        return 0;
-    return fail_as(err, STATUS_BAD_DATA,
-                   "'%s/%s' seems to list a split, but lists are called train.txt, val.txt and "
-                   "test.txt; without a train.txt its cases would be trained on",
-                   folder, parting->odd);
+    for (int split = 0; split < SPLITS; split++)
+        if (parting->odd[split] && !parting->folder[split])
+            return fail_as(err, STATUS_BAD_DATA,
+                           "'%s/%s' seems to list a split, but lists are called train.txt, val.txt "
+                           "and test.txt; without a train.txt its cases would be trained on",
+                           folder, parting->odd[split]);
+    return 0;
 }

@@ -84,7 +84,7 @@ static int open_one(const char **out, struct names *names, const struct listing 
     TRY(path_find(out, listing->folder, wanted, arena, err));
     if (!*out)
         return missing_file(wanted, listing->folder, NULL, err);
-    return names_read(names, listing->folder, *out, arena, err);
+    return names_read_files(names, listing->folder, *out, arena, err);
 }
 
 /* split_folder "": there are none. */
@@ -137,7 +137,7 @@ static void add_picture(struct listing *listing, struct listed *one, const char 
 static int add_line(struct listing *listing, struct listed *one, char *line, const void *user,
                     struct arena *arena, struct err *err)
 {
-    line = line_trim(line);
+    line = line_name(line);
     if (!name_is_plain(line))
         return line_fail(err, listing, one->list, one->line, "'%.200s' cannot be a file's name",
                          name_shown(line, arena));
@@ -239,6 +239,7 @@ static int add_folders(struct listing *out, const struct parting *parting, struc
                        "cannot find 'train.txt' or a folder 'Train' in '%s', which has '%s'",
                        out->folder,
                        parting->folder[parting->folder[SPLIT_VAL] ? SPLIT_VAL : SPLIT_TEST]);
+    TRY(parting_check_rest(parting, out->folder, err));
     for (int split = 0; split < SPLITS; split++)
         if (parting->folder[split])
             TRY(add_folder(out, split, parting->folder[split], layout, arena, err));

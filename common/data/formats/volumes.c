@@ -86,7 +86,7 @@ static int classes_of(uint8_t *out, const struct volume *mask, const struct volu
     size_t count = (size_t)mask->d * (size_t)mask->h * (size_t)mask->w;
     for (size_t i = 0; i < count; i++) {
         float value = mask->voxels[i], whole = roundf(value);
-        bool ignored = whole >= 0 && (int)whole == v->ignore;
+        bool ignored = v->ignore >= 0 && whole == (float)v->ignore;
         /* a slope of 1/255 makes 0.9999999 of 255 */
         if (!(fabsf(value - whole) <= SAME_CLASS) ||
             !(ignored || (whole >= 0 && whole < (float)v->classes))) {

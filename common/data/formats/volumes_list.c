@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { JSON_BYTES = 1 << 26 };
 static const char description[] = "dataset.json";
@@ -150,7 +151,7 @@ static int read_nnunet(struct listing *out, const char *ending, struct arena *ar
     if (!is_case(ending) || volume_ending(ending) != most)
         return fail_as(err, STATUS_BAD_DATA,
                        "'file_ending' is '%.40s'; .nii.gz, .nii or .hdr expected", ending);
-    TRY(names_read(&labels, out->folder, "labelsTr", arena, err));
+    TRY(names_read_files(&labels, out->folder, "labelsTr", arena, err));
     for (size_t i = 0; i < labels.count; i++) {
         const char *name = labels.items[i];
         if (!ends_with(name, ending))
@@ -219,7 +220,7 @@ static int read_folder(struct listing *out, struct arena *arena, struct err *err
     if (!there(out->folder, "") && out->fetch)
         return missing_file(description, out->folder, out->fetch, err);
     if (there(out->folder, ""))
-        TRY(names_read(&names, out->folder, "", arena, err));
+        TRY(names_read_files(&names, out->folder, "", arena, err));
     for (size_t i = 0; i < names.count; i++) {
         const char *name = names.items[i];
         struct listed one = {.split = SPLIT_TRAIN, .label = -1, .image = name};
@@ -246,18 +247,32 @@ static int by_id(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
+/* The case of this id, else the only one that differs from it in the case of its letters alone. */
+static const struct listed *find_case(const struct listing *all, const char *id)
+{
+    const struct listed key = {.id = id}, *like = NULL;
+    const struct listed *found = bsearch(&key, all->cases, all->count, sizeof *found, by_id);
+    for (uint32_t i = 0; !found && i < all->count; i++)
+        if (strcasecmp(all->cases[i].id, id) == 0) {
+            if (like)
+                return NULL;
+            like = &all->cases[i];
+        }
+    return found ? found : like;
+}
+
 /* A line is a case's name, with or without the file's ending. user: all cases, by id. */
 static int add_line(struct listing *listing, struct listed *one, char *line, const void *user,
                     struct arena *arena, struct err *err)
 {
     const struct listing *all = user;
-    line = line_trim(line);
-    struct listed key = {.id = volume_stem(line, arena)};
-    const struct listed *found = bsearch(&key, all->cases, all->count, sizeof *found, by_id);
+    line = line_name(line);
+    const struct listed *found = find_case(all, volume_stem(line, arena));
     if (!found)
         return line_fail(err, listing, one->list, one->line,
-                         "'%.200s' is no case of the data set, which has '%s' to '%s'", line,
-                         all->cases[0].id, all->cases[all->count - 1].id);
+                         "'%.200s' is no case of the data set, which has '%s' to '%s'%s", line,
+                         all->cases[0].id, all->cases[all->count - 1].id,
+                         name_spelling(line, arena));
     one->id = found->id;
     one->image = found->image;
     one->mask = found->mask;
