@@ -640,7 +640,7 @@ static void lists_that_are_wrong(void **state)
             "'d' is no case of the data set, which has 'a' to 'c'");
     put_text(f, "train.txt", "a\xcc\x8a\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
-            "is no case of the data set, which has 'a' to 'c' (in bytes 'a\\xCC\\x8A'; letters");
+            "is no case of the data set, which has 'a' to 'c' (in bytes 'a\\xCC\\x8A'; the same");
     put_text(f, "train.txt", "a\nb\n");
     put_text(f, "val.txt", "c\na\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "'a' is already on line 1 of 'train.txt'");

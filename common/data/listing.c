@@ -208,8 +208,7 @@ const char *name_spelling(const char *name, struct arena *arena)
                ? ""
                : arena_printf(
                      arena,
-                     " (in bytes '%.200s'; letters with accents can be composed of others, "
-                     "NFC or NFD)",
+                     " (in bytes '%.200s'; the same letters may be other bytes there, NFC or NFD)",
                      bytes);
 }
 
