@@ -260,7 +260,7 @@ static void a_locked_registry_is_waited_for_once(void **state)
     struct err err;
     enum { PATIENCE = 2 };
     for (int i = 0; i < 3; i++) { /* trainings that stopped half-way */
-        char recipe[16];
+        char recipe[32];
         struct run *run;
         snprintf(recipe, sizeof recipe, "recipe %d", i);
         OK(claim(&run, lab, recipe, false, &err));
