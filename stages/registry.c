@@ -299,21 +299,28 @@ static int release(const struct options *options, struct store *store, struct ar
 
 /* ---- command line --------------------------------------------------------------------------- */
 
+static int check_options(const struct options *options, struct err *err)
+{
+    const char *command = options->arguments[0];
+    if (options->all && strcmp(command, "verify") != 0)
+        return fail_as(err, STATUS_USAGE, "--all: only verify has it");
+    if (options->json && strcmp(command, "ls") != 0 && strcmp(command, "show") != 0 &&
+        strcmp(command, "why") != 0)
+        return fail_as(err, STATUS_USAGE, "--json: ls, show and why have it");
+    return 0;
+}
+
 static int dispatch(const struct options *options, struct store *store, struct arena *arena,
                     struct err *err)
 {
     const char *command = options->arguments[0];
     int count = options->argument_count;
-    if (options->all && strcmp(command, "verify") != 0)
-        return fail_as(err, STATUS_USAGE, "--all: only verify has it");
     if (strcmp(command, "ls") == 0 && count <= 2)
         return list(options, store, err);
     if (strcmp(command, "show") == 0 && count == 2)
         return show(options, store, arena, err);
     if (strcmp(command, "why") == 0 && (count == 2 || count == 3))
         return why(options, store, arena, err);
-    if (options->json)
-        return fail_as(err, STATUS_USAGE, "--json: ls, show and why have it");
     if (strcmp(command, "verify") == 0 && count <= 2 - options->all)
         return verify(options, store, arena, err);
     if (strcmp(command, "release") == 0 && count == 2)
@@ -330,6 +337,7 @@ static int registry(int argc, char **argv, struct err *err)
     TRY(options_parse(&options, argc, argv, usage, help, takes, err));
     if (!options.argument_count)
         return fail_as(err, STATUS_USAGE, "usage: registry %s", usage);
+    TRY(check_options(&options, err));
     if (strcmp(options.arguments[0], "rebuild") == 0 && options.argument_count == 1)
         return rebuild(&options, err); /* of what may not open */
     TRY(store_open(&store, options.lab, false, err));

@@ -2,12 +2,16 @@
 #include "pipeline/experiment_parts.h"
 
 #include "base/text.h"
+#include "pipeline/pipeline.h"
 #include "train/vae_train.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -303,6 +307,31 @@ static void every_line_break_ends_a_comment(void **state)
     }
 }
 
+/* A write that failed, and then a call that has set errno to something else. */
+static void a_write_that_failed_earlier_has_no_reason(void **state)
+{
+    (void)state;
+    int said[2], status;
+    char text[200] = "";
+    assert_int_equal(pipe(said), 0);
+    pid_t child = fork();
+    if (!child) {
+        struct err err = {0};
+        if (!freopen("/dev/full", "w", stdout) || dup2(said[1], STDERR_FILENO) < 0)
+            _exit(1);
+        puts("a result");
+        fflush(stdout);
+        errno = ENOENT;
+        _exit(finish("program", 0, &err));
+    }
+    close(said[1]);
+    assert_true(read(said[0], text, sizeof text - 1) > 0);
+    close(said[0]);
+    waitpid(child, &status, 0);
+    assert_int_equal(WEXITSTATUS(status), STATUS_IO);
+    assert_string_equal(text, "program: cannot write to the standard output\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +350,7 @@ int main(void)
         cmocka_unit_test(seeds_count_or_list_or_one),
         cmocka_unit_test(the_frozen_text_is_the_experiment),
         cmocka_unit_test(every_line_break_ends_a_comment),
+        cmocka_unit_test(a_write_that_failed_earlier_has_no_reason),
     };
     return cmocka_run_group_tests_name("experiment", tests, NULL, NULL);
 }

@@ -92,6 +92,21 @@ static void numerics_are_a_reason_too(void **state)
     why(lab, 9047, 9046, "train-vae.train.lr: 46 -> 47\ntrain-vae threads: 2 -> 11\n");
 }
 
+/* The only other run is of the same recipe. */
+static void a_run_repeated_with_other_threads(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    int64_t other;
+    OK(run_once(lab, "stage=train-vae\n", "weights", false, &err));
+    OK(run_once(lab, "stage=train-vae\n", "weights", true, &err));
+    OK(run_once(lab, "stage=train-vae\n", "weights", true, &err));
+    db_run(lab, "UPDATE run SET numerics = 'cpu v3 library 2 threads ' || max(id, 2)");
+    why(lab, 3, 2, "train-vae threads: 2 -> 3\n");
+    OK(why_nearest(&other, lab->store, 2, &err));
+    assert_int_equal(other, 0);
+}
+
 static void an_answer_among_ten_thousand_runs(void **state)
 {
     struct lab *lab = *state;
@@ -122,6 +137,7 @@ int main(void)
         LAB_TEST(the_nearest_is_found_among_those_before),
         LAB_TEST(a_run_repeated_for_ever_is_one_recipe),
         LAB_TEST(numerics_are_a_reason_too),
+        LAB_TEST(a_run_repeated_with_other_threads),
         LAB_TEST(an_answer_among_ten_thousand_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,29 @@ static void a_lock_tells_who_is_alive(void **state)
     arena_free(&arena);
 }
 
+static bool never_the_same; /* what fstat says of a file */
+
+int fstat(int fd, struct stat *st)
+{
+    int status = fstatat(fd, "", st, AT_EMPTY_PATH);
+    st->st_ino += never_the_same;
+    return status;
+}
+
+static void a_lock_that_is_always_taken_away_is_given_up(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct draft *draft;
+    store_close(lab->store); /* which has its lock */
+    OK(store_open(&lab->store, lab->path, false, &err));
+    never_the_same = true;
+    FAILS(draft_open(&draft, lab->store, &err), STATUS_IO, "/alive/");
+    never_the_same = false;
+    OK(draft_open(&draft, lab->store, &err));
+    draft_drop(draft);
+}
+
 static void what_killed_processes_left_is_cleared(void **state)
 {
     struct lab *lab = *state;
@@ -227,8 +250,8 @@ static void what_killed_processes_left_is_cleared(void **state)
         for (size_t i = 0; i < 3; i++) {
             char path[PATH_BYTES], folder[PATH_BYTES];
             if (path_join(folder, lab->path, folders[i], &err) || folder_make(folder, &err) ||
-                temporary_name(path, store, folder, ".before.", &err) || folder_make(path, &err) ||
-                strncmp(strrchr(path, '/'), "/.before.draft-", 15))
+                temporary_name(path, store, folder, ".draft-1.", &err) || folder_make(path, &err) ||
+                strncmp(strrchr(path, '/'), "/.draft-1.draft-", 16))
                 _exit(1);
         }
         if (process)
@@ -289,6 +312,7 @@ int main(void)
         LAB_TEST(a_link_in_the_place_of_a_working_folder_is_not_followed),
         LAB_TEST(a_run_in_another_pid_namespace_is_alive),
         LAB_TEST(a_lock_tells_who_is_alive),
+        LAB_TEST(a_lock_that_is_always_taken_away_is_given_up),
         LAB_TEST(what_killed_processes_left_is_cleared),
         LAB_TEST(a_locked_registry_is_waited_for_once),
     };

@@ -403,6 +403,84 @@ static void a_damaged_record_is_left_out(void **state)
     free(find);
 }
 
+static void a_registry_that_is_gone_is_not_begun_anew(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    int64_t run, runs;
+    struct text text = {0};
+    char *path = xprintf("%s/registry.db", lab->path), *folder = xprintf("%s/runs", lab->path);
+    store_close(lab->store);
+    lab->store = NULL;
+    assert_int_equal(unlink(path), 0);
+    for (int create = 0; create < 2; create++)
+        FAILS(store_open(&lab->store, lab->path, create, &err), STATUS_BAD_DATA,
+              "is gone, and its runs are not; 'registry rebuild'");
+    assert_false(file_exists(path));
+    OK(store_rebuild(lab->path, &runs, take_line, &text, &err));
+    assert_int_equal(runs, 3);
+    OK(store_open(&lab->store, lab->path, true, &err));
+    assert_int_equal(look_up(lab, "two\n", &run), 1);
+    store_close(lab->store);
+    lab->store = NULL;
+    /* with all that it knew */
+    assert_int_equal(unlink(path), 0);
+    OK(folder_remove(folder, &err));
+    OK(store_open(&lab->store, lab->path, true, &err));
+    assert_int_equal(look_up(lab, "two\n", &run), 0);
+    free(path);
+    free(folder);
+}
+
+static void count_alive(void *user, const char *damage)
+{
+    (void)damage;
+    struct err err;
+    struct lab *lab = user;
+    char folder[PATH_BYTES], **names;
+    size_t count;
+    OK(path_join(folder, lab->path, "alive", &err));
+    OK(folder_names(&names, &count, folder, &lab->arena, &err));
+    lab->count = (int)count;
+}
+
+static void a_rebuild_is_a_process_at_work(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    int64_t runs;
+    struct id recipe = id_of("one\n");
+    char *find = xprintf("ls '%%s'/runs/%s-*", recipe.hex), *none = xprintf("%s/none", lab->path);
+    flip(one_line(lab, find), 20, 1);
+    store_close(lab->store);
+    lab->store = NULL;
+    OK(store_rebuild(lab->path, &runs, count_alive, lab, &err));
+    assert_int_equal(lab->count, 1);
+    count_alive(lab, "");
+    assert_int_equal(lab->count, 0);
+    FAILS(store_rebuild(none, &runs, count_alive, lab, &err), STATUS_MISSING, "no lab at");
+    assert_false(file_exists(none));
+    free(none);
+    free(find);
+}
+
+static void a_finished_run_has_an_output(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    int64_t run, runs;
+    struct id recipe = id_of("one\n");
+    struct run *claimed;
+    db_run(lab, "UPDATE run_output SET run = 1, port = 'modem' WHERE run = 2");
+    FAILS(registry_lookup(lab->store, &recipe, &lab->arena, &run, lab->outputs, &lab->count, &err),
+          STATUS_BAD_DATA, "is damaged: run 2 has no output; 'registry rebuild'");
+    FAILS(claim(&claimed, lab, "one\n", false, &err), STATUS_BAD_DATA, "run 2 has no output");
+    OK(store_rebuild(lab->path, &runs, take_line, NULL, &err));
+    store_close(lab->store);
+    OK(store_open(&lab->store, lab->path, false, &err));
+    assert_int_equal(look_up(lab, "one\n", &run), 1);
+}
+
 static void nothing_is_made_again_under_a_run(void **state)
 {
     struct lab *lab = *state;
@@ -429,6 +507,9 @@ int main(void)
         VERIFY_TEST(one_bit_of_the_registry_is_found_or_changes_no_row),
         VERIFY_TEST(a_registry_is_made_again_from_the_records),
         VERIFY_TEST(a_damaged_record_is_left_out),
+        VERIFY_TEST(a_registry_that_is_gone_is_not_begun_anew),
+        VERIFY_TEST(a_rebuild_is_a_process_at_work),
+        VERIFY_TEST(a_finished_run_has_an_output),
         VERIFY_TEST(nothing_is_made_again_under_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,11 +225,15 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
 int finish(const char *program, int result, struct err *err)
 {
     if (!result) {
+        errno = 0; /* of a write that failed earlier nobody knows the reason any more */
         if (!fflush(stdout) && !ferror(stdout))
             return STATUS_OK;
         if (errno == EPIPE)
             return STATUS_IO;
-        fail_errno(err, "cannot write to the standard output");
+        if (errno)
+            fail_errno(err, "cannot write to the standard output");
+        else
+            fail_as(err, STATUS_IO, "cannot write to the standard output");
     }
     fprintf(stderr, "%s: %s\n", program, err->text);
     return err->status ? (int)err->status : STATUS_FAILED;

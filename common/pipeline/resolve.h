@@ -65,7 +65,8 @@ int resolution_publish(const struct resolution *resolution, const struct experim
 int why_differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
                struct err *err);
 /* The earlier run of the same stage with another recipe from which this one differs least (of
- * equals the newest; the last few recipes are looked at); 0 if there is none. */
+ * equals the newest; the last few recipes are looked at), or else the newest of this recipe with
+ * other numerics; 0 if there is none. */
 int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err);
 
 /* Why a place would run that is ready and not known. */

@@ -266,6 +266,15 @@ static void say_if_for_ever(const struct holder *holder)
         say_waiting(holder);
 }
 
+/* A result that is gone may have been removed; one that is cut short nobody meant. */
+static void say_cut(const struct store *store, const struct place *place)
+{
+    char path[PATH_BYTES];
+    for (int i = 0; i < place->output_count; i++)
+        if (artifact_cut(path, store, &place->outputs[i].artifact))
+            fprintf(stderr, "object '%s' is not as long as it was: it is made again\n", path);
+}
+
 /* ---- the run -------------------------------------------------------------------------------- */
 
 /* What was hashed before the run must still be there after it: an input that changed meanwhile
@@ -365,6 +374,7 @@ static int run_place(struct context *context, int (*run)(struct context *, struc
     int status = known < 0 ? -1 : 0;
     if (known == 0) {
         int64_t number = run_id(context->run);
+        say_cut(context->store, place);
         status = produce(context, run, &outputs[0], err);
         if (status) {
             run_end(context->run, err);

@@ -189,12 +189,18 @@ struct search {
     struct id recipes[1 + CANDIDATES]; /* the run's own, then one for each candidate */
     int64_t runs[CANDIDATES];
     int count;
+    const char *numerics; /* the run's own; NULL: none */
+    int64_t twin;         /* the newest run of its recipe with other numerics; 0: none */
 };
 
 static int candidate(void *user, const struct run_row *row, struct err *err)
 {
     (void)err;
     struct search *search = user;
+    if (!search->twin && search->numerics && row->numerics &&
+        strcmp(row->recipe.hex, search->recipes[0].hex) == 0 &&
+        strcmp(row->numerics, search->numerics) != 0)
+        search->twin = row->id;
     for (int i = 0; i <= search->count; i++) /* resumed or repeated, a run differs in nothing */
         if (strcmp(row->recipe.hex, search->recipes[i].hex) == 0)
             return 0;
@@ -247,10 +253,13 @@ int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err)
     int status = registry_find_run(store, number, &arena, &row, err);
     if (!status) {
         search.recipes[0] = row.recipe;
+        search.numerics = row.numerics;
         status = registry_recipe_text(&recipe_text, store, &row.recipe, err) ||
                  registry_runs(store, row.stage, run, -1, candidate, &search, err) < 0 ||
                  nearest(out, &items, store, &search, recipe_text, err);
     }
+    if (!status && !*out)
+        *out = search.twin;
     free(recipe_text);
     text_free(&items);
     arena_free(&arena);

@@ -306,3 +306,19 @@ int artifact_present(const struct store *store, const struct id *artifact, int64
     arena_free(&arena);
     return present;
 }
+
+bool artifact_cut(char *out, const struct store *store, const struct id *artifact)
+{
+    struct arena arena = {0};
+    struct manifest manifest = {0};
+    struct err ignored; /* what is gone or damaged otherwise is another's to say */
+    struct stat st;
+    bool cut = false;
+    if (artifact_manifest(&manifest, &arena, store, artifact, &ignored))
+        manifest.count = 0;
+    for (size_t i = 0; !cut && i < manifest.count; i++)
+        cut = !object_path(out, store, &manifest.lines[i].object, &ignored) && !stat(out, &st) &&
+              st.st_size != manifest.lines[i].size;
+    arena_free(&arena);
+    return cut;
+}

@@ -59,8 +59,9 @@ int ports_read(const struct store *store, int64_t run, bool outputs, struct aren
     while ((got = statement_step(&statement, err)) == 1) {
         const char *artifact = statement_text(&statement, 1);
         if (*count == MAX_PORTS || !id_valid(artifact)) {
-            got = fail_as(err, STATUS_BAD_DATA, "registry '%s' is damaged: ports of run %" PRId64,
-                          store->registry, run);
+            got = fail_as(err, STATUS_BAD_DATA,
+                          "registry '%s' is damaged: ports of run %" PRId64 "%s", store->registry,
+                          run, registry_again);
             break;
         }
         ports[*count].name = arena_strdup(arena, statement_text(&statement, 0));
@@ -91,6 +92,10 @@ int registry_lookup(struct store *store, const struct id *recipe, struct arena *
     if (!*run)
         return 0;
     TRY(ports_read(store, *run, true, arena, outputs, count, err));
+    if (!*count)
+        return fail_as(err, STATUS_BAD_DATA,
+                       "registry '%s' is damaged: run %" PRId64 " has no output%s", store->registry,
+                       *run, registry_again);
     int present = 1;
     for (int i = 0; present == 1 && i < *count; i++) {
         int64_t bytes;

@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAMESPACE = 64 };
+enum { NAMESPACE = 64, ATTEMPTS = 100 };
 
 /* /proc files have no size, so file_read does not serve here. */
 static bool read_line(char *out, size_t size, const char *path)
@@ -179,9 +179,11 @@ int alive_hold(struct store *store, struct err *err)
     TRY(path_join(folder, store->lab, "alive", err));
     TRY(folder_make(folder, err));
     TRY(alive_path(path, store, owner_key(key, &self), err));
-    int held;
-    while (!(held = hold_file(store, path, err)))
-        ;
+    int held = 0;
+    for (int i = 0; !held && i < ATTEMPTS; i++)
+        held = hold_file(store, path, err);
+    if (!held)
+        return fail_as(err, STATUS_IO, "cannot keep '%s': it is replaced again and again", path);
     return held < 0 ? -1 : 0;
 }
 
@@ -260,8 +262,10 @@ static void clear_folder_of_dead(const struct store *store, const char *name,
     DIR *dir = path_join(folder, store->lab, name, &err) ? NULL : opendir(folder);
     struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
-        const char *key = strstr(entry->d_name, temporary);
-        if (key && owner_of_key(&owner, key + sizeof temporary - 1, self) &&
+        const char *key = NULL; /* after the last: what is before may have it, too */
+        for (const char *at = entry->d_name; (at = strstr(at, temporary));)
+            key = at += sizeof temporary - 1;
+        if (key && owner_of_key(&owner, key, self) &&
             owner_life(store, &owner, self) == LIFE_DEAD &&
             !path_join(path, folder, entry->d_name, &err))
             folder_remove(path, &err);

@@ -339,20 +339,30 @@ static int open_database(struct store *store, const char *path, const char *quer
     return status;
 }
 
-/* With its log, which may have the last of its rows. */
+/* With its log, which may have the last of its rows, and must not be taken for the new one's. The
+ * registry itself has its name until the new one takes it: there is always one. */
 static int put_aside(const struct store *store, struct err *err)
 {
-    static const char *const parts[] = {"-wal", "-shm", ""};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    static const char *const parts[] = {"-wal", "-shm", "-journal", ""};
+    int status = 0;
+    for (size_t i = 0; !status && i < sizeof parts / sizeof *parts; i++) {
         char *from = xprintf("%s%s", store->registry, parts[i]);
         char *to = xprintf("%s.before%s", store->registry, parts[i]);
-        int status = rename(from, to) && errno != ENOENT
-                         ? fail_errno(err, "cannot rename '%s' to '%s'", from, to)
-                         : 0;
+        bool kept =
+            !*parts[i] && file_exists(from) && (!unlink(to) || errno == ENOENT) && !link(from, to);
+        if (!kept && rename(from, to) && errno != ENOENT) /* no hard links here */
+            status = fail_errno(err, "cannot rename '%s' to '%s'", from, to);
         free(from);
         free(to);
-        TRY(status);
     }
+    return status;
+}
+
+static int replace(const struct store *store, const char *part, struct err *err)
+{
+    TRY(put_aside(store, err));
+    if (rename(part, store->registry))
+        return fail_errno(err, "cannot rename '%s' to '%s'", part, store->registry);
     return 0;
 }
 
@@ -384,12 +394,10 @@ static int create_database(struct store *store, const struct content *content, s
         status = sync_file(part, err);
     if (!status)
         status = file_share(part, err);
-    if (!status && content)
-        status = put_aside(store, err);
-    if (!status && file_place(part, store->registry, err) < 0)
-        status = -1;
+    if (!status)
+        status = content ? replace(store, part, err) : file_place(part, store->registry, err);
     unlink(part);
-    return status ? status : folder_sync(store->lab, err);
+    return status < 0 ? -1 : folder_sync(store->lab, err);
 }
 
 /* File systems whose memory mappings other machines do not see. */
@@ -447,9 +455,30 @@ static int open_unshared(struct store *store, struct err *err)
     return open_database(store, store->registry, "mode=ro&vfs=unix-none", true, err);
 }
 
+/* An empty registry in the place of one that is gone would let all runs be made again. */
+static int check_new(const struct store *store, struct err *err)
+{
+    struct arena arena = {0};
+    char runs[PATH_BYTES], **names;
+    size_t count = 0;
+    bool records = false;
+    TRY(path_join(runs, store->lab, "runs", err));
+    int status = folder_names(&names, &count, runs, &arena, err);
+    for (size_t i = 0; !status && i < count; i++)
+        records |= ends_with(names[i], ".json");
+    arena_free(&arena);
+    if (status)
+        return err->status == STATUS_MISSING ? 0 : -1;
+    if (records && !file_exists(store->registry)) /* another process may just have made it */
+        return fail_as(err, STATUS_BAD_DATA, "registry '%s' is gone, and its runs are not%s",
+                       store->registry, registry_again);
+    return 0;
+}
+
 static int open_lab(struct store *store, bool create, struct err *err)
 {
     if (!file_exists(store->registry)) {
+        TRY(check_new(store, err));
         if (!create)
             return fail_as(err, STATUS_MISSING, "no lab at '%s'", store->lab);
         TRY(create_lab(store, err));
@@ -494,7 +523,7 @@ static int check_idle(const char *lab, struct err *err)
     struct store *old;
     int64_t run = 0;
     if (store_open(&old, lab, false, err))
-        return err->status == STATUS_BAD_DATA || err->status == STATUS_MISSING ? 0 : -1;
+        return err->status == STATUS_BAD_DATA ? 0 : -1;
     int status = registry_runs(old, NULL, 0, -1, find_running, &run, err);
     store_close(old);
     if (run)
@@ -505,12 +534,15 @@ static int check_idle(const char *lab, struct err *err)
 int store_rebuild(const char *lab, int64_t *runs, void (*tell)(void *user, const char *damage),
                   void *user, struct err *err)
 {
-    struct store store = {0};
+    struct store store = {.alive = -1, .patience = 30};
     struct content content = {runs, tell, user};
     TRY(path_join(store.lab, lab, "", err));
     TRY(path_join(store.registry, lab, "registry.db", err));
     TRY(check_idle(lab, err));
-    return create_database(&store, &content, err);
+    store.network = network_of(store.lab);
+    int status = create_database(&store, &content, err);
+    alive_release(&store);
+    return status;
 }
 
 void store_close(struct store *store)

@@ -34,7 +34,7 @@ struct store;
 
 /* Opens the lab, creating it if `create`. A lab that is not there and may not be created is
  * STATUS_MISSING; one that cannot be created STATUS_IO; a registry from a newer version
- * STATUS_CONFIG. A lab that cannot be written opens, too, and answers look-ups: what would write
+ * STATUS_CONFIG; one that is gone while the records of its runs are there STATUS_BAD_DATA. A lab that cannot be written opens, too, and answers look-ups: what would write
  * fails with STATUS_IO, "lab 'PATH' is read-only". Not to be used across fork. */
 int store_open(struct store **out, const char *lab, bool create, struct err *err);
 void store_close(struct store *store);
@@ -84,7 +84,9 @@ int artifact_manifest(struct manifest *out, struct arena *arena, const struct st
  * and the text names the runs and cells that are touched, and how the object is made again. */
 int artifact_path(char *out, const struct store *store, const struct id *artifact, const char *name,
                   struct err *err);
-/* The same for all of its files. */
+/* The path of its first file that is there and not as long as it was; out has PATH_BYTES. */
+bool artifact_cut(char *out, const struct store *store, const struct id *artifact);
+/* The same as artifact_path for all of its files. */
 int artifact_verify(const struct store *store, const struct id *artifact, struct err *err);
 
 /* An object that is there already is hashed, and replaced if it is damaged. */

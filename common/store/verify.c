@@ -272,16 +272,17 @@ static int check_rows(struct verify *v, const struct run_row *run, const struct 
     }
     if (status)
         tell(v, why.text);
-    for (int i = 0; i < count && !wrong; i++)
-        TRY(compare_metrics(&wrong, v->store, run->id, &outputs[i].artifact, err));
-    if (wrong) {
+    status = 0;
+    for (int i = 0; !status && i < count && !wrong; i++)
+        status = compare_metrics(&wrong, v->store, run->id, &outputs[i].artifact, err);
+    if (!status && wrong) {
         char *text =
             xprintf("run %" PRId64 " (%s): %s%s", run->id, run->stage, wrong, registry_again);
         tell(v, text);
         free(text);
-        free(wrong);
     }
-    return 0;
+    free(wrong);
+    return status;
 }
 
 /* ---- what is to be checked ------------------------------------------------------------------ */

@@ -56,6 +56,12 @@ rm -f "$path"
 is "what was removed is made by the plain command" "$model" "$(stage train-vae)"
 holds "and all is sound again" "$BUILD/registry" verify small
 
+path=$(file_in "$model" weights.safetensors)
+truncate -s -1 "$path"
+is "what is cut short is made again" "$model" "$(stage train-vae)"
+is "and that is said" "object '$path' is not as long as it was: it is made again" "$(cat "$tmp/err")"
+holds "after which all is sound" "$BUILD/registry" verify small
+
 # ---- numbers --------------------------------------------------------------------------------------
 path=$(file_in "$result" metrics.json)
 flip "$path" 30
@@ -122,6 +128,25 @@ sweep() { # NAME LAB STEP COMMAND...
     is "$name: no look that failed was taken for absence" "" "$(echo "$bad" | cut -c1-2000)"
 }
 known=$(runs) most=1000
+# A rebuild that is killed at each of its calls leaves a registry that knows the runs.
+rm -rf "$tmp/lab/registry.db.before"
+call=1 lost=''
+CAIRN_LAB=$tmp/blind
+while
+    rm -rf "$CAIRN_LAB" "$tmp/log"
+    cp -rp "$tmp/lab" "$CAIRN_LAB"
+    FAULT_UNDER=$CAIRN_LAB FAULT_AT=$call FAULT_DO=kill FAULT_LOG=$tmp/log LD_PRELOAD=$tmp/faults.so \
+        "$BUILD/registry" rebuild -q >"$tmp/out" 2>"$tmp/err"
+    [ -s "$tmp/log" ]
+do
+    [ "$(runs)" = "$known" ] || lost="$lost, $(cat "$tmp/log")"
+    call=$((call + 1))
+done
+echo "# a rebuild: killed at each of $call calls"
+is "a rebuild that is killed loses no registry" "" "$(echo "$lost" | cut -c1-2000)"
+is "and one that is not keeps the old one" "$known" "$(sqlite3 "$CAIRN_LAB/registry.db.before" "SELECT count(*) FROM run WHERE status = 'done'")"
+FAULT_UNDER=$CAIRN_LAB FAULT_FS=nfs LD_PRELOAD=$tmp/faults.so "$BUILD/registry" rebuild -q >"$tmp/out" 2>"$tmp/err"
+is "one on a network file system has no write-ahead log" 1 "$(od -An -tu1 -j 18 -N 1 "$CAIRN_LAB/registry.db" | tr -d ' ')"
 right() { grep -q '^# plan of small: 0 to run, 4 known$' "$tmp/out"; }
 sweep "a plan of what is known" "$tmp/lab" "$step" "$BUILD/ablate" plan "$yaml"
 right() { [ "$(cat "$tmp/out")" = "$result" ] && [ "$(runs)" -eq "$known" ]; }
