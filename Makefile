@@ -9,8 +9,8 @@
 
 # What a user names reaches programs through the environment, where neither make nor a shell reads it:
 # any letter may stand in it. $(value) is the text as it was given, without make's own expansion.
-CAIRN_LAB := $(or $(value LAB),$(value CAIRN_LAB),lab)
-CAIRN_DATA := $(or $(value DATA),$(value CAIRN_DATA),data)
+override CAIRN_LAB := $(or $(value LAB),$(value CAIRN_LAB),lab)
+override CAIRN_DATA := $(or $(value DATA),$(value CAIRN_DATA),data)
 unexport LAB DATA set experiment DESTDIR prefix
 ifdef SAN
 BUILD ?= build-san
@@ -95,11 +95,13 @@ $(foreach room,$(ROOMS),$(eval $(call ROOM,$(room))))
 # last time compile everything anew.
 GIVEN := $(strip $(CFLAGS) $(filter-out -O2 -g,$(if $(SAN),,$(OPTIMISE))))
 ifneq ($(shell cat $(BUILD)/given 2>/dev/null || echo none),$(GIVEN))
-$(shell mkdir -p $(BUILD))
-$(file >$(BUILD)/given,$(GIVEN))
+.PHONY: $(BUILD)/given
 endif
+$(BUILD)/given:
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(GIVEN))' >$@
 ifdef GIVEN
-$(BUILD)/common/engine/cpu/cpu.o: FLAGS += -DFLAGS_GIVEN='"$(shell sha256sum <$(BUILD)/given | cut -c1-8)"'
+$(BUILD)/common/engine/cpu/cpu.o: FLAGS += -DFLAGS_GIVEN='"$(shell sha256sum $(BUILD)/given 2>/dev/null | cut -c1-8)"'
 endif
 
 $(BUILD)/%.o: %.c Makefile $(BUILD)/given
@@ -169,17 +171,17 @@ experiment ?=
 ifdef experiment
 .DEFAULT_GOAL := experiment
 endif
-experiment: export CAIRN_LAB := $(CAIRN_LAB)
-experiment test bench: export CAIRN_DATA := $(CAIRN_DATA)
-experiment: export CAIRN_SET := $(value set)
-experiment: export CAIRN_EXPERIMENT := $(value experiment)
+experiment: override export CAIRN_LAB := $(CAIRN_LAB)
+experiment test bench: override export CAIRN_DATA := $(CAIRN_DATA)
+experiment: override export CAIRN_SET := $(value set)
+experiment: override export CAIRN_EXPERIMENT := $(value experiment)
 experiment: all
 	+@scripts/experiment "$(BUILD)" "$$CAIRN_EXPERIMENT" $${CAIRN_SET:+--set "$$CAIRN_SET"}
 
 bench: all $(BENCHES)
 	@BUILD=$(BUILD) DATA="$$CAIRN_DATA" scripts/bench
 
-install: export CAIRN_BIN := $(value DESTDIR)$(value prefix)/bin
+install: override export CAIRN_BIN := $(value DESTDIR)$(value prefix)/bin
 install: all
 	install -d "$$CAIRN_BIN"
 	for stage in $(STAGES); do install -m 755 $(BUILD)/$$stage "$$CAIRN_BIN/cairn-$$stage" || exit; done

@@ -308,6 +308,9 @@ static void a_damaged_checkpoint_is_passed_over(void **state)
         struct toy_event resumed = toy_events(&toy, "resumed");
         assert_int_equal(damaged.count, 1);
         assert_non_null(strstr(damaged.first, "checkpoint-20.safetensors"));
+        char *said = toy_text(&toy, "stderr");
+        assert_non_null(strstr(said, "/checkpoint-20.safetensors' is not used: "));
+        free(said);
         assert_string_equal(resumed.first, "{\"step\": 19}");
         same_result(&toy);
         toy_end(&toy);

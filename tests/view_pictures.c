@@ -4,7 +4,16 @@
 #include "base/stop.h"
 #include "view/gnuplot.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <sys/wait.h>
+
+/* A full /tmp, to all tests: plots need no file there. */
+FILE *tmpfile(void)
+{
+    errno = ENOSPC;
+    return NULL;
+}
 
 static void images_are_scaled_and_clipped(void **state)
 {
@@ -250,15 +259,26 @@ static void without_gnuplot_there_is_no_plot(void **state)
     assert_non_null(strstr(err.text, "gnuplot failed: line 3: no such terminal"));
     assert_false(file_exists(in(path, "missing.svg")));
 
-    script = fopen(in(path, "gnuplot"), "w"); /* and one that never ends */
-    fputs("#!/bin/sh\nexec /bin/sleep 600\n", script);
+    script = fopen(in(path, "gnuplot"), "w");           /* and one that never ends */
+    fputs("#!/bin/sh\n/bin/sleep 600\nexit\n", script); /* but waits for another that does not */
     fclose(script);
+    int left[2]; /* whoever runs on has it open */
+    assert_int_equal(pipe(left), 0);
     struct text input = {0};
     text_puts(&input, "plot 1\n");
     assert_int_equal(gnuplot_svg(&input, in(path, "missing.svg"), 1, &err), 1);
     assert_string_equal(err.text, "gnuplot took longer than 1 s");
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* and is gone */
     assert_false(file_exists(path));
+    err = (struct err){0};
+    struct stop stop = stop_watch(); /* as it is at once when we are to stop */
+    raise(SIGTERM);
+    assert_int_equal(gnuplot_svg(&input, path, 600, &err), -1);
+    assert_int_equal(err.status, STATUS_STOPPED);
+    stop_unwatch(&stop);
+    close(left[1]);
+    assert_int_equal(poll(&(struct pollfd){.fd = left[0]}, 1, 10000), 1);
+    close(left[0]);
     text_free(&input);
     unlink(in(path, "gnuplot"));
     setenv("PATH", before, 1);

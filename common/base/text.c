@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +49,8 @@ void text_printf(struct text *text, const char *fmt, ...)
     va_end(ap);
 }
 
-int utf8_length(const char *text)
+/* The bytes of the character that text begins with, or 0 if it is not valid UTF-8 (RFC 3629). */
+static int utf8_length(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     int length = *p < 0x80                 ? 1
@@ -227,41 +227,20 @@ bool ends_like(const char *text, const char *suffix)
     return a >= b && strcasecmp(text + a - b, suffix) == 0;
 }
 
-/* The character at *p, which goes on to the next; UINT32_MAX: not well-formed. */
-static uint32_t next_character(const unsigned char **p)
-{
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    unsigned char first = *(*p)++;
-    int more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-    if (first > 0xf4 || (first >= 0x80 && first < 0xc0))
-        return UINT32_MAX;
-    uint32_t code = more ? first & (0x3fu >> more) : first;
-    for (int i = 0; i < more; i++) {
-        if ((**p & 0xc0) != 0x80)
-            return UINT32_MAX;
-        code = code << 6 | (*(*p)++ & 0x3f);
-    }
-    bool wrong = code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000);
-    return wrong ? UINT32_MAX : code;
-}
-
 bool text_is_utf8(const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p;)
-        if (next_character(&p) == UINT32_MAX)
-            return false;
-    return true;
+    int length = 1;
+    for (; *text && length; text += length)
+        length = utf8_length(text);
+    return length;
 }
 
 bool text_is_plain(const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        uint32_t code = next_character(&p);
-        if (code == UINT32_MAX || code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 ||
-            code == 0x2029)
+    for (const char *p = text; *p; p++)
+        if (text_control(p))
             return false;
-    }
-    return true;
+    return text_is_utf8(text);
 }
 
 size_t edit_distance(const char *a, const char *b)

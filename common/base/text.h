@@ -14,8 +14,6 @@ struct text {
 void text_add(struct text *text, const char *bytes, size_t length);
 void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The bytes of the character that text begins with, or 0 if it is not valid UTF-8 (RFC 3629). */
-int utf8_length(const char *text);
 /* Adds string as a JSON string with its quotes; a byte that is not UTF-8 becomes U+FFFD. */
 void text_json(struct text *text, const char *string);
 /* Adds string as one word of a shell command, in quotes. */

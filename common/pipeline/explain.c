@@ -60,7 +60,7 @@ static int find_checkpoint(struct explanation *out, const struct store *store, s
         return 0;
     TRY(path_join(work, store_lab(store), "work", err));
     TRY(path_join(folder, work, out->place->recipe.hex, err));
-    return checkpoint_newest(&out->step, folder, err);
+    return checkpoint_newest(&out->step, folder, &out->place->recipe, err);
 }
 
 static void drop(struct explanation *explanation)

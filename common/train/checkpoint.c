@@ -47,12 +47,6 @@ static int newest_below(int64_t *out, const char *folder, int64_t limit, struct 
     return status;
 }
 
-int checkpoint_newest(int64_t *step, const char *folder, struct err *err)
-{
-    *step = -1;
-    return file_exists(folder) ? newest_below(step, folder, INT64_MAX, err) : 0;
-}
-
 static int remove_step(const char *folder, int64_t step, struct err *err)
 {
     char name[NAME_BYTES], path[PATH_BYTES];
@@ -163,7 +157,7 @@ int checkpoint_write(const struct run *run, struct snapshot *snapshot,
     return keep_two(run_folder(run), err);
 }
 
-static int check(const struct tensors *file, const struct run *run, struct err *err)
+static int check(const struct tensors *file, const struct id *recipe, struct err *err)
 {
     const char *metas[METAS], *sha = tensors_meta(file, "sha256");
     for (int i = 0; i < METAS; i++) {
@@ -173,20 +167,21 @@ static int check(const struct tensors *file, const struct run *run, struct err *
     }
     if (!sha || strcmp(content_hash(file->items, file->count, metas).hex, sha))
         return fail_as(err, STATUS_BAD_DATA, "content does not match its sha256");
-    if (strcmp(metas[META_RECIPE], run_recipe(run)->hex))
+    if (strcmp(metas[META_RECIPE], recipe->hex))
         return fail_as(err, STATUS_BAD_DATA, "it belongs to recipe '%s'", metas[META_RECIPE]);
     return 0;
 }
 
-static int open_step(struct checkpoint *out, const struct run *run, int64_t step, struct err *err)
+static int open_step(struct checkpoint *out, const char *folder, const struct id *recipe,
+                     int64_t step, struct err *err)
 {
     char name[NAME_BYTES], path[PATH_BYTES];
     file_name(name, step);
-    TRY(path_join(path, run_folder(run), name, err));
+    TRY(path_join(path, folder, name, err));
     TRY(tensors_open(&out->file, path, err));
     out->numerics = tensors_meta(&out->file, meta_names[META_NUMERICS]);
     const struct tensor *counters;
-    if (check(&out->file, run, err) ||
+    if (check(&out->file, recipe, err) ||
         tensors_need(&counters, &out->file, "counters", TENSOR_I64, 1, err)) {
         tensors_close(&out->file);
         return -1;
@@ -203,10 +198,27 @@ static int open_step(struct checkpoint *out, const struct run *run, int64_t step
     return 0;
 }
 
-static int report_damage(struct run *run, int64_t step, const struct err *why, struct err *err)
+int checkpoint_newest(int64_t *step, const char *folder, const struct id *recipe, struct err *err)
+{
+    *step = file_exists(folder) ? INT64_MAX : -1;
+    while (*step >= 0) {
+        struct checkpoint found = {0};
+        struct err why = {0};
+        TRY(newest_below(step, folder, *step, err));
+        if (*step >= 0 && !open_step(&found, folder, recipe, *step, &why)) {
+            checkpoint_close(&found);
+            break;
+        }
+    }
+    return 0;
+}
+
+static int report_damage(struct run *run, const char *who, int64_t step, const struct err *why,
+                         struct err *err)
 {
     char name[NAME_BYTES];
     file_name(name, step);
+    fprintf(stderr, "%s: '%s/%s' is not used: %s\n", who, run_folder(run), name, why->text);
     struct text detail = {0};
     text_puts(&detail, "{\"file\": ");
     text_json(&detail, name);
@@ -218,7 +230,7 @@ static int report_damage(struct run *run, int64_t step, const struct err *why, s
     return status;
 }
 
-int checkpoint_open(struct checkpoint *out, struct run *run, struct err *err)
+int checkpoint_open(struct checkpoint *out, struct run *run, const char *who, struct err *err)
 {
     const char *folder = run_folder(run);
     int64_t step = INT64_MAX;
@@ -229,13 +241,13 @@ int checkpoint_open(struct checkpoint *out, struct run *run, struct err *err)
         TRY(newest_below(&step, folder, step, err));
         if (step < 0)
             return 0;
-        if (!open_step(out, run, step, &why))
+        if (!open_step(out, folder, run_recipe(run), step, &why))
             return 1;
         if (why.status == STATUS_IO) {
             *err = why;
             return -1;
         }
-        TRY(report_damage(run, step, &why, err));
+        TRY(report_damage(run, who, step, &why, err));
         TRY(remove_step(folder, step, err));
     }
 }

@@ -57,8 +57,9 @@ int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool bes
 int checkpoint_write(const struct run *run, struct snapshot *snapshot,
                      const struct position *position, struct err *err);
 
-/* The step of the newest in a run's folder by its name, unopened; -1: there is none, or no folder. */
-int checkpoint_newest(int64_t *step, const char *folder, struct err *err);
+/* The step of the newest valid one in the folder of a run of this recipe; -1: there is none, or no
+ * folder. Nothing is removed. */
+int checkpoint_newest(int64_t *step, const char *folder, const struct id *recipe, struct err *err);
 
 struct checkpoint {
     struct tensors file;
@@ -67,8 +68,9 @@ struct checkpoint {
     const char *numerics;
 };
 /* Opens the newest valid one. Returns 1 if there is one, 0 if not, -1 on errors. Those that are
- * damaged or of another recipe are removed, with an event 'damaged' on the run that says why. */
-int checkpoint_open(struct checkpoint *out, struct run *run, struct err *err);
+ * damaged or of another recipe are removed, with an event 'damaged' on the run and a line on stderr,
+ * which begins with `who`, that say why. */
+int checkpoint_open(struct checkpoint *out, struct run *run, const char *who, struct err *err);
 void checkpoint_close(struct checkpoint *checkpoint);
 /* Into the parameters, the snapshot's best weights, and the position (whose history has its
  * columns). A checkpoint of another model is STATUS_BAD_DATA. */

@@ -258,7 +258,7 @@ static int prepare(struct trainer *t, struct err *err)
 {
     const struct training *where = t->where;
     TRY(check(t, err));
-    int found = checkpoint_open(&t->resumed, where->run, err);
+    int found = checkpoint_open(&t->resumed, where->run, t->task->name, err);
     if (found < 0)
         return -1;
     TRY(open_programs(t, found ? t->resumed.threads : where->threads, err));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,7 +40,7 @@ size_t gnuplot_text_width(const char *text)
 }
 
 /*
- * gnuplot's three streams are unnamed files, not pipes: a pipe that nobody empties while we still fill
+ * gnuplot's three streams are files in memory, not pipes: a pipe that nobody empties while we still fill
  * another would block both.
  */
 struct streams {
@@ -54,9 +55,15 @@ static void streams_close(struct streams *streams)
             fclose(all[i]);
 }
 
+static FILE *memory_file(void)
+{
+    int fd = memfd_create("gnuplot", MFD_CLOEXEC);
+    return fd < 0 ? NULL : fdopen(fd, "w+");
+}
+
 static int streams_open(struct streams *streams, const struct text *input, struct err *err)
 {
-    *streams = (struct streams){tmpfile(), tmpfile(), tmpfile()};
+    *streams = (struct streams){memory_file(), memory_file(), memory_file()};
     if (!streams->in || !streams->out || !streams->err)
         return fail_errno(err, "cannot open a temporary file");
     if (fwrite(input->data, 1, input->length, streams->in) != input->length ||
@@ -87,7 +94,8 @@ static const char *last_line(char *text)
     return last;
 }
 
-/* Looks every few milliseconds, which needs no signal; one that takes too long is killed. */
+/* Looks every few milliseconds, which needs no signal; what takes too long is killed, with all that it
+ * has started, as it is when we are to stop. */
 static int wait_for(pid_t pid, int seconds, int *ended, struct err *err)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
@@ -100,13 +108,14 @@ static int wait_for(pid_t pid, int seconds, int *ended, struct err *err)
         if (got < 0 && errno != EINTR)
             return fail_errno(err, "cannot wait for gnuplot");
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (now.tv_sec - begin.tv_sec >= seconds)
+        if (now.tv_sec - begin.tv_sec >= seconds || stop_requested())
             break;
         nanosleep(&pause, NULL);
     }
-    kill(pid, SIGKILL);
+    kill(-pid, SIGKILL);
     while (waitpid(pid, ended, 0) < 0 && errno == EINTR)
         continue;
+    TRY(stop_obey(err));
     fail(err, "gnuplot took longer than %d s", seconds);
     return 1;
 }
@@ -122,16 +131,21 @@ static int spawn(const struct streams *streams, int seconds, int *ended, struct 
     stop_clean(&mask, &changed);
     posix_spawnattr_setsigmask(&attributes, &mask);
     posix_spawnattr_setsigdefault(&attributes, &changed);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    /* a group of its own (0), which a terminal's Ctrl-C does not reach: we do */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
     posix_spawn_file_actions_adddup2(&actions, fileno(streams->in), STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(streams->out), STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(streams->err), STDERR_FILENO);
     pid_t pid;
+    struct stop stop = stop_watch();
     int trouble = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
+    int status = trouble ? 1 : wait_for(pid, seconds, ended, err);
+    pthread_sigmask(SIG_SETMASK, &stop.before, NULL); /* a request ends us now, if it is to */
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (!trouble)
-        return wait_for(pid, seconds, ended, err);
+        return status;
     if (trouble == ENOENT)
         fail(err, "'gnuplot' is not installed; plots need it");
     else

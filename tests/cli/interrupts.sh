@@ -41,6 +41,9 @@ EOF
     experiment $long
     ended -HUP $top
     is "a closed terminal" "129 stopped " "$rc $runs $alive"
+    experiment $long
+    ended -USR2 $top
+    is "a scheduler's signal to the script alone" "140 stopped " "$rc $runs $alive"
 }
 made
 ended -TERM $top
@@ -49,6 +52,24 @@ made
 ended -INT -$top
 is "Ctrl-C to make and all" "130 stopped " "$rc $runs $alive"
 is "no file is left by any of them" "" "$(ls -A "$TMPDIR")"
+
+# ---- the report -----------------------------------------------------------------------------------
+rm -rf "$CAIRN_LAB"
+scripts/experiment "$BUILD" $here/small.yaml -q >/dev/null 2>&1
+rm -r "$CAIRN_LAB/reports"
+mkdir "$tmp/slow"
+ln -s "$(realpath "$BUILD/ablate")" "$tmp/slow/ablate"
+printf '#!/bin/sh\n: >"%s"\nexec sleep 600\n' "$tmp/begun" >"$tmp/slow/report"
+chmod +x "$tmp/slow/report"
+setsid scripts/experiment "$tmp/slow" $here/small.yaml -q >/dev/null 2>&1 &
+top=$!
+for _ in $(seq 1200); do
+    [ -e "$tmp/begun" ] && break
+    sleep 0.05
+done
+kill -TERM $top
+wait $top 2>/dev/null
+is "SIGTERM while the report is made" "143 " "$? $(pgrep -g $top)"
 
 # ---- plans ----------------------------------------------------------------------------------------
 mkdir "$tmp/half"

@@ -32,6 +32,12 @@ lab() { env -u MAKEFLAGS "$@" | lab_of; }
 is "CAIRN_LAB is the lab" "$tmp/a b" "$(lab CAIRN_LAB="$tmp/a b" make -sn -o all BUILD="$BUILD" experiment=$here/small.yaml)"
 is "unless make is given one" "$tmp/c" \
     "$(lab CAIRN_LAB="$tmp/a b" make -sn -o all BUILD="$BUILD" experiment=$here/small.yaml LAB="$tmp/c")"
+for name in CAIRN_LAB CAIRN_DATA; do
+    env -u MAKEFLAGS make -sn -o all BUILD="$BUILD" experiment=$here/small.yaml $name="$tmp/\$(shell touch $tmp/$name)" >/dev/null 2>&1
+    is "$name= is not read by make" no "$([ -e "$tmp/$name" ] && echo yes || echo no)"
+done
+is "CAIRN_LAB= is the lab as it was given" "$tmp/\$(x)" \
+    "$(lab make -sn -o all BUILD="$BUILD" experiment=$here/small.yaml CAIRN_LAB="$tmp/\$(x)")"
 
 # ---- changes --------------------------------------------------------------------------------------
 "$BUILD/preprocess" $here/small.yaml -q >/dev/null
@@ -54,6 +60,11 @@ report: $CAIRN_LAB/reports/small/index.html, which would be written" \
 is "and changes no file of the lab" "$before" "$(state)"
 by_make -n LAB="$tmp/fresh" experiment=$here/small.yaml >/dev/null
 is "nor makes one" no "$([ -e "$tmp/fresh" ] && echo yes || echo no)"
+for flags in -n -nj4 -q; do
+    env -u MAKEFLAGS make $flags BUILD="$tmp/none" >/dev/null 2>"$tmp/err"
+    is "make $flags makes no folder of a build either" "no " \
+        "$([ -e "$tmp/none" ] && echo yes || echo no) $(cat "$tmp/err")"
+done
 is "without a name there is nothing to plan" "experiment: a name or a file expected (make experiment=NAME)" \
     "$(by_make experiment | head -n 1)"
 done_testing

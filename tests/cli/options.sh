@@ -114,6 +114,9 @@ is "with the same in it" "ready $step 2 1 stopped" "$(sqlite3 :memory: "
     WITH e(j) AS (SELECT CAST(readfile('$tmp/json') AS TEXT)) SELECT json_extract(j, '\$.state') || ' ' ||
     json_extract(j, '\$.continue_at') || ' ' || json_extract(j, '\$.why[0].run') || ' ' ||
     json_extract(j, '\$.why[0].same_recipe') || ' ' || json_extract(j, '\$.why[0].status') FROM e")"
+truncate -s 1000 "$CAIRN_LAB"/work/*/checkpoint-*
+is "a damaged checkpoint is not one to go on from, and stays" "why train-vae: run 2 of this recipe: stopped
+yes" "$(why train-vae --set train-vae.train.epochs=100000; ls "$CAIRN_LAB"/work/*/checkpoint-* >/dev/null && echo yes)"
 CAIRN_LAB=$tmp/lab
 
 # ---- results and chatter --------------------------------------------------------------------------

@@ -23,6 +23,14 @@ refused "--help on a full device" 74 "ablate: cannot write to the standard outpu
     sh -c '"$1" --help >/dev/full' - "$BUILD/ablate"
 refused "--version on a full device" 74 "ablate: cannot write to the standard output: No space left on device" \
     sh -c '"$1" --version >/dev/full' - "$BUILD/ablate"
+CAIRN_LAB=$tmp/whole scripts/experiment "$BUILD" $small -q >/dev/null 2>&1
+for stream in '>/dev/full' '>&-'; do
+    refused "a known experiment with $stream" 74 "small: 0 to run, 4 known
+experiment: cannot write to the standard output" \
+        sh -c "\"\$@\" $stream" - env CAIRN_LAB="$tmp/whole" scripts/experiment "$BUILD" $small
+done
+env -u MAKEFLAGS make -s -o all BUILD="$BUILD" LAB="$tmp/whole" experiment=$small >/dev/full 2>/dev/null
+is "through make it fails as well" 2 $?
 
 # A reader that is gone: nothing is said about it.
 mkfifo "$tmp/pipe"
