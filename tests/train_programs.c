@@ -398,6 +398,37 @@ static void a_frozen_group_is_as_in_evaluation(void **state)
     backend_close(backend);
 }
 
+/* Whatever writes into its entries, not the layers alone. */
+static void a_frozen_group_is_not_written_to(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {NULL, "net"};
+    for (int i = 0; i < 2; i++) {
+        struct err err;
+        struct backend *backend;
+        struct plan *plan;
+        struct params *params = params_new();
+        struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
+        struct shape one = {1, 1, 1, 1, 1};
+        float value;
+        if (cases[i])
+            graph_freeze(g, cases[i]);
+        val seen = g_state(g, "net", "seen", one, (struct initial){INIT_ONE, 0});
+        g_blend(g, seen, g_fill(g, one, 5), 0.5f, 0.5f, 0);
+        g_output(g, "x", g_fill(g, one, 1));
+        if (cpu_open(&backend, 1, NULL, &err) || graph_check(g, &err) ||
+            params_realise(params, backend, 0, &err) ||
+            plan_make(&plan, g, backend, &(struct plan_options){0}, &err) || plan_run(plan, &err) ||
+            params_get(params, params_find(params, "seen"), ARRAY_STATE, &value, &err))
+            fail_msg("%s", err.text);
+        assert_true(value == (cases[i] ? 1.0f : 3.0f));
+        plan_free(plan);
+        graph_free(g);
+        params_free(params);
+        backend_close(backend);
+    }
+}
+
 static void a_frozen_group_cannot_be_trained(void **state)
 {
     (void)state;
@@ -421,6 +452,8 @@ static val borrower_loss(struct graph *g, const struct feed *feed, const void *u
     (void)user, (void)monitors;
     int32_t n = g_shape(g, feed->image).n;
     val x = g_reshape(g, feed->image, (struct shape){n, 1, 1, 1, PIXELS});
+    if (!graph_frozen(g, "lent"))
+        return graph_fail(g, "what is borrowed is not frozen");
     graph_push(g, "lent");
     val scale = toy_bias(g, "lent", "scale", PIXELS);
     graph_pop(g);
@@ -504,6 +537,10 @@ static void weights_are_loaded_by_a_map(void **state)
     toy_bias(g, "net", "head", 2);
     graph_pop(g);
     assert_int_equal(graph_check(g, &err), 0);
+    struct graph *averaged = graph_new(params, MODE_EVALUATE, ARRAY_EMA);
+    graph_push(averaged, "net");
+    toy_weight(averaged, "net", "first.weight", HIDDEN, PIXELS);
+    graph_pop(averaged);
     assert_int_equal(cpu_open(&backend, 1, NULL, &err), 0);
     assert_int_equal(params_realise(params, backend, 0, &err), 0);
     struct text table = {0};
@@ -521,11 +558,15 @@ static void weights_are_loaded_by_a_map(void **state)
     assert_int_equal(
         params_get(params, params_find(params, "net.first.weight"), ARRAY_PARAM, got, &err), 0);
     assert_memory_equal(got, want, sizeof got);
+    assert_int_equal(
+        params_get(params, params_find(params, "net.first.weight"), ARRAY_EMA, got, &err), 0);
+    assert_memory_equal(got, want, sizeof got); /* the average begins there, too */
     assert_int_equal(weights_load_part(params, store, &lender, map, NULL, &err), -1);
     static const struct weights_map nothing[] = {{"decoder", "net"}, {NULL, NULL}};
     assert_int_equal(weights_load_part(params, store, &lender, nothing, &table, &err), -1);
     assert_non_null(strstr(err.text, "none of its weights is in the model"));
     text_free(&table);
+    graph_free(averaged);
     graph_free(g);
     params_free(params);
     backend_close(backend);
@@ -568,6 +609,7 @@ int main(void)
         cmocka_unit_test(a_thawed_group_counts_its_own_updates),
         cmocka_unit_test(killed_around_a_thaw_ends_the_same),
         cmocka_unit_test(a_frozen_group_is_as_in_evaluation),
+        cmocka_unit_test(a_frozen_group_is_not_written_to),
         cmocka_unit_test(a_frozen_group_cannot_be_trained),
         cmocka_unit_test(borrowed_weights_are_in_no_result),
         cmocka_unit_test(weights_are_loaded_by_a_map),

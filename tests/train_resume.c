@@ -72,6 +72,23 @@ static void killed_before_chosen_steps(void **state)
     toy_end(&toy);
 }
 
+/* The first is due at once; for the next there is not the time. */
+static void checkpoints_take_no_more_than_their_share(void **state)
+{
+    (void)state;
+    struct toy toy = toy_new();
+    toy.config.checkpoint.seconds = 0;
+    toy.config.checkpoint.share = 1e-9;
+    toy.signal = SIGKILL;
+    toy.signal_at = 20;
+    toy_expect(&toy, -SIGKILL);
+    toy.signal_at = 0;
+    toy_expect(&toy, STATUS_OK);
+    assert_string_equal(toy_events(&toy, "resumed").first, "{\"step\": 0}");
+    same_result(&toy);
+    toy_end(&toy);
+}
+
 static void without_checkpoints_it_starts_again(void **state)
 {
     (void)state;
@@ -428,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_before_chosen_steps),
         cmocka_unit_test(killed_at_random_moments),
+        cmocka_unit_test(checkpoints_take_no_more_than_their_share),
         cmocka_unit_test(without_checkpoints_it_starts_again),
         cmocka_unit_test(signals_stop_at_a_step_boundary),
         cmocka_unit_test(a_stop_at_the_end_of_an_epoch_loses_no_row),
