@@ -1,5 +1,5 @@
 # make experiment=NAME   build, run what is not known yet, write the report
-# make test              everything that can be checked here
+# make test              everything that can be checked here (make tests builds it)
 # make chaos             hundreds of signals and kills at random moments, to every stage (an hour)
 # make bench             time of a step, beside PyTorch where it is installed
 # make install prefix=/usr/local
@@ -82,7 +82,7 @@ STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 PROGRAMS := $(STAGES:%=$(BUILD)/%)
 
 all: $(PROGRAMS)
-.PHONY: all test chaos bench install clean experiment
+.PHONY: all tests test chaos bench install clean experiment
 
 define ROOM
 $(BUILD)/$(1).a: $(call objects,$(1))
@@ -160,7 +160,9 @@ $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/mode
 $(BUILD)/tests/bench/%.o: FLAGS += -Itests
 $(ORACLE) $(TESTS:%=$(BUILD)/tests/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o): FLAGS += -Itests
 
-test: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%) $(BENCHES)
+tests: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZ:%=$(BUILD)/fuzz/%) $(BENCHES)
+
+test: tests
 	@BUILD=$(BUILD) DATA="$$CAIRN_DATA" tests/run
 
 chaos: all
