@@ -64,6 +64,10 @@ LIBS_config := -lyaml
 LIBS_store := -lsqlite3 -ljansson
 LIBS_engine := -ldnnl
 LIBS_data := -lz -ljansson -lpng -ljpeg -lniftiio -lznz
+# The reference LAPACK and BLAS, as they are on every machine: whatever a distribution's alternatives
+# point to would give other bits, and may bring threads of its own.
+static = $(shell $(CC) -print-file-name=$(1))
+LIBS_evaluate := -Wl,$(call static,lapack/liblapack.a),$(call static,blas/libblas.a)
 LIBS_view := -lpng
 LIBS_pipeline := -ljansson
 

@@ -124,6 +124,39 @@ static void spread(void **state)
     arena_free(&arena);
 }
 
+/* A cloud and itself doubled: tr (C 4C)^(1/2) = 2 tr C, so that |m|^2 + tr C is left. With more features
+ * than LAPACK takes in one block, of full rank and of less. */
+static void doubled(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    static const int counts[] = {500, 90};
+    for (int k = 0; k < 2; k++) {
+        struct arena arena = {0};
+        struct moments once = cloud(1, N, counts[k], &arena), twice = moments_new(N, &arena);
+        double expected = 0, mean[N] = {0};
+        for (int i = 0; i < counts[k]; i++) {
+            float point[N];
+            for (int j = 0; j < N; j++) {
+                mean[j] += (double)coordinate(1, N, i, j) / counts[k];
+                point[j] = 2 * coordinate(1, N, i, j);
+            }
+            moments_add(&twice, point);
+        }
+        for (int j = 0; j < N; j++) {
+            expected += mean[j] * mean[j];
+            for (int i = 0; i < counts[k]; i++) {
+                double away = coordinate(1, N, i, j) - mean[j];
+                expected += away * away / (counts[k] - 1);
+            }
+        }
+        near(distance(&once, &twice), expected, 1e-11 * expected);
+        near(distance(&twice, &once), expected, 1e-11 * expected);
+        near(distance(&once, &once), 0, 1e-11 * expected);
+        arena_free(&arena);
+    }
+}
+
 static void no_distance(void **state)
 {
     (void)state;
@@ -147,6 +180,7 @@ int main(void)
         cmocka_unit_test(as_the_eigenvalues_say),
         cmocka_unit_test(moved),
         cmocka_unit_test(spread),
+        cmocka_unit_test(doubled),
         cmocka_unit_test(no_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

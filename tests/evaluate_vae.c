@@ -503,7 +503,7 @@ static void cases(void **state)
 /* Found before anything is measured. */
 static void too_many_features(void **state)
 {
-    enum { HIDDEN = 1025 };
+    enum { HIDDEN = 4097 };
     static const float zeros[HIDDEN * PIXELS];
     struct lab *lab = *state;
     struct err err;
@@ -528,7 +528,7 @@ static void too_many_features(void **state)
     }
     struct id judge = artifact(lab, &is, &classifier_kind, &w);
     FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_CONFIG,
-          "'fd_judge' takes a judge of at most 1024 hidden units, this one has 1025");
+          "'fd_judge' takes a judge of at most 4096 hidden units, this one has 4097");
     struct evaluate_config config = usual;
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_LABEL_OBEDIENCE}};
     OK(evaluate(&result, lab, NULL, &model, &judge, &config, &err));

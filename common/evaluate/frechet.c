@@ -2,9 +2,8 @@
 
 #include "base/stop.h"
 
-#include <float.h>
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 struct moments moments_new(int32_t features, struct arena *arena)
 {
@@ -44,119 +43,111 @@ static double covariance_of(const struct moments *moments, int32_t i, int32_t j)
     return (products - expected) / (double)(moments->count - 1);
 }
 
-/* ---- one-sided Jacobi ----------------------------------------------------------------------- */
-static double dot(const double *a, const double *b, int32_t n)
-{
-    double sum = 0;
-    for (int32_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
+/* ---- LAPACK: matrices are stored by columns, what Fortran calls by name ends in an underscore --- */
+/* A = P L L^T P^T with the greatest pivots first, so that the rank shows. */
+void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *pivot, int *rank,
+             const double *tolerance, double *work, int *info, size_t);
+/* B = B op(A), A a triangle. */
+void dtrmm_(const char *side, const char *uplo, const char *op, const char *diagonal, const int *m,
+            const int *n, const double *alpha, const double *a, const int *lda, double *b,
+            const int *ldb, size_t, size_t, size_t, size_t);
+/* To two diagonals with the same singular values. */
+void dgebrd_(const int *m, const int *n, double *a, const int *lda, double *diagonal,
+             double *beside, double *left, double *right, double *work, const int *room, int *info);
+/* The singular values of two diagonals, in place of the first. */
+void dbdsqr_(const char *uplo, const int *n, const int *right, const int *left, const int *more,
+             double *diagonal, double *beside, double *vt, const int *ldvt, double *u,
+             const int *ldu, double *c, const int *ldc, double *work, int *info, size_t);
+/* What LAPACK calls where an argument is wrong: its own would need Fortran's library to print it. */
+void xerbla_(const char *routine, const int *argument, size_t length);
 
-static double length(const double *a, int32_t n)
+void xerbla_(const char *routine, const int *argument, size_t length)
 {
-    return sqrt(dot(a, a, n));
-}
-
-/* Turns two rows in their plane until they are at right angles; false if they are. What is below
- * `floor` (squared) is rounding, which has no direction. */
-static bool turn(double *p, double *q, int32_t n, double floor)
-{
-    double pp = dot(p, p, n), qq = dot(q, q, n), pq = dot(p, q, n);
-    if (!(fmin(pp, qq) > floor) || !(fabs(pq) > 1e-14 * sqrt(pp) * sqrt(qq)))
-        return false;
-    double cot = (qq - pp) / (2 * pq);
-    double tan = (cot < 0 ? -1 : 1) / (fabs(cot) + sqrt(1 + cot * cot));
-    double c = 1 / sqrt(1 + tan * tan), s = c * tan;
-    for (int32_t i = 0; i < n; i++) {
-        double x = p[i], y = q[i];
-        p[i] = c * x - s * y;
-        q[i] = s * x + c * y;
-    }
-    return true;
-}
-
-/* Multiplies the matrix [n,n] from the left by the rotation that makes its rows orthogonal
- * (Hestenes 1958). Their lengths are then its singular values. Of a symmetric matrix without negative
- * eigenvalues the rows are its eigenvectors, as long as their eigenvalues. */
-static int make_rows_orthogonal(double *matrix, int32_t n, struct err *err)
-{
-    enum { SWEEPS = 60 }; /* ten are many */
-    size_t side = (size_t)n;
-    double floor = 0;
-    for (size_t i = 0; i < side; i++)
-        floor = fmax(floor, dot(matrix + i * side, matrix + i * side, n) * 1e-30);
-    bool turned = true;
-    for (int sweep = 0; turned && sweep < SWEEPS; sweep++) {
-        turned = false;
-        for (size_t p = 0; p < side; p++) {
-            TRY(stop_obey(err));
-            for (size_t q = p + 1; q < side; q++)
-                turned |= turn(matrix + p * side, matrix + q * side, n, floor);
-        }
-    }
-    return turned ? fail(err, "the singular values of %d features were not found", (int)n) : 0;
+    bug("LAPACK's %.*s was given a wrong argument %d", (int)length, routine, *argument);
 }
 
 /* ---- distance ------------------------------------------------------------------------------- */
-/* Rows r with sum r r^T = the covariance. Eigenvalues that are rounding errors of the greatest are
- * none: their roots would not be small. */
-static int factor(double *out, const struct moments *moments, struct err *err)
+struct factor {
+    double *l; /* [n,n] by columns, the lower triangle */
+    int *row;  /* [n]: which feature each row of l is */
+    int rank;  /* columns from here on are 0 */
+};
+
+/* The covariance as a product l l^T, its rows reordered. A pivot that is a rounding error of the
+ * greatest is none: its root would not be small. */
+static struct factor factor(const struct moments *moments, struct arena *arena)
 {
-    int32_t n = moments->features;
-    double greatest = 0;
-    for (int32_t i = 0; i < n; i++)
-        for (int32_t j = 0; j < n; j++)
-            out[(size_t)i * (size_t)n + (size_t)j] = covariance_of(moments, i, j);
-    TRY(make_rows_orthogonal(out, n, err));
-    for (size_t i = 0; i < (size_t)n; i++)
-        greatest = fmax(greatest, length(out + i * (size_t)n, n));
-    for (size_t i = 0; i < (size_t)n; i++) {
-        double *row = out + i * (size_t)n, value = length(row, n);
-        double scale = value <= n * DBL_EPSILON * greatest ? 0 : 1 / sqrt(value);
-        for (int32_t j = 0; j < n; j++)
-            row[j] *= scale;
-    }
-    return 0;
+    int n = moments->features, info;
+    size_t side = (size_t)n;
+    struct factor out = {.l = arena_alloc(arena, side * side * sizeof(double)),
+                         .row = arena_alloc(arena, side * sizeof(int))};
+    for (int32_t j = 0; j < n; j++)
+        for (int32_t i = j; i < n; i++)
+            out.l[(size_t)j * side + (size_t)i] = covariance_of(moments, i, j);
+    dpstrf_("L", &n, out.l, &n, out.row, &out.rank, &(double){-1},
+            arena_alloc(arena, 2 * side * sizeof(double)), &info, 1);
+    for (size_t j = (size_t)out.rank; j < side; j++)
+        memset(out.l + j * side, 0, side * sizeof(double));
+    for (size_t i = 0; i < side; i++)
+        out.row[i]--; /* Fortran counts from 1 */
+    return out;
 }
 
 /* tr((C1 C2)^(1/2)), which is tr((S1^T C2 S1)^(1/2)) for any S1 with C1 = S1 S1^T: with C2 = S2 S2^T
  * the sum of the singular values of S2^T S1. No product of covariances is formed, so that small
  * values keep their digits. */
 static int trace_of_root(double *out, const struct moments *a, const struct moments *b,
-                         double *work, struct err *err)
+                         struct arena *arena, struct err *err)
 {
-    int32_t n = a->features;
+    int n = a->features, info;
     size_t side = (size_t)n;
-    double *of_a = work, *of_b = work + side * side, *product = work + 2 * side * side;
-    TRY(factor(of_a, a, err) || factor(of_b, b, err));
+    struct factor of_a = factor(a, arena);
+    TRY(stop_obey(err));
+    struct factor of_b = factor(b, arena);
+    TRY(stop_obey(err));
+
+    /* S2^T [rank of b,n], its columns in the order that a's rows have */
+    double *product = arena_alloc(arena, side * side * sizeof(double));
+    int *where = arena_alloc(arena, side * sizeof(int));
     for (size_t i = 0; i < side; i++)
-        for (size_t j = 0; j < side; j++)
-            product[i * side + j] = dot(of_b + i * side, of_a + j * side, n);
-    TRY(make_rows_orthogonal(product, n, err));
+        where[of_b.row[i]] = (int)i;
+    for (size_t k = 0; k < side; k++)
+        for (int row = where[of_a.row[k]], j = 0; j <= row; j++)
+            product[k * side + (size_t)j] = of_b.l[(size_t)j * side + (size_t)row];
+    dtrmm_("R", "L", "N", "N", &of_b.rank, &n, &(double){1}, of_a.l, &n, product, &n, 1, 1, 1, 1);
+    TRY(stop_obey(err));
+
+    enum { BLOCK = 64 };
+    int least = of_a.rank < of_b.rank ? of_a.rank : of_b.rank, room = 2 * n * BLOCK;
+    double *diagonal = arena_alloc(arena, (4 + 2 * BLOCK) * side * sizeof(double));
+    double *beside = diagonal + side, *work = diagonal + 4 * side;
+    dgebrd_(&of_b.rank, &of_a.rank, product, &n, diagonal, beside, diagonal + 2 * side,
+            diagonal + 3 * side, work, &room, &info);
+    dbdsqr_(of_b.rank < of_a.rank ? "L" : "U", &least, &(int){0}, &(int){0}, &(int){0}, diagonal,
+            beside, NULL, &(int){1}, NULL, &(int){1}, NULL, &(int){1}, work, &info, 1);
+    if (info)
+        return fail(err, "the singular values of %d features were not found", n);
     *out = 0;
-    for (size_t i = 0; i < side; i++)
-        *out += length(product + i * side, n);
+    for (int i = 0; i < least; i++)
+        *out += diagonal[i];
     return 0;
 }
 
 int frechet_distance(double *out, const struct moments *a, const struct moments *b, struct err *err)
 {
-    *out = NAN;
-    if (a->count < 2 || b->count < 2)
-        return 0;
     double distance = 0, trace = 0;
-    size_t side = (size_t)a->features;
-    double *work = xcalloc(3 * side * side, sizeof *work);
-    int status = trace_of_root(&trace, a, b, work, err);
-    free(work);
-    if (status)
-        return -1;
     for (int32_t i = 0; i < a->features; i++) {
         double between = mean_of(a, i) - mean_of(b, i);
         distance += between * between + covariance_of(a, i, i) + covariance_of(b, i, i);
     }
-    distance -= 2 * trace;
-    *out = distance < 0 ? 0 : distance; /* equal clouds, but for rounding */
+    *out = NAN;
+    if (a->count < 2 || b->count < 2 || !isfinite(distance))
+        return 0;
+    struct arena arena = {0};
+    int status = trace_of_root(&trace, a, b, &arena, err);
+    arena_free(&arena);
+    if (status)
+        return -1;
+    *out = fmax(distance - 2 * trace, 0); /* equal clouds, but for rounding */
     return 0;
 }

@@ -100,7 +100,7 @@ const struct stage_info stage_table[STAGES] = {
                       "VAE (evaluate encode --help)\n"
                       "evaluate decode MODEL FILE -o DIR: pictures of latents (evaluate decode "
                       "--help)",
-                  .version = 4,
+                  .version = 5,
                   .compute = true,
                   .fields = evaluate_fields,
                   .config_size = sizeof(struct evaluate_config),
