@@ -59,7 +59,7 @@ NEEDS_report := pipeline evaluate apply train model engine data config view stor
 NEEDS_commands := pipeline $(NEEDS_pipeline)
 # What the programs in stages/ are linked with.
 TOP := report commands $(NEEDS_report)
-LIBS_base := -lcrypto -lm
+LIBS_base := -lcrypto -lpng -lm
 LIBS_config := -lyaml
 LIBS_store := -lsqlite3 -ljansson
 LIBS_engine := -ldnnl
@@ -68,7 +68,6 @@ LIBS_data := -lz -ljansson -lpng -ljpeg -lniftiio -lznz
 # point to would give other bits, and may bring threads of its own.
 static = $(shell $(CC) -print-file-name=$(1))
 LIBS_evaluate := -Wl,$(call static,lapack/liblapack.a),$(call static,blas/libblas.a)
-LIBS_view := -lpng
 LIBS_pipeline := -ljansson
 
 # The CPU's memory-bound loops are compiled once per instruction set and chosen at run time; those that

@@ -244,6 +244,22 @@ static void arenas_give_zeroed_aligned_memory_of_any_size(void **state)
     arena_free(&arena);
 }
 
+/* Also where it shrinks on the way, and so is given other room when it grows again. */
+static void a_list_grows_by_one(void **state)
+{
+    (void)state;
+    int *items = NULL, count = 0;
+    for (int i = 0; i < 1000; i++)
+        *ARRAY_ADD(items, count) = i;
+    count = 5;
+    for (int i = 5; i < 3000; i++)
+        *ARRAY_ADD(items, count) = 2 * i;
+    assert_int_equal(count, 3000);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(items[i], i < 5 ? i : 2 * i);
+    free(items);
+}
+
 static void what_grows_with_the_data_may_fail(void **state)
 {
     (void)state;
@@ -373,6 +389,7 @@ int main(void)
         cmocka_unit_test(text_escapes_what_it_must),
         cmocka_unit_test(csv_fields_are_no_formulas),
         cmocka_unit_test(arenas_give_zeroed_aligned_memory_of_any_size),
+        cmocka_unit_test(a_list_grows_by_one),
         cmocka_unit_test(what_grows_with_the_data_may_fail),
         cmocka_unit_test(text_in_utf8),
         cmocka_unit_test(blocks_are_metered),

@@ -1,5 +1,6 @@
 /* Pictures: other kinds of file, every way of being damaged, what is odd but harmless, writing. */
 #include "base/file.h"
+#include "base/png.h"
 
 #include "data_golden.h"
 
@@ -325,8 +326,8 @@ static void test_masks_are_written_as_they_are(void **state)
     assert_non_null(mkdtemp(folder));
     assert_int_equal(path_join(one, folder, "one.png", &err), 0);
     assert_int_equal(path_join(two, folder, "two.png", &err), 0);
-    assert_int_equal(image_write_mask(one, mask, H, W, &err), 0);
-    assert_int_equal(image_write_mask(two, mask, H, W, &err), 0);
+    assert_int_equal(png_publish(one, mask, H, W, 1, &err), 0);
+    assert_int_equal(png_publish(two, mask, H, W, 1, &err), 0);
     assert_int_equal(files_in(folder), 2);
     assert_int_equal(image_read(&image, IMAGE_INDEX, GROUND_FILE, one, &err), 0);
     assert_true(image.h == H && image.w == W && image.c == 1);
@@ -339,7 +340,7 @@ static void test_masks_are_written_as_they_are(void **state)
     free(bytes[0]);
     free(bytes[1]);
     assert_int_equal(folder_remove(folder, &err), 0);
-    assert_int_equal(image_write_mask(one, mask, H, W, &err), -1); /* no such folder */
+    assert_int_equal(png_publish(one, mask, H, W, 1, &err), -1); /* no such folder */
     assert_non_null(strstr(err.text, "one.png"));
 }
 

@@ -175,14 +175,12 @@ int folder_names(char ***out, size_t *count, const char *path, struct arena *are
     DIR *dir = opendir(path);
     if (!dir)
         return fail_path(err, "cannot open folder", path);
-    size_t used = 0, capacity = 0;
+    size_t used = 0;
     char **names = NULL;
     for (struct dirent *entry; errno = 0, (entry = readdir(dir));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        if (used == capacity)
-            names = xrealloc(names, capacity = capacity ? 2 * capacity : 16, sizeof *names);
-        names[used++] = arena_strdup(arena, entry->d_name);
+        *ARRAY_ADD(names, used) = arena_strdup(arena, entry->d_name);
     }
     int status = errno ? fail_errno(err, "cannot read folder '%s'", path) : 0;
     closedir(dir);
@@ -349,6 +347,13 @@ int file_publish(const char *path, const void *bytes, size_t length, struct err 
         return -1;
     }
     return out_close(file, err);
+}
+
+int text_publish(struct text *text, const char *path, struct err *err)
+{
+    int status = file_publish(path, text->data, text->length, err);
+    text_free(text);
+    return status;
 }
 
 int map_open(struct mapping *map, const char *path, struct err *err)

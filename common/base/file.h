@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct text;
+
 enum { PATH_BYTES = 4096 };
 
 /* Joins into out[PATH_BYTES]; a result that does not fit is an error. */
@@ -26,6 +28,8 @@ int file_open(int *fd, long long *size, const char *path, struct err *err);
 int file_read(char **out, size_t *length, const char *path, size_t limit, struct err *err);
 /* Publishes bytes at path atomically and durably. */
 int file_publish(const char *path, const void *bytes, size_t length, struct err *err);
+/* The same with a text, which is freed, also when it fails. */
+int text_publish(struct text *text, const char *path, struct err *err);
 /* Creates the folder and its parents; existing ones are fine. */
 int folder_make(const char *path, struct err *err);
 /* The same for a folder that is ours alone: a link of its name is replaced, not followed. */

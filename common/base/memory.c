@@ -40,6 +40,14 @@ void *xrealloc(void *old, size_t count, size_t size)
     return p;
 }
 
+void *array_grow(void *items, size_t count, size_t size)
+{
+    enum { FIRST = 8 };
+    if (count && (count < FIRST || (count & (count - 1))))
+        return items;
+    return xrealloc(items, count ? 2 * count : FIRST, size);
+}
+
 char *xstrdup(const char *text)
 {
     size_t size = strlen(text) + 1;
@@ -165,8 +173,7 @@ struct metered {
 
 static void note_block(struct meter *meter, void *block, size_t size)
 {
-    meter->blocks = xrealloc(meter->blocks, meter->count + 1, sizeof *meter->blocks);
-    meter->blocks[meter->count++] = (struct metered){block, size};
+    *ARRAY_ADD(meter->blocks, meter->count) = (struct metered){block, size};
     size_t now = atomic_fetch_add(&meter->now, size) + size;
     if (now > atomic_load(&meter->peak))
         atomic_store(&meter->peak, now);

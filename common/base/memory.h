@@ -14,6 +14,14 @@
 void *xmalloc(size_t size);               /* never NULL */
 void *xcalloc(size_t count, size_t size); /* zeroed, never NULL, checks the product */
 void *xrealloc(void *old, size_t count, size_t size);
+/*
+ * A list that grows by one: *ARRAY_ADD(items, count) = item. The room doubles at powers of two, so
+ * count tells it, as long as only this makes room; it is evaluated more than once. array_grow makes
+ * the room alone, for items of a size that is known at run time.
+ */
+#define ARRAY_ADD(items, count)                                                                    \
+    ((items) = array_grow((items), (size_t)(count), sizeof *(items)), &(items)[(count)++])
+void *array_grow(void *items, size_t count, size_t size);
 char *xstrdup(const char *text);
 char *xprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,5 +1,6 @@
 #include "commands/latents_command.h"
 
+#include "base/png.h"
 #include "base/progress.h"
 #include "base/stop.h"
 #include "base/text.h"
@@ -50,7 +51,7 @@ struct work {
     int64_t run;
     struct fit fit;
     struct picture *pictures;
-    size_t count, room;
+    size_t count;
     int transparent; /* of the pictures, those that have such pixels */
     const char *first_transparent;
     struct latents latents;
@@ -120,15 +121,6 @@ static bool conditional(const struct work *work)
 }
 
 /* ---- what is encoded ------------------------------------------------------------------------ */
-static void add_picture(struct work *work, const struct picture *picture)
-{
-    if (work->count == work->room) {
-        work->room = work->room ? 2 * work->room : 64;
-        work->pictures = xrealloc(work->pictures, work->room, sizeof *work->pictures);
-    }
-    work->pictures[work->count++] = *picture;
-}
-
 /* A path begins at the list's folder. */
 static const char *path_in_list(struct work *work, const char *list, const char *path)
 {
@@ -171,10 +163,11 @@ static int list_line(struct work *work, const char *list, size_t line, char *tex
                        "line %zu of '%s': %zu fields, PATH or PATH CLASS expected, and a path with "
                        "blanks in double quotes",
                        line, list, count);
-    add_picture(work, &(struct picture){.path = path_in_list(work, list, fields[0]),
-                                        .label = count == 2 ? fields[1] : NULL,
-                                        .list = list,
-                                        .line = line});
+    *ARRAY_ADD(work->pictures, work->count) =
+        (struct picture){.path = path_in_list(work, list, fields[0]),
+                         .label = count == 2 ? fields[1] : NULL,
+                         .list = list,
+                         .line = line};
     return 0;
 }
 
@@ -196,7 +189,7 @@ static int add_files(struct work *work, struct err *err)
         if (ends_like(file, ".txt"))
             TRY(add_list(work, file, err));
         else
-            add_picture(work, &(struct picture){.path = file});
+            *ARRAY_ADD(work->pictures, work->count) = (struct picture){.path = file};
     }
     if (!work->count)
         return fail_as(err, STATUS_BAD_DATA, "the lists name no picture");
@@ -446,14 +439,14 @@ static int label_rows(struct work *work, struct err *err)
 static int write_picture(struct work *work, const float *pixels, const char *name, struct err *err)
 {
     const struct image_data *data = &work->coder.vae.description.data;
-    struct image image = {.h = (int32_t)data->h, .w = (int32_t)data->w, .c = (int32_t)data->c};
     char path[PATH_BYTES];
     const char *file = arena_printf(&work->arena, "%s.png", name);
     TRY(path_join(path, work->options.output, file, err));
-    image.pixels = xcalloc((size_t)work->coder.vae.pixels, 1);
-    image_to_bytes(image.pixels, pixels, (size_t)work->coder.vae.pixels);
-    int status = image_write(path, &image, err);
-    free(image.pixels);
+    uint8_t *bytes = xcalloc((size_t)work->coder.vae.pixels, 1);
+    image_to_bytes(bytes, pixels, (size_t)work->coder.vae.pixels);
+    int status =
+        png_publish(path, bytes, (int32_t)data->h, (int32_t)data->w, (int32_t)data->c, err);
+    free(bytes);
     if (!status)
         printf("%s %s %s\n", work->coder.model.hex, name, path);
     return status;

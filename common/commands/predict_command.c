@@ -1,6 +1,7 @@
 /* evaluate predict: segments pictures and volumes of any size with a trained UNet. */
 #include "commands/predict_command.h"
 
+#include "base/png.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "data/listing.h"
@@ -205,7 +206,7 @@ static int write_results(const struct file *file, const struct result *result, s
         status = write_probabilities(result, file->probability, err);
     if (!status)
         status = result->header ? volume_write_mask(file->mask, mask, result->header, err)
-                                : image_write_mask(file->mask, mask, result->h, result->w, err);
+                                : png_publish(file->mask, mask, result->h, result->w, 1, err);
     free(mask);
     return status;
 }

@@ -58,11 +58,6 @@ int image_read(struct image *out, enum image_form form, enum image_ground ground
                struct err *err);
 void image_free(struct image *image);
 
-/* As an 8-bit PNG, grey (c = 1) or RGB (c = 3); atomic; equal pixels give equal bytes. */
-int image_write(const char *path, const struct image *image, struct err *err);
-/* [h,w] class indices, likewise grey. */
-int image_write_mask(const char *path, const uint8_t *mask, int32_t h, int32_t w, struct err *err);
-
 /*
  * AREA: the mean of the covered area. BILINEAR: a triangle filter, widened by the factor where the
  * image shrinks (Pillow's BILINEAR), so that nothing aliases. NEAREST: the pixel at the centre.

@@ -3,9 +3,7 @@
  * a grey value is never silently changed. */
 #include "data/image_parts.h"
 
-#include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 
 #include <png.h>
 #include <stdlib.h>
@@ -303,60 +301,4 @@ int image_decode_png(struct image *out, enum image_form form, enum image_ground 
     if (status)
         image_free(out);
     return status ? -1 : 0;
-}
-
-/* ---- writing -------------------------------------------------------------------------------- */
-struct raw {
-    int32_t h, w, c;
-    const uint8_t *pixels;
-};
-
-static void append(png_structp png, png_bytep bytes, size_t length)
-{
-    text_add(png_get_io_ptr(png), (const char *)bytes, length);
-}
-
-static void flush_nothing(png_structp png)
-{
-    (void)png;
-}
-
-static int write_rows(png_structp png, png_infop info, const struct raw *raw, struct text *out)
-{
-    if (setjmp(png_jmpbuf(png)))
-        return -1;
-    png_set_write_fn(png, out, append, flush_nothing);
-    png_set_IHDR(png, info, (png_uint_32)raw->w, (png_uint_32)raw->h, 8,
-                 raw->c == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, info);
-    for (int32_t row = 0; row < raw->h; row++)
-        png_write_row(png, raw->pixels + (size_t)row * (size_t)raw->w * (size_t)raw->c);
-    png_write_end(png, info);
-    return 0;
-}
-
-static int write_png(const char *path, const struct raw *raw, struct err *err)
-{
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, err, on_error, on_warning);
-    png_infop info = png ? png_create_info_struct(png) : NULL;
-    struct text bytes = {0};
-    int status = info ? write_rows(png, info, raw, &bytes) : fail(err, "libpng cannot start");
-    png_destroy_write_struct(&png, &info);
-    if (status)
-        wrap(err, "cannot write '%s'", path);
-    else
-        status = file_publish(path, bytes.data, bytes.length, err);
-    text_free(&bytes);
-    return status;
-}
-
-int image_write(const char *path, const struct image *image, struct err *err)
-{
-    return write_png(path, &(struct raw){image->h, image->w, image->c, image->pixels}, err);
-}
-
-int image_write_mask(const char *path, const uint8_t *mask, int32_t h, int32_t w, struct err *err)
-{
-    return write_png(path, &(struct raw){h, w, 1, mask}, err);
 }

@@ -182,22 +182,12 @@ int op_fail(struct graph *graph, const struct node *node, const char *fmt, ...)
 
 /* ---- values --------------------------------------------------------------------------------- */
 
-static void *make_room(void *items, int32_t count, int32_t *room, size_t item)
-{
-    if (count < *room)
-        return items;
-    *room = *room ? 2 * *room : 64;
-    return xrealloc(items, (size_t)*room, item);
-}
-
 val graph_add_value(struct graph *graph, struct value value)
 {
-    graph->value =
-        make_room(graph->value, graph->values, &graph->values_room, sizeof *graph->value);
     struct value *copy = arena_alloc(&graph->arena, sizeof *copy);
     *copy = value;
-    graph->value[graph->values] = copy;
-    return graph->values++;
+    *ARRAY_ADD(graph->value, graph->values) = copy;
+    return graph->values - 1;
 }
 
 struct shape g_shape(const struct graph *graph, val x)
@@ -352,8 +342,7 @@ static const char *node_path(struct graph *graph, enum op op)
     for (int32_t i = 0; i < graph->uses; i++)
         if (graph->used[i].key == key)
             return arena_printf(&graph->arena, "%s.%d", base, ++graph->used[i].count);
-    graph->used = make_room(graph->used, graph->uses, &graph->uses_room, sizeof *graph->used);
-    graph->used[graph->uses++] = (struct path_use){key, 1};
+    *ARRAY_ADD(graph->used, graph->uses) = (struct path_use){key, 1};
     return base;
 }
 
@@ -374,8 +363,7 @@ val g_append(struct graph *graph, enum op op, const val *in, const struct attr *
         node->attr.key = random_key(node->path);
     if (info->infer(graph, node))
         return 0;
-    graph->node = make_room(graph->node, graph->nodes, &graph->nodes_room, sizeof *graph->node);
-    graph->node[graph->nodes++] = node;
+    *ARRAY_ADD(graph->node, graph->nodes) = node;
     if (out)
         memcpy(out, node->out, info->nout * sizeof *out);
     return node->out[0];

@@ -23,12 +23,12 @@ struct graph {
     enum dtype precision;
     struct node **node;
     struct value **value; /* value[0] is "none" */
-    int32_t nodes, nodes_room, values, values_room;
+    int32_t nodes, values;
     int32_t forward_nodes;       /* before the first gradient */
     const char *path[MAX_DEPTH]; /* path[depth - 1] is the current one */
     int32_t depth;
     struct path_use *used;
-    int32_t uses, uses_room;
+    int32_t uses;
     const struct node *gradient_of; /* while its gradient is appended */
     val clock;
     struct {

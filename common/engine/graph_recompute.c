@@ -13,7 +13,7 @@ struct recomputing {
     struct graph *graph;
     int32_t forward; /* nodes of the old order that are not the gradient's */
     struct node **node;
-    int32_t nodes, room;
+    int32_t nodes;
     val *again; /* by value of the old graph: its copy, or 0 */
 };
 
@@ -72,7 +72,7 @@ static void add_node(struct recomputing *r, struct node *node)
     for (int i = 0; i < MAX_OUT; i++)
         if (node->out[i])
             r->graph->value[node->out[i]]->node = r->nodes;
-    r->node[r->nodes++] = node;
+    *ARRAY_ADD(r->node, r->nodes) = node;
 }
 
 /* v, or a copy of it that is made here. */
@@ -104,8 +104,6 @@ void graph_recompute(struct graph *graph)
         return;
     struct recomputing r = {.graph = graph, .forward = graph->forward_nodes};
     int32_t values = graph->values;
-    r.room = 2 * graph->nodes;
-    r.node = xcalloc((size_t)r.room, sizeof *r.node);
     r.again = xcalloc((size_t)values, sizeof *r.again);
     for (int32_t i = 0; i < r.forward; i++)
         add_node(&r, graph->node[i]);
@@ -119,5 +117,4 @@ void graph_recompute(struct graph *graph)
     free(graph->node);
     graph->node = r.node;
     graph->nodes = r.nodes;
-    graph->nodes_room = r.room;
 }

@@ -115,12 +115,11 @@ bool params_has(const struct params *params, int32_t group, enum array which)
 
 static int32_t add_group(struct params *params, const char *name)
 {
-    params->group = xrealloc(params->group, (size_t)params->groups + 1, sizeof *params->group);
-    params->group[params->groups] = (struct group){
+    *ARRAY_ADD(params->group, params->groups) = (struct group){
         .name = arena_strdup(&params->arena, name),
         .asked = {[ARRAY_PARAM] = true, [ARRAY_STATE] = true},
     };
-    return params->groups++;
+    return params->groups - 1;
 }
 
 int32_t params_declare(struct params *params, const char *group, const char *name,
@@ -151,9 +150,8 @@ int32_t params_declare(struct params *params, const char *group, const char *nam
                             .group_index = g,
                             .offset = *count};
     *count += (shape_count(shape) + PACK - 1) / PACK * PACK;
-    params->entry = xrealloc(params->entry, (size_t)params->entries + 1, sizeof *params->entry);
-    params->entry[params->entries] = entry;
-    return params->entries++;
+    *ARRAY_ADD(params->entry, params->entries) = entry;
+    return params->entries - 1;
 }
 
 /* ---- memory and first values ---------------------------------------------------------------- */

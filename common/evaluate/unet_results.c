@@ -2,6 +2,7 @@
 #include "evaluate/unet_parts.h"
 
 #include "base/file.h"
+#include "base/png.h"
 #include "base/sha256.h"
 #include "base/text.h"
 
@@ -222,7 +223,7 @@ static int write_predictions(struct segmentation *s, const struct draft *draft, 
     for (uint32_t i = 0; kept && i < s->count; i++) {
         TRY(stop_obey(err));
         TRY(draft_path(draft, file_of(&s->arena, case_name(s, i)), path, err));
-        TRY(image_write_mask(path, s->predicted + i * s->pixels, data->h, data->w, err));
+        TRY(png_publish(path, s->predicted + i * s->pixels, data->h, data->w, 1, err));
     }
     return 0;
 }

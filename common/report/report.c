@@ -37,11 +37,10 @@ int gallery_plot(struct gallery *gallery, struct report *report, int drawn, cons
 static int write_text(const char *folder, const char *name, struct text *text, struct err *err)
 {
     char path[PATH_BYTES];
-    int status = path_join(path, folder, name, err);
-    if (!status)
-        status = file_publish(path, text->data, text->length, err);
+    if (!path_join(path, folder, name, err))
+        return text_publish(text, path, err);
     text_free(text);
-    return status;
+    return -1;
 }
 
 static int draw_cell(struct cell_gallery *cell, struct report *report, const char *folder,

@@ -121,10 +121,7 @@ void compare_variants(struct comparison *out, const struct report *report,
 /* ---- rows ----------------------------------------------------------------------------------- */
 struct table_cell *rows_add(struct rows *rows)
 {
-    if (rows->count == rows->capacity) {
-        rows->capacity = rows->capacity ? 2 * rows->capacity : 16;
-        rows->cells = xrealloc(rows->cells, rows->capacity, rows->columns * sizeof *rows->cells);
-    }
+    rows->cells = array_grow(rows->cells, rows->count, rows->columns * sizeof *rows->cells);
     struct table_cell *row = rows->cells + rows->count++ * rows->columns;
     memset(row, 0, rows->columns * sizeof *row);
     return row;

@@ -33,16 +33,12 @@ double figure_of(const struct facts *facts, const char *name)
 struct figures {
     struct arena *arena;
     struct figure *items;
-    size_t count, capacity;
+    size_t count;
 };
 
 static void add_figure(struct figures *figures, const char *name, double value)
 {
-    if (figures->count == figures->capacity) {
-        figures->capacity = figures->capacity ? 2 * figures->capacity : 16;
-        figures->items = xrealloc(figures->items, figures->capacity, sizeof *figures->items);
-    }
-    figures->items[figures->count++] =
+    *ARRAY_ADD(figures->items, figures->count) =
         (struct figure){.name = arena_strdup(figures->arena, name), .value = value};
 }
 
@@ -152,11 +148,11 @@ static void share_facts(const struct report *report)
 /* ---- what happened -------------------------------------------------------------------------- */
 struct history_walk {
     struct report *report;
-    struct {
+    struct stage_run {
         int64_t run;
         const char *stage;
     } * runs; /* all runs of the experiment's recipes, newest first */
-    size_t run_count, run_capacity, event_capacity;
+    size_t run_count;
     size_t at; /* the run whose events are read */
 };
 
@@ -168,12 +164,8 @@ static int take_run(void *user, const struct run_row *row, struct err *err)
     if (!place)
         return 0;
     first_facts(walk->report, place)->attempts++;
-    if (walk->run_count == walk->run_capacity) {
-        walk->run_capacity = walk->run_capacity ? 2 * walk->run_capacity : 16;
-        walk->runs = xrealloc(walk->runs, walk->run_capacity, sizeof *walk->runs);
-    }
-    walk->runs[walk->run_count].run = row->id;
-    walk->runs[walk->run_count++].stage = place->section->stage->name;
+    *ARRAY_ADD(walk->runs, walk->run_count) =
+        (struct stage_run){row->id, place->section->stage->name};
     return 0;
 }
 
@@ -182,12 +174,7 @@ static int take_event(void *user, double at, const char *kind, const char *detai
     (void)err;
     struct history_walk *walk = user;
     struct report *report = walk->report;
-    if (report->happening_count == walk->event_capacity) {
-        walk->event_capacity = walk->event_capacity ? 2 * walk->event_capacity : 16;
-        report->happenings =
-            xrealloc(report->happenings, walk->event_capacity, sizeof *report->happenings);
-    }
-    report->happenings[report->happening_count++] = (struct happening){
+    *ARRAY_ADD(report->happenings, report->happening_count) = (struct happening){
         walk->runs[walk->at].run, walk->runs[walk->at].stage, arena_strdup(&report->arena, kind),
         arena_strdup(&report->arena, detail), at};
     return 0;
@@ -278,18 +265,14 @@ static struct measure *find_measure(struct report *report, const char *section, 
     return NULL;
 }
 
-static void put_value(struct report *report, size_t *capacity, const struct place *place,
-                      const struct measure *like, double value, struct coverage coverage)
+static void put_value(struct report *report, const struct place *place, const struct measure *like,
+                      double value, struct coverage coverage)
 {
     const struct experiment *experiment = report->experiment;
     struct measure *measure = find_measure(report, like->section, like->name);
     size_t seed = 0, cells = experiment->variant_count * experiment->seed_count;
     if (!measure) {
-        if (report->measure_count == *capacity) {
-            *capacity = *capacity ? 2 * *capacity : 16;
-            report->measures = xrealloc(report->measures, *capacity, sizeof *report->measures);
-        }
-        measure = &report->measures[report->measure_count++];
+        measure = ARRAY_ADD(report->measures, report->measure_count);
         *measure = *like;
         measure->values = arena_alloc(&report->arena, cells * sizeof *measure->values);
         measure->coverage = arena_alloc(&report->arena, cells * sizeof *measure->coverage);
@@ -303,7 +286,7 @@ static void put_value(struct report *report, size_t *capacity, const struct plac
 }
 
 /* A judge that is trained once costs nothing of a variant: only seeded trainers are compared. */
-static void measure_place(struct report *report, size_t *capacity, const struct facts *facts)
+static void measure_place(struct report *report, const struct facts *facts)
 {
     const struct section *section = facts->place->section;
     if (facts->place->state != PLACE_KNOWN)
@@ -314,7 +297,7 @@ static void measure_place(struct report *report, size_t *capacity, const struct 
             size_t rank = rank_of(figure->name);
             struct measure like = {.section = section->name, .name = figure->name};
             like.better = rank < KNOWN_METRICS ? known_metrics[rank].better : 0;
-            put_value(report, capacity, facts->place, &like, figure->value, figure->coverage);
+            put_value(report, facts->place, &like, figure->value, figure->coverage);
         }
     if (is_trainer(section->stage) && section->stage->seeded)
         for (size_t i = 0; i < COSTS; i++) {
@@ -322,7 +305,7 @@ static void measure_place(struct report *report, size_t *capacity, const struct 
                                    .name = costs[i].name,
                                    .unit = costs[i].unit,
                                    .cost = true};
-            put_value(report, capacity, facts->place, &like, figure_of(facts, costs[i].name),
+            put_value(report, facts->place, &like, figure_of(facts, costs[i].name),
                       (struct coverage){0});
         }
 }
@@ -360,7 +343,6 @@ int report_collect(struct report *out, const struct experiment *experiment,
     for (size_t i = 0; i < resolution->count; i++)
         out->facts[i].place = &resolution->places[i];
     int status = 0;
-    size_t capacity = 0;
     for (size_t i = 0; i < resolution->count && !status; i++)
         if (resolution->places[i].first == &resolution->places[i])
             status = collect_place(&out->facts[i], out, err);
@@ -372,7 +354,7 @@ int report_collect(struct report *out, const struct experiment *experiment,
         return -1;
     }
     for (size_t i = 0; i < resolution->count; i++)
-        measure_place(out, &capacity, &out->facts[i]);
+        measure_place(out, &out->facts[i]);
     if (out->measure_count)
         qsort(out->measures, out->measure_count, sizeof *out->measures, by_rank);
     title_measures(out);

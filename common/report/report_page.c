@@ -374,8 +374,7 @@ static struct setting *list_settings(struct report *report, size_t *count)
             continue;
         struct setting *setting = find_setting(settings, *count, facts);
         if (!setting) {
-            settings = xrealloc(settings, *count + 1, sizeof *settings);
-            setting = &settings[(*count)++];
+            setting = ARRAY_ADD(settings, *count);
             *setting = (struct setting){.facts = facts};
         }
         if (setting->cells++ < FEW)

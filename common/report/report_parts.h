@@ -24,7 +24,7 @@ const char *cell_folder(struct arena *arena, const struct experiment *experiment
 
 /* ---- tables --------------------------------------------------------------------------------- */
 struct rows {
-    size_t columns, group, count, capacity;
+    size_t columns, group, count;
     struct table_cell *cells;
 };
 struct table_cell *rows_add(struct rows *rows); /* an empty row, until the next call */

@@ -155,6 +155,15 @@ int draft_path(const struct draft *draft, const char *name, char *out, struct er
     return path_join(out, draft->folder, name, err);
 }
 
+int draft_text(const struct draft *draft, const char *name, struct text *text, struct err *err)
+{
+    char path[PATH_BYTES];
+    if (!draft_path(draft, name, path, err))
+        return text_publish(text, path, err);
+    text_free(text);
+    return -1;
+}
+
 /* Sorted names, in the arena. */
 static int draft_names(const struct draft *draft, char ***out, size_t *count, struct arena *arena,
                        struct err *err)

@@ -368,8 +368,7 @@ int registry_sweep(struct store *store, struct err *err)
         owner_read(&owner, &statement, 1);
         if (owner_life(store, &owner, &self) != LIFE_DEAD)
             continue;
-        lost = xrealloc(lost, count + 1, sizeof *lost);
-        lost[count++] = statement_int(&statement, 0);
+        *ARRAY_ADD(lost, count) = statement_int(&statement, 0);
     }
     statement_close(&statement);
     if (!got && count && !(got = sql_begin(store, err)))

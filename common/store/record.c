@@ -137,9 +137,8 @@ int record_write(const struct run *run, const struct port *outputs, int count, d
     TRY(folder_make(runs, err));
     TRY(path_join(path, runs, name, err));
     struct text text = {0};
-    int status = record_text(&text, run, outputs, count, seconds, err);
-    if (!status)
-        status = file_publish(path, text.data, text.length, err);
+    if (!record_text(&text, run, outputs, count, seconds, err))
+        return text_publish(&text, path, err);
     text_free(&text);
-    return status;
+    return -1;
 }

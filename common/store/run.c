@@ -45,23 +45,16 @@ void run_numerics(struct run *run, const char *numerics)
     run->numerics = xstrdup(numerics);
 }
 
-static void add_metric(struct run *run, struct metric metric)
-{
-    size_t n = run->metric_count; /* grows at powers of two */
-    if (!(n & (n - 1)))
-        run->metrics = xrealloc(run->metrics, n ? 2 * n : 1, sizeof *run->metrics);
-    run->metrics[run->metric_count++] = metric;
-}
-
 void run_metric(struct run *run, const char *name, int64_t step, double value)
 {
-    add_metric(run, (struct metric){.name = xstrdup(name), .step = step, .value = value});
+    *ARRAY_ADD(run->metrics, run->metric_count) =
+        (struct metric){.name = xstrdup(name), .step = step, .value = value};
 }
 
 void run_case_metric(struct run *run, const char *case_id, const char *name, double value)
 {
-    add_metric(run,
-               (struct metric){.name = xstrdup(name), .case_id = xstrdup(case_id), .value = value});
+    *ARRAY_ADD(run->metrics, run->metric_count) =
+        (struct metric){.name = xstrdup(name), .case_id = xstrdup(case_id), .value = value};
 }
 
 /* ---- commit --------------------------------------------------------------------------------- */

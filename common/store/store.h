@@ -58,9 +58,12 @@ int store_rebuild(const char *lab, int64_t *runs, void (*tell)(void *user, const
 
 /* ---- artifacts ------------------------------------------------------------------------------ */
 struct draft;
+struct text;
 int draft_open(struct draft **out, struct store *store, struct err *err);
 /* Where to write the file NAME (plain names, [A-Za-z0-9._-]); out has PATH_BYTES. */
 int draft_path(const struct draft *draft, const char *name, char *out, struct err *err);
+/* Writes the text as the file NAME and frees it, also when it fails. */
+int draft_text(const struct draft *draft, const char *name, struct text *text, struct err *err);
 /* Hashes all files of the draft, publishes them as objects and gives the artifact's id. The
  * artifact becomes part of the registry when a run commits it. Frees the draft, also when it fails.
  */

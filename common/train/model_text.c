@@ -16,13 +16,9 @@ struct image_data image_data_of(const struct dataset *dataset)
 int model_text_write(const struct model_kind *kind, const void *from, const struct draft *draft,
                      struct err *err)
 {
-    char path[PATH_BYTES];
-    TRY(draft_path(draft, name, path, err));
     struct text text = {0};
     config_dump(&text, kind->fields, from, "");
-    int rc = file_publish(path, text.data, text.length, err);
-    text_free(&text);
-    return rc;
+    return draft_text(draft, name, &text, err);
 }
 
 int model_text_read(void *into, const struct model_kind *kind, const struct store *store,

@@ -30,11 +30,8 @@ void history_free(struct history *history)
 
 void history_append(struct history *history, const double *row)
 {
-    if (history->rows == history->capacity) {
-        history->capacity = history->capacity ? 2 * history->capacity : 16;
-        history->cells = xrealloc(history->cells, (size_t)history->capacity,
-                                  (size_t)history->columns * sizeof *history->cells);
-    }
+    history->cells = array_grow(history->cells, (size_t)history->rows,
+                                (size_t)history->columns * sizeof *history->cells);
     memcpy(history->cells + history->rows * history->columns, row,
            (size_t)history->columns * sizeof *row);
     history->rows++;

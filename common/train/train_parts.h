@@ -35,7 +35,7 @@ struct history {
     const char *names[HISTORY_COLUMNS]; /* live in arena */
     int by;                             /* the column that says which epoch is the best */
     enum better better;
-    int64_t rows, capacity;
+    int64_t rows;
     double *cells; /* rows x columns */
     struct arena arena;
 };

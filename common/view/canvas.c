@@ -1,11 +1,9 @@
 #include "view/view.h"
 
-#include "base/file.h"
 #include "base/memory.h"
+#include "base/png.h"
 #include "view/font.h"
 
-#include <png.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,57 +87,7 @@ void canvas_text(struct canvas *canvas, int32_t x, int32_t y, const char *text, 
     }
 }
 
-/* ---- PNG ------------------------------------------------------------------------------------ */
-static void png_fail(png_structp png, png_const_charp message)
-{
-    struct err *err = png_get_error_ptr(png);
-    fail(err, "%s", message);
-    png_longjmp(png, 1);
-}
-
-static void png_ignore(png_structp png, png_const_charp message)
-{
-    (void)png;
-    (void)message;
-}
-
-static void png_append(png_structp png, png_bytep bytes, size_t length)
-{
-    text_add(png_get_io_ptr(png), (const char *)bytes, length);
-}
-
-static void png_flush_nothing(png_structp png)
-{
-    (void)png;
-}
-
-/* Everything between setjmp and a jump lives in the caller, so nothing here can be clobbered. */
-static int encode(png_structp png, png_infop info, const struct canvas *canvas, struct text *out)
-{
-    if (setjmp(png_jmpbuf(png)))
-        return -1;
-    png_set_write_fn(png, out, png_append, png_flush_nothing);
-    png_set_IHDR(png, info, (png_uint_32)canvas->width, (png_uint_32)canvas->height, 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, info);
-    for (int32_t row = 0; row < canvas->height; row++)
-        png_write_row(png, canvas->rgb + 3 * (size_t)row * (size_t)canvas->width);
-    png_write_end(png, info);
-    return 0;
-}
-
 int canvas_png(const struct canvas *canvas, const char *path, struct err *err)
 {
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, err, png_fail, png_ignore);
-    png_infop info = png ? png_create_info_struct(png) : NULL;
-    struct text bytes = {0};
-    int status = info ? encode(png, info, canvas, &bytes) : fail(err, "libpng cannot start");
-    png_destroy_write_struct(&png, &info);
-    if (status)
-        wrap(err, "cannot write '%s'", path);
-    else
-        status = file_publish(path, bytes.data, bytes.length, err);
-    text_free(&bytes);
-    return status;
+    return png_publish(path, canvas->rgb, canvas->height, canvas->width, 3, err);
 }

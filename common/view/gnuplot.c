@@ -180,10 +180,8 @@ int gnuplot_svg(const struct text *script, const char *path, int seconds, struct
 {
     struct text svg = {0};
     int status = run_gnuplot(&svg, script, seconds, err);
-    if (status < 0)
-        wrap(err, "cannot draw '%s'", path);
-    else if (!status)
-        status = file_publish(path, svg.data, svg.length, err);
+    if (!status)
+        return text_publish(&svg, path, err);
     text_free(&svg);
-    return status;
+    return status < 0 ? wrap(err, "cannot draw '%s'", path) : status;
 }

@@ -22,7 +22,5 @@ int page_write(const char *path, const char *title, const char *body, struct err
             text_add(&page, p++, 1);
         }
     }
-    int status = file_publish(path, page.data, page.length, err);
-    text_free(&page);
-    return status;
+    return text_publish(&page, path, err);
 }

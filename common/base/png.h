@@ -1,0 +1,14 @@
+/* Pictures as PNG files: 8 bits a sample, no alpha, no time stamp, so that equal pixels are equal
+ * files. */
+#ifndef CAIRN_BASE_PNG_H
+#define CAIRN_BASE_PNG_H
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+/* Publishes pixels [h,w,c], c 1 (grey) or 3 (RGB), at path. */
+int png_publish(const char *path, const uint8_t *pixels, int32_t h, int32_t w, int32_t c,
+                struct err *err);
+
+#endif
