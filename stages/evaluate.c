@@ -4,6 +4,7 @@
 #include "commands/predict_command.h"
 #include "evaluate/evaluate.h"
 #include "pipeline/pipeline.h"
+#include "train/unet_train.h"
 
 #include <string.h>
 
@@ -20,11 +21,11 @@ static int run(struct context *context, struct err *err)
                               .meter = &context->meter,
                               .threads = context->threads,
                               .quiet = context->options->quiet};
-    enum stage_kind maker;
+    const struct stage_info *maker;
     int status = context_input_maker(&maker, context, "model", err);
     if (!status)
-        status = (maker == TRANSFER_UNET ? evaluate_unet : evaluate_vae)(&what, context->config,
-                                                                         context->draft, err);
+        status = (maker->fields == unet_fields ? evaluate_unet : evaluate_vae)(
+            &what, context->config, context_output(context, "evaluation"), err);
     dataset_close(&dataset);
     return status;
 }
@@ -49,5 +50,5 @@ int main(int argc, char **argv)
         spin_briefly(argv); /* before the options, which change their order */
         return finish("evaluate", commands[i].run(argc, argv, &err), &err);
     }
-    return stage_main(argc, argv, EVALUATE, run);
+    return stage_main(argc, argv, "evaluate", run);
 }

@@ -64,7 +64,7 @@ static int run(struct context *context, struct err *err)
     int status = collection_hold_out(&collection, SPLIT_TEST, config->split.test, seed, err) ||
                  collection_hold_out(&collection, SPLIT_VAL, config->split.val, seed, err) ||
                  check_leaks(&collection, config, err) ||
-                 collection_write(&collection, context->draft, err);
+                 collection_write(&collection, context_output(context, "dataset"), err);
     if (!status) {
         integrity_note(&collection);
         status = keep_notes(&collection, context->run, err);
@@ -77,5 +77,5 @@ static int run(struct context *context, struct err *err)
 
 int main(int argc, char **argv)
 {
-    return stage_main(argc, argv, PREPROCESS, run);
+    return stage_main(argc, argv, "preprocess", run);
 }

@@ -7,7 +7,8 @@ enum { JUDGE_SEED = 0 };
 
 static int fit(const struct context *context, const struct training *where, struct err *err)
 {
-    return classifier_train(where, context->config, JUDGE_SEED, context->draft, err);
+    return classifier_train(where, context->config, JUDGE_SEED, context_output(context, "model"),
+                            err);
 }
 
 static int run(struct context *context, struct err *err)
@@ -17,5 +18,5 @@ static int run(struct context *context, struct err *err)
 
 int main(int argc, char **argv)
 {
-    return stage_main(argc, argv, TRAIN_CLASSIFIER, run);
+    return stage_main(argc, argv, "train-classifier", run);
 }

@@ -4,7 +4,7 @@
 
 static int fit(const struct context *context, const struct training *where, struct err *err)
 {
-    return vae_train(where, context->config, context->seed, context->draft, err);
+    return vae_train(where, context->config, context->seed, context_output(context, "model"), err);
 }
 
 static int run(struct context *context, struct err *err)
@@ -14,5 +14,5 @@ static int run(struct context *context, struct err *err)
 
 int main(int argc, char **argv)
 {
-    return stage_main(argc, argv, TRAIN_VAE, run);
+    return stage_main(argc, argv, "train-vae", run);
 }

@@ -61,20 +61,16 @@ static void leave_vae(const struct draft *draft, const struct place *place, size
                 elbo[place->variant][seed], psnr[place->variant][seed]);
     text_printf(&history, "epoch,step,lr,train/loss,val/loss\n1,10,0.1,%zu,\n2,20,0.1,4,5\n",
                 6 + seed + 3 * place->variant);
-    switch (place->section->stage - stage_table) {
-    case TRAIN_CLASSIFIER:
-    case TRAIN_VAE:
+    if (place->section->stage->trains) {
         leave(draft, "history.csv", history.data);
         if (trouble->file && !strcmp(trouble->file, "history.csv"))
             leave(draft, "history.csv", trouble->content);
-        break;
-    case EVALUATE:
+    } else if (place->section->stage->measures) {
         leave(draft, "metrics.json", json.data);
         if (trouble->file && !strcmp(trouble->file, "metrics.json"))
             leave(draft, "metrics.json", trouble->content);
         leave_pictures(draft, trouble->labels ? trouble->labels : 25);
-        break;
-    default:
+    } else {
         leave(draft, "data", "x");
     }
     text_free(&json);

@@ -157,11 +157,9 @@ static void leave_history(const struct draft *draft, size_t variant, size_t seed
 static void leave_unet(const struct draft *draft, const struct place *place, size_t seed,
                        const struct trouble *trouble)
 {
-    switch (place->section->stage - stage_table) {
-    case TRANSFER_UNET:
+    if (place->section->stage->trains) {
         leave_history(draft, place->variant, seed);
-        break;
-    case EVALUATE:
+    } else if (place->section->stage->measures) {
         leave_metrics(draft, place->variant, seed);
         leave_cases(draft, place->variant, seed);
         leave(draft, "confusion.csv",
@@ -169,8 +167,7 @@ static void leave_unet(const struct draft *draft, const struct place *place, siz
         if (trouble->file && ends_with(trouble->file, ".csv"))
             leave(draft, trouble->file, trouble->content);
         leave_segmentation(draft, trouble);
-        break;
-    default:
+    } else {
         leave(draft, "data", "x");
     }
 }

@@ -41,12 +41,12 @@ static inline void play_run(struct lab *lab, leaver *leave_files, const struct p
                             .input_count = place->input_count};
     struct run *run;
     struct draft *draft;
-    struct port output = {.name = place->section->stage->output};
+    struct port output = {.name = place->section->stage->outputs[0].name};
     struct err err;
     OK(run_claim(&run, lab->store, &spec, &lab->arena, lab->outputs, &lab->count, NULL, &err));
     if (!run)
         return; /* made by a place of the same recipe */
-    bool trainer = is_trainer(place->section->stage) && place->section->stage->seeded;
+    bool trainer = place->section->stage->trains && place->section->stage->seeded;
     if (trainer && place->variant == 1 && trouble->fails &&
         place->seed == (uint64_t)trouble->fails) {
         fail_as(&err, STATUS_FAILED, "loss is <nan> at step 3");
@@ -61,7 +61,7 @@ static inline void play_run(struct lab *lab, leaver *leave_files, const struct p
         if (place->seed == 5)
             OK(run_event(run, "resumed", "{\"step\": 1200}", &err));
     }
-    if (place->section->stage == &stage_table[EVALUATE])
+    if (place->section->stage->measures)
         run_metric(run, "stage/peak_resident_bytes", -1, 7654e6);
     OK(draft_open(&draft, lab->store, &err));
     leave_files(draft, place, seed, trouble);
@@ -81,13 +81,13 @@ static inline size_t seed_index(const struct experiment *experiment, uint64_t se
 static inline void play(struct lab *lab, leaver *leave_files, const struct experiment *experiment,
                         const struct trouble *trouble)
 {
-    for (int kind = PREPROCESS; kind < STAGES; kind++) {
+    for (const struct stage_info *stage = stage_table; stage->name; stage++) {
         struct resolution resolution;
         struct err err;
         OK(resolve(&resolution, experiment, lab->store, "/nowhere", -1, -1, &err));
         for (size_t i = 0; i < resolution.count; i++) {
             const struct place *place = &resolution.places[i];
-            if (place->section->stage == &stage_table[kind] && place->state == PLACE_READY)
+            if (place->section->stage == stage && place->state == PLACE_READY)
                 play_run(lab, leave_files, place, seed_index(experiment, place->seed), trouble);
         }
         resolution_free(&resolution);

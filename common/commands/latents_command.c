@@ -63,7 +63,7 @@ static int open_model(struct work *work, struct err *err)
     struct id model;
     const struct options *options = &work->options;
     TRY(store_open(&work->store, options->lab, false, err));
-    TRY(model_run_find(&model, &work->run, work->store, TRAIN_VAE, "a VAE", options->arguments[1],
+    TRY(model_run_find(&model, &work->run, work->store, "train-vae", "a VAE", options->arguments[1],
                        &work->arena, err));
     return coder_open(&work->coder, work->store, &model, (int)options->threads, &work->meter, err);
 }

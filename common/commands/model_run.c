@@ -17,18 +17,17 @@ static const struct id *port_find(const struct port_list *ports, const char *nam
     return NULL;
 }
 
-int model_run_find(struct id *model, int64_t *run_of, struct store *store, enum stage_kind stage,
+int model_run_find(struct id *model, int64_t *run_of, struct store *store, const char *trainer,
                    const char *kind, const char *text, struct arena *arena, struct err *err)
 {
-    const struct stage_info *trainer = &stage_table[stage];
     struct run_row run;
     struct port_list outputs;
     TRY(registry_find_run(store, text, arena, &run, err));
-    if (strcmp(run.stage, trainer->name) != 0)
+    if (strcmp(run.stage, trainer) != 0)
         return fail_as(err, STATUS_USAGE, "'%s' is of a run of %s, not %s of %s", text, run.stage,
-                       kind, trainer->name);
+                       kind, trainer);
     TRY(registry_ports(store, run.id, true, arena, outputs.items, &outputs.count, err));
-    const struct id *made = port_find(&outputs, trainer->output);
+    const struct id *made = port_find(&outputs, "model");
     if (!made)
         return fail_as(err, STATUS_MISSING, "run %lld of %s is %s: it has left no model",
                        (long long)run.id, run.stage, run.status);
@@ -42,7 +41,7 @@ int model_run_dataset(struct id *out, struct store *store, int64_t run, struct a
 {
     struct port_list inputs;
     TRY(registry_ports(store, run, false, arena, inputs.items, &inputs.count, err));
-    const struct id *dataset = port_find(&inputs, stage_table[PREPROCESS].output);
+    const struct id *dataset = port_find(&inputs, "dataset");
     if (!dataset)
         return fail_as(err, STATUS_MISSING, "the data set of run %lld is not known",
                        (long long)run);

@@ -7,7 +7,7 @@
 
 /* The model that a run of this stage has left. text: the run's number, or the beginning of its
  * recipe's or its model's id; kind: "a UNet", for messages. */
-int model_run_find(struct id *model, int64_t *run, struct store *store, enum stage_kind stage,
+int model_run_find(struct id *model, int64_t *run, struct store *store, const char *trainer,
                    const char *kind, const char *text, struct arena *arena, struct err *err);
 /* The data set that the run learned from. */
 int model_run_dataset(struct id *out, struct store *store, int64_t run, struct arena *arena,

@@ -273,7 +273,7 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
     struct id model = {0};
     struct preprocess_config preprocess;
     int64_t run = 0;
-    TRY(model_run_find(&model, &run, store, TRANSFER_UNET, "a UNet", options->arguments[1],
+    TRY(model_run_find(&model, &run, store, "transfer-unet", "a UNet", options->arguments[1],
                        &work->arena, err));
     TRY(model_run_preprocess(&preprocess, store, run, &work->arena, err));
     const struct treatment treatment = {preprocess_fit(&preprocess),

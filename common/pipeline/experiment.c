@@ -90,6 +90,27 @@ static bool is_reserved(const char *key)
     return false;
 }
 
+static int fail_unknown(const struct yaml *key, struct err *err)
+{
+    size_t count = 0;
+    while (stage_table[count].name)
+        count++;
+    const char **words = xcalloc(RESERVED + count, sizeof *words);
+    struct text all = {0};
+    for (size_t i = 0; i < RESERVED + count; i++) {
+        words[i] = i < RESERVED ? reserved[i] : stage_table[i - RESERVED].name;
+        text_printf(&all, "%s%s", i ? ", " : "", words[i]);
+    }
+    const char *near = nearest_word(key->text, words, RESERVED + count);
+    if (near)
+        yaml_fail(err, key, "unknown key '%s'; did you mean '%s'?", key->text, near);
+    else
+        yaml_fail(err, key, "unknown key '%s'; one of %s expected", key->text, all.data);
+    text_free(&all);
+    free(words);
+    return -1;
+}
+
 static int check_key(const struct yaml *key, struct err *err)
 {
     if (is_reserved(key->text))
@@ -100,19 +121,7 @@ static int check_key(const struct yaml *key, struct err *err)
         return 0;
     if (stage)
         return yaml_fail(err, key, "'%s': a label is letters, digits, '.', '_' and '-'", key->text);
-    const char *words[RESERVED + STAGES];
-    for (size_t i = 0; i < RESERVED; i++)
-        words[i] = reserved[i];
-    for (size_t i = 0; i < STAGES; i++)
-        words[RESERVED + i] = stage_table[i].name;
-    const char *near = nearest_word(key->text, words, RESERVED + STAGES);
-    return yaml_fail(err, key, "unknown key '%s'%s%s%s", key->text,
-                     near ? "; did you mean '"
-                          : "; a key here is name, seeds, backend, vary, "
-                            "baseline or a stage (",
-                     near ? near
-                          : "preprocess, train-classifier, train-vae, transfer-unet, evaluate",
-                     near ? "'?" : ")");
+    return fail_unknown(key, err);
 }
 
 static int read_name(const char **out, const struct yaml *root, const char *key, struct err *err)
@@ -201,8 +210,8 @@ static const struct redirect *find_redirect(const struct section *section, const
 
 static bool makes(const struct port_info *port, const struct stage_info *stage)
 {
-    for (int i = 0; i < port->maker_count; i++)
-        if (stage == &stage_table[port->makers[i]])
+    for (const struct output_info *output = stage->outputs; output->name; output++)
+        if (strcmp(output->makes, port->takes) == 0)
             return true;
     return false;
 }
@@ -231,9 +240,10 @@ static int fill_by_default(const char **out, const struct variant *variant,
                            struct err *err)
 {
     *out = NULL;
-    for (int i = 0; i < port->maker_count; i++) {
-        const char *name = stage_table[port->makers[i]].name;
-        if (!variant_section(variant, name))
+    for (const struct stage_info *stage = stage_table; stage->name; stage++) {
+        const char *name = stage->name;
+        const struct section *maker = variant_section(variant, name);
+        if (!maker || maker == section || !makes(port, stage))
             continue;
         if (*out)
             return yaml_fail(err, section->at,
@@ -249,41 +259,36 @@ static int fail_unfilled(const struct section *section, const struct port_info *
                          const struct yaml *root, struct err *err)
 {
     struct text makers = {0};
-    for (int i = 0; i < port->maker_count; i++)
-        text_printf(&makers, "%s'%s'", i ? " or " : "", stage_table[port->makers[i]].name);
+    for (const struct stage_info *stage = stage_table; stage->name; stage++)
+        if (makes(port, stage))
+            text_printf(&makers, "%s'%s'", makers.length ? " or " : "", stage->name);
     yaml_fail(err, root, "%s needs a section %s for its input '%s'", section->name, makers.data,
               port->name);
     text_free(&makers);
     return -1;
 }
 
-static enum stage_kind kind_of(const struct variant *variant, const char *filler)
-{
-    const struct section *maker = filler ? variant_section(variant, filler) : NULL;
-    return maker ? (enum stage_kind)(maker->stage - stage_table) : STAGES;
-}
-
 /* Every port that is used has something to fill it, of the right kind. */
 static int fill_ports(const struct variant *variant, struct section *section,
                       const struct yaml *root, struct err *err)
 {
-    enum stage_kind kinds[MAX_PORTS];
+    const struct stage_info *makers[MAX_PORTS] = {NULL};
     int count = 0;
     for (const struct port_info *port = section->stage->ports; port->name; port++, count++) {
         const char **filler = &section->fillers[count];
-        enum port_use use = port->used ? port->used(section->config, kinds) : PORT_USED;
+        enum port_use use = port->used ? port->used(section->config, makers) : PORT_USED;
         const struct redirect *redirect = find_redirect(section, port->name);
-        kinds[count] = STAGES;
         if (use == PORT_UNUSED)
             continue;
         TRY(redirect ? fill_as_said(filler, variant, section, redirect, port, err)
                      : fill_by_default(filler, variant, section, port, err));
         if (!*filler && use == PORT_USED)
             return fail_unfilled(section, port, root, err);
-        kinds[count] = kind_of(variant, *filler);
+        const struct section *maker = *filler ? variant_section(variant, *filler) : NULL;
+        makers[count] = maker ? maker->stage : NULL;
     }
     struct err why;
-    if (!section->stage->check || !section->stage->check(section->config, kinds, &why))
+    if (!section->stage->check || !section->stage->check(section->config, makers, &why))
         return 0;
     if (!yaml_get(root, "vary"))
         return yaml_fail(err, section->at, "%s: %s", section->name, why.text);

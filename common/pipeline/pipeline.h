@@ -1,6 +1,6 @@
 /*
  * What the programs in stages/ stand on: the command line they share, and stage_main, which turns a
- * function from artifacts to one artifact into a program that never computes anything twice.
+ * function from artifacts to artifacts into a program that never computes anything twice.
  */
 #ifndef CAIRN_PIPELINE_PIPELINE_H
 #define CAIRN_PIPELINE_PIPELINE_H
@@ -49,8 +49,8 @@ struct context {
     const struct place *place;
     struct store *store;
     struct run *run;
-    const struct draft *draft; /* files of the one output artifact */
-    const void *config;        /* the section, bound */
+    struct draft *drafts[MAX_PORTS]; /* of the stage's outputs; all NULL where it is explained */
+    const void *config;              /* the section, bound */
     uint64_t seed;
     int threads; /* 0: auto */
     enum dtype precision;
@@ -60,8 +60,10 @@ struct context {
 /* The artifact at an input port; NULL if the configuration does not use it. */
 const struct id *context_input(const struct context *context, const char *port);
 /* The stage that made it. STATUS_MISSING: it is given by its id, and the lab does not know it. */
-int context_input_maker(enum stage_kind *out, const struct context *context, const char *port,
-                        struct err *err);
+int context_input_maker(const struct stage_info **out, const struct context *context,
+                        const char *port, struct err *err);
+/* Where the files of an output go. */
+const struct draft *context_output(const struct context *context, const char *output);
 
 /* For a trainer: opens the dataset at port "dataset" and runs fit on it. */
 int context_train(struct context *context,
@@ -71,7 +73,7 @@ int context_train(struct context *context,
 
 /* Reads the experiment, resolves this stage's place, and runs it if it is not known. The artifact's
  * id goes to stdout. Returns the exit status. */
-int stage_main(int argc, char **argv, enum stage_kind stage,
+int stage_main(int argc, char **argv, const char *stage,
                int (*run)(struct context *context, struct err *err));
 
 /* Before anything computes: starts this program again where OpenMP's threads would spin for long. */

@@ -90,29 +90,18 @@ static int write_rule(struct text *out, const struct rules *rules, const struct 
     return 0;
 }
 
-/* How many rules have to be done before this one, the longest way. */
-static int level(const struct place *place)
-{
-    int most = 0;
-    for (int i = 0; i < place->input_count; i++)
-        if (!*place->inputs[i].artifact.hex) {
-            int above = 1 + level(place->makers[i]);
-            most = above > most ? above : most;
-        }
-    return most;
-}
-
 /* The most missing rules that compute at one level: so many can run at the same time. */
 static int64_t widest(const struct resolution *resolution)
 {
-    int64_t count[STAGES] = {0}, most = 0; /* a port names its maker's kind: no longer way */
+    int64_t *count = xcalloc(resolution->count, sizeof *count), most = 0;
     for (size_t i = 0; i < resolution->count; i++) {
         const struct place *place = &resolution->places[i];
         if (place->state == PLACE_KNOWN || !place->section->stage->compute || place->first != place)
             continue;
-        int64_t here = ++count[level(place)];
+        int64_t here = ++count[place->level];
         most = here > most ? here : most;
     }
+    free(count);
     return most;
 }
 

@@ -1,5 +1,6 @@
 #include "pipeline/resolve.h"
 
+#include "base/random.h"
 #include "base/stop.h"
 #include "base/text.h"
 
@@ -64,10 +65,7 @@ static void write_recipe(struct text *text, const struct experiment *experiment,
 /* The slot of a path: its own, or the free one that it would take. */
 static struct file *slot_of(struct file *files, size_t slots, const char *path)
 {
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    for (const char *p = path; *p; p++)
-        hash = (hash ^ (unsigned char)*p) * 1099511628211u;
-    size_t at = hash & (slots - 1);
+    size_t at = random_key(path) & (slots - 1);
     while (files[at].path && strcmp(files[at].path, path) != 0)
         at = (at + 1) & (slots - 1);
     return &files[at];
@@ -193,10 +191,7 @@ const struct place *resolution_find(const struct resolution *resolution, size_t 
 
 static const struct place **slot_of_key(const struct resolution *resolution, const struct id *key)
 {
-    size_t at = strtoull((const char[]){key->hex[0], key->hex[1], key->hex[2], key->hex[3],
-                                        key->hex[4], key->hex[5], key->hex[6], key->hex[7], '\0'},
-                         NULL, 16) &
-                (resolution->key_slots - 1);
+    size_t at = random_key(key->hex) & (resolution->key_slots - 1);
     while (resolution->by_key[at] && strcmp(resolution->by_key[at]->key.hex, key->hex) != 0)
         at = (at + 1) & (resolution->key_slots - 1);
     return &resolution->by_key[at];
@@ -235,10 +230,13 @@ static int resolve_input(struct work *work, struct place *place, const char *por
     struct place *maker = beside(work->out, place, to);
     TRY(resolve_place(work, maker, err));
     place->makers[at] = maker;
-    if (maker->state == PLACE_KNOWN)
+    if (maker->state == PLACE_KNOWN) {
         input->artifact = maker->outputs[0].artifact;
-    else
-        place->state = PLACE_WAITING;
+        return 0;
+    }
+    place->state = PLACE_WAITING;
+    if (place->level <= maker->level)
+        place->level = maker->level + 1;
     return 0;
 }
 

@@ -21,9 +21,10 @@ struct place {
     uint64_t seed;
     const struct section *section;
     enum place_state state;
-    const char *recipe_text;               /* also of a waiting place, with keys for inputs */
-    struct id key, recipe;                 /* equal unless waiting; recipe.hex is "" when waiting */
-    struct port inputs[MAX_PORTS];         /* artifact.hex "" where not known */
+    size_t level;                  /* how many places have to run before it, the longest way */
+    const char *recipe_text;       /* also of a waiting place, with keys for inputs */
+    struct id key, recipe;         /* equal unless waiting; recipe.hex is "" when waiting */
+    struct port inputs[MAX_PORTS]; /* artifact.hex "" where not known */
     const struct place *makers[MAX_PORTS]; /* NULL: artifact:ID */
     int input_count;
     const struct source *sources;

@@ -12,18 +12,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum stage_kind { PREPROCESS, TRAIN_CLASSIFIER, TRAIN_VAE, TRANSFER_UNET, EVALUATE, STAGES };
+/* One artifact that a stage leaves. */
+struct output_info {
+    const char *name;  /* in the registry */
+    const char *makes; /* what it is to those who read it: a port that takes it fits */
+};
 
 /* An unused port is in no recipe. PORT_IF_MADE: used if the file has a section that fills it. */
 enum port_use { PORT_UNUSED, PORT_USED, PORT_IF_MADE };
-enum { MAX_MAKERS = 3 };
+struct stage_info;
 struct port_info {
     const char *name; /* in `inputs:` and in the registry */
-    int maker_count;
-    /* Whose section fills it unless `inputs:` says otherwise: the one of these that the file has. */
-    enum stage_kind makers[MAX_MAKERS];
-    /* NULL: always. fillers: of the ports before this one, as in stage_info.check. */
-    enum port_use (*used)(const void *config, const enum stage_kind *fillers);
+    /* Unless `inputs:` says otherwise, it is filled by the one stage of the file that makes this;
+     * never by its own section. */
+    const char *takes;
+    /* NULL: always. makers: of the ports before this one, as in stage_info.check. */
+    enum port_use (*used)(const void *config, const struct stage_info *const *makers);
 };
 
 struct stage_info {
@@ -33,18 +37,20 @@ struct stage_info {
     bool seeded;      /* the cell's seed is part of the recipe */
     bool compute;     /* runs on a backend: precision, and device and threads where given, enter */
     bool trains;      /* fits a model: --explain has a memory plan to show */
+    bool measures;    /* its artifact is an evaluation: reports are made of these */
     const struct field *fields;
     size_t config_size;
-    const char *output;
-    struct port_info ports[MAX_PORTS]; /* ends with a NULL name */
-    /* What no field can say of itself: STATUS_CONFIG. fillers[i] is the stage whose section fills port
-     * i; STAGES: none, or an artifact given by its id. NULL: nothing to check. */
-    int (*check)(const void *config, const enum stage_kind *fillers, struct err *err);
+    struct output_info outputs[MAX_PORTS + 1]; /* ends with a NULL name, as the ports do */
+    struct port_info ports[MAX_PORTS + 1];
+    /* What no field can say of itself: STATUS_CONFIG. makers[i] is the stage whose section fills port
+     * i; NULL: none, or an artifact given by its id. NULL: nothing to check. */
+    int (*check)(const void *config, const struct stage_info *const *makers, struct err *err);
     /* Files read from outside; NULL: none. */
     int (*sources)(const void *config, const char *data, struct arena *arena,
                    const struct source **out, int *count, struct err *err);
 };
-extern const struct stage_info stage_table[STAGES];
+/* Ends with a NULL name. */
+extern const struct stage_info stage_table[];
 
 /* The stage of a section's name (STAGE or STAGE@LABEL), or NULL. */
 const struct stage_info *stage_of_section(const char *section);

@@ -30,35 +30,34 @@ const struct id *context_input(const struct context *context, const char *port)
 /* By its name in the registry, as that of a section. */
 struct stage_query {
     int64_t run;
-    enum stage_kind kind;
+    const struct stage_info *stage;
 };
 
 static int take_stage(void *user, const struct run_row *row, struct err *err)
 {
     (void)err;
     struct stage_query *query = user;
-    const struct stage_info *stage = stage_of_section(row->stage);
-    if (row->id == query->run && stage)
-        query->kind = (enum stage_kind)(stage - stage_table);
+    if (row->id == query->run)
+        query->stage = stage_of_section(row->stage);
     return 0;
 }
 
-static int maker_of_artifact(enum stage_kind *out, const struct context *context, const char *port,
-                             const struct id *artifact, struct err *err)
+static int maker_of_artifact(const struct stage_info **out, const struct context *context,
+                             const char *port, const struct id *artifact, struct err *err)
 {
-    struct stage_query query = {.kind = STAGES};
+    struct stage_query query = {0};
     TRY(registry_maker(context->store, artifact, &query.run, err));
     if (query.run)
         TRY(registry_runs(context->store, NULL, query.run + 1, 1, take_stage, &query, err));
-    if (query.kind == STAGES)
+    if (!query.stage)
         return fail_as(err, STATUS_MISSING, "input '%s': no run of this lab made artifact '%s'",
                        port, artifact->hex);
-    *out = query.kind;
+    *out = query.stage;
     return 0;
 }
 
-int context_input_maker(enum stage_kind *out, const struct context *context, const char *port,
-                        struct err *err)
+int context_input_maker(const struct stage_info **out, const struct context *context,
+                        const char *port, struct err *err)
 {
     const struct place *place = context->place;
     for (int i = 0; i < place->input_count; i++) {
@@ -66,10 +65,19 @@ int context_input_maker(enum stage_kind *out, const struct context *context, con
             continue;
         if (!place->makers[i])
             return maker_of_artifact(out, context, port, &place->inputs[i].artifact, err);
-        *out = (enum stage_kind)(place->makers[i]->section->stage - stage_table);
+        *out = place->makers[i]->section->stage;
         return 0;
     }
     bug("'%s' does not read '%s'", place->section->name, port);
+}
+
+const struct draft *context_output(const struct context *context, const char *output)
+{
+    const struct stage_info *stage = context->place->section->stage;
+    for (int i = 0; stage->outputs[i].name; i++)
+        if (strcmp(stage->outputs[i].name, output) == 0)
+            return context->drafts[i];
+    bug("'%s' has no output '%s'", stage->name, output);
 }
 
 int context_train(struct context *context,
@@ -174,7 +182,8 @@ static void print_result(const struct options *options, const struct place *plac
 {
     if (!options->json) {
         for (int i = 0; i < count; i++)
-            printf("%s\n", outputs[i].artifact.hex);
+            printf("%s%s%s\n", count > 1 ? outputs[i].name : "", count > 1 ? " " : "",
+                   outputs[i].artifact.hex);
         return;
     }
     struct text text = {0};
@@ -293,18 +302,29 @@ static int check_sources(struct store *store, const struct place *place, struct 
     return 0;
 }
 
+/* All outputs are sealed, or none is left. Returns how many, or -1. */
 static int produce(struct context *context, int (*run)(struct context *, struct err *),
-                   struct port *output, struct err *err)
+                   struct port outputs[MAX_PORTS], struct err *err)
 {
-    struct draft *draft;
-    TRY(draft_open(&draft, context->store, err));
-    context->draft = draft;
-    if (run(context, err) || check_sources(context->store, context->place, err)) {
-        draft_drop(draft);
-        return -1;
+    const struct output_info *made = context->place->section->stage->outputs;
+    int count = 0, status = -1;
+    for (; made[count].name; count++)
+        if (draft_open(&context->drafts[count], context->store, err))
+            goto done;
+    if (run(context, err) || check_sources(context->store, context->place, err))
+        goto done;
+    for (int i = 0; i < count; i++) {
+        struct draft *draft = context->drafts[i];
+        context->drafts[i] = NULL;
+        outputs[i].name = made[i].name;
+        if (draft_seal(draft, &outputs[i].artifact, err))
+            goto done;
     }
-    output->name = context->place->section->stage->output;
-    return draft_seal(draft, &output->artifact, err);
+    status = count;
+done:
+    for (int i = 0; i < count; i++)
+        draft_drop(context->drafts[i]);
+    return status;
 }
 
 static int claim(struct run **out, const struct options *options, struct store *store,
@@ -371,22 +391,21 @@ static int run_place(struct context *context, int (*run)(struct context *, struc
     TRY(registry_sweep(context->store,
                        err)); /* what killed runs left, also those of other recipes */
     int known = claim(&context->run, options, context->store, place, &arena, outputs, &count, err);
+    int64_t number = known ? place->run : run_id(context->run);
     int status = known < 0 ? -1 : 0;
-    if (known == 0) {
-        int64_t number = run_id(context->run);
+    if (!known) {
         say_cut(context->store, place);
-        status = produce(context, run, &outputs[0], err);
-        if (status) {
+        count = produce(context, run, outputs, err);
+        if (count < 0) {
             run_end(context->run, err);
+            status = -1;
         } else {
             record_memory(context->run);
-            status = run_commit(context->run, outputs, 1, err);
+            status = run_commit(context->run, outputs, count, err);
         }
-        if (!status)
-            print_result(options, place, number, false, outputs, 1);
-    } else if (known > 0) {
-        print_result(options, place, place->run, true, outputs, count);
     }
+    if (!status)
+        print_result(options, place, number, known, outputs, count);
     arena_free(&arena);
     return status;
 }
@@ -439,18 +458,18 @@ static int open_and_run(const struct options *options, char **argv, const struct
     return status;
 }
 
-static int stage(int argc, char **argv, enum stage_kind kind,
-                 int (*run)(struct context *, struct err *), struct err *err)
+static int run_stage(int argc, char **argv, const struct stage_info *stage,
+                     int (*run)(struct context *, struct err *), struct err *err)
 {
     struct options options;
     struct text help = {0};
-    text_printf(&help, "%s: %s\n", stage_table[kind].name, stage_table[kind].help);
-    if (stage_table[kind].also)
-        text_printf(&help, "%s\n", stage_table[kind].also);
+    text_printf(&help, "%s: %s\n", stage->name, stage->help);
+    if (stage->also)
+        text_printf(&help, "%s\n", stage->also);
     text_puts(&help, "\nkeys of its section:\n");
-    config_help(&help, stage_table[kind].fields, "");
+    config_help(&help, stage->fields, "");
     int status = options_parse(&options, argc, argv, "EXPERIMENT.yaml [OPTION ...]", help.data,
-                               stage_table[kind].compute ? compute_options : stage_options, err);
+                               stage->compute ? compute_options : stage_options, err);
     text_free(&help);
     TRY(status);
     if (options.argument_count != 1)
@@ -458,17 +477,17 @@ static int stage(int argc, char **argv, enum stage_kind kind,
     struct experiment experiment;
     TRY(experiment_load(&experiment, options.arguments[0], options.changes, options.change_count,
                         err));
-    status = open_and_run(&options, argv, &stage_table[kind], &experiment, run, err);
+    status = open_and_run(&options, argv, stage, &experiment, run, err);
     experiment_free(&experiment);
     return status;
 }
 
-int stage_main(int argc, char **argv, enum stage_kind kind,
+int stage_main(int argc, char **argv, const char *name,
                int (*run)(struct context *context, struct err *err))
 {
     struct err err = {0};
     stop_never_by_writing();
     stop_watch();
-    int status = stage(argc, argv, kind, run, &err);
-    return finish(stage_table[kind].name, status, &err);
+    int status = run_stage(argc, argv, stage_of_section(name), run, &err);
+    return finish(name, status, &err);
 }

@@ -295,7 +295,7 @@ int draw_cases(struct gallery *out, struct report *report, const char *folder, s
     for (size_t i = 0; i < baseline->count; i++) {
         struct arena arena = {0};
         int status = 0;
-        if (baseline->sections[i].stage == &stage_table[EVALUATE])
+        if (baseline->sections[i].stage->measures)
             status = draw_strips(out, report, &arena, folder, baseline->sections[i].name, err);
         arena_free(&arena);
         TRY(status);

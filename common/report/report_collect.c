@@ -9,16 +9,14 @@
 #include <string.h>
 #include <strings.h>
 
-bool is_trainer(const struct stage_info *stage)
-{
-    return starts_with(stage->name, "train-") || starts_with(stage->name, "pretrain-") ||
-           starts_with(stage->name, "transfer-");
-}
-
 int place_file(char *path, const struct report *report, const struct place *place, const char *name,
                struct err *err)
 {
-    return artifact_path(path, report->store, &place->outputs[0].artifact, name, err);
+    fail_as(err, STATUS_MISSING, "'%s' has left no %s", place->section->name, name);
+    for (int i = 0; i < place->output_count && err->status == STATUS_MISSING; i++)
+        if (!artifact_path(path, report->store, &place->outputs[i].artifact, name, err))
+            return 0;
+    return -1;
 }
 
 double figure_of(const struct facts *facts, const char *name)
@@ -76,7 +74,7 @@ static int read_figures(struct facts *facts, struct report *report, struct err *
     struct figures figures = {.arena = &report->arena};
     char path[PATH_BYTES];
     int status;
-    if (facts->place->section->stage == &stage_table[EVALUATE]) {
+    if (facts->place->section->stage->measures) {
         status = place_file(path, report, facts->place, "metrics.json", err) ||
                  read_metrics_json(&figures, path, err);
         if (status)
@@ -89,7 +87,7 @@ static int read_figures(struct facts *facts, struct report *report, struct err *
         memcpy(facts->figures, figures.items, figures.count * sizeof *facts->figures);
     facts->figure_count = figures.count;
     free(figures.items);
-    if (!status && facts->place->section->stage == &stage_table[EVALUATE])
+    if (!status && facts->place->section->stage->measures)
         status = count_cases(facts, report, err);
     return status ? -1 : 0;
 }
@@ -291,7 +289,7 @@ static void measure_place(struct report *report, const struct facts *facts)
     const struct section *section = facts->place->section;
     if (facts->place->state != PLACE_KNOWN)
         return;
-    if (section->stage == &stage_table[EVALUATE])
+    if (section->stage->measures)
         for (size_t i = 0; i < facts->figure_count; i++) {
             const struct figure *figure = &facts->figures[i];
             size_t rank = rank_of(figure->name);
@@ -299,7 +297,7 @@ static void measure_place(struct report *report, const struct facts *facts)
             like.better = rank < KNOWN_METRICS ? known_metrics[rank].better : 0;
             put_value(report, facts->place, &like, figure->value, figure->coverage);
         }
-    if (is_trainer(section->stage) && section->stage->seeded)
+    if (section->stage->trains && section->stage->seeded)
         for (size_t i = 0; i < COSTS; i++) {
             struct measure like = {.section = section->name,
                                    .name = costs[i].name,

@@ -216,7 +216,7 @@ static bool is_evaluated(const struct report *report, const struct section *sect
 {
     for (size_t i = 0; i < report->resolution->count; i++) {
         const struct place *place = &report->resolution->places[i];
-        if (place->variant != variant || place->section->stage != &stage_table[EVALUATE])
+        if (place->variant != variant || !place->section->stage->measures)
             continue;
         for (int k = 0; k < place->input_count; k++)
             if (strcmp(place->inputs[k].name, "model") == 0)
@@ -264,7 +264,7 @@ int draw_cell_curves(struct gallery *out, struct report *report, const char *fol
             const struct place *place = &report->resolution->places[i];
             const struct stage_info *stage = place->section->stage;
             if (place->variant == variant && place->seed == seed && place->state == PLACE_KNOWN &&
-                is_trainer(stage) && stage->seeded == seeded)
+                stage->trains && stage->seeded == seeded)
                 TRY(draw_place(out, report, place, folder, cell, err));
         }
     }
@@ -313,7 +313,7 @@ int draw_all_curves(struct gallery *out, struct report *report, const char *fold
     for (size_t i = 0; i < baseline->count && several; i++) {
         struct arena arena = {0};
         int status = 0;
-        if (is_trainer(baseline->sections[i].stage) && baseline->sections[i].stage->seeded)
+        if (baseline->sections[i].stage->trains && baseline->sections[i].stage->seeded)
             status = draw_section(out, report, &arena, folder, &baseline->sections[i], err);
         arena_free(&arena);
         TRY(status);

@@ -189,9 +189,23 @@ static void galleries(struct text *out, const struct page *page)
 }
 
 /* ---- every number --------------------------------------------------------------------------- */
+/* What a place has left: its artifact, or each with its name. */
+static struct table_cell outputs_cell(struct arena *arena, const struct place *place)
+{
+    struct table_cell all = {0};
+    for (int i = 0; i < place->output_count; i++) {
+        struct table_cell one = id_cell(arena, &place->outputs[i].artifact);
+        if (place->output_count == 1)
+            return one;
+        const char *name = place->outputs[i].name, *between = i ? ", " : "";
+        all.text = arena_printf(arena, "%s%s%s %s", i ? all.text : "", between, name, one.text);
+        all.title = arena_printf(arena, "%s%s%s", i ? all.title : "", between, one.title);
+    }
+    return all;
+}
+
 /* The values behind the means: one row a cell, with the artifact that holds them. */
-static void section_values(struct text *out, struct report *report, const struct stage_info *stage,
-                           const char *section)
+static void section_values(struct text *out, struct report *report, const char *section)
 {
     enum { FIRST = 4 };
     size_t columns = FIRST;
@@ -205,7 +219,7 @@ static void section_values(struct text *out, struct report *report, const struct
     heads[0] = "variant";
     heads[1] = "seed";
     heads[2] = "run";
-    heads[3] = stage->output;
+    heads[3] = "artifact";
     for (size_t i = 1; i < columns; i++)
         right[i] = i != 3;
     for (size_t i = 0; i < report->resolution->count; i++) {
@@ -220,7 +234,7 @@ static void section_values(struct text *out, struct report *report, const struct
         row[0].text = report->experiment->variants[place->variant].name;
         row[1].text = arena_printf(&report->arena, "%llu", (unsigned long long)place->seed);
         row[2].text = arena_printf(&report->arena, "%lld", (long long)facts->run.id);
-        row[3] = id_cell(&report->arena, &place->outputs[0].artifact);
+        row[3] = outputs_cell(&report->arena, place);
         for (size_t m = 0; m < report->measure_count; m++) {
             const struct measure *measure = &report->measures[m];
             if (strcmp(measure->section, section) != 0)
@@ -256,7 +270,7 @@ static void values(struct text *out, struct report *report)
             for (size_t w = 0; w < v; w++)
                 seen |= variant_section(&experiment->variants[w], section->name) != NULL;
             if (!seen)
-                section_values(out, report, section->stage, section->name);
+                section_values(out, report, section->name);
         }
 }
 
@@ -305,8 +319,7 @@ static void stages(struct text *out, struct report *report)
         row[6].text = show_value(&report->arena, UNIT_BYTES, facts->resident_bytes);
         row[7].text = arena_printf(&report->arena, "%d", facts->attempts);
         row[8] = id_cell(&report->arena, &facts->run.recipe);
-        if (facts->place->state == PLACE_KNOWN)
-            row[9] = id_cell(&report->arena, &facts->place->outputs[0].artifact);
+        row[9] = outputs_cell(&report->arena, facts->place);
     }
     heading(out, "Stages");
     rows_write(out, &rows, heads, right, TABLE_HTML);

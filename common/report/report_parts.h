@@ -6,8 +6,7 @@
 #include "store/tensors.h"
 
 /* ---- collecting ----------------------------------------------------------------------------- */
-bool is_trainer(const struct stage_info *stage);
-/* A file of the place's only output; STATUS_MISSING if it has none of that name. */
+/* A file of one of the place's outputs; STATUS_MISSING if none has it. */
 int place_file(char *path, const struct report *report, const struct place *place, const char *name,
                struct err *err);
 /* The coverage of all figures of an evaluation, from its cases.csv, if it has one. */

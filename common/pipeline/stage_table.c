@@ -1,0 +1,126 @@
+#include "pipeline/stage.h"
+
+#include "evaluate/evaluate.h"
+#include "train/classifier_train.h"
+#include "train/unet_train.h"
+#include "train/vae_train.h"
+
+/* ---- evaluate ------------------------------------------------------------------------------- */
+
+enum { PORT_MODEL }; /* the first of evaluate */
+
+static bool is_unet(const struct stage_info *maker)
+{
+    return maker && maker->fields == unet_fields;
+}
+
+/* No metrics named means all that suit the model: images are judged if there is a judge. */
+static enum port_use judged(const void *config, const struct stage_info *const *makers)
+{
+    const struct evaluate_config *evaluate = config;
+    if (is_unet(makers[PORT_MODEL]))
+        return PORT_UNUSED;
+    if (!evaluate->metrics.count)
+        return PORT_IF_MADE;
+    for (size_t i = 0; i < evaluate->metrics.count; i++)
+        if (evaluate->metrics.items[i] == METRIC_LABEL_OBEDIENCE ||
+            evaluate->metrics.items[i] == METRIC_FD_JUDGE)
+            return PORT_USED;
+    return PORT_UNUSED;
+}
+
+/* What an artifact given by its id is, only the stage itself can tell. */
+static int check_evaluate(const void *config, const struct stage_info *const *makers,
+                          struct err *err)
+{
+    if (!makers[PORT_MODEL])
+        return 0;
+    return evaluate_check(config, is_unet(makers[PORT_MODEL]) ? FAMILY_UNET : FAMILY_VAE, err);
+}
+
+/* ---- preprocess ----------------------------------------------------------------------------- */
+static int check_preprocess(const void *config, const struct stage_info *const *makers,
+                            struct err *err)
+{
+    (void)makers;
+    return preprocess_check(config, err);
+}
+
+/* ---- transfer-unet -------------------------------------------------------------------------- */
+static int check_unet(const void *config, const struct stage_info *const *makers, struct err *err)
+{
+    (void)makers;
+    return unet_config_check(config, err);
+}
+
+/* ---- the table: nothing else here is for others, so that a test may have a table of its own --- */
+
+const struct stage_info stage_table[] = {
+    {
+        .name = "preprocess",
+        .help = "decode raw files into a dataset",
+        .version = 3,
+        .fields = preprocess_fields,
+        .config_size = sizeof(struct preprocess_config),
+        .outputs = {{"dataset", "dataset"}},
+        .check = check_preprocess,
+        .sources = preprocess_sources,
+    },
+    {
+        /* Not seeded: the judge is a measuring instrument, and one instrument serves every seed. */
+        .name = "train-classifier",
+        .help = "fit the classifier that judges generated images",
+        .version = 2,
+        .compute = true,
+        .trains = true,
+        .fields = classifier_fields,
+        .config_size = sizeof(struct classifier_config),
+        .outputs = {{"model", "judge"}},
+        .ports = {{"dataset", "dataset", NULL}},
+    },
+    {
+        .name = "train-vae",
+        .help = "fit a (conditional) variational autoencoder",
+        .version = 2,
+        .seeded = true,
+        .compute = true,
+        .trains = true,
+        .fields = vae_fields,
+        .config_size = sizeof(struct vae_config),
+        .outputs = {{"model", "model"}},
+        .ports = {{"dataset", "dataset", NULL}},
+    },
+    {
+        .name = "transfer-unet",
+        .help = "fit a UNet to images and masks",
+        .version = 3,
+        .seeded = true,
+        .compute = true,
+        .trains = true,
+        .fields = unet_fields,
+        .config_size = sizeof(struct unet_config),
+        .outputs = {{"model", "model"}},
+        .ports = {{"dataset", "dataset", NULL}},
+        .check = check_unet,
+    },
+    {
+        .name = "evaluate",
+        .help = "measure a trained model on a split",
+        .also = "evaluate predict MODEL FILE ... -o DIR: segment pictures with a trained UNet "
+                "(evaluate predict --help)\n"
+                "evaluate encode MODEL FILE ... -o DIR: latents of pictures with a trained VAE "
+                "(evaluate encode --help)\n"
+                "evaluate decode MODEL FILE -o DIR: pictures of latents (evaluate decode --help)",
+        .version = 5,
+        .compute = true,
+        .measures = true,
+        .fields = evaluate_fields,
+        .config_size = sizeof(struct evaluate_config),
+        .outputs = {{"evaluation", "evaluation"}},
+        .ports = {{"model", "model", NULL},
+                  {"dataset", "dataset", NULL},
+                  {"judge", "judge", judged}},
+        .check = check_evaluate,
+    },
+    {0},
+};
