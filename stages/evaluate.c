@@ -18,8 +18,8 @@ static int run(struct context *context, struct err *err)
                               .dataset = &dataset,
                               .model = context_input(context, "model"),
                               .judge = context_input(context, "judge"),
+                              .backend = context->backend,
                               .meter = &context->meter,
-                              .threads = context->threads,
                               .quiet = context->options->quiet};
     const struct stage_info *maker;
     int status = context_input_maker(&maker, context, "model", err);

@@ -90,7 +90,7 @@ static void memory_is_for_weights_that_are_there(void **state)
     OK(draft_path(draft, "weights.safetensors", path, &err));
     OK(tensors_write(path, &item, 1, NULL, 0, &err));
     OK(draft_seal(draft, &id, &err));
-    OK(cpu_open(&backend, 1, &meter, &err));
+    OK(backend_open(&backend, &(struct backend_spec){.threads = 1}, &meter, &err));
     size_t before = meter.peak;
     FAILS(trained_vae_open(&model, lab->store, &id, backend, 1, &meter, &err), STATUS_BAD_DATA,
           "no tensor 'encoder.");

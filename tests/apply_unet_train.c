@@ -4,6 +4,7 @@
 #include "apply/trained.h"
 #include "train/unet_train.h"
 
+#include "one_thread.h"
 #include "store_lab.h"
 
 #include <math.h>
@@ -66,8 +67,8 @@ static struct id fit_in(struct lab *lab, const struct dataset *dataset, const ch
     OK(claim(&run, lab, yaml, false, &err));
     struct training where = {.run = run,
                              .dataset = dataset,
+                             .backend = one_thread(),
                              .meter = &meter,
-                             .threads = 1,
                              .precision = precision,
                              .quiet = true};
     OK(draft_open(&draft, lab->store, &err));
@@ -132,9 +133,8 @@ static void check_reported(struct lab *lab, const struct data *data, const struc
     double want[2] = {0}, got[2];
     int classes = (int)data->set.mask_class_count;
     struct trained_unet unet;
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct err err;
-    OK(cpu_open(&backend, 1, NULL, &err));
     OK(trained_unet_open(&unet, lab->store, model, backend, batch, (struct shape){0}, NULL, &err));
     assert_int_equal(unet.description.outputs, outputs);
     assert_int_equal(unet.description.mask_classes, classes);
@@ -154,7 +154,6 @@ static void check_reported(struct lab *lab, const struct data *data, const struc
         assert_float_equal(got[k], want[k], 1e-5);
     assert_true(got[1] > 0.7 && got[1] < 0.9999); /* learnt something, and 1 would prove little */
     trained_unet_close(&unet);
-    backend_close(backend);
 }
 
 static void one_logit(void **state)
@@ -221,18 +220,13 @@ static void thrifty(void **state)
 {
     static struct data data;
     struct lab *lab = *state;
-    struct backend *backend;
-    struct err err;
     size_t kept, again, half;
     make_data(&data, 2);
     struct id model = fit_in(lab, &data.set, NET "}}", F32, &kept);
     struct id same = fit_in(lab, &data.set, NET ", checkpoint_activations: true}}", F32, &again);
     assert_memory_equal(&model, &same, sizeof model);
     assert_true(again < kept);
-    OK(cpu_open(&backend, 1, NULL, &err));
-    bool able = backend->make_half;
-    backend_close(backend);
-    if (!able)
+    if (!one_thread()->make_half)
         skip();
     struct id other = fit_in(lab, &data.set, NET ", ema: 0}}", BF16, &half);
     assert_memory_not_equal(&model, &other, sizeof model);
@@ -246,14 +240,13 @@ static void other_sizes(void **state)
     static struct data data;
     struct lab *lab = *state;
     struct trained_unet unet;
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct err err;
     float image[12 * 16] = {0}, probability[12 * 16 * 3];
     make_data(&data, 3);
     struct id model = fit(lab, &data.set,
                           "{model: {channels: [2, 4]}, loss: {cross_entropy: {}}, "
                           "train: {steps: 2, batch: 8}}");
-    OK(cpu_open(&backend, 1, NULL, &err));
     OK(trained_unet_open(&unet, lab->store, &model, backend, 1, (struct shape){0, 1, 12, 16, 0},
                          NULL, &err));
     assert_int_equal(unet.pixels, 12 * 16);
@@ -269,7 +262,6 @@ static void other_sizes(void **state)
                             NULL, &err),
           STATUS_BAD_DATA, "the model is of images, not of volumes");
     trained_unet_close(&unet);
-    backend_close(backend);
 }
 
 static void refused(void **state)

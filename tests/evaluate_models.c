@@ -5,6 +5,7 @@
 #include "train/classifier_train.h"
 #include "train/vae_train.h"
 
+#include "one_thread.h"
 #include "store_lab.h"
 
 #include <math.h>
@@ -137,9 +138,8 @@ static void terms(void **state)
     double p = 1 / (1 + exp(-2.0));
     const double want[] = {log(2) - log(p), ((0.5 - 0.25) * (0.5 - 0.25) + (p - 1) * (p - 1)) / 2,
                            0.25 + 1 - p};
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct err err;
-    OK(cpu_open(&backend, 1, NULL, &err));
     for (int kind = RECONSTRUCTION_BCE; kind <= RECONSTRUCTION_L1; kind++) {
         struct vae_loss_config config = {.reconstruction = kind};
         struct shape shape = {1, 1, 1, 2, 1};
@@ -161,7 +161,6 @@ static void terms(void **state)
         graph_free(g);
         params_free(params);
     }
-    backend_close(backend);
 }
 
 /* ---- trained -------------------------------------------------------------------------------- */
@@ -203,8 +202,11 @@ static void fit(struct trained *t, const char *yaml, bool vae)
                    &err));
     OK(claim(&run, t->lab, yaml, false, &err));
     struct meter meter = {0};
-    struct training where = {
-        .run = run, .dataset = &t->dataset, .meter = &meter, .threads = 1, .quiet = true};
+    struct training where = {.run = run,
+                             .dataset = &t->dataset,
+                             .backend = one_thread(),
+                             .meter = &meter,
+                             .quiet = true};
     OK(draft_open(&draft, t->lab->store, &err));
     OK(vae ? vae_train(&where, &config.vae, 3, draft, &err)
            : classifier_train(&where, &config.classifier, 3, draft, &err));
@@ -250,14 +252,13 @@ static void classifier(void **state)
     struct trained t = {.lab = *state};
     struct err err;
     struct trained_classifier judge;
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct loader *loader;
     draw_shapes(&t);
     fit(&t,
         "{model: {channels: [4, 8], hidden: 16}, label_smoothing: 0.1, "
         "train: {epochs: 3, batch: 32, lr: 3.0e-3, checkpoint: {keep: last}}}",
         false);
-    OK(cpu_open(&backend, 1, NULL, &err));
     OK(trained_classifier_open(&judge, t.lab->store, &t.model, backend, 16, NULL, &err));
     struct loader_spec spec = {.split = SPLIT_VAL, .batch = 16};
     OK(loader_open(&loader, &t.dataset, &spec, NULL, &err));
@@ -272,7 +273,6 @@ static void classifier(void **state)
     assert_true(right > 40 && right < 80); /* learnt something, and 1 would prove little */
     loader_close(loader);
     trained_classifier_close(&judge);
-    backend_close(backend);
     dataset_close(&t.dataset);
 }
 
@@ -299,7 +299,7 @@ static void vae(void **state)
     struct evaluation what = {.store = t.lab->store,
                               .dataset = &t.dataset,
                               .model = &t.model,
-                              .threads = 1,
+                              .backend = one_thread(),
                               .quiet = true};
     OK(draft_open(&draft, t.lab->store, &err));
     OK(evaluate_vae(&what, &config, draft, &err));

@@ -7,6 +7,7 @@
 #include "evaluate/evaluate.h"
 #include "train/unet_train.h"
 #include "store/tensors.h"
+#include "one_thread.h"
 #include "store_spoil.h"
 
 #include <math.h>
@@ -203,7 +204,7 @@ static inline int evaluate(struct id *out, struct lab *lab, struct run *run,
                               .store = lab->store,
                               .dataset = set,
                               .model = model,
-                              .threads = 1,
+                              .backend = one_thread(),
                               .quiet = true};
     struct draft *draft;
     TRY(draft_open(&draft, lab->store, err));

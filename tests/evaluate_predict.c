@@ -264,7 +264,7 @@ static void pictures_of_any_size(void **state)
                                            "101 010 001 110 111 000 010",
                                            "1001 0110 1100 0011"};
     struct id model = one_logit(lab);
-    OK(predictor_open(&p, lab->store, &model, &as_it_is, 1, &meter, &err));
+    OK(predictor_open(&p, lab->store, &model, &as_it_is, one_thread(), &meter, &err));
     assert_int_equal(predictor_form(&p), IMAGE_GREY);
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
         for (int again = 0; again < 2; again++)
@@ -272,7 +272,7 @@ static void pictures_of_any_size(void **state)
     predictor_close(&p);
     assert_int_equal(meter.now, 0);
     model = nearest_level(lab);
-    OK(predictor_open(&p, lab->store, &model, &as_it_is, 1, &meter, &err));
+    OK(predictor_open(&p, lab->store, &model, &as_it_is, one_thread(), &meter, &err));
     expect_mask(&p, "01201 22101 10021", "01201 22101 10021");
     predictor_close(&p);
 }
@@ -286,7 +286,7 @@ static void a_frame_is_cut_off(void **state)
     struct id model = one_logit(lab);
     const struct treatment keep = {.fit = {.h = SIDE, .w = SIDE, .keep_aspect = true}},
                            stretch = {.fit = {.h = SIDE, .w = SIDE}};
-    OK(predictor_open(&p, lab->store, &model, &keep, 1, NULL, &err));
+    OK(predictor_open(&p, lab->store, &model, &keep, one_thread(), NULL, &err));
     expect_mask(&p, "11 11 11 11 11 11 11 11", "11 11 11 11 11 11 11 11");
     expect_mask(&p, "1111111 1111111", "1111111 1111111");
     expect_mask(&p, "11 11 11 11 00 00 00 00", "11 11 11 11 00 00 00 00");
@@ -295,7 +295,7 @@ static void a_frame_is_cut_off(void **state)
     assert_int_equal(p.windows.size[1], SIDE);
     assert_int_equal(p.windows.size[2], SIDE);
     predictor_close(&p);
-    OK(predictor_open(&p, lab->store, &model, &stretch, 1, NULL, &err));
+    OK(predictor_open(&p, lab->store, &model, &stretch, one_thread(), NULL, &err));
     expect_mask(&p, "11 11 11 11 00 00 00 00", "11 11 11 11 00 00 00 00");
     expect_mask(&p, "10", "10");
     predictor_close(&p);
@@ -312,7 +312,7 @@ static void probabilities_come_back_between(void **state)
     struct image image = drawn("11110000 11110000 11110000 11110000"),
                  small = drawn("1100 1100 1100 1100");
     float wide[4 * 8 * CLASSES], own[4 * 4 * CLASSES];
-    OK(predictor_open(&p, lab->store, &model, &fit, 1, NULL, &err));
+    OK(predictor_open(&p, lab->store, &model, &fit, one_thread(), NULL, &err));
     OK(predictor_picture(&p, wide, &image, &err));
     OK(predictor_picture(&p, own, &small, &err));
     static const double share[8] = {1, 1, 1, 0.75, 0.25, 0, 0, 0};
@@ -340,7 +340,7 @@ static void what_is_large_goes_in_windows(void **state)
     assert_non_null(image.pixels);
     for (int at = 0; at < W * (W + 1); at++)
         image.pixels[at] = levels[(at / W / 3 + at % W / 5) % 2];
-    OK(predictor_open(&p, lab->store, &model, &as_it_is, 1, NULL, &err));
+    OK(predictor_open(&p, lab->store, &model, &as_it_is, one_thread(), NULL, &err));
     for (; image.h <= W + 1; image.h++) {
         OK(predictor_picture(&p, probability, &image, &err));
         assert_int_equal(p.windows.size[1], image.h == W ? W : SIDE);
@@ -361,8 +361,8 @@ static void what_cannot_be_predicted(void **state)
     struct predictor p;
     struct id none, model;
     OK(artifact_of(&none, lab->store, "weights.bin", "1", &err));
-    FAILS(predictor_open(&p, lab->store, &none, &as_it_is, 1, NULL, &err), STATUS_MISSING,
-          "model.txt");
+    FAILS(predictor_open(&p, lab->store, &none, &as_it_is, one_thread(), NULL, &err),
+          STATUS_MISSING, "model.txt");
     predictor_close(&p);
 
     float values[4] = {0.5f, 0.49f, NAN};
@@ -380,7 +380,7 @@ static void what_cannot_be_predicted(void **state)
     struct image image = drawn("10 01");
     struct stop stop = stop_watch();
     model = one_logit(lab);
-    OK(predictor_open(&p, lab->store, &model, &as_it_is, 1, NULL, &err));
+    OK(predictor_open(&p, lab->store, &model, &as_it_is, one_thread(), NULL, &err));
     raise(SIGTERM);
     FAILS(predictor_picture(&p, values, &image, &err), STATUS_STOPPED, "stopped");
     stop_unwatch(&stop);

@@ -124,7 +124,7 @@ static void open_as(struct predictor *p, struct lab *lab, const struct unet_desc
     struct err err;
     const struct treatment treatment = {.volume = *spec};
     struct id model = painter_of(lab, &(struct head){1, &slope, &offset}, *is);
-    OK(predictor_open(p, lab->store, &model, &treatment, 1, NULL, &err));
+    OK(predictor_open(p, lab->store, &model, &treatment, one_thread(), NULL, &err));
     assert_true(predictor_takes_volumes(p));
 }
 
@@ -382,7 +382,8 @@ static void what_cannot_be_predicted(void **state)
     is.data.c = 2;
     struct id model = painter_of(lab, &(struct head){1, &slope, &offset}, is);
     FAILS(
-        predictor_open(&p, lab->store, &model, &as_it_is, 1, NULL, &err), STATUS_BAD_DATA,
+        predictor_open(&p, lab->store, &model, &as_it_is, one_thread(), NULL, &err),
+        STATUS_BAD_DATA,
         "the model is of volumes with 2 channels; grey or colour images or volumes of one channel "
         "expected");
     predictor_close(&p);

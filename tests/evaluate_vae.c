@@ -7,6 +7,7 @@
 #include "train/train.h"
 
 #include "store/tensors.h"
+#include "one_thread.h"
 #include "store_spoil.h"
 
 #include <math.h>
@@ -188,7 +189,7 @@ static int evaluate_set(struct id *out, struct lab *lab, struct run *run, const 
                               .dataset = set,
                               .model = model,
                               .judge = judge,
-                              .threads = 1,
+                              .backend = one_thread(),
                               .quiet = true};
     struct draft *draft;
     TRY(draft_open(&draft, lab->store, err));

@@ -1,5 +1,6 @@
 /* What the loop computes: against a training written by hand in double precision, and against
  * itself where two ways must lead to the same place. */
+#include "one_thread.h"
 #include "train_toy.h"
 
 enum { WEIGHTS = PIXELS }; /* of toy_linear: five factors and the bias */
@@ -515,10 +516,9 @@ static int load_in_child(const struct toy *toy, const char *model, int32_t hidde
                          float *sum, struct err *err)
 {
     struct store *store;
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct id artifact = toy_result(toy);
     TRY(store_open(&store, toy->lab, false, err));
-    TRY(cpu_open(&backend, 1, NULL, err));
     struct params *params = params_new();
     TRY(make_params(params, hidden, scale, err));
     int status = weights_load(params, backend, model, store, &artifact, err);
@@ -528,7 +528,6 @@ static int load_in_child(const struct toy *toy, const char *model, int32_t hidde
     for (int k = 0; k < HIDDEN; k++)
         *sum += out[k];
     params_free(params);
-    backend_close(backend);
     store_close(store);
     return status;
 }

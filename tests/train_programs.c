@@ -2,6 +2,7 @@
  * A trainer of several programs: a generator and a discriminator that take turns, a group that is
  * frozen and thawed, weights that are borrowed; what says which epoch is the best.
  */
+#include "one_thread.h"
 #include "train_toy.h"
 
 #include "model/layers.h"
@@ -365,10 +366,9 @@ static void a_frozen_group_is_as_in_evaluation(void **state)
 {
     (void)state;
     struct err err;
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct params *params = params_new();
     float want[CASES * WIDTH], got[CASES * WIDTH], mean[WIDTH], before[WIDTH], gradient[WIDTH];
-    assert_int_equal(cpu_open(&backend, 1, NULL, &err), 0);
     struct net train = net_new(params, MODE_TRAIN, NULL);
     net_run(&train, params, backend, want);
     const struct entry *state_entry = params_find(params, "inner.norm.running_mean");
@@ -395,7 +395,6 @@ static void a_frozen_group_is_as_in_evaluation(void **state)
     net_free(&evaluate);
     net_free(&frozen);
     params_free(params);
-    backend_close(backend);
 }
 
 /* Whatever writes into its entries, not the layers alone. */
@@ -405,7 +404,7 @@ static void a_frozen_group_is_not_written_to(void **state)
     static const char *const cases[] = {NULL, "net"};
     for (int i = 0; i < 2; i++) {
         struct err err;
-        struct backend *backend;
+        struct backend *backend = one_thread();
         struct plan *plan;
         struct params *params = params_new();
         struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
@@ -416,8 +415,7 @@ static void a_frozen_group_is_not_written_to(void **state)
         val seen = g_state(g, "net", "seen", one, (struct initial){INIT_ONE, 0});
         g_blend(g, seen, g_fill(g, one, 5), 0.5f, 0.5f, 0);
         g_output(g, "x", g_fill(g, one, 1));
-        if (cpu_open(&backend, 1, NULL, &err) || graph_check(g, &err) ||
-            params_realise(params, backend, 0, &err) ||
+        if (graph_check(g, &err) || params_realise(params, backend, 0, &err) ||
             plan_make(&plan, g, backend, &(struct plan_options){0}, &err) || plan_run(plan, &err) ||
             params_get(params, params_find(params, "seen"), ARRAY_STATE, &value, &err))
             fail_msg("%s", err.text);
@@ -425,7 +423,6 @@ static void a_frozen_group_is_not_written_to(void **state)
         plan_free(plan);
         graph_free(g);
         params_free(params);
-        backend_close(backend);
     }
 }
 
@@ -527,7 +524,7 @@ static void weights_are_loaded_by_a_map(void **state)
     toy_expect(&toy, STATUS_OK);
     struct store *store = toy_store(&toy);
     struct id lender = toy_result(&toy);
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct params *params = params_new();
     struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
     graph_push(g, "net");
@@ -541,7 +538,6 @@ static void weights_are_loaded_by_a_map(void **state)
     graph_push(averaged, "net");
     toy_weight(averaged, "net", "first.weight", HIDDEN, PIXELS);
     graph_pop(averaged);
-    assert_int_equal(cpu_open(&backend, 1, NULL, &err), 0);
     assert_int_equal(params_realise(params, backend, 0, &err), 0);
     struct text table = {0};
     assert_int_equal(weights_load_part(params, store, &lender, map, &table, &err), 0);
@@ -569,7 +565,6 @@ static void weights_are_loaded_by_a_map(void **state)
     graph_free(averaged);
     graph_free(g);
     params_free(params);
-    backend_close(backend);
     store_close(store);
     toy_end(&toy);
 }

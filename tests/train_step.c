@@ -65,7 +65,7 @@ static void step_open(struct step *s, const struct vae_model_config *model, int 
     static const char *const groups[] = {"encoder", "decoder"};
     struct update update = {.kind = OPTIMISER_ADAM, .grad_scale = 1};
     struct err err;
-    must(cpu_open(&s->backend, threads, NULL, &err), &err);
+    must(backend_open(&s->backend, &(struct backend_spec){.threads = threads}, NULL, &err), &err);
     s->params = params_new();
     s->graph = graph_new(s->params, MODE_TRAIN, ARRAY_PARAM);
     s->loss = g_output(s->graph, "loss", build(s, model));

@@ -230,14 +230,14 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
         task.borrowed = &borrowed;
         task.borrowed_count = 1;
     }
-    struct training where = {.run = run,
-                             .store = store,
-                             .dataset = &dataset,
-                             .meter = &toy->meter,
-                             .threads = toy->threads};
+    struct training where = {.run = run, .store = store, .dataset = &dataset, .meter = &toy->meter};
     struct draft *draft;
+    TRY(backend_open(&where.backend, &(struct backend_spec){.threads = toy->threads}, &toy->meter,
+                     err));
     TRY(draft_open(&draft, store, err));
-    if (train(&where, &task, draft, err)) {
+    int status = train(&where, &task, draft, err);
+    backend_close(where.backend);
+    if (status) {
         draft_drop(draft);
         return -1;
     }

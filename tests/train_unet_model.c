@@ -3,6 +3,7 @@
 #include "engine/graph_parts.h"
 #include "train/unet_train.h"
 
+#include "one_thread.h"
 #include "store_lab.h"
 
 #include <math.h>
@@ -321,13 +322,10 @@ static void uncounted(void **state)
                                                              .smooth = 1,
                                                              .reduce = REDUCE_CASE,
                                                              .background = BACKGROUND_INCLUDE}};
-    struct backend *backend;
-    struct err err;
-    OK(cpu_open(&backend, 1, NULL, &err));
+    struct backend *backend = one_thread();
     check_uncounted(&bce, 2, backend);
     check_uncounted(&entropy, 3, backend);
     check_uncounted(&dice, 3, backend);
-    backend_close(backend);
 }
 
 /* ---- the monitor ---------------------------------------------------------------------------- */
@@ -338,10 +336,9 @@ static void soft_dice(void **state)
     const float rows[4][3] = {{1, 2, 3}, {0, 1, 0}, {2, 0, 1}, {5, 5, 5}}, weight[2] = {1, 1};
     const int32_t label[3][4] = {{1, 0, 1, MASK_IGNORE}, {2, 2, 0, 1}, {0, 0, MASK_IGNORE, 0}};
     struct shape shape = {2, 1, 1, 2, 3}, map = {2, 1, 1, 2, 1}, one = {2, 1, 1, 1, 1};
-    struct backend *backend;
+    struct backend *backend = one_thread();
     struct plan *plan;
     struct err err;
-    OK(cpu_open(&backend, 1, NULL, &err));
     struct params *params = params_new();
     struct graph *g = graph_new(params, MODE_EVALUATE, ARRAY_PARAM);
     val x = g_input(g, "x", F32, shape), y = g_input(g, "y", I32, map);
@@ -380,7 +377,6 @@ static void soft_dice(void **state)
     plan_free(plan);
     graph_free(g);
     params_free(params);
-    backend_close(backend);
 }
 
 int main(void)

@@ -148,12 +148,11 @@ int latents_read(struct latents *out, const char *path, const struct id *model,
 }
 
 /* ---- coder ---------------------------------------------------------------------------------- */
-int coder_open(struct coder *out, const struct store *store, const struct id *model, int threads,
-               struct meter *meter, struct err *err)
+int coder_open(struct coder *out, const struct store *store, const struct id *model,
+               struct backend *backend, struct meter *meter, struct err *err)
 {
     *out = (struct coder){.model = *model};
-    TRY(cpu_open(&out->backend, threads, meter, err));
-    TRY(trained_vae_open(&out->vae, store, model, out->backend, BATCH, meter, err));
+    TRY(trained_vae_open(&out->vae, store, model, backend, BATCH, meter, err));
     size_t codes = BATCH * (size_t)out->vae.latent;
     out->image = xcalloc(BATCH * (size_t)out->vae.pixels, sizeof *out->image);
     out->z_mean = xcalloc(codes, sizeof *out->z_mean);
@@ -169,8 +168,6 @@ void coder_close(struct coder *coder)
     free(coder->z_logvar);
     free(coder->labels);
     trained_vae_close(&coder->vae);
-    if (coder->backend)
-        backend_close(coder->backend);
 }
 
 int coder_encode(struct coder *coder, const float *image, const int32_t *labels, uint32_t n,

@@ -32,15 +32,14 @@ int latents_read(struct latents *out, const char *path, const struct id *model,
 /* A model at work: batches of up to vae.batch. */
 struct coder {
     struct id model;
-    struct backend *backend;
     struct trained_vae vae;
     float *image;             /* [batch,d,h,w,c]: what was decoded, or room for what is encoded */
     float *z_mean, *z_logvar; /* [batch,latent] */
     int32_t *labels;          /* [batch] */
 };
-/* threads 0: all. Close it also after a failed open. */
-int coder_open(struct coder *out, const struct store *store, const struct id *model, int threads,
-               struct meter *meter, struct err *err);
+/* Close it also after a failed open. */
+int coder_open(struct coder *out, const struct store *store, const struct id *model,
+               struct backend *backend, struct meter *meter, struct err *err);
 void coder_close(struct coder *coder);
 /* image [batch,d,h,w,c], its first n with labels (NULL: none) -> z_mean, z_logvar [n,latent] */
 int coder_encode(struct coder *coder, const float *image, const int32_t *labels, uint32_t n,

@@ -81,11 +81,14 @@ int predictor_windows(struct predictor *p, float *probability, const struct rast
 
 /* ---- predictor ------------------------------------------------------------------------------ */
 int predictor_open(struct predictor *out, const struct store *store, const struct id *model,
-                   const struct treatment *treatment, int threads, struct meter *meter,
+                   const struct treatment *treatment, struct backend *backend, struct meter *meter,
                    struct err *err)
 {
-    *out = (struct predictor){
-        .store = store, .model = *model, .treatment = *treatment, .meter = meter};
+    *out = (struct predictor){.store = store,
+                              .model = *model,
+                              .treatment = *treatment,
+                              .backend = backend,
+                              .meter = meter};
     TRY(model_text_read(&out->description, &unet_kind, store, model, &out->arena, err));
     const struct image_data *data = &out->description.data;
     if (data->c != 1 && (data->c != 3 || data->d != 1))
@@ -93,14 +96,12 @@ int predictor_open(struct predictor *out, const struct store *store, const struc
                        "the model is of %s with %lld channels; grey or colour images or volumes of "
                        "one channel expected",
                        data->d == 1 ? "images" : "volumes", (long long)data->c);
-    return cpu_open(&out->backend, threads, meter, err);
+    return 0;
 }
 
 void predictor_close(struct predictor *predictor)
 {
     trained_unet_close(&predictor->unet);
-    if (predictor->backend)
-        backend_close(predictor->backend);
     arena_free(&predictor->arena);
 }
 

@@ -44,9 +44,9 @@ struct predictor {
     struct windows windows;   /* of that; batch 0: nothing yet */
 };
 /* STATUS_BAD_DATA if it is no model of grey or colour images or of volumes of one channel. Close it
- * also after a failed open. threads 0: all. store and meter stay the caller's. */
+ * also after a failed open. store, backend and meter stay the caller's. */
 int predictor_open(struct predictor *out, const struct store *store, const struct id *model,
-                   const struct treatment *treatment, int threads, struct meter *meter,
+                   const struct treatment *treatment, struct backend *backend, struct meter *meter,
                    struct err *err);
 void predictor_close(struct predictor *predictor);
 bool predictor_takes_volumes(const struct predictor *predictor); /* pictures if not */

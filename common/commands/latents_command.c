@@ -45,6 +45,7 @@ struct work {
     struct store *store;
     struct arena arena;
     struct meter meter;
+    struct backend *backend;
     struct coder coder;
     struct dataset dataset; /* that the model learned from; open if its id is not empty */
     struct id dataset_id;
@@ -65,7 +66,9 @@ static int open_model(struct work *work, struct err *err)
     TRY(store_open(&work->store, options->lab, false, err));
     TRY(model_run_find(&model, &work->run, work->store, "train-vae", "a VAE", options->arguments[1],
                        &work->arena, err));
-    return coder_open(&work->coder, work->store, &model, (int)options->threads, &work->meter, err);
+    TRY(backend_open(&work->backend, &(struct backend_spec){.threads = (int)options->threads},
+                     &work->meter, err));
+    return coder_open(&work->coder, work->store, &model, work->backend, &work->meter, err);
 }
 
 /* Its classes have names, its splits cases. */
@@ -489,6 +492,7 @@ static int decode(struct work *work, struct err *err)
 static void work_free(struct work *work)
 {
     coder_close(&work->coder);
+    backend_close(work->backend);
     if (*work->dataset_id.hex)
         dataset_close(&work->dataset);
     if (work->store)

@@ -47,6 +47,7 @@ struct work {
     struct file *files;
     int count;
     struct arena arena;
+    struct backend *backend;
     struct predictor predictor;
     struct meter meter;
     int transparent; /* pictures that have such pixels */
@@ -278,8 +279,10 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
     TRY(model_run_preprocess(&preprocess, store, run, &work->arena, err));
     const struct treatment treatment = {preprocess_fit(&preprocess),
                                         preprocess_volumes(&preprocess)};
-    TRY(predictor_open(&work->predictor, store, &model, &treatment, (int)options->threads,
-                       &work->meter, err));
+    TRY(backend_open(&work->backend, &(struct backend_spec){.threads = (int)options->threads},
+                     &work->meter, err));
+    TRY(predictor_open(&work->predictor, store, &model, &treatment, work->backend, &work->meter,
+                       err));
     if (preprocess.source.format == SOURCE_NIFTI && !predictor_takes_volumes(&work->predictor))
         return fail_as(
             err, STATUS_BAD_DATA,
@@ -308,6 +311,7 @@ int predict_command(int argc, char **argv, struct err *err)
     if (!status) {
         status = predict_with(&work, store, err);
         predictor_close(&work.predictor);
+        backend_close(work.backend);
         store_close(store);
     }
     arena_free(&work.arena);

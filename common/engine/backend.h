@@ -76,6 +76,7 @@ typedef int kernel_maker(struct kernel *out, const struct kernel_desc *desc, str
 
 struct backend_calls {
     void (*close)(struct backend *backend);
+    int (*use_threads)(struct backend *backend, int threads, struct err *err);
     int (*alloc)(struct backend *backend, void **out, size_t bytes, struct err *err);
     void (*free)(struct backend *backend, void *block, size_t bytes);
     /* host <-> device, count elements of dtype; the host side is float, int32_t or uint8_t */
@@ -103,6 +104,12 @@ struct backend {
     int threads;
     struct meter *meter;
 };
+
+/* Fails unless it does; of F32 and BF16. */
+int backend_does(const struct backend *backend, enum dtype precision, struct err *err);
+/* CAIRN_ISA=v2|v3|v4 in the environment caps the instruction set, ours and the library's, at that level
+ * of x86-64; v4 is AVX-512 without what came after it (VNNI, BF16, AMX). */
+int cpu_open(struct backend **out, int threads, struct meter *meter, struct err *err);
 
 /* Introspection for derivatives, plans and tests. */
 int32_t graph_nodes(const struct graph *graph);

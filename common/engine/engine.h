@@ -283,11 +283,20 @@ int plan_profile(struct plan *plan, double *seconds, struct err *err);
 const char *op_name(enum op op);
 
 /* ---- backends ------------------------------------------------------------------------------- */
-/* threads 0: all available. The CPU's numerics class (ISA, library version, threads) is
- * backend_numerics. CAIRN_ISA=v2|v3|v4 in the environment caps the instruction set, ours and the
- * library's, at that level of x86-64; v4 is AVX-512 without what came after it (VNNI, BF16, AMX). */
-int cpu_open(struct backend **out, int threads, struct meter *meter, struct err *err);
+extern const char
+    *const backend_devices[]; /* ends with NULL; the first, auto, is the best there is */
+struct backend_spec {
+    int device;           /* index of the above */
+    int threads;          /* 0: all available */
+    enum dtype precision; /* BF16: refused where the device does not do that */
+};
+/* Made once by a program that is going to compute, and by no other. */
+int backend_open(struct backend **out, const struct backend_spec *spec, struct meter *meter,
+                 struct err *err);
 void backend_close(struct backend *backend);
+/* As if opened with so many threads; before it is used. */
+int backend_use_threads(struct backend *backend, int threads, struct err *err);
+/* Device class, ISA, library versions, threads: of what results may depend on. */
 const char *backend_numerics(const struct backend *backend);
 int backend_threads(const struct backend *backend);
 

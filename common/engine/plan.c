@@ -71,9 +71,7 @@ static int make_kernel(struct kernel *out, const struct plan *plan, const struct
         half |= desc->in_used[i] && desc->in_type[i] == BF16;
     for (int i = 0; i < MAX_OUT; i++)
         half |= desc->out_used[i] && desc->out_type[i] == BF16;
-    if (half && !plan->backend->make_half)
-        return fail_as(err, STATUS_CONFIG, "%s: this processor does not do precision bf16",
-                       plan->backend->name);
+    TRY(backend_does(plan->backend, half ? BF16 : F32, err));
     return (half ? plan->backend->make_half : plan->backend->make)[desc->op](out, desc, err);
 }
 

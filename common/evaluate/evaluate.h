@@ -81,8 +81,8 @@ struct evaluation {
     const struct store *store;
     const struct dataset *dataset;
     const struct id *model, *judge; /* artifacts; judge NULL: nothing is judged */
+    struct backend *backend;
     struct meter *meter;
-    int threads;
     bool quiet;
 };
 int evaluate_vae(const struct evaluation *what, const struct evaluate_config *config,

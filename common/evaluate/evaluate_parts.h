@@ -21,7 +21,6 @@ struct evaluator {
     const struct evaluate_config *config;
     uint32_t begin, count; /* the split's cases in the dataset */
     int64_t classes;       /* that the model is told; 0: unconditional */
-    struct backend *backend;
     struct trained_vae vae;
     struct trained_classifier judge;
     bool judged;

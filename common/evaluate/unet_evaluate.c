@@ -166,7 +166,7 @@ static int measure_cases(struct segmentation *s, struct err *err)
 {
     size_t cells = (size_t)s->classes * (size_t)s->classes;
     int64_t *counts = xcalloc(s->count * cells, sizeof *counts);
-#pragma omp parallel for num_threads(backend_threads(s->backend)) schedule(dynamic)
+#pragma omp parallel for num_threads(backend_threads(s->what->backend)) schedule(dynamic)
     for (uint32_t i = 0; i < s->count; i++)
         if (!stop_requested()) /* surface distances of large volumes take seconds */
             measure_case(s, i, counts + i * cells);
@@ -240,9 +240,6 @@ static int open_model(struct segmentation *s, struct err *err)
 {
     const struct evaluation *what = s->what;
     struct unet_description unet;
-    TRY(cpu_open(&s->backend, what->threads, what->meter, err));
-    if (what->run)
-        run_numerics(what->run, backend_numerics(s->backend));
     TRY(check_model(&unet, s, err));
     choose_windows(s, &unet);
     s->classes = (int32_t)unet.mask_classes;
@@ -251,7 +248,7 @@ static int open_model(struct segmentation *s, struct err *err)
                    : s->config->background == BACKGROUND_LEFT_OUT;
     s->outputs = (int32_t)unet.outputs;
     const int32_t *side = s->windows.size;
-    return trained_unet_open(&s->unet, what->store, what->model, s->backend, s->windows.batch,
+    return trained_unet_open(&s->unet, what->store, what->model, s->what->backend, s->windows.batch,
                              (struct shape){s->windows.batch, side[0], side[1], side[2], 0},
                              what->meter, err);
 }
@@ -306,8 +303,6 @@ int evaluate_unet(const struct evaluation *what, const struct evaluate_config *c
                        "a UNet is measured on masks, and the data set has none");
     int status = evaluate(&s, draft, err);
     trained_unet_close(&s.unet);
-    if (s.backend)
-        backend_close(s.backend);
     free(s.predicted);
     free(s.confidence);
     free(s.probability);

@@ -28,7 +28,6 @@ struct segmentation {
     int64_t pixels;    /* d*h*w */
     double spacing[3]; /* d, h, w in mm; ones: in pixels */
     double tolerance;
-    struct backend *backend;
     struct windows windows;
     struct trained_unet unet;
     struct arena arena;

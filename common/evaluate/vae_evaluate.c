@@ -172,7 +172,7 @@ static int similarity(struct evaluator *e, struct work *w, const struct batch *b
     const struct image_data *is = &e->vae.description.data;
     bool ssim = evaluate_wants(e->config, METRIC_SSIM);
     TRY(trained_vae_decode(&e->vae, w->z_mean, b->label, NULL, w->image, NULL, err));
-#pragma omp parallel for num_threads(backend_threads(e->backend)) schedule(static)
+#pragma omp parallel for num_threads(backend_threads(e->what->backend)) schedule(static)
     for (uint32_t i = 0; i < b->real; i++) {
         const float *real = b->image + (int64_t)i * e->vae.pixels;
         const float *decoded = w->image + (int64_t)i * e->vae.pixels;
@@ -249,8 +249,8 @@ static int open_judge(struct evaluator *e, const struct image_data *data, int32_
 {
     const struct evaluation *what = e->what;
     const struct classifier_description *is = &e->judge.description;
-    TRY(trained_classifier_open(&e->judge, what->store, what->judge, e->backend, batch, what->meter,
-                                err));
+    TRY(trained_classifier_open(&e->judge, what->store, what->judge, e->what->backend, batch,
+                                what->meter, err));
     TRY(image_data_match(&is->data, data, "the judge", err));
     if (is->model.hidden > MAX_FEATURES && evaluate_wants(e->config, METRIC_FD_JUDGE))
         return fail_as(err, STATUS_CONFIG,
@@ -265,10 +265,8 @@ static int open_models(struct evaluator *e, struct err *err)
     const struct evaluation *what = e->what;
     struct image_data data = image_data_of(what->dataset);
     int32_t batch = e->config->batch < 0 ? AUTO_BATCH : (int32_t)e->config->batch;
-    TRY(cpu_open(&e->backend, what->threads, what->meter, err));
-    if (what->run)
-        run_numerics(what->run, backend_numerics(e->backend));
-    TRY(trained_vae_open(&e->vae, what->store, what->model, e->backend, batch, what->meter, err));
+    TRY(trained_vae_open(&e->vae, what->store, what->model, e->what->backend, batch, what->meter,
+                         err));
     TRY(image_data_match(&e->vae.description.data, &data, "the model", err));
     if (e->vae.description.model.label_channels)
         e->classes = data.classes;
@@ -308,8 +306,6 @@ int evaluate_vae(const struct evaluation *what, const struct evaluate_config *co
     int rc = evaluate(&e, draft, err);
     trained_vae_close(&e.vae);
     trained_classifier_close(&e.judge);
-    if (e.backend)
-        backend_close(e.backend);
     arena_free(&e.arena);
     return rc;
 }

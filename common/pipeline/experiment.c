@@ -8,12 +8,11 @@
 
 enum { EXPERIMENT_BYTES = 1 << 20, MAX_SEEDS = 1000, MAX_VARIANTS = 1000 };
 
-static const char *const device_names[] = {"auto", "cpu", NULL};
 const char *const precision_names[] = {[F32] = "f32", [BF16] = "bf16", NULL};
 
 #define AT(member) offsetof(struct backend_config, member)
 static const struct field backend_fields[] = {
-    {"device", FIELD_CHOICE, AT(device), "auto", "where to compute", .choices = device_names},
+    {"device", FIELD_CHOICE, AT(device), "auto", "where to compute", .choices = backend_devices},
     {"threads", FIELD_AUTO_INT, AT(threads), "auto", "processor threads", .min = 1, .max = 1024},
     {"precision", FIELD_CHOICE, AT(precision), "f32",
      "activations and their gradients while training (bf16: a processor with AVX-512; parameters, "

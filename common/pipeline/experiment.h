@@ -8,9 +8,8 @@
 #include "engine/engine.h"
 #include "pipeline/stage.h"
 
-enum device { DEVICE_AUTO, DEVICE_CPU };
 struct backend_config {
-    int device, precision; /* precision: enum dtype */
+    int device, precision; /* of backend_devices; enum dtype */
     int64_t threads;       /* -1: auto */
 };
 extern const char *const precision_names[]; /* by enum dtype, NULL-terminated */

@@ -52,9 +52,9 @@ struct context {
     struct draft *drafts[MAX_PORTS]; /* of the stage's outputs; all NULL where it is explained */
     const void *config;              /* the section, bound */
     uint64_t seed;
-    int threads; /* 0: auto */
-    enum dtype precision;
-    struct text *explain; /* see struct training; NULL: run */
+    struct backend_spec spec; /* only who trains does so in the precision of the file */
+    struct backend *backend;  /* NULL: the stage does not compute */
+    struct text *explain;     /* see struct training; NULL: run */
     struct meter meter;
 };
 /* The artifact at an input port; NULL if the configuration does not use it. */

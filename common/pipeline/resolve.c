@@ -45,8 +45,8 @@ static void write_recipe(struct text *text, const struct experiment *experiment,
         text_printf(text, "seed=%llu\n", (unsigned long long)place->seed);
     if (stage->compute) {
         text_printf(text, "backend.precision=%s\n", precision_names[backend->precision]);
-        if (backend->device == DEVICE_CPU)
-            text_puts(text, "backend.device=cpu\n");
+        if (backend->device)
+            text_printf(text, "backend.device=%s\n", backend_devices[backend->device]);
         if (backend->threads > 0)
             text_printf(text, "backend.threads=%lld\n", (long long)backend->threads);
     }

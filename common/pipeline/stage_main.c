@@ -91,9 +91,9 @@ int context_train(struct context *context,
     struct training where = {.run = context->run,
                              .store = context->store,
                              .dataset = &dataset,
+                             .backend = context->backend,
                              .meter = &context->meter,
-                             .threads = context->threads,
-                             .precision = context->precision,
+                             .precision = context->spec.precision,
                              .quiet = context->options->quiet,
                              .explain = context->explain};
     int status = fit(context, &where, err);
@@ -203,14 +203,31 @@ static struct context context_of(const struct options *options, const struct exp
                                  struct store *store, const struct place *place)
 {
     const struct backend_config *backend = &experiment->variants[place->variant].backend;
-    int64_t threads = backend->threads;
-    return (struct context){.options = options,
-                            .place = place,
-                            .store = store,
-                            .config = place->section->config,
-                            .seed = place->seed,
-                            .threads = (int)(threads > 0 ? threads : options->threads),
-                            .precision = (enum dtype)backend->precision};
+    bool trains = place->section->stage->trains;
+    return (struct context){
+        .options = options,
+        .place = place,
+        .store = store,
+        .config = place->section->config,
+        .seed = place->seed,
+        .spec = {.device = backend->device,
+                 .threads = (int)(backend->threads > 0 ? backend->threads : options->threads),
+                 .precision = trains ? (enum dtype)backend->precision : F32}};
+}
+
+/* What computes gets a backend, and the run is told of which numerics. */
+static int perform(struct context *context, int (*run)(struct context *, struct err *),
+                   struct err *err)
+{
+    if (context->place->section->stage->compute) {
+        TRY(backend_open(&context->backend, &context->spec, &context->meter, err));
+        if (context->run)
+            run_numerics(context->run, backend_numerics(context->backend));
+    }
+    int status = run(context, err);
+    backend_close(context->backend);
+    context->backend = NULL;
+    return status;
 }
 
 /* A trainer also says what its memory would be, from its data set. */
@@ -222,7 +239,7 @@ static int explain_place(struct context *context, const struct experiment *exper
     int status = 0;
     if (place->section->stage->trains && place->state != PLACE_WAITING && context->store) {
         context->explain = &memory;
-        status = run(context, err);
+        status = perform(context, run, err);
         context->explain = NULL;
     }
     if (!status)
@@ -311,7 +328,7 @@ static int produce(struct context *context, int (*run)(struct context *, struct 
     for (; made[count].name; count++)
         if (draft_open(&context->drafts[count], context->store, err))
             goto done;
-    if (run(context, err) || check_sources(context->store, context->place, err))
+    if (perform(context, run, err) || check_sources(context->store, context->place, err))
         goto done;
     for (int i = 0; i < count; i++) {
         struct draft *draft = context->drafts[i];

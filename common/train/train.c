@@ -95,8 +95,8 @@ static int check_config(const struct trainer *t, struct err *err)
  * machine is an event. */
 static int settle_numerics(struct trainer *t, struct err *err)
 {
-    const char *now = backend_numerics(t->backend), *was = t->resumed.numerics;
-    t->at.threads = backend_threads(t->backend);
+    const char *now = backend_numerics(t->where->backend), *was = t->resumed.numerics;
+    t->at.threads = backend_threads(t->where->backend);
     char *other = xprintf("; then %s", now);
     bool same = !was || !strcmp(was, now) || ends_with(was, other);
     t->at.numerics = was ? xprintf("%s%s", was, same ? "" : other) : xstrdup(now);
@@ -179,13 +179,10 @@ static int check(struct trainer *t, struct err *err)
     return schedule_budget(&t->budget, t->config, t->where->dataset->count[SPLIT_TRAIN], err);
 }
 
-static int open_programs(struct trainer *t, int threads, struct err *err)
+static int open_programs(struct trainer *t, struct err *err)
 {
-    const struct training *where = t->where;
-    TRY(cpu_open(&t->backend, threads, where->meter, err));
     t->params = params_new();
-    return programs_open(&t->programs, t->params, t->backend, t->task, where, &t->multiply_adds,
-                         err);
+    return programs_open(&t->programs, t->params, t->task, t->where, &t->multiply_adds, err);
 }
 
 static int open_snapshot(struct trainer *t, struct err *err)
@@ -238,7 +235,7 @@ static int explain(struct trainer *t, struct err *err)
     const struct meter *meter = t->where->meter;
     size_t dataset = meter->now;
     TRY(check(t, err));
-    TRY(open_programs(t, t->where->threads, err));
+    TRY(open_programs(t, err));
     TRY(open_history(t, err));
     size_t plans = programs_bytes(&t->programs), arrays = meter->now - dataset - plans;
     TRY(open_snapshot(t, err));
@@ -261,7 +258,9 @@ static int prepare(struct trainer *t, struct err *err)
     int found = checkpoint_open(&t->resumed, where->run, t->task->name, err);
     if (found < 0)
         return -1;
-    TRY(open_programs(t, found ? t->resumed.threads : where->threads, err));
+    if (found)
+        TRY(backend_use_threads(where->backend, t->resumed.threads, err));
+    TRY(open_programs(t, err));
     TRY(settle_numerics(t, err));
     TRY(open_history(t, err));
     TRY(open_snapshot(t, err));
@@ -323,8 +322,6 @@ static void close_trainer(struct trainer *t)
     programs_close(&t->programs);
     if (t->params)
         params_free(t->params);
-    if (t->backend)
-        backend_close(t->backend);
     checkpoint_close(&t->resumed);
     history_free(&t->at.history);
     free(t->at.numerics);

@@ -139,13 +139,13 @@ struct task {
     bool any_size; /* the model takes images of any size, so it can learn from patches */
 };
 
-/* Where a training runs, and in what. threads: 0 = all available. */
+/* Where a training runs, and in what. */
 struct training {
     struct run *run;           /* events, metrics, and the working folder for checkpoints */
     const struct store *store; /* of borrowed weights; NULL: there are none */
     const struct dataset *dataset;
+    struct backend *backend; /* a training that goes on makes it use the threads that it had */
     struct meter *meter;
-    int threads;
     enum dtype precision; /* of activations while training; validation is in F32 */
     bool quiet;
     /* Not NULL: what the training would take is appended here, and it ends before the first step.

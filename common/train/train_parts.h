@@ -108,9 +108,8 @@ struct scalars {
 
 /* Graphs, then parameters, then plans. The plan for validation is made only if there is a val
  * split; *multiply_adds are those of one case's validation. */
-int programs_open(struct programs *out, struct params *params, struct backend *backend,
-                  const struct task *task, const struct training *where, double *multiply_adds,
-                  struct err *err);
+int programs_open(struct programs *out, struct params *params, const struct task *task,
+                  const struct training *where, double *multiply_adds, struct err *err);
 void programs_close(struct programs *programs);
 size_t programs_bytes(const struct programs *programs); /* of the plans */
 /* Cases in a batch of validation: with patches 1, as whole cases may be large. */

@@ -217,10 +217,10 @@ static int borrow(struct params *params, const struct task *task, const struct t
     return 0;
 }
 
-int programs_open(struct programs *out, struct params *params, struct backend *backend,
-                  const struct task *task, const struct training *where, double *multiply_adds,
-                  struct err *err)
+int programs_open(struct programs *out, struct params *params, const struct task *task,
+                  const struct training *where, double *multiply_adds, struct err *err)
 {
+    struct backend *backend = where->backend;
     struct maker maker = {params, task, where->dataset, where->precision};
     lay_out(out, task);
     TRY(make_graphs(out, &maker, err));

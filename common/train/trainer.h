@@ -19,7 +19,6 @@ struct trainer {
     struct augment augment;
     struct budget budget;
     struct checkpoint resumed; /* file is open until it has been restored */
-    struct backend *backend;
     struct params *params;
     struct programs programs;
     struct snapshot snapshot;

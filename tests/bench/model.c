@@ -221,12 +221,16 @@ int bench_open(struct bench *b, const struct bench_options *options, struct err 
     if (model == models + MODELS)
         return fail_as(err, STATUS_USAGE, "no model '%s'", options->model);
     TRY(open_task(b, model, options, err));
-    TRY(cpu_open(&b->backend, options->threads, &b->meter, err));
+    TRY(backend_open(
+        &b->backend,
+        &(struct backend_spec){.threads = options->threads, .precision = options->precision},
+        &b->meter, err));
     b->params = params_new();
-    struct training where = {
-        .dataset = &b->dataset, .meter = &b->meter, .precision = options->precision};
-    TRY(programs_open(&b->programs, b->params, b->backend, &b->task, &where, &b->multiply_adds,
-                      err));
+    struct training where = {.dataset = &b->dataset,
+                             .backend = b->backend,
+                             .meter = &b->meter,
+                             .precision = options->precision};
+    TRY(programs_open(&b->programs, b->params, &b->task, &where, &b->multiply_adds, err));
     struct loader_spec spec = {.split = SPLIT_TRAIN,
                                .batch = (uint32_t)b->task.config->batch,
                                .shuffle = true,

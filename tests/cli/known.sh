@@ -32,6 +32,9 @@ whole=$(median_ms experiment)
 is "a known experiment within 3 s, make's look at the sources included" "$report yes" \
     "$(cat "$tmp/said") $([ "${whole:-9999}" -le 3000 ] && echo yes)"
 is "and nothing ran for it" 4 "$(sql 'SELECT count(*) FROM run')"
+is "what is known asks for no processor, what computes does" "$("$BUILD/train-vae" $here/small.yaml) 78" \
+    "$(CAIRN_ISA=v9 "$BUILD/train-vae" $here/small.yaml) $(CAIRN_ISA=v9 "$BUILD/train-vae" \
+        $here/small.yaml --again >/dev/null 2>&1; echo $?)"
 
 # ---- many files, many cells -----------------------------------------------------------------------
 # Names alone: a plan hashes what it does not know, and decodes nothing.

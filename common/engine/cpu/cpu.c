@@ -90,17 +90,6 @@ static void cpu_close(struct backend *backend)
     free(cpu);
 }
 
-static const struct backend_calls cpu_calls = {
-    .close = cpu_close,
-    .alloc = cpu_alloc,
-    .free = cpu_free,
-    .put = cpu_put,
-    .get = cpu_get,
-    .fill = cpu_fill,
-    .sync = cpu_sync,
-    .size_of = cpu_size_of,
-};
-
 /* ---- opening -------------------------------------------------------------------------------- */
 
 struct level {
@@ -195,39 +184,62 @@ static int team_of(int threads)
     return team;
 }
 
-int cpu_open_isa(struct backend **out, int threads, const char *isa, struct meter *meter,
-                 struct err *err)
+static int cpu_use_threads(struct backend *backend, int threads, struct err *err)
 {
+    struct cpu *cpu = (struct cpu *)backend;
     if (threads < 0 || threads > 1024)
         return fail_as(err, STATUS_CONFIG, "cpu: %d threads: should be 1 to 1024, or 0 for all",
                        threads);
-    int wanted = threads ? threads : threads_available();
-    int team = team_of(wanted);
+    int team = team_of(threads ? threads : threads_available());
     if (threads && team != threads)
         return fail(err,
                     "cpu: %d threads wanted, %d given (OMP_THREAD_LIMIT, a limit on processes?)",
                     threads, team);
-    threads = team;
+    char device[64], text[64];
+    device_text(device);
+    library_text(text, sizeof text);
+    library_use_threads(cpu->library, team);
+    free(cpu->numerics);
+    cpu->numerics =
+        xprintf("cpu %s %s " COMPILER FLAGS_TEXT " %s threads %d", device, cpu->level, text, team);
+    backend->numerics = cpu->numerics;
+    backend->threads = team;
+    return 0;
+}
+
+static const struct backend_calls cpu_calls = {
+    .close = cpu_close,
+    .use_threads = cpu_use_threads,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .put = cpu_put,
+    .get = cpu_get,
+    .fill = cpu_fill,
+    .sync = cpu_sync,
+    .size_of = cpu_size_of,
+};
+
+int cpu_open_isa(struct backend **out, int threads, const char *isa, struct meter *meter,
+                 struct err *err)
+{
     const char *cap = getenv("CAIRN_ISA");
     cap = cap && *cap ? cap : NULL;
     struct level level = {0};
     TRY(choose_level(&level, isa, cap, err));
     struct library *library;
-    TRY(library_open(&library, threads, cap, err));
+    TRY(library_open(&library, cap, err));
     struct cpu *cpu = xcalloc(1, sizeof *cpu);
-    char device[64], text[64];
-    device_text(device);
-    library_text(text, sizeof text);
-    cpu->numerics = xprintf("cpu %s %s " COMPILER FLAGS_TEXT " %s threads %d", device, level.text,
-                            text, threads);
-    cpu->library = library;
-    cpu->backend = (struct backend){.calls = &cpu_calls,
+    *cpu = (struct cpu){.backend = {.calls = &cpu_calls,
                                     .make = level.make,
                                     .make_half = library_halves() ? level.make_half : NULL,
                                     .name = "cpu",
-                                    .numerics = cpu->numerics,
-                                    .threads = threads,
-                                    .meter = meter};
+                                    .meter = meter},
+                        .library = library,
+                        .level = level.text};
+    if (cpu_use_threads(&cpu->backend, threads, err)) {
+        cpu_close(&cpu->backend);
+        return -1;
+    }
     *out = &cpu->backend;
     return 0;
 }

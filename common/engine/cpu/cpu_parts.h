@@ -18,6 +18,7 @@ struct library; /* oneDNN's engine and stream */
 struct cpu {
     struct backend backend; /* first: a struct backend * is cast to this */
     struct library *library;
+    const char *level; /* of x86-64, of the loops */
     char *numerics;
 };
 
@@ -67,7 +68,8 @@ void cpu_spread(int threads, const struct loop *loop, void *const *arg, void *sc
 /* ---- oneDNN --------------------------------------------------------------------------------- */
 /* cap: the level of x86-64 above which the library does not go either (NULL: none). That holds for
  * the process, so it must be the same each time. */
-int library_open(struct library **out, int threads, const char *cap, struct err *err);
+int library_open(struct library **out, const char *cap, struct err *err);
+void library_use_threads(struct library *library, int threads);
 void library_close(struct library *library);
 /* Does it do BF16 with the instructions that it may use? */
 bool library_halves(void);

@@ -93,11 +93,10 @@ static int cap_library(const char *level, struct err *err)
     return 0;
 }
 
-int library_open(struct library **out, int threads, const char *cap, struct err *err)
+int library_open(struct library **out, const char *cap, struct err *err)
 {
     TRY(cap_library(cap, err));
     struct library *library = xcalloc(1, sizeof *library);
-    library->threads = threads;
     if (check(dnnl_engine_create(&library->engine, dnnl_cpu, 0), "engine", err) ||
         check(dnnl_stream_create(&library->stream, library->engine, dnnl_stream_default_flags),
               "stream", err)) {
@@ -106,6 +105,11 @@ int library_open(struct library **out, int threads, const char *cap, struct err 
     }
     *out = library;
     return 0;
+}
+
+void library_use_threads(struct library *library, int threads)
+{
+    library->threads = threads;
 }
 
 void library_close(struct library *library)
