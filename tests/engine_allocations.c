@@ -1,72 +1,12 @@
-/*
- * After the first step, putting a batch, running and reading the loss allocate nothing: glibc's own
- * functions, counted. Not those of C++'s operator new: oneDNN builds a map of its arguments in
- * every dnnl_primitive_execute and frees it before returning, and this program has no other C++.
- */
+/* After the first step, putting a batch, running and reading the loss allocate nothing. */
+#include "allocations.h"
 #include "engine_convolutions.h"
 #include "engine_world.h"
-
-#include <dlfcn.h>
-#include <stdatomic.h>
-
-#ifndef __SANITIZE_ADDRESS__
-static atomic_long allocations;
-static const char *operator_new; /* its code */
-enum { OPERATOR_NEW_CODE = 256 };
-
-static void count_call(const void *caller)
-{
-    ptrdiff_t into = (const char *)caller - operator_new;
-    if (!operator_new || into < 0 || into >= OPERATOR_NEW_CODE)
-        allocations++;
-}
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-
-void *malloc(size_t size)
-{
-    count_call(__builtin_return_address(0));
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    count_call(__builtin_return_address(0));
-    return __libc_calloc(count, size);
-}
-
-void *realloc(void *old, size_t size)
-{
-    count_call(__builtin_return_address(0));
-    return __libc_realloc(old, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    count_call(__builtin_return_address(0));
-    return __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void **out, size_t alignment, size_t size)
-{
-    count_call(__builtin_return_address(0));
-    *out = __libc_memalign(alignment, size);
-    return *out ? 0 : 12;
-}
-
-#endif
 
 static void a_step_allocates_nothing(void **state)
 {
     (void)state;
-#ifdef __SANITIZE_ADDRESS__
-    skip(); /* the sanitizer has its own malloc */
-#else
-    operator_new = dlsym(RTLD_DEFAULT, "_Znwm");
-    assert_non_null(operator_new);
+    allocations_begin();
     struct world world[2] = {world_new(), {.params = params_new()}};
     assert_int_equal(cpu_open(&world[1].backend, 2, NULL, &world[1].err), 0);
     for (int i = 0; i < 2; i++) {
@@ -80,7 +20,7 @@ static void a_step_allocates_nothing(void **state)
         struct trainer t = trainer_new(w, net);
         long before = allocations;
         step(w, &t, 0, 0);
-        assert_true(i == 1 || allocations > before); /* the oracle records: the count works */
+        assert_true(i == 1 || allocations > before); /* the oracle records */
         before = allocations;
         float loss, sum = 0;
         for (int k = 1; k < 20; k++) {
@@ -93,10 +33,8 @@ static void a_step_allocates_nothing(void **state)
         program_free(&t.program);
         world_free(w);
     }
-#endif
 }
 
-#ifndef __SANITIZE_ADDRESS__
 /* Run a second time. */
 static void expect_none(struct world *w, enum op op, const struct op_case *test, bool half)
 {
@@ -120,16 +58,12 @@ static void expect_none_either(struct world *w, enum op op, const struct op_case
     if (halves && !to_half && op_info(op)->flags & HALF)
         expect_none(w, op, test, true);
 }
-#endif
 
 /* Every case of every op on the CPU. */
 static void no_kernel_allocates(void **state)
 {
     (void)state;
-#ifdef __SANITIZE_ADDRESS__
-    skip();
-#else
-    operator_new = dlsym(RTLD_DEFAULT, "_Znwm");
+    allocations_begin();
     struct world world = {.params = params_new()}, *w = &world;
     OK(cpu_open(&w->backend, 2, NULL, &w->err));
     for (enum op op = OP_none + 1; op < OPS; op++) {
@@ -141,7 +75,6 @@ static void no_kernel_allocates(void **state)
     for (int i = 0; i < CONVOLUTIONS; i++)
         expect_none_either(w, convolution_cases[i].op, &convolution_cases[i].test);
     world_free(w);
-#endif
 }
 
 int main(void)

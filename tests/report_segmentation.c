@@ -98,10 +98,7 @@ static void leave_segmentation(const struct draft *draft, const struct trouble *
         "mask_classes",       "background,foreground",
         "segmentation_ids",   ids,
         "segmentation_ranks", "best,best,best,median,median,median,worst,worst,worst"};
-    char path[PATH_BYTES];
-    struct err err;
-    OK(draft_path(draft, "pictures.safetensors", path, &err));
-    OK(tensors_write(path, items, sizeof items / sizeof *items, meta, 3, &err));
+    leave_pictures(draft, items, sizeof items / sizeof *items, meta, 3);
     free(drawn);
 }
 
@@ -175,36 +172,12 @@ static void leave_unet(const struct draft *draft, const struct place *place, siz
 static const struct trouble none = {0};
 
 /* ---- what a picture shows ------------------------------------------------------------------- */
-struct picture {
-    int32_t width, height;
-    uint8_t *rgb;
-};
-
-static struct picture picture_of(const struct lab *lab, const char *name)
-{
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    char path[PATH_BYTES];
-    assert_true(png_image_begin_read_from_file(&image, report_path(path, lab, name)));
-    image.format = PNG_FORMAT_RGB;
-    struct picture out = {(int32_t)image.width, (int32_t)image.height,
-                          xmalloc(PNG_IMAGE_SIZE(image))};
-    assert_true(png_image_finish_read(&image, NULL, out.rgb, 0, NULL));
-    return out;
-}
-
 /* Of the case's panel: 64 pixels at 4 are 256, 2 apart, below heads of 18 px; the right margin is 2. */
 static struct colour seen_at(const struct picture *picture, int k, int column, int x, int y)
 {
     int32_t left = picture->width - 5 * 258 + column * 258, top = 2 + 18 + k * 258;
     const uint8_t *rgb = picture->rgb + 3 * ((top + 4 * y + 1) * picture->width + left + 4 * x + 1);
     return (struct colour){rgb[0], rgb[1], rgb[2]};
-}
-
-static void assert_colour(struct colour seen, struct colour expected)
-{
-    if (memcmp(&seen, &expected, sizeof seen) != 0)
-        fail_msg("%d %d %d is not %d %d %d", seen.r, seen.g, seen.b, expected.r, expected.g,
-                 expected.b);
 }
 
 static bool greyish(struct colour colour)
@@ -215,16 +188,14 @@ static bool greyish(struct colour colour)
 /* Case 8: the truth is a disc of radius 20 about (36, 28), the prediction the same 8 to the right. */
 static void a_row_shows_a_case(void **state)
 {
-    struct lab *lab = *state;
-    struct told told;
-    struct err err;
-    tell(&told, lab, leave_unet, one_cell, &none);
-    OK(write_told(&told, lab, &err));
-    struct picture picture = picture_of(lab, "segmentation.png");
+    struct world *world = *state;
+    report_on(world, leave_unet, one_cell, &none);
+    struct picture picture = picture_of(world, "segmentation.png");
     struct drawn *drawn = xcalloc(1, sizeof *drawn);
     draw_case(drawn, 8);
     const uint8_t *pixel = drawn->images + 3 * (8 * PIXELS + 28 * SIDE + 40);
-    assert_colour(seen_at(&picture, 8, 0, 40, 28), (struct colour){pixel[0], pixel[1], pixel[2]});
+    assert_colour(seen_at(&picture, 8, 0, 40, 28), (struct colour){pixel[0], pixel[1], pixel[2]},
+                  "image");
     /* 18 is of the truth alone, 40 of both, 58 of the prediction alone, 2 of none, (36, 49) ignored */
     struct colour truth[] = {seen_at(&picture, 8, 1, 18, 28), seen_at(&picture, 8, 1, 40, 28),
                              seen_at(&picture, 8, 1, 60, 28), seen_at(&picture, 8, 1, 2, 28)};
@@ -232,27 +203,24 @@ static void a_row_shows_a_case(void **state)
     assert_true(greyish(truth[2]) && greyish(truth[3]));
     assert_true(greyish(seen_at(&picture, 8, 2, 18, 28)));
     assert_false(greyish(seen_at(&picture, 8, 2, 60, 28)));
-    assert_colour(seen_at(&picture, 8, 3, 18, 28), error_colour(ERROR_FALSE_NEGATIVE));
-    assert_colour(seen_at(&picture, 8, 3, 60, 28), error_colour(ERROR_FALSE_POSITIVE));
-    assert_colour(seen_at(&picture, 8, 3, 40, 28), error_colour(ERROR_NONE));
+    assert_colour(seen_at(&picture, 8, 3, 18, 28), error_colour(ERROR_FALSE_NEGATIVE),
+                  "false negative");
+    assert_colour(seen_at(&picture, 8, 3, 60, 28), error_colour(ERROR_FALSE_POSITIVE),
+                  "false positive");
+    assert_colour(seen_at(&picture, 8, 3, 40, 28), error_colour(ERROR_NONE), "right");
     assert_true(seen_at(&picture, 8, 3, 2, 28).r > error_colour(ERROR_NONE).r);
     struct colour ignored = seen_at(&picture, 8, 3, 36, 49);
     assert_true(greyish(ignored) && ignored.r != seen_at(&picture, 8, 3, 2, 28).r);
-    assert_colour(seen_at(&picture, 8, 1, 36, 49), ignored); /* the same stripes */
-    assert_colour(seen_at(&picture, 8, 4, 2, 2), scale_colour(1));
+    assert_colour(seen_at(&picture, 8, 1, 36, 49), ignored, "the same stripes");
+    assert_colour(seen_at(&picture, 8, 4, 2, 2), scale_colour(1), "sure");
     free(drawn);
-    free(picture.rgb);
-    forget(&told);
 }
 
 static void the_page_shows_segmentations(void **state)
 {
-    struct lab *lab = *state;
-    struct told told;
-    struct err err;
-    tell(&told, lab, leave_unet, four_variants, &(struct trouble){.fails = 2});
-    OK(write_told(&told, lab, &err));
-    char *html = report_text(lab, "index.html"), path[PATH_BYTES];
+    struct world *world = *state;
+    report_on(world, leave_unet, four_variants, &(struct trouble){.fails = 2});
+    const char *html = report_text(world, "index.html");
     assert_has(html, "<img src=\"segmentation.png\"");
     assert_has(html, "<img src=\"confusion.svg\"");
     assert_has(html, "<img src=\"cases.svg\"");
@@ -262,22 +230,16 @@ static void the_page_shows_segmentations(void **state)
     assert_has(html, "variants/StrConv-Ups-Dice/seed-5/segmentation.png");
     assert_has(html, "for the first seed of each variant, a dot a case; the bar is the median.");
     assert_has(html, "2 of 72 stages have no result");
-    assert_true(file_exists(report_path(path, lab, "variants/MP-Tr-Dice/seed-3/confusion.svg")));
-    assert_false(
-        file_exists(report_path(path, lab, "variants/MP-Tr-Dice/seed-2/segmentation.png")));
-    free(html);
-    forget(&told);
+    assert_true(report_has(world, "variants/MP-Tr-Dice/seed-3/confusion.svg"));
+    assert_false(report_has(world, "variants/MP-Tr-Dice/seed-2/segmentation.png"));
 }
 
 /* Dice 0.93 + noise and less by 0.02 a variant: each seed's differences are equal, and a winner has
  * six pairs with each other variant only if no cell failed. */
 static void tables_are_in_a_readers_order(void **state)
 {
-    struct lab *lab = *state;
-    struct told told;
-    struct err err;
-    tell(&told, lab, leave_unet, four_variants, &none);
-    OK(write_told(&told, lab, &err));
+    struct world *world = *state;
+    report_on(world, leave_unet, four_variants, &none);
     static const char *const order[] = {"test/miou \u2191",
                                         "test/dice/foreground \u2191",
                                         "test/iou/foreground \u2191",
@@ -295,7 +257,7 @@ static void tables_are_in_a_readers_order(void **state)
                                         "train/samples\\_per\\_second",
                                         "train/seconds",
                                         "train/peak\\_bytes"};
-    char *md = report_text(lab, "ablation.md"), *html = report_text(lab, "index.html");
+    const char *md = report_text(world, "ablation.md"), *html = report_text(world, "index.html");
     const char *at = md;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         const char *found = strstr(at, order[i]);
@@ -311,9 +273,6 @@ static void tables_are_in_a_readers_order(void **state)
     assert_has(md, "|  | StrConv+Ups+Dice | 3.5 | 3 of 6 |  |  |  |");
     assert_has(html, "<b>0.9340 \u00b1 0.0036</b>");
     assert_has(html, "missing</td><td class=\"n\">3.5</td>");
-    free(md);
-    free(html);
-    forget(&told);
 }
 
 /* ---- the plots ------------------------------------------------------------------------------ */
@@ -327,12 +286,10 @@ static int occurrences(const char *text, const char *what)
 
 static void plots_have_their_numbers(void **state)
 {
-    struct lab *lab = *state;
-    struct told told;
-    struct err err;
-    tell(&told, lab, leave_unet, four_variants, &none);
-    OK(write_told(&told, lab, &err));
-    char *cases = report_text(lab, "cases.svg"), *matrix = report_text(lab, "confusion.svg");
+    struct world *world = *state;
+    report_on(world, leave_unet, four_variants, &none);
+    const char *cases = report_text(world, "cases.svg"),
+               *matrix = report_text(world, "confusion.svg");
     assert_has(cases, ">MP+Tr+BCE<");
     assert_has(cases, ">StrConv+Ups+Dice<");
     assert_has(cases, ">Dice<");
@@ -344,44 +301,32 @@ static void plots_have_their_numbers(void **state)
                                         ">1.2 %<",  ">12.0 k<", ">98.8 %<", ">988 k<"};
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         assert_has(matrix, cells[i]);
-    free(cases);
-    free(matrix);
-    char *loss = report_text(lab, "loss-by-variant.svg");
+    const char *loss = report_text(world, "loss-by-variant.svg");
     assert_has(loss, ">Soft Dice<");
     assert_has(loss, ">StrConv+Tr+BCE, validation<");
-    free(loss);
-    forget(&told);
 }
 
 static void without_the_first_seed_the_next_is_shown(void **state)
 {
-    struct lab *lab = *state;
-    struct told told;
-    struct err err;
+    struct world *world = *state;
     static const char first_fails[] = "name: t\n"
                                       "seeds: [7, 8]\n"
                                       "preprocess: {source: {format: shapes}}\n"
                                       "transfer-unet: {loss: {bce: {weight: 1.0}}}\n"
                                       "evaluate@x: {}\n"
                                       "vary: {a: {}, b: {transfer-unet.train.lr: 0.5}}\n";
-    tell(&told, lab, leave_unet, first_fails, &(struct trouble){.fails = 7});
-    OK(write_told(&told, lab, &err));
-    char *cases = report_text(lab, "x-cases.svg"), path[PATH_BYTES];
+    report_on(world, leave_unet, first_fails, &(struct trouble){.fails = 7});
+    const char *cases = report_text(world, "x-cases.svg");
     assert_has(cases, ">a<");
     assert_has(cases, ">b, seed 8<");
-    assert_true(file_exists(report_path(path, lab, "x-confusion.svg")));
-    assert_true(file_exists(report_path(path, lab, "x-segmentation.png")));
-    free(cases);
-    forget(&told);
+    assert_true(report_has(world, "x-confusion.svg"));
+    assert_true(report_has(world, "x-segmentation.png"));
 }
 
 /* ---- what does not fit ---------------------------------------------------------------------- */
 static void bad_artifacts_are_errors(void **state)
 {
-    static const struct {
-        struct trouble trouble;
-        const char *words;
-    } cases[] = {
+    static const struct refusal cases[] = {
         {{.labels = 2}, "class 0 of truth and 2 of prediction; there are 2"},
         {{.file = "segmentation_ids", .content = "a\nb"}, "9 segmentations have 2 ids and 9 ranks"},
         {{.file = "confusion.csv", .content = "truth,a,b\na,1,2\n"}, "1 rows for 2 classes"},
@@ -398,30 +343,17 @@ static void bad_artifacts_are_errors(void **state)
          "cases.csv of 'evaluate': line 2 has not 2 fields"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        void *own = NULL;
-        struct told told;
-        struct err err;
-        char path[PATH_BYTES];
-        assert_int_equal(lab_setup(&own), 0);
-        struct lab *lab = own;
-        tell(&told, lab, leave_unet, one_cell, &cases[i].trouble);
-        told.report = (struct report){0};
-        FAILS(write_told(&told, lab, &err), STATUS_BAD_DATA, cases[i].words);
-        assert_false(file_exists(report_path(path, lab, "index.html")));
-        forget(&told);
-        assert_int_equal(lab_teardown(&own), 0);
-    }
+    assert_refused(leave_unet, one_cell, cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(a_row_shows_a_case),
-        LAB_TEST(the_page_shows_segmentations),
-        LAB_TEST(tables_are_in_a_readers_order),
-        LAB_TEST(plots_have_their_numbers),
-        LAB_TEST(without_the_first_seed_the_next_is_shown),
+        REPORT_TEST(a_row_shows_a_case),
+        REPORT_TEST(the_page_shows_segmentations),
+        REPORT_TEST(tables_are_in_a_readers_order),
+        REPORT_TEST(plots_have_their_numbers),
+        REPORT_TEST(without_the_first_seed_the_next_is_shown),
         cmocka_unit_test(bad_artifacts_are_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ static void leave_slices(const struct draft *draft, const struct trouble *troubl
     static const char *const parts[] = {"", "_truth", "_prediction"};
     static uint8_t data[9][CASES * D * W * 2];
     const float score[CASES] = {0.5F, 0.25F};
-    char name[9][64], path[PATH_BYTES];
+    char name[9][64];
     struct tensor items[10] = {{.name = "segmentation_score",
                                 .type = TENSOR_F32,
                                 .dims = 1,
@@ -71,9 +71,7 @@ static void leave_slices(const struct draft *draft, const struct trouble *troubl
                                 "segmentation_ids",   "first_case\nsecond",
                                 "segmentation_ranks", "best,worst",
                                 "slices_spacing",     spacing};
-    struct err err;
-    OK(draft_path(draft, "pictures.safetensors", path, &err));
-    OK(tensors_write(path, items, 10, meta, 4, &err));
+    leave_pictures(draft, items, 10, meta, 4);
 }
 
 static void leave_all(const struct draft *draft, const struct place *place, size_t seed,
@@ -86,23 +84,6 @@ static void leave_all(const struct draft *draft, const struct place *place, size
     } else {
         leave(draft, "history.csv", "epoch,step,lr,train/loss\n1,1,0.1,0.5\n2,2,0.1,0.4\n");
     }
-}
-
-struct picture {
-    int32_t width, height;
-    uint8_t *rgb;
-};
-
-static struct picture picture_of(const struct lab *lab)
-{
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    char path[PATH_BYTES];
-    assert_true(png_image_begin_read_from_file(&image, report_path(path, lab, "segmentation.png")));
-    image.format = PNG_FORMAT_RGB;
-    struct picture out = {(int32_t)image.width, (int32_t)image.height,
-                          xmalloc(PNG_IMAGE_SIZE(image))};
-    assert_true(png_image_finish_read(&image, NULL, out.rgb, 0, NULL));
-    return out;
 }
 
 /* Sizes in pixels of what the three columns show, in the middle of SIDE_H x SIDE_W. */
@@ -118,10 +99,9 @@ static struct colour seen(const struct picture *picture, int k, int plane, int y
     return (struct colour){rgb[0], rgb[1], rgb[2]};
 }
 
-static void assert_colour(struct colour got, int r, int g, int b, const char *what)
+static struct colour grey(int value)
 {
-    if (got.r != r || got.g != g || got.b != b)
-        fail_msg("%s: %d %d %d is not %d %d %d", what, got.r, got.g, got.b, r, g, b);
+    return (struct colour){(uint8_t)value, (uint8_t)value, (uint8_t)value};
 }
 
 /* In the middle of a voxel; rows run upwards. */
@@ -134,70 +114,53 @@ static struct colour voxel_at(const struct picture *picture, int k, int plane, i
 static void slices_are_upright_and_in_proportion(void **state)
 {
     static const int size[3][2] = {{H, W}, {D, W}, {D, H}};
-    struct lab *lab = *state;
-    struct told told;
-    struct err err;
-    tell(&told, lab, leave_all, one_cell, &(struct trouble){0});
-    OK(write_told(&told, lab, &err));
-    struct picture picture = picture_of(lab);
+    struct world *world = *state;
+    report_on(world, leave_all, one_cell, &(struct trouble){0});
+    struct picture picture = picture_of(world, "segmentation.png");
     for (int plane = 0; plane < 3; plane++)
         for (int row = 0; row < size[plane][0]; row++)
             for (int column = 0; column < size[plane][1]; column++) {
-                int grey = grey_of(1, row, column);
-                assert_colour(voxel_at(&picture, 1, plane, row, column), grey, grey, grey, "voxel");
+                int value = grey_of(1, row, column);
+                assert_colour(voxel_at(&picture, 1, plane, row, column), grey(value), "voxel");
             }
     /* an axial slice is shorter than the others: white above and below */
-    assert_colour(seen(&picture, 1, 0, -1, 5), 255, 255, 255, "above");
-    assert_colour(seen(&picture, 1, 0, 16 * PX, 5), 255, 255, 255, "below");
-    char *html = report_text(lab, "index.html");
+    assert_colour(seen(&picture, 1, 0, -1, 5), grey(255), "above");
+    assert_colour(seen(&picture, 1, 0, 16 * PX, 5), grey(255), "below");
+    const char *html = report_text(world, "index.html");
     assert_has(html, "<img src=\"segmentation.png\"");
     assert_has(html, "White outlines are the truth");
-    free(html);
-    free(picture.rgb);
-    forget(&told);
 }
 
 /* The truth's outline is white and 3 px wide, the prediction's has the class's colour and lies on it,
  * 2 px wide. */
 static void outlines_lie_on_the_slices(void **state)
 {
-    struct lab *lab = *state;
-    struct told told;
-    struct err err;
+    struct world *world = *state;
     const struct colour back = class_colour(2);
-    tell(&told, lab, leave_all, one_cell, &(struct trouble){0});
-    OK(write_told(&told, lab, &err));
-    struct picture picture = picture_of(lab);
+    report_on(world, leave_all, one_cell, &(struct trouble){0});
+    struct picture picture = picture_of(world, "segmentation.png");
     for (int plane = 0; plane < 3; plane++) {
         int high = voxel[plane][0], wide = voxel[plane][1];
         /* the block: rows 2 to 4 and columns 2 to 5 of the truth, 1 to 3 of the prediction */
         int top = shown[plane][0] - 5 * high, left = 2 * wide, middle = left + 2 * wide;
-        int grey = grey_of(0, 4, 4);
-        assert_colour(seen(&picture, 0, plane, top, middle), 255, 255, 255, "truth, first");
-        assert_colour(seen(&picture, 0, plane, top + 2, middle), 255, 255, 255, "truth, last");
-        assert_colour(seen(&picture, 0, plane, top + 3, middle), grey, grey, grey, "inside");
-        assert_colour(seen(&picture, 0, plane, top + high + 1, middle), back.r, back.g, back.b,
-                      "prediction");
-        grey = grey_of(0, 3, 4);
-        assert_colour(seen(&picture, 0, plane, top + high + 2, middle), grey, grey, grey,
-                      "inside both");
-        assert_colour(seen(&picture, 0, plane, top + high + 5, left), back.r, back.g, back.b,
-                      "prediction on truth");
-        assert_colour(seen(&picture, 0, plane, top + high + 5, left + 2), 255, 255, 255,
+        int value = grey_of(0, 4, 4);
+        assert_colour(seen(&picture, 0, plane, top, middle), grey(255), "truth, first");
+        assert_colour(seen(&picture, 0, plane, top + 2, middle), grey(255), "truth, last");
+        assert_colour(seen(&picture, 0, plane, top + 3, middle), grey(value), "inside");
+        assert_colour(seen(&picture, 0, plane, top + high + 1, middle), back, "prediction");
+        value = grey_of(0, 3, 4);
+        assert_colour(seen(&picture, 0, plane, top + high + 2, middle), grey(value), "inside both");
+        assert_colour(seen(&picture, 0, plane, top + high + 5, left), back, "prediction on truth");
+        assert_colour(seen(&picture, 0, plane, top + high + 5, left + 2), grey(255),
                       "truth beside prediction");
-        assert_colour(seen(&picture, 0, plane, top + 4 * high - 1, middle), back.r, back.g, back.b,
+        assert_colour(seen(&picture, 0, plane, top + 4 * high - 1, middle), back,
                       "prediction alone");
     }
-    free(picture.rgb);
-    forget(&told);
 }
 
 static void bad_slices_are_errors(void **state)
 {
-    static const struct {
-        struct trouble trouble;
-        const char *words;
-    } cases[] = {
+    static const struct refusal cases[] = {
         {{.labels = 9 * 3 + 8}, "'slices_sagittal_prediction' is 2 x 5 x 8, not 2 x 6 x 8"},
         {{.labels = 9 * 3 + 1}, "'slices_axial_truth' is 2 x 7 x 16, not 2 x 8 x 16"},
         {{.content = "1,2"}, "'slices_spacing' is '1,2', not three sizes of a voxel"},
@@ -206,18 +169,7 @@ static void bad_slices_are_errors(void **state)
         {{.content = "1,inf,1"}, "'slices_spacing' is '1,inf,1', not three sizes of a voxel"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        void *own = NULL;
-        struct told told;
-        struct err err;
-        assert_int_equal(lab_setup(&own), 0);
-        struct lab *lab = own;
-        tell(&told, lab, leave_all, one_cell, &cases[i].trouble);
-        told.report = (struct report){0};
-        FAILS(write_told(&told, lab, &err), STATUS_BAD_DATA, cases[i].words);
-        forget(&told);
-        assert_int_equal(lab_teardown(&own), 0);
-    }
+    assert_refused(leave_all, one_cell, cases, sizeof cases / sizeof *cases);
 }
 
 /* ---- of a VAE ------------------------------------------------------------------------------- */
@@ -255,11 +207,8 @@ static void leave_decoded(const struct draft *draft, const struct place *place, 
     for (int i = 0; i < 2; i++)
         items[i].bytes = flat ? CASES * H * W : sizeof data;
     items[1].name = "reconstructions";
-    char path[PATH_BYTES];
-    struct err err;
     leave(draft, "metrics.json", "{\"test/mse\": 0.5}");
-    OK(draft_path(draft, "pictures.safetensors", path, &err));
-    OK(tensors_write(path, items, 2, NULL, 0, &err));
+    leave_pictures(draft, items, 2, NULL, 0);
 }
 
 static void decoded_volumes_show_their_middle(void **state)
@@ -269,17 +218,13 @@ static void decoded_volumes_show_their_middle(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         void *own = NULL;
-        struct told told;
         struct err err;
-        char path[PATH_BYTES];
-        assert_int_equal(lab_setup(&own), 0);
-        struct lab *lab = own;
-        tell(&told, lab, leave_decoded, vae_cell, &(struct trouble){.labels = i});
-        OK(write_told(&told, lab, &err));
-        OK(file_read((char **)&bytes[i], &length[i], report_path(path, lab, "reconstructions.png"),
+        assert_int_equal(world_setup(&own), 0);
+        struct world *world = own;
+        report_on(world, leave_decoded, vae_cell, &(struct trouble){.labels = i});
+        OK(file_read((char **)&bytes[i], &length[i], report_path(world, "reconstructions.png"),
                      1 << 24, &err));
-        forget(&told);
-        assert_int_equal(lab_teardown(&own), 0);
+        assert_int_equal(world_teardown(&own), 0);
     }
     assert_int_equal(length[0], length[1]);
     assert_memory_equal(bytes[0], bytes[1], length[0]);
@@ -290,8 +235,8 @@ static void decoded_volumes_show_their_middle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(slices_are_upright_and_in_proportion),
-        LAB_TEST(outlines_lie_on_the_slices),
+        REPORT_TEST(slices_are_upright_and_in_proportion),
+        REPORT_TEST(outlines_lie_on_the_slices),
         cmocka_unit_test(bad_slices_are_errors),
         cmocka_unit_test(decoded_volumes_show_their_middle),
     };
