@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPERIMENT_BYTES = 1 << 20, MAX_SEEDS = 1000, MAX_VARIANTS = 1000 };
+enum { EXPERIMENT_BYTES = 1 << 20, MAX_SEEDS = 1000, MAX_SECTIONS = 1000 };
 
 const char *const precision_names[] = {[F32] = "f32", [BF16] = "bf16", NULL};
 
@@ -136,32 +136,6 @@ static int read_name(const char **out, const struct yaml *root, const char *key,
 
 /* ---- one variant ---------------------------------------------------------------------------- */
 
-static int read_redirects(struct section *section, const struct yaml *inputs, struct err *err)
-{
-    if (inputs->kind == YAML_NULL)
-        return 0;
-    if (inputs->kind != YAML_MAP)
-        return yaml_fail(err, inputs, "%s.inputs: a map of port: section expected", section->name);
-    for (size_t i = 0; i < inputs->count; i++) {
-        const struct yaml *key = inputs->keys[i], *to = inputs->items[i];
-        const struct port_info *port = section->stage->ports;
-        while (port->name && strcmp(port->name, key->text) != 0)
-            port++;
-        if (!port->name)
-            return yaml_fail(err, key, "%s.inputs: '%s' has no input '%s'", section->name,
-                             section->stage->name, key->text);
-        if (to->kind != YAML_SCALAR)
-            return yaml_fail(err, to, "%s.inputs.%s: a section or artifact:ID expected",
-                             section->name, key->text);
-        if (starts_with(to->text, "artifact:") && !id_valid(to->text + strlen("artifact:")))
-            return yaml_fail(err, to, "%s.inputs.%s: an artifact id is 64 hex digits",
-                             section->name, key->text);
-        section->redirects[section->redirect_count++] =
-            (struct redirect){.port = key->text, .to = to->text, .at = to};
-    }
-    return 0;
-}
-
 static int read_section(struct section *out, struct arena *arena, const char *name,
                         struct yaml *map, struct err *err)
 {
@@ -176,7 +150,7 @@ static int read_section(struct section *out, struct arena *arena, const char *na
         rest->count = 0;
         for (size_t i = 0; i < map->count; i++) {
             if (strcmp(map->keys[i]->text, "inputs") == 0) {
-                TRY(read_redirects(out, map->items[i], err));
+                TRY(experiment_inputs(out, map->items[i], err));
                 continue;
             }
             rest->keys[rest->count] = map->keys[i];
@@ -191,112 +165,8 @@ static int read_section(struct section *out, struct arena *arena, const char *na
     return 0;
 }
 
-const struct section *variant_section(const struct variant *variant, const char *name)
-{
-    for (size_t i = 0; i < variant->count; i++)
-        if (strcmp(variant->sections[i].name, name) == 0)
-            return &variant->sections[i];
-    return NULL;
-}
-
-static const struct redirect *find_redirect(const struct section *section, const char *port)
-{
-    for (int i = 0; i < section->redirect_count; i++)
-        if (strcmp(section->redirects[i].port, port) == 0)
-            return &section->redirects[i];
-    return NULL;
-}
-
-static bool makes(const struct port_info *port, const struct stage_info *stage)
-{
-    for (const struct output_info *output = stage->outputs; output->name; output++)
-        if (strcmp(output->makes, port->takes) == 0)
-            return true;
-    return false;
-}
-
-/* Said by `inputs`: a section of the right kind, or an artifact. */
-static int fill_as_said(const char **out, const struct variant *variant,
-                        const struct section *section, const struct redirect *redirect,
-                        const struct port_info *port, struct err *err)
-{
-    *out = redirect->to;
-    if (starts_with(redirect->to, "artifact:"))
-        return 0;
-    const struct section *maker = variant_section(variant, redirect->to);
-    if (!maker)
-        return yaml_fail(err, redirect->at, "%s needs a section '%s' for its input '%s'",
-                         section->name, redirect->to, port->name);
-    if (!makes(port, maker->stage))
-        return yaml_fail(err, redirect->at, "%s.inputs.%s: '%s' makes no %s", section->name,
-                         port->name, redirect->to, port->name);
-    return 0;
-}
-
-/* Not said: the section of the stage's own name; NULL if there is none. */
-static int fill_by_default(const char **out, const struct variant *variant,
-                           const struct section *section, const struct port_info *port,
-                           struct err *err)
-{
-    *out = NULL;
-    for (const struct stage_info *stage = stage_table; stage->name; stage++) {
-        const char *name = stage->name;
-        const struct section *maker = variant_section(variant, name);
-        if (!maker || maker == section || !makes(port, stage))
-            continue;
-        if (*out)
-            return yaml_fail(err, section->at,
-                             "%s: both '%s' and '%s' make its input '%s'; inputs: {%s: ...} says "
-                             "which",
-                             section->name, *out, name, port->name, port->name);
-        *out = name;
-    }
-    return 0;
-}
-
-static int fail_unfilled(const struct section *section, const struct port_info *port,
-                         const struct yaml *root, struct err *err)
-{
-    struct text makers = {0};
-    for (const struct stage_info *stage = stage_table; stage->name; stage++)
-        if (makes(port, stage))
-            text_printf(&makers, "%s'%s'", makers.length ? " or " : "", stage->name);
-    yaml_fail(err, root, "%s needs a section %s for its input '%s'", section->name, makers.data,
-              port->name);
-    text_free(&makers);
-    return -1;
-}
-
-/* Every port that is used has something to fill it, of the right kind. */
-static int fill_ports(const struct variant *variant, struct section *section,
-                      const struct yaml *root, struct err *err)
-{
-    const struct stage_info *makers[MAX_PORTS] = {NULL};
-    int count = 0;
-    for (const struct port_info *port = section->stage->ports; port->name; port++, count++) {
-        const char **filler = &section->fillers[count];
-        enum port_use use = port->used ? port->used(section->config, makers) : PORT_USED;
-        const struct redirect *redirect = find_redirect(section, port->name);
-        if (use == PORT_UNUSED)
-            continue;
-        TRY(redirect ? fill_as_said(filler, variant, section, redirect, port, err)
-                     : fill_by_default(filler, variant, section, port, err));
-        if (!*filler && use == PORT_USED)
-            return fail_unfilled(section, port, root, err);
-        const struct section *maker = *filler ? variant_section(variant, *filler) : NULL;
-        makers[count] = maker ? maker->stage : NULL;
-    }
-    struct err why;
-    if (!section->stage->check || !section->stage->check(section->config, makers, &why))
-        return 0;
-    if (!yaml_get(root, "vary"))
-        return yaml_fail(err, section->at, "%s: %s", section->name, why.text);
-    return yaml_fail(err, section->at, "%s (variant '%s'): %s", section->name, variant->name,
-                     why.text);
-}
-
-static int read_variant(struct variant *out, struct arena *arena, const char *name,
-                        const struct yaml *root, struct err *err)
+int experiment_variant(struct variant *out, struct arena *arena, const char *name,
+                       const struct yaml *root, struct err *err)
 {
     out->name = name;
     TRY(config_bind(&out->backend, backend_fields, yaml_get(root, "backend"), "backend", arena,
@@ -310,116 +180,9 @@ static int read_variant(struct variant *out, struct arena *arena, const char *na
     }
     if (!out->count)
         return yaml_fail(err, root, "no stage here: nothing to do");
-    for (size_t i = 0; i < out->count; i++)
-        TRY(fill_ports(out, &out->sections[i], root, err));
-    return 0;
-}
-
-/* ---- vary ----------------------------------------------------------------------------------- */
-
-static int check_path(const struct yaml *key, struct err *err)
-{
-    char first[128];
-    size_t length = strcspn(key->text, ".");
-    if (length >= sizeof first)
-        return yaml_fail(err, key, "vary: '%.40s...' is too long", key->text);
-    memcpy(first, key->text, length);
-    first[length] = '\0';
-    if (strcmp(first, "backend") != 0 && !stage_of_section(first))
-        return yaml_fail(err, key, "vary: '%s' does not begin with a stage's section", key->text);
-    return 0;
-}
-
-static int named_variant(struct experiment *out, const struct yaml *root, const struct yaml *name,
-                         const struct yaml *changes, struct err *err)
-{
-    struct yaml *tree = (struct yaml *)root;
-    for (size_t i = 0; i < changes->count; i++) {
-        TRY(check_path(changes->keys[i], err));
-        TRY(yaml_replace(&tree, &out->arena, tree, changes->keys[i]->text, changes->items[i], err));
-    }
-    return read_variant(&out->variants[out->variant_count++], &out->arena, name->text, tree, err);
-}
-
-/* The combination number `index` of a grid, the last path varying fastest. */
-static int grid_variant(struct experiment *out, const struct yaml *root, const struct yaml *vary,
-                        size_t index, struct err *err)
-{
-    struct yaml *tree = (struct yaml *)root;
-    struct text name = {0};
-    size_t stride = 1;
-    for (size_t i = 0; i < vary->count; i++)
-        stride *= vary->items[i]->count;
-    int status = 0;
-    for (size_t i = 0; i < vary->count && !status; i++) {
-        const struct yaml *list = vary->items[i];
-        stride /= list->count;
-        struct yaml *value = list->items[index / stride % list->count];
-        const char *dot = strrchr(vary->keys[i]->text, '.');
-        text_printf(&name, "%s%s=", i ? "," : "", dot ? dot + 1 : vary->keys[i]->text);
-        if (value->kind == YAML_SCALAR)
-            text_puts(&name, value->text);
-        else
-            yaml_write(&name, value);
-        status = yaml_replace(&tree, &out->arena, tree, vary->keys[i]->text, value, err);
-    }
-    const char *kept = arena_strdup(&out->arena, name.data ? name.data : "");
-    text_free(&name);
-    TRY(status);
-    return read_variant(&out->variants[out->variant_count++], &out->arena, kept, tree, err);
-}
-
-/* Equal values under one path would be two cells of one name. */
-static int check_names(const struct experiment *out, const struct yaml *vary, struct err *err)
-{
-    for (size_t i = 0; i < out->variant_count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(out->variants[i].name, out->variants[j].name) == 0)
-                return yaml_fail(err, vary, "vary: two variants are called '%s'",
-                                 out->variants[i].name);
-    return 0;
-}
-
-static int read_grid(struct experiment *out, const struct yaml *root, const struct yaml *vary,
-                     struct err *err)
-{
-    size_t total = 1;
-    for (size_t i = 0; i < vary->count; i++) {
-        const struct yaml *list = vary->items[i];
-        TRY(check_path(vary->keys[i], err));
-        if (list->kind != YAML_LIST || !list->count)
-            return yaml_fail(err, list, "vary: either named variants (maps) or a grid (lists)");
-        if (list->count > MAX_VARIANTS / total)
-            return yaml_fail(err, list, "vary: more than %d variants", MAX_VARIANTS);
-        total *= list->count;
-    }
-    out->variants = arena_alloc(&out->arena, total * sizeof *out->variants);
-    for (size_t i = 0; i < total; i++)
-        TRY(grid_variant(out, root, vary, i, err));
-    return check_names(out, vary, err);
-}
-
-static int read_variants(struct experiment *out, const struct yaml *root, struct err *err)
-{
-    const struct yaml *vary = yaml_get(root, "vary");
-    if (!vary || vary->kind == YAML_NULL) {
-        out->variants = arena_alloc(&out->arena, sizeof *out->variants);
-        out->variant_count = 1;
-        return read_variant(out->variants, &out->arena, "default", root, err);
-    }
-    if (vary->kind != YAML_MAP || !vary->count || vary->count > MAX_VARIANTS)
-        return yaml_fail(err, vary, "vary: a map of 1 to %d variants expected", MAX_VARIANTS);
-    if (vary->items[0]->kind == YAML_LIST)
-        return read_grid(out, root, vary, err);
-    out->variants = arena_alloc(&out->arena, vary->count * sizeof *out->variants);
-    for (size_t i = 0; i < vary->count; i++) {
-        const struct yaml *changes = vary->items[i];
-        if (changes->kind != YAML_MAP && changes->kind != YAML_NULL)
-            return yaml_fail(err, changes, "vary.%s: a map of SECTION.KEY: VALUE expected",
-                             vary->keys[i]->text);
-        TRY(named_variant(out, root, vary->keys[i], changes, err));
-    }
-    return 0;
+    if (out->count > MAX_SECTIONS)
+        return yaml_fail(err, root, "more than %d sections", MAX_SECTIONS);
+    return experiment_ports(out, root, arena, err);
 }
 
 /* ---- the file ------------------------------------------------------------------------------- */
@@ -489,7 +252,7 @@ static int build(struct experiment *out, const char *name, const char *bytes, si
         return yaml_fail(err, out->name ? yaml_get(root, "name") : root,
                          "name: a name of letters, digits, '.', '_' and '-' expected");
     TRY(read_seeds(out, root, err));
-    TRY(read_variants(out, root, err));
+    TRY(experiment_variants(out, root, err));
     const char *baseline = NULL;
     TRY(read_name(&baseline, root, "baseline", err));
     while (baseline && strcmp(out->variants[out->baseline].name, baseline) != 0)

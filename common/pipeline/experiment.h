@@ -14,26 +14,27 @@ struct backend_config {
 };
 extern const char *const precision_names[]; /* by enum dtype, NULL-terminated */
 
-struct redirect {
-    const char *port;
-    const char *to; /* a section's name, or "artifact:ID" */
-    const struct yaml *at;
+/* What fills a port; all NULL where nothing does. */
+struct filler {
+    const struct section *maker; /* of the same variant */
+    const char *output;          /* which of the maker's */
+    const char *artifact;        /* or this id, and no section */
 };
 struct section {
     const char *name; /* "evaluate" or "evaluate@label" */
     const struct stage_info *stage;
-    const void *config;                   /* stage->config_size bytes, bound by stage->fields */
-    const struct yaml *at;                /* its value in the file */
-    struct redirect redirects[MAX_PORTS]; /* what `inputs` says */
-    int redirect_count;
-    /* What fills each port of the stage: a section's name or "artifact:ID"; NULL: not used. */
-    const char *fillers[MAX_PORTS];
+    const void *config;    /* stage->config_size bytes, bound by stage->fields */
+    const struct yaml *at; /* its value in the file */
+    const struct yaml
+        *inputs[MAX_PORTS];           /* what `inputs` says of each port of the stage, or NULL */
+    struct filler fillers[MAX_PORTS]; /* of each port */
 };
 struct variant {
     const char *name; /* "default" where the file varies nothing */
     struct backend_config backend;
     struct section *sections; /* in file order */
     size_t count;
+    size_t *order; /* [count], of indices: each section behind those that fill its ports */
 };
 struct experiment {
     struct arena arena;

@@ -33,23 +33,21 @@ struct explanation {
     int64_t step; /* of the checkpoint; -1: none */
 };
 
-/* The places that have to run first, each once; the place itself if it waits for nothing. */
-static int find_reasons(struct explanation *out, struct store *store, const struct place *place,
-                        struct err *err)
+/* The places that have to run first, each once (asked, of its cell); the place itself if it waits for
+ * nothing. */
+static int find_reasons(struct explanation *out, struct store *store, const struct place *cell,
+                        bool *asked, const struct place *place, struct err *err)
 {
     enum { MOST = sizeof out->reasons / sizeof *out->reasons };
-    if (place->state == PLACE_WAITING) {
-        for (int i = 0; i < place->input_count; i++)
-            if (!*place->inputs[i].artifact.hex)
-                TRY(find_reasons(out, store, place->makers[i], err));
+    if (asked[place - cell] || place->state == PLACE_KNOWN || out->reason_count == MOST)
         return 0;
-    }
-    for (int i = 0; i < out->reason_count; i++)
-        if (out->reasons[i].place == place)
-            return 0;
-    if (place->state == PLACE_KNOWN || out->reason_count == MOST)
-        return 0;
-    return why_not_known(&out->reasons[out->reason_count++], &out->arena, store, place, err);
+    asked[place - cell] = true;
+    if (place->state == PLACE_READY)
+        return why_not_known(&out->reasons[out->reason_count++], &out->arena, store, place, err);
+    for (int i = 0; i < place->input_count; i++)
+        if (!*place->inputs[i].artifact.hex)
+            TRY(find_reasons(out, store, cell, asked, place->makers[i], err));
+    return 0;
 }
 
 static int find_checkpoint(struct explanation *out, const struct store *store, struct err *err)
@@ -195,10 +193,13 @@ int explain(const struct place *place, const struct experiment *experiment, stru
             bool json, const char *memory, struct err *err)
 {
     struct explanation explanation = {.place = place};
-    int status =
-        find_reasons(&explanation, store, place, err) || find_checkpoint(&explanation, store, err);
+    const struct variant *variant = &experiment->variants[place->variant];
+    const struct place *cell = place - (place->section - variant->sections);
+    bool *asked = arena_alloc(&explanation.arena, variant->count * sizeof *asked);
+    int status = find_reasons(&explanation, store, cell, asked, place, err) ||
+                 find_checkpoint(&explanation, store, err);
     if (!status && json)
-        print_json(&explanation, experiment->variants[place->variant].name, memory);
+        print_json(&explanation, variant->name, memory);
     else if (!status)
         print(&explanation, memory);
     drop(&explanation);

@@ -55,8 +55,11 @@ static void write_recipe(struct text *text, const struct experiment *experiment,
         text_printf(text, "source %s %s\n", place->sources[i].name, place->source_ids[i].hex);
     for (int i = 0; i < place->input_count; i++) {
         const struct port *input = &place->inputs[i];
-        text_printf(text, "input %s %s\n", input->name,
-                    *input->artifact.hex ? input->artifact.hex : place->makers[i]->key.hex);
+        if (*input->artifact.hex)
+            text_printf(text, "input %s %s\n", input->name, input->artifact.hex);
+        else
+            text_printf(text, "input %s %s.%s\n", input->name, place->makers[i]->key.hex,
+                        place->made_as[i]);
     }
 }
 
@@ -144,33 +147,6 @@ static int hash_sources(struct listing **out, struct work *work, struct place *p
 
 /* ---- places --------------------------------------------------------------------------------- */
 
-static bool one_cell(const struct place *a, const struct place *b)
-{
-    return a->variant == b->variant && a->seed == b->seed;
-}
-
-/* Of the cell that begins at `at`. */
-static struct place *in_cell(const struct resolution *resolution, size_t at, const char *section)
-{
-    for (size_t i = at; i < resolution->count; i++) {
-        struct place *place = &resolution->places[i];
-        if (!one_cell(place, &resolution->places[at]))
-            break;
-        if (strcmp(place->section->name, section) == 0)
-            return place;
-    }
-    return NULL;
-}
-
-static struct place *beside(const struct resolution *resolution, const struct place *place,
-                            const char *section)
-{
-    size_t at = (size_t)(place - resolution->places);
-    while (at && one_cell(&resolution->places[at - 1], place))
-        at--;
-    return in_cell(resolution, at, section);
-}
-
 const struct place *resolution_find(const struct resolution *resolution, size_t variant,
                                     uint64_t seed, const char *section)
 {
@@ -182,11 +158,11 @@ const struct place *resolution_find(const struct resolution *resolution, size_t 
         else
             high = middle;
     }
-    while (low < resolution->count && resolution->places[low].variant == variant &&
-           resolution->places[low].seed != seed)
-        low++;
-    bool found = low < resolution->count && resolution->places[low].variant == variant;
-    return found ? in_cell(resolution, low, section) : NULL;
+    for (; low < resolution->count && resolution->places[low].variant == variant; low++)
+        if (resolution->places[low].seed == seed &&
+            strcmp(resolution->places[low].section->name, section) == 0)
+            return &resolution->places[low];
+    return NULL;
 }
 
 static const struct place **slot_of_key(const struct resolution *resolution, const struct id *key)
@@ -215,25 +191,27 @@ static void share(struct place *place, const struct place *first)
     memcpy(place->outputs, first->outputs, sizeof place->outputs);
 }
 
-static int resolve_place(struct work *work, struct place *place, struct err *err);
-
-static int resolve_input(struct work *work, struct place *place, const char *port, const char *to,
-                         struct err *err)
+static int take_input(struct place *place, const char *port, const struct filler *filler,
+                      struct err *err)
 {
     int at = place->input_count++;
     struct port *input = &place->inputs[at];
     input->name = port;
-    if (starts_with(to, "artifact:")) {
-        snprintf(input->artifact.hex, sizeof input->artifact.hex, "%s", to + strlen("artifact:"));
+    if (filler->artifact) {
+        snprintf(input->artifact.hex, sizeof input->artifact.hex, "%s", filler->artifact);
         return 0;
     }
-    struct place *maker = beside(work->out, place, to);
-    TRY(resolve_place(work, maker, err));
+    const struct place *maker = place + (filler->maker - place->section); /* of the same cell */
     place->makers[at] = maker;
-    if (maker->state == PLACE_KNOWN) {
-        input->artifact = maker->outputs[0].artifact;
+    place->made_as[at] = filler->output;
+    for (int i = 0; i < maker->output_count; i++)
+        if (strcmp(maker->outputs[i].name, filler->output) == 0)
+            input->artifact = maker->outputs[i].artifact;
+    if (*input->artifact.hex)
         return 0;
-    }
+    if (maker->state == PLACE_KNOWN)
+        return fail_as(err, STATUS_MISSING, "run %lld of %s has left no %s", (long long)maker->run,
+                       maker->section->stage->name, filler->output);
     place->state = PLACE_WAITING;
     if (place->level <= maker->level)
         place->level = maker->level + 1;
@@ -261,13 +239,11 @@ static bool of_files_alone(const struct stage_info *stage)
     return stage->sources && !stage->ports[0].name && !stage->seeded && !stage->compute;
 }
 
-/* The stage graph has no cycle (a port names its maker's kind), so this ends. */
+/* Those that fill its ports come before it. */
 static int resolve_place(struct work *work, struct place *place, struct err *err)
 {
     const struct section *section = place->section;
     struct listing *listing = NULL;
-    if (*place->key.hex)
-        return 0;
     place->state = PLACE_READY;
     if (hash_sources(&listing, work, place, err))
         return wrap(err, "%s", section->name);
@@ -275,10 +251,9 @@ static int resolve_place(struct work *work, struct place *place, struct err *err
         share(place, listing->place);
         return 0;
     }
-    for (int i = 0; i < MAX_PORTS && section->stage->ports[i].name; i++)
-        if (section->fillers[i])
-            TRY(resolve_input(work, place, section->stage->ports[i].name, section->fillers[i],
-                              err));
+    for (int i = 0; section->stage->ports[i].name; i++)
+        if (section->fillers[i].maker || section->fillers[i].artifact)
+            TRY(take_input(place, section->stage->ports[i].name, &section->fillers[i], err));
     struct text text = {0};
     write_recipe(&text, work->experiment, place);
     place->key = sha256_of(text.data, text.length);
@@ -297,13 +272,16 @@ static int resolve_place(struct work *work, struct place *place, struct err *err
     return look_up(work, place, err);
 }
 
-static void add_cell(struct resolution *out, const struct experiment *experiment, size_t variant,
-                     uint64_t seed)
+static int resolve_cell(struct work *work, size_t variant, uint64_t seed, struct err *err)
 {
-    const struct variant *v = &experiment->variants[variant];
+    const struct variant *v = &work->experiment->variants[variant];
+    struct place *cell = &work->out->places[work->out->count];
+    work->out->count += v->count;
     for (size_t i = 0; i < v->count; i++)
-        out->places[out->count++] =
-            (struct place){.variant = variant, .seed = seed, .section = &v->sections[i]};
+        cell[i] = (struct place){.variant = variant, .seed = seed, .section = &v->sections[i]};
+    for (size_t i = 0; i < v->count; i++)
+        TRY(resolve_place(work, &cell[v->order[i]], err));
+    return 0;
 }
 
 int resolve(struct resolution *out, const struct experiment *experiment, struct store *store,
@@ -322,13 +300,11 @@ int resolve(struct resolution *out, const struct experiment *experiment, struct 
     for (size_t v = 0; v < experiment->variant_count; v++)
         for (size_t s = 0; s < experiment->seed_count; s++)
             if ((variant < 0 || (size_t)variant == v) &&
-                (seed < 0 || (uint64_t)seed == experiment->seeds[s]))
-                add_cell(out, experiment, v, experiment->seeds[s]);
-    for (size_t i = 0; i < out->count; i++)
-        if (resolve_place(&work, &out->places[i], err)) {
-            resolution_free(out);
-            return -1;
-        }
+                (seed < 0 || (uint64_t)seed == experiment->seeds[s]) &&
+                resolve_cell(&work, v, experiment->seeds[s], err)) {
+                resolution_free(out);
+                return -1;
+            }
     return 0;
 }
 

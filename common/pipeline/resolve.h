@@ -26,6 +26,7 @@ struct place {
     struct id key, recipe;         /* equal unless waiting; recipe.hex is "" when waiting */
     struct port inputs[MAX_PORTS]; /* artifact.hex "" where not known */
     const struct place *makers[MAX_PORTS]; /* NULL: artifact:ID */
+    const char *made_as[MAX_PORTS];        /* which of the maker's outputs */
     int input_count;
     const struct source *sources;
     const struct id *source_ids;
