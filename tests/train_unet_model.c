@@ -212,6 +212,58 @@ static void wrong_settings(void **state)
           "model.dropout has 2 shares for 3 levels; one a level");
 }
 
+/* ---- memory --------------------------------------------------------------------------------- */
+/* What a step on a volume has to keep for its gradient, counted in values as large as a level's features:
+ * four of a block (its convolutions and normalisations), three more where something comes up (that, and
+ * joined with the skip), and at the top, beside all that, two slopes. Scratch of kernels has to fit in
+ * what is left of it. */
+static void a_volume_takes_what_its_features_take(void **state)
+{
+    (void)state;
+    static const char *const groups[] = {"encoder", "decoder"};
+    enum { SIDE_3D = 96 };
+    static int64_t channels[] = {16, 32, 64};
+    for (int i = 0; i < 4; i++) {
+        struct backend *backend;
+        struct plan *plan;
+        struct err err;
+        enum dtype precision = i & 1 ? BF16 : F32;
+        if (backend_open(&backend, &(struct backend_spec){.threads = 1, .precision = precision},
+                         NULL, &err)) {
+            assert_int_equal(precision, BF16); /* not of this processor */
+            continue;
+        }
+        struct unet_model_config config =
+            config_of(BLOCK_PLAIN, i & 2 ? DOWN_STRIDED : DOWN_MAXPOOL, UP_TRANSPOSE, NORM_BATCH);
+        config.channels.items = channels;
+        struct params *params = params_new();
+        struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
+        graph_set_precision(g, precision);
+        struct shape shape = {1, SIDE_3D, SIDE_3D, SIDE_3D, 1};
+        val image = g_input(g, "image", F32, shape), extra[UNET_LEVELS];
+        int extras;
+        val logits = unet_logits(g, &config, 1, image, extra, &extras);
+        val loss = g_output(g, "loss", g_reduce_sum(g, logits, (struct shape){1, 1, 1, 1, 1}));
+        graph_backward(g, loss, groups, 2, false);
+        OK(graph_check(g, &err));
+        OK(params_realise(params, backend, 1, &err));
+        OK(plan_make(&plan, g, backend, &(struct plan_options){0}, &err));
+        double most = 0;
+        for (int level = 0; level < 3; level++)
+            most += (level == 2 ? 4
+                     : level    ? 11
+                                : 13) *
+                    (double)channels[level] * pow(SIDE_3D >> level, 3) *
+                    (precision == BF16 ? 2 : 4);
+        if (!((double)plan_bytes(plan) < most))
+            fail_msg("%zu bytes, not less than %.0f", plan_bytes(plan), most);
+        plan_free(plan);
+        graph_free(g);
+        params_free(params);
+        backend_close(backend);
+    }
+}
+
 /* ---- what does not count -------------------------------------------------------------------- */
 enum { CASES = 3, SIDE = 6, PIXELS = SIDE * SIDE };
 struct step {
@@ -385,8 +437,8 @@ int main(void)
         cmocka_unit_test(any_size),       cmocka_unit_test(no_copies),
         cmocka_unit_test(encoder_alone),  cmocka_unit_test(same_at_any_depth),
         cmocka_unit_test(biases),         cmocka_unit_test(dropout),
-        cmocka_unit_test(wrong_settings), cmocka_unit_test(uncounted),
-        cmocka_unit_test(soft_dice),
+        cmocka_unit_test(wrong_settings), cmocka_unit_test(a_volume_takes_what_its_features_take),
+        cmocka_unit_test(uncounted),      cmocka_unit_test(soft_dice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
