@@ -2,24 +2,12 @@
 
 #include "train/model_text.h"
 
+#define CONFIG(member) .key = #member, .offset = offsetof(struct classifier_config, member)
 const struct field classifier_fields[] = {
-    {.key = "model",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct classifier_config, model),
-     .sub = classifier_model_fields,
-     .help = "the network"},
-    {.key = "label_smoothing",
-     .type = FIELD_REAL,
-     .offset = offsetof(struct classifier_config, label_smoothing),
-     .fallback = "0.0",
-     .min = 0,
-     .max = 0.5,
+    {CONFIG(model), .type = FIELD_SECTION, .sub = classifier_model_fields, .help = "the network"},
+    {CONFIG(label_smoothing), .type = FIELD_REAL, .fallback = "0.0", .min = 0, .max = 0.5,
      .help = "share of each target spread over all classes"},
-    {.key = "train",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct classifier_config, train),
-     .sub = train_fields,
-     .help = "how it is trained"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how it is trained"},
     {0},
 };
 

@@ -2,22 +2,11 @@
 
 #include "train/model_text.h"
 
+#define CONFIG(member) .key = #member, .offset = offsetof(struct vae_config, member)
 const struct field vae_fields[] = {
-    {.key = "model",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct vae_config, model),
-     .sub = vae_model_fields,
-     .help = "the network"},
-    {.key = "loss",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct vae_config, loss),
-     .sub = vae_loss_fields,
-     .help = "what is minimised"},
-    {.key = "train",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct vae_config, train),
-     .sub = train_fields,
-     .help = "how"},
+    {CONFIG(model), .type = FIELD_SECTION, .sub = vae_model_fields, .help = "the network"},
+    {CONFIG(loss), .type = FIELD_SECTION, .sub = vae_loss_fields, .help = "what is minimised"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
     {0},
 };
 
