@@ -2,7 +2,7 @@
 #include "pipeline/pipeline.h"
 #include "data/preprocess.h"
 
-#include "base/text.h"
+#include "base/json.h"
 #include "data/integrity.h"
 
 #include <stdio.h>
@@ -18,12 +18,12 @@ static int check_leaks(const struct collection *collection, const struct preproc
 static int keep_notes(const struct collection *collection, struct run *run, struct err *err)
 {
     for (uint32_t i = 0; i < collection->note_count; i++) {
-        struct text detail = {0};
-        text_puts(&detail, "{\"text\": ");
-        text_json(&detail, collection->notes[i]);
-        text_puts(&detail, "}");
-        int status = run_event(run, "note", detail.data, err);
-        text_free(&detail);
+        struct json detail = {0};
+        json_begin(&detail, NULL, "{*, *}");
+        json_text(&detail, "text", collection->notes[i]);
+        json_end(&detail);
+        int status = run_event(run, "note", detail.text.data, err);
+        text_free(&detail.text);
         TRY(status);
     }
     return 0;

@@ -1,4 +1,5 @@
 /* Numbers, text, hashes and random draws against published values. */
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/sha256.h"
@@ -174,20 +175,56 @@ static void a_near_word_is_suggested_and_a_far_one_is_not(void **state)
     assert_null(nearest_word("channels", words, 3));
 }
 
+/* The layout is the caller's; what has no members is its brackets. */
+static void json_is_as_it_is_laid_out(void **state)
+{
+    (void)state;
+    struct json json = {0};
+    json_begin(&json, NULL, "{\n *,\n *\n}\n");
+    json_text(&json, "text", "a\"b\\c\n\x01");
+    json_text(&json, "none", NULL);
+    json_begin(&json, "numbers", "[*, *]");
+    json_number(&json, NULL, 0.1);
+    json_number(&json, NULL, NAN);
+    json_number(&json, NULL, -INFINITY);
+    json_raw(&json, NULL, "%d", 7);
+    json_begin(&json, NULL, "[\n*,\n*\n]");
+    json_end(&json);
+    json_end(&json);
+    json_begin(&json, "k\"", "{\n*,\n*\n}");
+    json_end(&json);
+    json_end(&json);
+    assert_string_equal(json.text.data,
+                        "{\n \"text\": \"a\\\"b\\\\c\\u000a\\u0001\",\n \"none\": null,\n"
+                        " \"numbers\": [0.1, null, null, 7, []],\n \"k\\\"\": {}\n}\n");
+    text_free(&json.text);
+    json = (struct json){.tight = true};
+    json_begin(&json, NULL, "{*,*}");
+    json_number(&json, "a", 1);
+    json_number(&json, "b", 2);
+    json_end(&json);
+    assert_string_equal(json.text.data, "{\"a\":1,\"b\":2}");
+    text_free(&json.text);
+}
+
+static void json_is_utf8_whatever_the_text_is(void **state)
+{
+    (void)state;
+    struct json json = {0};
+    /* RFC 3629: longer than need be, a surrogate, beyond the last, cut off; then what is valid */
+    json_text(&json, NULL,
+              "\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82 caf\xe9 "
+              "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+    assert_string_equal(json.text.data,
+                        "\"\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd\\ufffd "
+                        "\\ufffd\\ufffd caf\\ufffd \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+    text_free(&json.text);
+}
+
 static void text_escapes_what_it_must(void **state)
 {
     (void)state;
     struct text text = {0};
-    text_json(&text, "a\"b\\c\n\x01");
-    assert_string_equal(text.data, "\"a\\\"b\\\\c\\u000a\\u0001\"");
-    text_free(&text);
-    /* RFC 3629: longer than need be, a surrogate, beyond the last, cut off; then what is valid */
-    text_json(&text, "\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82 caf\xe9 "
-                     "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
-    assert_string_equal(text.data,
-                        "\"\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd\\ufffd "
-                        "\\ufffd\\ufffd caf\\ufffd \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
-    text_free(&text);
     text_html(&text, "<a href='x'>&\"");
     assert_string_equal(text.data, "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
     text_free(&text);
@@ -386,6 +423,8 @@ int main(void)
         cmocka_unit_test(numbers_are_shortest_and_exact),
         cmocka_unit_test(units_read_well),
         cmocka_unit_test(a_near_word_is_suggested_and_a_far_one_is_not),
+        cmocka_unit_test(json_is_as_it_is_laid_out),
+        cmocka_unit_test(json_is_utf8_whatever_the_text_is),
         cmocka_unit_test(text_escapes_what_it_must),
         cmocka_unit_test(csv_fields_are_no_formulas),
         cmocka_unit_test(arenas_give_zeroed_aligned_memory_of_any_size),

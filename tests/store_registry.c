@@ -1,4 +1,5 @@
 /* Runs and what they leave: rows, records, look-ups, cells. */
+#include "base/json.h"
 #include "store_db.h"
 
 #include <jansson.h>
@@ -52,10 +53,10 @@ static void rows_are_what_the_schema_says(void **state)
     OK(run_claim(&run, lab->store, &spec, &lab->arena, lab->outputs, &lab->count, NULL, &err));
     OK(run_event(run, "resumed", "{\"step\": 1200}", &err));
     FAILS(run_event(run, "resumed", "{step", &err), STATUS_FAILED, "not JSON");
-    struct text detail = {0}; /* a path may be any bytes */
-    text_json(&detail, "/home/Andr\xe9/lab");
-    OK(run_event(run, "damaged", detail.data, &err));
-    text_free(&detail);
+    struct json detail = {0}; /* a path may be any bytes */
+    json_text(&detail, NULL, "/home/Andr\xe9/lab");
+    OK(run_event(run, "damaged", detail.text.data, &err));
+    text_free(&detail.text);
     run_numerics(run, "cpu avx512");
     run_metric(run, "train/loss", 10, 0.5);
     run_metric(run, "train/loss", 20, 0.25);

@@ -34,10 +34,9 @@ void text_puts(struct text *text, const char *string)
     text_add(text, string, strlen(string));
 }
 
-void text_printf(struct text *text, const char *fmt, ...)
+void text_vprintf(struct text *text, const char *fmt, va_list ap)
 {
-    va_list ap, again;
-    va_start(ap, fmt);
+    va_list again;
     va_copy(again, ap);
     int length = vsnprintf(NULL, 0, fmt, ap);
     if (length < 0)
@@ -46,44 +45,30 @@ void text_printf(struct text *text, const char *fmt, ...)
     vsnprintf(text->data + text->length, (size_t)length + 1, fmt, again);
     text->length += (size_t)length;
     va_end(again);
+}
+
+void text_printf(struct text *text, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(text, fmt, ap);
     va_end(ap);
 }
 
-/* The bytes of the character that text begins with, or 0 if it is not valid UTF-8 (RFC 3629). */
-static int utf8_length(const char *text)
+size_t text_character(uint32_t *code, const char *p)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    int length = *p < 0x80                 ? 1
-                 : *p >= 0xc2 && *p < 0xe0 ? 2
-                 : *p >= 0xe0 && *p < 0xf0 ? 3
-                 : *p >= 0xf0 && *p < 0xf5 ? 4
-                                           : 0;
-    for (int i = 1; i < length; i++)
+    static const uint32_t least[] = {0, 0, 0x80, 0x800,
+                                     0x10000}; /* longer than need be is refused */
+    unsigned char lead = (unsigned char)*p;
+    size_t length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    *code = length > 1 ? lead & 0x7fu >> length : lead;
+    for (size_t i = 1; i < length; i++) {
         if ((p[i] & 0xc0) != 0x80)
             return 0;
-    /* longer than they need be, surrogates, beyond U+10FFFF */
-    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-        (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return length;
-}
-
-void text_json(struct text *text, const char *string)
-{
-    text_add(text, "\"", 1);
-    for (const char *p = string; *p;) {
-        int length = utf8_length(p);
-        if (*p == '"' || *p == '\\')
-            text_printf(text, "\\%c", *p);
-        else if (*p > 0 && *p < 0x20)
-            text_printf(text, "\\u%04x", *p);
-        else if (length)
-            text_add(text, p, (size_t)length);
-        else
-            text_puts(text, "\\ufffd"); /* a path may be any bytes, JSON may not */
-        p += length ? length : 1;
+        *code = *code << 6 | (p[i] & 0x3fu);
     }
-    text_add(text, "\"", 1);
+    bool surrogate = *code >= 0xd800 && *code < 0xe000;
+    return *code < least[length] || surrogate || *code > 0x10ffff || lead >= 0xf8 ? 0 : length;
 }
 
 static const char *digits(const char *p)
@@ -142,12 +127,11 @@ void text_csv(struct text *text, const char *string)
 
 size_t text_control(const char *p)
 {
-    const unsigned char *u = (const unsigned char *)p;
-    if ((*u && *u < 0x20) || *u == 0x7f)
-        return 1;
-    if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0)
-        return 2;
-    return starts_with(p, "\u2028") || starts_with(p, "\u2029") ? 3 : 0;
+    uint32_t code;
+    size_t length = text_character(&code, p);
+    bool control =
+        (code && code < 0x20) || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+    return control ? length : 0;
 }
 
 void text_html(struct text *text, const char *string)
@@ -229,9 +213,10 @@ bool ends_like(const char *text, const char *suffix)
 
 bool text_is_utf8(const char *text)
 {
-    int length = 1;
+    uint32_t code;
+    size_t length = 1;
     for (; *text && length; text += length)
-        length = utf8_length(text);
+        length = text_character(&code, text);
     return length;
 }
 

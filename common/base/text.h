@@ -2,8 +2,10 @@
 #ifndef CAIRN_BASE_TEXT_H
 #define CAIRN_BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Zero-initialise to use. `data` is always terminated once anything was added; may be NULL before
  * that. text_take hands the string over: the caller frees it. */
@@ -14,8 +16,7 @@ struct text {
 void text_add(struct text *text, const char *bytes, size_t length);
 void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Adds string as a JSON string with its quotes; a byte that is not UTF-8 becomes U+FFFD. */
-void text_json(struct text *text, const char *string);
+void text_vprintf(struct text *text, const char *fmt, va_list ap);
 /* Adds string as one word of a shell command, in quotes. */
 void text_shell(struct text *text, const char *string);
 /* Adds string as a field of a CSV file (RFC 4180), in quotes where it needs them. What a spreadsheet
@@ -24,6 +25,8 @@ void text_shell(struct text *text, const char *string);
 void text_csv(struct text *text, const char *string);
 /* A number as JSON (RFC 8259) has it: not 01, +1, .5, nan or 0x1. */
 bool text_is_number(const char *string);
+/* The bytes of the character that p begins with, and its code; 0 if they are not UTF-8 (RFC 3629). */
+size_t text_character(uint32_t *code, const char *p);
 /* The bytes of the control character or line separator (U+2028, U+2029) that p begins with, else 0. */
 size_t text_control(const char *p);
 /* Adds string with & < > " ' escaped for HTML. */
@@ -41,7 +44,7 @@ bool ends_with(const char *text, const char *suffix);
 /* The same, where the case of ASCII letters does not count. */
 bool ends_like(const char *text, const char *suffix);
 
-/* Well-formed UTF-8 (RFC 3629)? "" is. */
+/* Is it UTF-8? "" is. */
 bool text_is_utf8(const char *text);
 /* The same without control characters and separators of lines: can be shown, and be a name. */
 bool text_is_plain(const char *text);

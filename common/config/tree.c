@@ -123,40 +123,23 @@ static bool is_plain(const char *text)
                         "_+-./@") == length;
 }
 
-/* Decodes a character of valid UTF-8. */
-static unsigned decode(const unsigned char **p)
-{
-    unsigned lead = *(*p)++;
-    unsigned code = lead < 0x80   ? lead
-                    : lead < 0xE0 ? lead & 0x1F
-                    : lead < 0xF0 ? lead & 0x0F
-                                  : lead & 7;
-    while ((**p & 0xC0) == 0x80)
-        code = code << 6 | (*(*p)++ & 0x3F);
-    return code;
-}
-
-/* Characters that YAML does not take as they are, or folds as line breaks. */
-static bool needs_escape(unsigned code)
-{
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
-           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
-}
-
 static void write_quoted(struct text *out, const char *text)
 {
-    text_add(out, "\"", 1);
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        const unsigned char *start = p;
-        unsigned code = decode(&p);
-        if (code == '"' || code == '\\')
-            text_printf(out, "\\%c", (int)code);
-        else if (needs_escape(code))
+    text_puts(out, "\"");
+    for (const char *p = text; *p;) {
+        uint32_t code;
+        size_t length = text_character(&code, p);
+        /* what YAML does not take as it is, or folds as a line break */
+        bool escape = text_control(p) || code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
+        if (*p == '"' || *p == '\\')
+            text_printf(out, "\\%c", *p);
+        else if (escape)
             text_printf(out, "\\u%04x", code);
         else
-            text_add(out, (const char *)start, (size_t)(p - start));
+            text_add(out, p, length ? length : 1);
+        p += length ? length : 1;
     }
-    text_add(out, "\"", 1);
+    text_puts(out, "\"");
 }
 
 void yaml_write(struct text *out, const struct yaml *node)

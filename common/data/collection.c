@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
-#include "base/text.h"
+#include "base/json.h"
 #include "data/integrity.h"
 #include "store/tensors.h"
 
@@ -163,53 +163,47 @@ static const struct raw_case **case_order(const struct collection *collection)
     return order;
 }
 
-static void put_names(struct text *text, const char *key, const char **names, uint32_t count)
+static void put_names(struct json *json, const char *key, const char **names, uint32_t count)
 {
-    text_printf(text, "\"%s\":[", key);
-    for (uint32_t i = 0; i < count; i++) {
-        if (i)
-            text_puts(text, ",");
-        text_json(text, names[i]);
-    }
-    text_puts(text, "],\n");
+    json_begin(json, key, "[*,*]");
+    for (uint32_t i = 0; i < count; i++)
+        json_text(json, NULL, names[i]);
+    json_end(json);
 }
 
-static void put_spacing(struct text *text, const double spacing[3])
+static void put_case(struct json *json, const struct raw_case *one)
 {
-    char number[3][NUMBER_TEXT];
-    if (spacing[0] > 0)
-        text_printf(text, "\"spacing\":[%s,%s,%s],\n", number_text(number[0], spacing[0]),
-                    number_text(number[1], spacing[1]), number_text(number[2], spacing[2]));
-}
-
-static void put_case(struct text *text, const struct raw_case *one, bool last)
-{
-    text_puts(text, "{\"id\":");
-    text_json(text, one->id);
-    text_printf(text, ",\"split\":\"%s\"", split_names[one->split]);
+    json_begin(json, NULL, "{*,*}");
+    json_text(json, "id", one->id);
+    json_text(json, "split", split_names[one->split]);
     if (one->label >= 0)
-        text_printf(text, ",\"label\":%d", one->label);
+        json_number(json, "label", one->label);
     if (one->source)
-        text_printf(text, ",\"source\":\"%s\"", one->source->hex);
-    text_printf(text, ",\"pixels\":\"%s\"}%s\n", one->pixels->hex, last ? "" : ",");
+        json_text(json, "source", one->source->hex);
+    json_text(json, "pixels", one->pixels->hex);
+    json_end(json);
 }
 
 /* A case a line, so that standard tools can compare two of these files. */
 static int write_cases(const struct collection *collection, const struct raw_case **order,
-                       const char *path, struct err *err)
+                       const struct draft *draft, struct err *err)
 {
-    struct text text = {0};
-    text_puts(&text, "{");
-    put_names(&text, "classes", collection->classes, collection->class_count);
-    put_names(&text, "mask_classes", collection->mask_classes, collection->mask_class_count);
-    put_spacing(&text, collection->spacing);
-    text_puts(&text, "\"cases\":[\n");
+    struct json json = {.tight = true};
+    json_begin(&json, NULL, "{*,\n*}\n");
+    put_names(&json, "classes", collection->classes, collection->class_count);
+    put_names(&json, "mask_classes", collection->mask_classes, collection->mask_class_count);
+    if (collection->spacing[0] > 0) {
+        json_begin(&json, "spacing", "[*,*]");
+        for (int i = 0; i < 3; i++)
+            json_number(&json, NULL, collection->spacing[i]);
+        json_end(&json);
+    }
+    json_begin(&json, "cases", "[\n*,\n*\n]");
     for (uint32_t i = 0; i < collection->count; i++)
-        put_case(&text, order[i], i + 1 == collection->count);
-    text_puts(&text, "]}\n");
-    int status = file_publish(path, text.data, text.length, err);
-    text_free(&text);
-    return status;
+        put_case(&json, order[i]);
+    json_end(&json);
+    json_end(&json);
+    return draft_text(draft, "cases.json", &json.text, err);
 }
 
 /* [n,h,w] or [n,d,h,w], then c if there is one. */
@@ -280,13 +274,12 @@ static int write_tensors(const struct collection *collection, const struct raw_c
 int collection_write(const struct collection *collection, const struct draft *draft,
                      struct err *err)
 {
-    char tensors[PATH_BYTES], cases[PATH_BYTES];
+    char tensors[PATH_BYTES];
     TRY(draft_path(draft, "dataset.safetensors", tensors, err));
-    TRY(draft_path(draft, "cases.json", cases, err));
     const struct raw_case **order = case_order(collection);
     int status = write_tensors(collection, order, tensors, err);
     if (!status)
-        status = write_cases(collection, order, cases, err);
+        status = write_cases(collection, order, draft, err);
     free(order);
     return status ? status : integrity_write(collection, draft, err);
 }

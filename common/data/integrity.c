@@ -1,10 +1,12 @@
 #include "data/integrity.h"
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/json.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LINES "[\n*,\n*]" /* an item a line */
 
 /* ---- equal images --------------------------------------------------------------------------- */
 
@@ -89,23 +91,23 @@ int integrity_check_leaks(const struct collection *collection, struct err *err)
                    leaks == 1 ? " is" : "s are");
 }
 
-static void put_equal(struct text *text, const struct collection *collection)
+static void put_equal(struct json *json, const struct collection *collection)
 {
     const struct raw_case **sorted;
     uint32_t count;
     struct group *groups = find_groups(&sorted, &count, collection);
+    json_begin(json, "equal", LINES);
     for (uint32_t i = 0; i < count; i++) {
-        text_puts(text, i ? ",\n[" : "\n[");
+        json_begin(json, NULL, "[*,*]");
         for (uint32_t j = 0; j < groups[i].count; j++) {
             const struct raw_case *one = groups[i].cases[j];
-            struct text name = {0};
-            text_printf(&name, "%s/%s", split_names[one->split], one->id);
-            text_puts(text, j ? "," : "");
-            text_json(text, name.data);
-            text_free(&name);
+            char *name = xprintf("%s/%s", split_names[one->split], one->id);
+            json_text(json, NULL, name);
+            free(name);
         }
-        text_puts(text, "]");
+        json_end(json);
     }
+    json_end(json);
     free(groups);
     free(sorted);
 }
@@ -134,7 +136,7 @@ static int by_cases(const void *a, const void *b)
     return by_sides(a, b);
 }
 
-static void put_sizes(struct text *text, const struct collection *collection)
+static void put_sizes(struct json *json, const struct collection *collection)
 {
     struct size *sizes = xcalloc(collection->count, sizeof *sizes);
     uint32_t count = 0;
@@ -150,33 +152,31 @@ static void put_sizes(struct text *text, const struct collection *collection)
         else
             sizes[count++] = sizes[i];
     qsort(sizes, count, sizeof *sizes, by_cases);
+    json_begin(json, "sizes", LINES);
     for (uint32_t i = 0; i < count; i++)
-        text_printf(text, "%s\n{\"d\":%d,\"h\":%d,\"w\":%d,\"c\":%d,\"cases\":%u}", i ? "," : "",
-                    sizes[i].side[0], sizes[i].side[1], sizes[i].side[2], collection->c,
-                    sizes[i].cases);
+        json_raw(json, NULL, "{\"d\":%d,\"h\":%d,\"w\":%d,\"c\":%d,\"cases\":%u}", sizes[i].side[0],
+                 sizes[i].side[1], sizes[i].side[2], collection->c, sizes[i].cases);
+    json_end(json);
     free(sizes);
 }
 
 /* ---- counts --------------------------------------------------------------------------------- */
 
-static void put_counts(struct text *text, const uint64_t *counts, const char *const *names,
-                       uint32_t count)
+static void put_counts(struct json *json, const char *key, const uint64_t *counts,
+                       const char *const *names, uint32_t count)
 {
-    text_puts(text, "{");
-    for (uint32_t i = 0; i < count; i++) {
-        text_puts(text, i ? "," : "");
-        text_json(text, names[i]);
-        text_printf(text, ":%llu", (unsigned long long)counts[i]);
-    }
-    text_puts(text, "}");
+    json_begin(json, key, "{*,*}");
+    for (uint32_t i = 0; i < count; i++)
+        json_raw(json, names[i], "%" PRIu64, counts[i]);
+    json_end(json);
 }
 
-static void put_cases(struct text *text, const struct collection *collection)
+static void put_cases(struct json *json, const struct collection *collection)
 {
     uint64_t counts[SPLITS] = {0};
     for (uint32_t i = 0; i < collection->count; i++)
         counts[collection->cases[i].split]++;
-    put_counts(text, counts, split_names, SPLITS);
+    put_counts(json, "cases", counts, split_names, SPLITS);
 }
 
 static void count_labels(uint64_t counts[], const struct collection *collection, int split)
@@ -199,31 +199,37 @@ static bool has_masks(const struct collection *collection)
     return collection->count && collection->cases[0].mask;
 }
 
-static void put_labels(struct text *text, const struct collection *collection)
+static void put_labels(struct json *json, const struct collection *collection)
 {
+    if (!collection->class_count)
+        return;
+    json_begin(json, "labels", "{\n*,\n*}");
     for (int split = 0; split < SPLITS; split++) {
         uint64_t *counts = xcalloc(collection->class_count, sizeof *counts);
         count_labels(counts, collection, split);
-        text_printf(text, "%s\n\"%s\":", split ? "," : "", split_names[split]);
-        put_counts(text, counts, collection->classes, collection->class_count);
+        put_counts(json, split_names[split], counts, collection->classes, collection->class_count);
         free(counts);
     }
+    json_end(json);
 }
 
-static void put_mask_pixels(struct text *text, const struct collection *collection)
+static void put_mask_pixels(struct json *json, const struct collection *collection)
 {
     uint32_t classes = collection->mask_class_count;
+    if (!has_masks(collection))
+        return;
     const char **names = xcalloc(classes + 1, sizeof *names);
     for (uint32_t i = 0; i < classes; i++)
         names[i] = collection->mask_classes[i];
     names[classes] = "ignore";
+    json_begin(json, "mask_pixels", "{\n*,\n*}");
     for (int split = 0; split < SPLITS; split++) {
         uint64_t counts[256] = {0};
         count_pixels(counts, collection, split);
         counts[classes] = counts[MASK_IGNORE];
-        text_printf(text, "%s\n\"%s\":", split ? "," : "", split_names[split]);
-        put_counts(text, counts, names, classes + 1);
+        put_counts(json, split_names[split], counts, names, classes + 1);
     }
+    json_end(json);
     free(names);
 }
 
@@ -254,32 +260,38 @@ static uint32_t find_absent(const char ***out, const struct collection *collecti
     return count;
 }
 
-static void put_absent(struct text *text, const struct collection *collection)
+static void put_absent(struct json *json, const struct collection *collection)
 {
     struct arena arena = {0};
     const char **names;
     uint32_t count = find_absent(&names, collection, &arena);
-    for (uint32_t i = 0; i < count; i++) {
-        text_puts(text, i ? "," : "\"absent\":[");
-        text_json(text, names[i]);
-    }
-    text_puts(text, count ? "],\n" : "");
+    if (count)
+        json_begin(json, "absent", "[*,*]");
+    for (uint32_t i = 0; i < count; i++)
+        json_text(json, NULL, names[i]);
+    if (count)
+        json_end(json);
     arena_free(&arena);
 }
 
-static void put_cut(struct text *text, const struct collection *collection)
+static void put_cut(struct json *json, const struct collection *collection)
 {
-    uint32_t count = 0;
+    bool any = false;
     for (uint32_t i = 0; i < collection->count; i++) {
         const struct raw_case *one = &collection->cases[i];
         if (!one->cut)
             continue;
-        text_puts(text, count++ ? ",\n{\"id\":" : "\"cut\":[\n{\"id\":");
-        text_json(text, one->id);
-        text_printf(text, ",\"voxels\":%lld,\"of\":%lld}", (long long)one->cut,
-                    (long long)one->labelled);
+        if (!any)
+            json_begin(json, "cut", LINES);
+        any = true;
+        json_begin(json, NULL, "{*,*}");
+        json_text(json, "id", one->id);
+        json_raw(json, "voxels", "%lld", (long long)one->cut);
+        json_raw(json, "of", "%lld", (long long)one->labelled);
+        json_end(json);
     }
-    text_puts(text, count ? "],\n" : "");
+    if (any)
+        json_end(json);
 }
 
 static void note_absent(struct collection *collection)
@@ -319,46 +331,30 @@ void integrity_note(struct collection *collection)
     note_absent(collection);
 }
 
-static void put_skipped(struct text *text, const struct collection *collection)
+static void put_skipped(struct json *json, const struct collection *collection)
 {
+    json_begin(json, "skipped", LINES);
     for (uint32_t i = 0; i < collection->skipped_count; i++) {
-        text_printf(text, "%s\n{\"id\":", i ? "," : "");
-        text_json(text, collection->skipped[i].id);
-        text_puts(text, ",\"reason\":");
-        text_json(text, collection->skipped[i].reason);
-        text_puts(text, "}");
+        json_begin(json, NULL, "{*,*}");
+        json_text(json, "id", collection->skipped[i].id);
+        json_text(json, "reason", collection->skipped[i].reason);
+        json_end(json);
     }
+    json_end(json);
 }
 
 int integrity_write(const struct collection *collection, const struct draft *draft, struct err *err)
 {
-    char path[PATH_BYTES];
-    TRY(draft_path(draft, "integrity.json", path, err));
-    struct text text = {0};
-    text_puts(&text, "{\"cases\":");
-    put_cases(&text, collection);
-    text_puts(&text, ",\n\"sizes\":[");
-    put_sizes(&text, collection);
-    if (collection->class_count) {
-        text_puts(&text, "],\n\"labels\":{");
-        put_labels(&text, collection);
-        text_puts(&text, "},\n");
-    } else {
-        text_puts(&text, "],\n");
-    }
-    if (has_masks(collection)) {
-        text_puts(&text, "\"mask_pixels\":{");
-        put_mask_pixels(&text, collection);
-        text_puts(&text, "},\n");
-    }
-    put_absent(&text, collection);
-    put_cut(&text, collection);
-    text_puts(&text, "\"equal\":[");
-    put_equal(&text, collection);
-    text_puts(&text, "],\n\"skipped\":[");
-    put_skipped(&text, collection);
-    text_puts(&text, "]}\n");
-    int status = file_publish(path, text.data, text.length, err);
-    text_free(&text);
-    return status;
+    struct json json = {.tight = true};
+    json_begin(&json, NULL, "{*,\n*}\n");
+    put_cases(&json, collection);
+    put_sizes(&json, collection);
+    put_labels(&json, collection);
+    put_mask_pixels(&json, collection);
+    put_absent(&json, collection);
+    put_cut(&json, collection);
+    put_equal(&json, collection);
+    put_skipped(&json, collection);
+    json_end(&json);
+    return draft_text(draft, "integrity.json", &json.text, err);
 }

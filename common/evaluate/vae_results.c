@@ -1,8 +1,7 @@
 /* What an evaluation found, case by case and in the mean: metrics.json, cases.csv, the run. */
 #include "evaluate/evaluate_parts.h"
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -78,12 +77,7 @@ int write_cases(const struct evaluator *e, const struct draft *draft, struct err
         }
         text_puts(&text, "\n");
     }
-    char path[PATH_BYTES];
-    int rc = draft_path(draft, "cases.csv", path, err);
-    if (!rc)
-        rc = file_publish(path, text.data, text.length, err);
-    text_free(&text);
-    return rc;
+    return draft_text(draft, "cases.csv", &text, err);
 }
 
 static int by_name(const void *a, const void *b)
@@ -99,22 +93,12 @@ int write_metrics(struct named_value *items, size_t count, const struct draft *d
         if (isinf(items[i].value))
             return fail(err, "metric '%s' is infinite", items[i].name);
     qsort(items, count, sizeof *items, by_name);
-    struct text text = {0};
-    text_puts(&text, "{");
-    for (size_t i = 0; i < count; i++) {
-        const struct named_value *m = &items[i];
-        char number[NUMBER_TEXT];
-        text_puts(&text, i ? ",\n  " : "\n  ");
-        text_json(&text, m->name);
-        text_printf(&text, ": %s", isfinite(m->value) ? number_text(number, m->value) : "null");
-    }
-    text_puts(&text, "\n}\n");
-    char path[PATH_BYTES];
-    int rc = draft_path(draft, "metrics.json", path, err);
-    if (!rc)
-        rc = file_publish(path, text.data, text.length, err);
-    text_free(&text);
-    return rc;
+    struct json json = {0};
+    json_begin(&json, NULL, "{\n  *,\n  *\n}\n");
+    for (size_t i = 0; i < count; i++)
+        json_number(&json, items[i].name, items[i].value);
+    json_end(&json);
+    return draft_text(draft, "metrics.json", &json.text, err);
 }
 
 void keep_metrics(struct evaluator *e)

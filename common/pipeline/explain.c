@@ -2,10 +2,10 @@
 #include "pipeline/explain.h"
 
 #include "base/file.h"
-#include "base/text.h"
 #include "train/checkpoint.h"
 
-#include <jansson.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,87 +106,74 @@ static void print(const struct explanation *explanation, const char *memory)
 }
 
 /* ---- for programs --------------------------------------------------------------------------- */
-json_t *json_words(const char *text, size_t length)
+void json_lines(struct json *json, const char *key, const char *text, const char *layout)
 {
-    json_t *words = length ? json_stringn(text, length) : json_null();
-    if (words)
-        return words;
-    char *plain = xprintf("%.*s", (int)length, text); /* not UTF-8: a file may be called so */
-    for (char *p = plain; *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    words = json_string(plain);
-    free(plain);
-    return words;
-}
-
-json_t *json_lines(const char *text)
-{
-    json_t *lines = json_array();
+    json_begin(json, key, layout);
     for (const char *p = text; p && *p;) {
         size_t length = strcspn(p, "\n");
-        json_array_append_new(lines, json_words(p, length));
+        char *line = xprintf("%.*s", (int)length, p);
+        json_text(json, NULL, line);
+        free(line);
         p += length + (p[length] == '\n');
     }
-    return lines;
+    json_end(json);
 }
 
-static json_t *id_or_null(const struct id *id)
+void json_print(struct json *json)
 {
-    return *id->hex ? json_string(id->hex) : json_null();
+    json_end(json);
+    fputs(json->text.data, stdout);
+    text_free(&json->text);
 }
 
-static json_t *ports_json(const struct port *ports, int count)
+static const char *id_or_null(const struct id *id)
 {
-    json_t *out = json_object();
+    return *id->hex ? id->hex : NULL;
+}
+
+static void put_ports(struct json *json, const char *key, const struct port *ports, int count)
+{
+    json_begin(json, key, "{\n  *,\n  *\n }");
     for (int i = 0; i < count; i++)
-        json_object_set_new(out, ports[i].name, id_or_null(&ports[i].artifact));
-    return out;
+        json_text(json, ports[i].name, id_or_null(&ports[i].artifact));
+    json_end(json);
 }
 
-static json_t *reason_json(const struct reason *reason)
+static void put_reason(struct json *json, const struct reason *reason)
 {
     const struct run_row *run = &reason->run;
-    json_t *out = json_object();
-    json_object_set_new(out, "section", json_string(reason->place->section->name));
-    json_object_set_new(out, "run", run->id ? json_integer(run->id) : json_null());
-    json_object_set_new(out, "same_recipe", json_boolean(run->id && same_recipe(reason)));
-    json_object_set_new(out, "status", run->id ? json_string(run->status) : json_null());
-    json_object_set_new(out, "error",
-                        run->error ? json_words(run->error, strlen(run->error)) : json_null());
-    json_object_set_new(out, "differs", json_lines(reason->differs.data));
-    return out;
+    json_begin(json, NULL, "{\n   *,\n   *\n  }");
+    json_text(json, "section", reason->place->section->name);
+    json_number(json, "run", run->id ? (double)run->id : NAN);
+    json_raw(json, "same_recipe", run->id && same_recipe(reason) ? "true" : "false");
+    json_text(json, "status", run->id ? run->status : NULL);
+    json_text(json, "error", run->error);
+    json_lines(json, "differs", reason->differs.data, "[\n    *,\n    *\n   ]");
+    json_end(json);
 }
 
 static void print_json(const struct explanation *explanation, const char *variant,
                        const char *memory)
 {
+    static const char lines[] = "[\n  *,\n  *\n ]";
     const struct place *place = explanation->place;
-    json_t *out = json_object(), *why = json_array();
+    struct json json = {0};
+    json_begin(&json, NULL, "{\n *,\n *\n}\n");
+    json_text(&json, "section", place->section->name);
+    json_text(&json, "variant", variant);
+    json_raw(&json, "seed", "%" PRIu64, place->seed);
+    json_text(&json, "state", state_names[place->state]);
+    json_text(&json, "recipe", id_or_null(&place->recipe));
+    json_lines(&json, "recipe_text", place->recipe_text, lines);
+    put_ports(&json, "inputs", place->inputs, place->input_count);
+    put_ports(&json, "outputs", place->outputs, place->output_count);
+    json_begin(&json, "why", lines);
     for (int i = 0; i < explanation->reason_count; i++)
-        json_array_append_new(why, reason_json(&explanation->reasons[i]));
-    json_object_set_new(out, "section", json_string(place->section->name));
-    json_object_set_new(out, "variant", json_string(variant));
-    json_object_set_new(out, "seed", json_integer((json_int_t)place->seed));
-    json_object_set_new(out, "state", json_string(state_names[place->state]));
-    json_object_set_new(out, "recipe", id_or_null(&place->recipe));
-    json_object_set_new(out, "recipe_text", json_lines(place->recipe_text));
-    json_object_set_new(out, "inputs", ports_json(place->inputs, place->input_count));
-    json_object_set_new(out, "outputs", ports_json(place->outputs, place->output_count));
-    json_object_set_new(out, "why", why);
-    json_object_set_new(out, "continue_at",
-                        explanation->step >= 0 ? json_integer(explanation->step) : json_null());
-    json_object_set_new(out, "training", json_lines(memory));
-    json_print(out);
-}
-
-void json_print(json_t *value)
-{
-    char *text = json_dumps(value, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-    if (text)
-        puts(text);
-    free(text);
-    json_decref(value);
+        put_reason(&json, &explanation->reasons[i]);
+    json_end(&json);
+    json_number(&json, "continue_at", explanation->step >= 0 ? (double)explanation->step : NAN);
+    json_lines(&json, "training", memory, lines);
+    json_print(&json);
 }
 
 int explain(const struct place *place, const struct experiment *experiment, struct store *store,

@@ -2,9 +2,9 @@
 #ifndef CAIRN_PIPELINE_EXPLAIN_H
 #define CAIRN_PIPELINE_EXPLAIN_H
 
+#include "base/json.h"
 #include "pipeline/resolve.h"
 
-#include <jansson.h>
 #include <stdio.h>
 
 /* The recipe, its hash, and whether it is known. */
@@ -15,13 +15,12 @@ int explain(const struct place *place, const struct experiment *experiment, stru
             bool json, const char *memory, struct err *err);
 
 /* ---- JSON for programs ---------------------------------------------------------------------- */
-/* null if there are none; bytes that are not UTF-8 become ? */
-json_t *json_words(const char *text, size_t length);
-json_t *json_lines(const char *text); /* its lines as a list; text may be NULL */
-void json_print(json_t *value);       /* on stdout; frees it */
+/* The text's lines as a list of this layout; text may be NULL. */
+void json_lines(struct json *json, const char *key, const char *text, const char *layout);
+void json_print(struct json *json); /* ends it, puts it on stdout, frees it */
 /* All that `registry show` says of a run, on stdout. */
 int run_json(struct store *store, const struct run_row *run, struct arena *arena, struct err *err);
 /* What `registry why` says; from 0: there is no run to compare with. */
-void differences_json(int64_t from, int64_t to, const char *lines);
+void differences_json(int64_t from, int64_t to, const char *items);
 
 #endif

@@ -1,111 +1,116 @@
 /* A run of the registry as JSON. */
 #include "pipeline/explain.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const char lines[] = "[\n  *,\n  *\n ]";
+
 static int add_metric(void *user, const struct metric_row *row, struct err *err)
 {
     (void)err;
-    json_object_set_new(user, row->name,
-                        isfinite(row->value) ? json_real(row->value) : json_null());
+    json_number(user, row->name, row->value);
     return 0;
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_words(text, strlen(text)) : json_null();
-}
-
+/* Whoever wrote the registry, what comes out is JSON. */
 static int add_event(void *user, double at, const char *kind, const char *detail, struct err *err)
 {
     (void)err;
-    json_t *event = json_object(), *parsed = json_loads(detail, JSON_DECODE_ANY, NULL);
-    json_object_set_new(event, "at", json_real(at));
-    json_object_set_new(event, "kind", json_string(kind));
-    json_object_set_new(event, "detail", parsed ? parsed : text_or_null(detail));
-    json_array_append_new(user, event);
+    struct json *json = user;
+    json_t *parsed = json_loads(detail, JSON_DECODE_ANY, NULL);
+    json_begin(json, NULL, "{*, *}");
+    json_number(json, "at", at);
+    json_text(json, "kind", kind);
+    if (parsed)
+        json_raw(json, "detail", "%s", detail);
+    else
+        json_text(json, "detail", detail);
+    json_end(json);
+    json_decref(parsed);
     return 0;
 }
 
-static json_t *file_json(const struct manifest_line *line)
+static void add_file(struct json *json, const struct manifest_line *line)
 {
-    json_t *file = json_object();
-    json_object_set_new(file, "name", json_string(line->name));
-    json_object_set_new(file, "bytes", json_integer(line->size));
-    json_object_set_new(file, "sha256", json_string(line->object.hex));
-    return file;
+    json_begin(json, NULL, "{*, *}");
+    json_text(json, "name", line->name);
+    json_raw(json, "bytes", "%lld", (long long)line->size);
+    json_text(json, "sha256", line->object.hex);
+    json_end(json);
 }
 
-static int add_ports(json_t *out, struct store *store, int64_t run, bool outputs,
+static int add_ports(struct json *json, struct store *store, int64_t run, bool outputs,
                      struct arena *arena, struct err *err)
 {
     struct port ports[MAX_PORTS];
     int count;
     TRY(registry_ports(store, run, outputs, arena, ports, &count, err));
+    json_begin(json, outputs ? "outputs" : "inputs", "{\n  *,\n  *\n }");
     for (int i = 0; i < count; i++) {
         struct manifest manifest = {0};
-        json_t *files = json_array(), *port = json_object();
-        json_object_set_new(port, "artifact", json_string(ports[i].artifact.hex));
-        json_object_set_new(out, ports[i].name, port);
-        int status =
-            outputs ? artifact_manifest(&manifest, arena, store, &ports[i].artifact, err) : 0;
-        for (size_t j = 0; j < manifest.count && !status; j++)
-            json_array_append_new(files, file_json(&manifest.lines[j]));
-        if (outputs)
-            json_object_set(port, "files", files);
-        json_decref(files);
-        TRY(status);
+        json_begin(json, ports[i].name, "{*, *}");
+        json_text(json, "artifact", ports[i].artifact.hex);
+        if (outputs) {
+            TRY(artifact_manifest(&manifest, arena, store, &ports[i].artifact, err));
+            json_begin(json, "files", "[\n   *,\n   *\n  ]");
+            for (size_t j = 0; j < manifest.count; j++)
+                add_file(json, &manifest.lines[j]);
+            json_end(json);
+        }
+        json_end(json);
     }
+    json_end(json);
     return 0;
 }
 
-static int fill(json_t *out, struct store *store, const struct run_row *run, struct arena *arena,
-                struct err *err)
+static int fill(struct json *json, struct store *store, const struct run_row *run,
+                struct arena *arena, struct err *err)
 {
-    json_t *inputs = json_object(), *outputs = json_object();
-    json_t *metrics = json_object(), *events = json_array();
     char *recipe;
-    json_object_set_new(out, "run", json_integer(run->id));
-    json_object_set_new(out, "stage", json_string(run->stage));
-    json_object_set_new(out, "status", json_string(run->status));
-    json_object_set_new(out, "started", json_real(run->started));
-    json_object_set_new(out, "seconds",
-                        isfinite(run->seconds) ? json_real(run->seconds) : json_null());
-    json_object_set_new(out, "build", text_or_null(run->build));
-    json_object_set_new(out, "numerics", text_or_null(run->numerics));
-    json_object_set_new(out, "error", text_or_null(run->error));
-    json_object_set_new(out, "recipe", json_string(run->recipe.hex));
-    json_object_set_new(out, "inputs", inputs);
-    json_object_set_new(out, "outputs", outputs);
-    json_object_set_new(out, "metrics", metrics);
-    json_object_set_new(out, "events", events);
+    json_begin(json, NULL, "{\n *,\n *\n}\n");
+    json_raw(json, "run", "%lld", (long long)run->id);
+    json_text(json, "stage", run->stage);
+    json_text(json, "status", run->status);
+    json_number(json, "started", run->started);
+    json_number(json, "seconds", run->seconds);
+    json_text(json, "build", run->build);
+    json_text(json, "numerics", run->numerics);
+    json_text(json, "error", run->error);
+    json_text(json, "recipe", run->recipe.hex);
+    TRY(add_ports(json, store, run->id, false, arena, err));
+    TRY(add_ports(json, store, run->id, true, arena, err));
+    json_begin(json, "metrics", "{\n  *,\n  *\n }");
+    TRY(registry_metrics(store, run->id, true, add_metric, json, err));
+    json_end(json);
+    json_begin(json, "events", lines);
+    TRY(registry_events(store, run->id, add_event, json, err));
+    json_end(json);
     TRY(registry_recipe_text(&recipe, store, &run->recipe, err));
-    json_object_set_new(out, "recipe_text", json_lines(recipe));
+    json_lines(json, "recipe_text", recipe, lines);
     free(recipe);
-    TRY(add_ports(inputs, store, run->id, false, arena, err));
-    TRY(add_ports(outputs, store, run->id, true, arena, err));
-    TRY(registry_metrics(store, run->id, true, add_metric, metrics, err));
-    return registry_events(store, run->id, add_event, events, err);
+    return 0;
 }
 
 int run_json(struct store *store, const struct run_row *run, struct arena *arena, struct err *err)
 {
-    json_t *out = json_object();
-    if (fill(out, store, run, arena, err)) {
-        json_decref(out);
+    struct json json = {0};
+    if (fill(&json, store, run, arena, err)) {
+        text_free(&json.text);
         return -1;
     }
-    json_print(out);
+    json_print(&json);
     return 0;
 }
 
-void differences_json(int64_t from, int64_t to, const char *lines)
+void differences_json(int64_t from, int64_t to, const char *items)
 {
-    json_t *out = json_object();
-    json_object_set_new(out, "from", from ? json_integer(from) : json_null());
-    json_object_set_new(out, "to", json_integer(to));
-    json_object_set_new(out, "differs", json_lines(lines));
-    json_print(out);
+    struct json json = {0};
+    json_begin(&json, NULL, "{\n *,\n *\n}\n");
+    json_number(&json, "from", from ? (double)from : NAN);
+    json_number(&json, "to", (double)to);
+    json_lines(&json, "differs", items, lines);
+    json_print(&json);
 }

@@ -186,17 +186,17 @@ static void print_result(const struct options *options, const struct place *plac
                    outputs[i].artifact.hex);
         return;
     }
-    struct text text = {0};
-    text_printf(
-        &text,
-        "{\"stage\": \"%s\", \"run\": %lld, \"recipe\": \"%s\", \"known\": %s, \"outputs\": {",
-        place->section->stage->name, (long long)run, place->recipe.hex, known ? "true" : "false");
+    struct json json = {0};
+    json_begin(&json, NULL, "{*, *}\n");
+    json_text(&json, "stage", place->section->stage->name);
+    json_raw(&json, "run", "%lld", (long long)run);
+    json_text(&json, "recipe", place->recipe.hex);
+    json_raw(&json, "known", known ? "true" : "false");
+    json_begin(&json, "outputs", "{*, *}");
     for (int i = 0; i < count; i++)
-        text_printf(&text, "%s\"%s\": \"%s\"", i ? ", " : "", outputs[i].name,
-                    outputs[i].artifact.hex);
-    text_puts(&text, "}}\n");
-    fputs(text.data, stdout);
-    text_free(&text);
+        json_text(&json, outputs[i].name, outputs[i].artifact.hex);
+    json_end(&json);
+    json_print(&json);
 }
 
 static struct context context_of(const struct options *options, const struct experiment *experiment,

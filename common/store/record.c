@@ -9,9 +9,10 @@
  */
 #include "store/store_parts.h"
 
-#include "base/text.h"
+#include "base/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,110 +22,88 @@ enum { RECORD_VERSION = 1 };
 const char record_hash_key[] = ",\n \"sha256\": \"";
 
 /* JSON has no nan or inf: those are strings. */
-static void add_number(struct text *text, double value)
+static void add_number(struct json *json, const char *key, double value)
 {
     char number[NUMBER_TEXT];
-    number_text(number, value);
-    bool finite = !strpbrk(number, "ni");
-    text_printf(text, finite ? "%s" : "\"%s\"", number);
-}
-
-static void add_field(struct text *text, const char *key, const char *value)
-{
-    text_printf(text, ",\n \"%s\": ", key);
-    if (value)
-        text_json(text, value);
+    if (isfinite(value))
+        json_number(json, key, value);
     else
-        text_puts(text, "null");
+        json_text(json, key, number_text(number, value));
 }
 
-static void add_ports(struct text *text, const char *key, const struct port *ports, int count)
+static void add_ports(struct json *json, const char *key, const struct port *ports, int count)
 {
-    text_printf(text, ",\n \"%s\": {", key);
-    for (int i = 0; i < count; i++) {
-        text_puts(text, i ? ", " : "");
-        text_json(text, ports[i].name);
-        text_printf(text, ": \"%s\"", ports[i].artifact.hex);
-    }
-    text_puts(text, "}");
+    json_begin(json, key, "{*, *}");
+    for (int i = 0; i < count; i++)
+        json_text(json, ports[i].name, ports[i].artifact.hex);
+    json_end(json);
 }
 
-static void add_metrics(struct text *text, const struct run *run, bool cases)
+static void add_metrics(struct json *json, const struct run *run, bool cases)
 {
-    text_printf(text, ",\n \"%s\": [", cases ? "case_metrics" : "metrics");
-    bool first = true;
+    json_begin(json, cases ? "case_metrics" : "metrics", "[\n  *,\n  *]");
     for (size_t i = 0; i < run->metric_count; i++) {
         const struct metric *metric = run->metrics + i;
         if (cases != (metric->case_id != NULL))
             continue;
-        text_puts(text, first ? "\n  [" : ",\n  [");
-        first = false;
-        if (cases) {
-            text_json(text, metric->case_id);
-            text_puts(text, ", ");
-        }
-        text_json(text, metric->name);
+        json_begin(json, NULL, "[*, *]");
+        if (cases)
+            json_text(json, NULL, metric->case_id);
+        json_text(json, NULL, metric->name);
         if (!cases)
-            text_printf(text, ", %" PRId64, metric->step);
-        text_puts(text, ", ");
-        add_number(text, metric->value);
-        text_puts(text, "]");
+            json_raw(json, NULL, "%" PRId64, metric->step);
+        add_number(json, NULL, metric->value);
+        json_end(json);
     }
-    text_puts(text, "]");
+    json_end(json);
 }
-
-struct event_list {
-    struct text *text;
-    bool any;
-};
 
 static int add_event(void *user, double at, const char *kind, const char *detail, struct err *err)
 {
     (void)err;
-    struct event_list *list = user;
-    text_puts(list->text, list->any ? ",\n  [" : "\n  [");
-    list->any = true;
-    add_number(list->text, at);
-    text_puts(list->text, ", ");
-    text_json(list->text, kind);
-    text_printf(list->text, ", %s]", detail);
+    struct json *json = user;
+    json_begin(json, NULL, "[*, *]");
+    add_number(json, NULL, at);
+    json_text(json, NULL, kind);
+    json_raw(json, NULL, "%s", detail);
+    json_end(json);
     return 0;
 }
 
 /* Keys are sorted, so that equal runs give equal text. */
-static int record_text(struct text *text, const struct run *run, const struct port *outputs,
+static int record_text(struct json *json, const struct run *run, const struct port *outputs,
                        int count, double seconds, struct err *err)
 {
-    text_puts(text, "{\"build\": ");
-    text_json(text, run->build);
-    add_metrics(text, run, true);
-    add_field(text, "config", run->config);
-    text_puts(text, ",\n \"events\": [");
-    struct event_list list = {.text = text};
-    TRY(registry_events(run->store, run->id, add_event, &list, err));
-    text_puts(text, "]");
-    add_ports(text, "inputs", run->inputs, run->input_count);
-    add_metrics(text, run, false);
-    add_field(text, "numerics", run->numerics);
-    add_ports(text, "outputs", outputs, count);
-    text_puts(text, ",\n \"owner\": {\"boot\": ");
-    text_json(text, run->owner.boot);
-    text_puts(text, ", \"host\": ");
-    text_json(text, run->owner.host);
-    text_printf(text, ", \"pid\": %" PRId64 ", \"start\": %" PRId64 "}", run->owner.pid,
-                run->owner.start);
-    add_field(text, "recipe", run->recipe.hex);
-    text_puts(text, ",\n \"seconds\": ");
-    add_number(text, seconds);
-    text_puts(text, record_hash_key);
-    size_t hash = text->length;
-    text_printf(text, "%0*d\"", RECORD_HASH, 0); /* of the text with these zeros */
-    add_field(text, "stage", run->stage);
-    text_puts(text, ",\n \"started\": ");
-    add_number(text, run->started);
-    add_field(text, "uuid", run->uuid);
-    text_printf(text, ",\n \"version\": %d}\n", RECORD_VERSION);
-    memcpy(text->data + hash, sha256_of(text->data, text->length).hex, RECORD_HASH);
+    char hash[RECORD_HASH + 1];
+    json_begin(json, NULL, "{*,\n *}\n");
+    json_text(json, "build", run->build);
+    add_metrics(json, run, true);
+    json_text(json, "config", run->config);
+    json_begin(json, "events", "[\n  *,\n  *]");
+    TRY(registry_events(run->store, run->id, add_event, json, err));
+    json_end(json);
+    add_ports(json, "inputs", run->inputs, run->input_count);
+    add_metrics(json, run, false);
+    json_text(json, "numerics", run->numerics);
+    add_ports(json, "outputs", outputs, count);
+    json_begin(json, "owner", "{*, *}");
+    json_text(json, "boot", run->owner.boot);
+    json_text(json, "host", run->owner.host);
+    json_raw(json, "pid", "%" PRId64, run->owner.pid);
+    json_raw(json, "start", "%" PRId64, run->owner.start);
+    json_end(json);
+    json_text(json, "recipe", run->recipe.hex);
+    add_number(json, "seconds", seconds);
+    snprintf(hash, sizeof hash, "%0*d", RECORD_HASH, 0); /* of the text with these zeros */
+    json_text(json, "sha256", hash);
+    size_t hash_end = json->text.length - 1;
+    json_text(json, "stage", run->stage);
+    add_number(json, "started", run->started);
+    json_text(json, "uuid", run->uuid);
+    json_number(json, "version", RECORD_VERSION);
+    json_end(json);
+    memcpy(json->text.data + hash_end - RECORD_HASH,
+           sha256_of(json->text.data, json->text.length).hex, RECORD_HASH);
     return 0;
 }
 
@@ -136,9 +115,9 @@ int record_write(const struct run *run, const struct port *outputs, int count, d
     TRY(path_join(runs, run->store->lab, "runs", err));
     TRY(folder_make(runs, err));
     TRY(path_join(path, runs, name, err));
-    struct text text = {0};
-    if (!record_text(&text, run, outputs, count, seconds, err))
-        return text_publish(&text, path, err);
-    text_free(&text);
+    struct json json = {0};
+    if (!record_text(&json, run, outputs, count, seconds, err))
+        return text_publish(&json.text, path, err);
+    text_free(&json.text);
     return -1;
 }

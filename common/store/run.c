@@ -3,6 +3,7 @@
  */
 #include "store/store_parts.h"
 
+#include "base/json.h"
 #include "base/progress.h"
 
 #include <inttypes.h>
@@ -181,11 +182,15 @@ static int compare(struct run *run, const struct port *outputs, int count, struc
                 now = outputs[k].artifact.hex;
         if (!strcmp(then, now))
             continue;
-        char *detail = xprintf("{\"run\": %" PRId64 ", \"port\": \"%s\", \"before\": \"%s\", "
-                               "\"now\": \"%s\"}",
-                               other, port->name, then, now);
-        status = run_event(run, "differs", detail, err) ? -1 : 1;
-        free(detail);
+        struct json detail = {0};
+        json_begin(&detail, NULL, "{*, *}");
+        json_raw(&detail, "run", "%" PRId64, other);
+        json_text(&detail, "port", port->name);
+        json_text(&detail, "before", then);
+        json_text(&detail, "now", now);
+        json_end(&detail);
+        status = run_event(run, "differs", detail.text.data, err) ? -1 : 1;
+        text_free(&detail.text);
         char *note = NULL;
         if (status == 1 && numerics_note(&note, run, other, err))
             status = -1;

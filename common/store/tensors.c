@@ -1,6 +1,6 @@
 #include "store/tensors.h"
 
-#include "base/text.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -389,32 +389,31 @@ static int lay_out(struct place *by_data, struct place *by_title, const struct t
     return 0;
 }
 
-static void header_meta(struct text *text, const char *const *meta, size_t pairs)
+static void header_meta(struct json *json, const char *const *meta, size_t pairs)
 {
     struct pair *sorted = xcalloc(pairs, sizeof *sorted);
     for (size_t i = 0; i < pairs; i++)
         sorted[i] = (struct pair){meta[2 * i], meta[2 * i + 1]};
     qsort(sorted, pairs, sizeof *sorted, by_key);
-    text_puts(text, "\"__metadata__\":{");
-    for (size_t i = 0; i < pairs; i++) {
-        text_puts(text, i ? "," : "");
-        text_json(text, sorted[i].key);
-        text_puts(text, ":");
-        text_json(text, sorted[i].value);
-    }
-    text_puts(text, "}");
+    json_begin(json, "__metadata__", "{*,*}");
+    for (size_t i = 0; i < pairs; i++)
+        json_text(json, sorted[i].key, sorted[i].value);
+    json_end(json);
     free(sorted);
 }
 
-static void header_tensor(struct text *text, const struct place *place)
+static void header_tensor(struct json *json, const struct place *place)
 {
     const struct tensor *tensor = place->tensor;
-    text_json(text, tensor->name);
-    text_printf(text, ":{\"dtype\":\"%s\",\"shape\":[", types[tensor->type].name);
+    json_begin(json, tensor->name, "{*,*}");
+    json_text(json, "dtype", types[tensor->type].name);
+    json_begin(json, "shape", "[*,*]");
     for (int i = 0; i < tensor->dims; i++)
-        text_printf(text, "%s%" PRId64, i ? "," : "", tensor->dim[i]);
-    text_printf(text, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", place->begin,
-                place->begin + tensor->bytes);
+        json_raw(json, NULL, "%" PRId64, tensor->dim[i]);
+    json_end(json);
+    json_raw(json, "data_offsets", "[%" PRIu64 ",%" PRIu64 "]", place->begin,
+             place->begin + tensor->bytes);
+    json_end(json);
 }
 
 static int write_all(const char *path, const struct text *header, const struct place *by_data,
@@ -442,23 +441,21 @@ int tensors_write(const char *path, const struct tensor *items, size_t count,
     TRY(check_items(path, items, count, err));
     struct place *by_data = xcalloc(count, sizeof *by_data);
     struct place *by_title = xcalloc(count, sizeof *by_title);
-    struct text header = {0};
+    struct json header = {.tight = true};
     int status = lay_out(by_data, by_title, items, count, err);
-    text_puts(&header, "{");
+    json_begin(&header, NULL, "{*,*}");
     if (meta_pairs)
         header_meta(&header, meta, meta_pairs);
-    for (size_t i = 0; i < count; i++) {
-        text_puts(&header, i || meta_pairs ? "," : "");
+    for (size_t i = 0; i < count; i++)
         header_tensor(&header, by_title + i);
-    }
-    text_puts(&header, "}");
-    while ((LENGTH_BYTES + header.length) % DATA_ALIGN)
-        text_puts(&header, " ");
-    if (!status && header.length > HEADER_LIMIT)
+    json_end(&header);
+    while ((LENGTH_BYTES + header.text.length) % DATA_ALIGN)
+        text_puts(&header.text, " ");
+    if (!status && header.text.length > HEADER_LIMIT)
         status = fail(err, "too many tensors for '%s'", path);
     if (!status)
-        status = write_all(path, &header, by_data, count, err);
-    text_free(&header);
+        status = write_all(path, &header.text, by_data, count, err);
+    text_free(&header.text);
     free(by_data);
     free(by_title);
     return status;

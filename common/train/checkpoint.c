@@ -1,6 +1,7 @@
 #include "train/checkpoint.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/sha256.h"
 
 #include <errno.h>
@@ -219,14 +220,13 @@ static int report_damage(struct run *run, const char *who, int64_t step, const s
     char name[NAME_BYTES];
     file_name(name, step);
     fprintf(stderr, "%s: '%s/%s' is not used: %s\n", who, run_folder(run), name, why->text);
-    struct text detail = {0};
-    text_puts(&detail, "{\"file\": ");
-    text_json(&detail, name);
-    text_puts(&detail, ", \"why\": ");
-    text_json(&detail, why->text);
-    text_puts(&detail, "}");
-    int status = run_event(run, "damaged", detail.data, err);
-    text_free(&detail);
+    struct json detail = {0};
+    json_begin(&detail, NULL, "{*, *}");
+    json_text(&detail, "file", name);
+    json_text(&detail, "why", why->text);
+    json_end(&detail);
+    int status = run_event(run, "damaged", detail.text.data, err);
+    text_free(&detail.text);
     return status;
 }
 

@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include "base/file.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -104,14 +105,13 @@ static int settle_numerics(struct trainer *t, struct err *err)
     run_numerics(t->where->run, t->at.numerics);
     if (same)
         return 0;
-    struct text detail = {0};
-    text_puts(&detail, "{\"was\": ");
-    text_json(&detail, was);
-    text_puts(&detail, ", \"now\": ");
-    text_json(&detail, now);
-    text_puts(&detail, "}");
-    int status = run_event(t->where->run, "numerics", detail.data, err);
-    text_free(&detail);
+    struct json detail = {0};
+    json_begin(&detail, NULL, "{*, *}");
+    json_text(&detail, "was", was);
+    json_text(&detail, "now", now);
+    json_end(&detail);
+    int status = run_event(t->where->run, "numerics", detail.text.data, err);
+    text_free(&detail.text);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "view/view.h"
 
+#include "base/json.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -236,24 +237,21 @@ static void write_tex(struct text *out, const struct table *table)
 /* ---- JSON ----------------------------------------------------------------------------------- */
 static void write_json(struct text *out, const struct table *table)
 {
-    text_puts(out, "[");
+    struct json json = {.text = *out};
+    json_begin(&json, NULL, "[\n *,\n *\n]\n");
     for (size_t r = 0; r < table->rows; r++) {
-        text_puts(out, r ? ",\n {" : "\n {");
+        json_begin(&json, NULL, "{*, *}");
         for (size_t c = 0; c < table->columns; c++) {
-            const char *text = cell_at(table, r, c)->text;
-            text_puts(out, c ? ", " : "");
-            text_json(out, table->heads[c]);
-            text_puts(out, ": ");
-            if (!text || !*text)
-                text_puts(out, "null");
-            else if (table->right[c] && text_is_number(text))
-                text_puts(out, text);
+            const char *text = text_of(cell_at(table, r, c));
+            if (table->right[c] && text_is_number(text))
+                json_raw(&json, table->heads[c], "%s", text);
             else
-                text_json(out, text);
+                json_text(&json, table->heads[c], *text ? text : NULL);
         }
-        text_puts(out, "}");
+        json_end(&json);
     }
-    text_puts(out, table->rows ? "\n]\n" : "]\n");
+    json_end(&json);
+    *out = json.text;
 }
 
 /* ---- HTML ----------------------------------------------------------------------------------- */
