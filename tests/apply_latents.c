@@ -7,8 +7,8 @@
 #include "store_spoil.h"
 
 enum { ROWS = 3, WIDTH = 2, CLASSES = 4 };
-static const struct vae_description is = {.model = {.latent_channels = WIDTH},
-                                          .data = {1, 8, 8, 1, CLASSES}};
+static const struct model_facts facts = {.latent = {1, 1, 1, 1, WIDTH},
+                                         .data = {1, 8, 8, 1, CLASSES}};
 static const float z_mean[ROWS * WIDTH] = {1, -2.5f, 0, 1e-30f, 3e8f, 7},
                                  z_logvar[ROWS * WIDTH] = {0, -1, -2, -3, -4, -5};
 static int32_t labels[ROWS] = {3, 0, 2};
@@ -33,19 +33,19 @@ static void round_trip(void **state)
     struct err err;
     struct arena arena = {0};
     struct id model = model_of('a'), other = model_of('b');
-    struct latents in = {ROWS, WIDTH, names, z_mean, z_logvar, labels}, out;
+    struct latents in = {ROWS, facts.latent, names, z_mean, z_logvar, labels}, out;
     char path[PATH_BYTES], *bytes, *again;
     size_t length, length_again;
     place(path, lab);
     OK(latents_write(path, &in, &model, &err));
-    OK(latents_read(&out, path, &model, &is, &arena, &err));
+    OK(latents_read(&out, path, &model, &facts, &arena, &err));
     assert_int_equal(out.count, ROWS);
-    assert_int_equal(out.width, WIDTH);
+    assert_true(shape_equal(out.shape, facts.latent));
     assert_memory_equal(out.z_mean, z_mean, sizeof z_mean);
     assert_memory_equal(out.labels, labels, sizeof labels);
     for (int i = 0; i < ROWS; i++)
         assert_string_equal(out.names[i], names[i]);
-    FAILS(latents_read(&out, path, &other, &is, &arena, &err), STATUS_BAD_DATA,
+    FAILS(latents_read(&out, path, &other, &facts, &arena, &err), STATUS_BAD_DATA,
           "codes of model 'aaaaaaaaaaaa', not of 'bbbbbbbbbbbb'");
     OK(file_read(&bytes, &length, path, 1 << 20, &err));
     OK(latents_write(path, &in, &model, &err));
@@ -57,7 +57,7 @@ static void round_trip(void **state)
 
     in.labels = NULL;
     OK(latents_write(path, &in, &model, &err));
-    OK(latents_read(&out, path, &model, &is, &arena, &err));
+    OK(latents_read(&out, path, &model, &facts, &arena, &err));
     assert_null(out.labels);
     arena_free(&arena);
 }
@@ -98,7 +98,7 @@ static void refused(struct lab *lab, struct file file, const char *text)
     char path[PATH_BYTES];
     place(path, lab);
     write_file(path, &file);
-    FAILS(latents_read(&out, path, &model, &is, &arena, &err), STATUS_BAD_DATA, text);
+    FAILS(latents_read(&out, path, &model, &facts, &arena, &err), STATUS_BAD_DATA, text);
     assert_non_null(strstr(err.text, path));
     arena_free(&arena);
 }
@@ -115,14 +115,14 @@ static void of_others(void **state)
     struct file file = good;
     place(path, lab);
     write_file(path, &file);
-    OK(latents_read(&out, path, &model, &is, &arena, &err));
+    OK(latents_read(&out, path, &model, &facts, &arena, &err));
     assert_string_equal(out.names[2], "z");
     assert_int_equal(out.labels[1], 1);
     assert_true(out.z_mean[3] == 0.5f);
     file.names = NULL;
     file.label_rows = 0;
     write_file(path, &file);
-    OK(latents_read(&out, path, &model, &is, &arena, &err));
+    OK(latents_read(&out, path, &model, &facts, &arena, &err));
     assert_string_equal(out.names[0], "00000");
     assert_string_equal(out.names[2], "00002");
     assert_null(out.labels);

@@ -1,10 +1,10 @@
 /* model.txt of others: what it says is checked before anything is built of it, or given memory. */
-#include "model/classifier.h"
 #include "apply/trained.h"
+#include "model/classifier.h"
+#include "model/vae.h"
 #include "train/unet_train.h"
 
-#include "store/tensors.h"
-#include "store_lab.h"
+#include "model_artifact.h"
 
 static const char vae[] = "model.kind=mlp\nmodel.latent_channels=2\nmodel.hidden=65536\n"
                           "model.label_channels=0\ndata.d=1\ndata.h=256\ndata.w=256\ndata.c=1\n"
@@ -13,16 +13,10 @@ static const char unet[] = "model.channels=[4, 8]\ndata.d=1\ndata.h=16\ndata.w=1
                            "data.classes=0\nmask_classes=2\noutputs=1\n";
 static const char classifier[] = "data.d=1\ndata.h=16\ndata.w=16\ndata.c=1\ndata.classes=3\n";
 
-union description {
-    struct vae_description vae;
-    struct unet_description unet;
-    struct classifier_description classifier;
-};
-
 /* Lines that are given again replace what stood there. */
 static int parse(const struct model_kind *kind, const char *text, const char *more, struct err *err)
 {
-    union description is;
+    struct model is;
     struct arena arena = {0};
     const char *all = arena_printf(&arena, "%s%s", text, more);
     int status = model_text_parse(&is, kind, all, &arena, err);
@@ -51,6 +45,8 @@ static void what_no_single_line_can_say(void **state)
         {&unet_kind, unet, "patch=given\npatch.d=1\npatch.h=16\npatch.w=17\n",
          "patch: 1x16x17 of images of 1x16x16"},
         {&unet_kind, unet, "model.channels=[4]\n", "channels"},
+        {&vae_kind, vae, "model.kind=fast\n", "fast"},
+        {&vae_kind, vae, "no equals sign\n", "has no '='"},
     };
     OK(parse(&vae_kind, vae, "", &err));
     OK(parse(&unet_kind, unet, "patch=given\npatch.d=1\npatch.h=16\npatch.w=16\n", &err));
@@ -71,31 +67,59 @@ static void lines_are_counted(void **state)
     text_free(&many);
 }
 
+/* Which kind a model is of is known by its weights' metadata alone. */
+static void weights_say_what_they_are_of(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct model given, read;
+    const float bias[1] = {0};
+    const struct tensor item = {"head.bias", TENSOR_F32, 1, {1}, bias, sizeof bias};
+    OK(model_text_parse(&given, &unet_kind, unet, &lab->arena, &err));
+    struct made made = {
+        .kind = &unet_kind, .description = given.description, .weights = &item, .count = 1};
+    struct id id = model_artifact(lab, &made);
+    OK(model_read(&read, lab->store, &id, &lab->arena, &err));
+    assert_ptr_equal(read.kind, &unet_kind);
+    assert_int_equal(read.facts.outputs, 1);
+    assert_int_equal(model_abilities(read.kind), CAN(SEGMENT));
+    made.key = "model";
+    id = model_artifact(lab, &made);
+    FAILS(model_read(&read, lab->store, &id, &lab->arena, &err), STATUS_BAD_DATA,
+          "no metadata 'model', which name its kind");
+    made.value = "une\n";
+    id = model_artifact(lab, &made);
+    FAILS(model_read(&read, lab->store, &id, &lab->arena, &err), STATUS_BAD_DATA,
+          "metadata 'model' name no kind that is known: 'une'");
+}
+
 /* 17 GB of weights, that a file of 4 bytes does not have. */
 static void memory_is_for_weights_that_are_there(void **state)
 {
     struct lab *lab = *state;
     struct err err;
-    struct draft *draft;
-    struct id id;
     struct meter meter = {0};
     struct backend *backend;
-    struct trained_vae model;
-    char path[PATH_BYTES];
+    struct model described;
+    struct trained model;
     const float bias[1] = {0};
     const struct tensor item = {"decoder.logits.bias", TENSOR_F32, 1, {1}, bias, sizeof bias};
-    OK(draft_open(&draft, lab->store, &err));
-    OK(draft_path(draft, "model.txt", path, &err));
-    OK(file_publish(path, vae, strlen(vae), &err));
-    OK(draft_path(draft, "weights.safetensors", path, &err));
-    OK(tensors_write(path, &item, 1, NULL, 0, &err));
-    OK(draft_seal(draft, &id, &err));
+    OK(model_text_parse(&described, &vae_kind, vae, &lab->arena, &err));
+    struct id id = model_artifact(lab, &(struct made){.kind = &vae_kind,
+                                                      .description = described.description,
+                                                      .weights = &item,
+                                                      .count = 1});
     OK(backend_open(&backend, &(struct backend_spec){.threads = 1}, &meter, &err));
     size_t before = meter.peak;
-    FAILS(trained_vae_open(&model, lab->store, &id, backend, 1, &meter, &err), STATUS_BAD_DATA,
-          "no tensor 'encoder.");
+    const struct trained_spec spec = {.store = lab->store,
+                                      .artifact = &id,
+                                      .backend = backend,
+                                      .batch = 1,
+                                      .abilities = CAN(DECODE),
+                                      .meter = &meter};
+    FAILS(trained_open(&model, &spec, &err), STATUS_BAD_DATA, "no tensor 'encoder.");
     assert_int_equal(meter.peak, before);
-    trained_vae_close(&model);
+    trained_close(&model);
     backend_close(backend);
 }
 
@@ -122,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_single_line_can_say),
         cmocka_unit_test(lines_are_counted),
+        LAB_TEST(weights_say_what_they_are_of),
         LAB_TEST(memory_is_for_weights_that_are_there),
         cmocka_unit_test(flattened_features_are_counted_whole),
     };

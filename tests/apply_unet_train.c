@@ -132,19 +132,24 @@ static void check_reported(struct lab *lab, const struct data *data, const struc
     static float image[BATCH * AREA], probability[BATCH * AREA * 3];
     double want[2] = {0}, got[2];
     int classes = (int)data->set.mask_class_count;
-    struct trained_unet unet;
+    struct trained unet;
     struct backend *backend = one_thread();
     struct err err;
-    OK(trained_unet_open(&unet, lab->store, model, backend, batch, (struct shape){0}, NULL, &err));
-    assert_int_equal(unet.description.outputs, outputs);
-    assert_int_equal(unet.description.mask_classes, classes);
+    struct trained_spec spec = {.store = lab->store,
+                                .artifact = model,
+                                .backend = backend,
+                                .batch = batch,
+                                .abilities = CAN(SEGMENT)};
+    OK(trained_open(&unet, &spec, &err));
+    assert_int_equal(unet.model.facts.outputs, outputs);
+    assert_int_equal(unet.model.facts.mask_classes, classes);
     assert_int_equal(unet.pixels, AREA);
     for (int first = TRAIN; first < ALL; first += batch) {
         int cases = ALL - first < batch ? ALL - first : batch;
         double part[2];
         for (int i = 0; i < cases * AREA; i++)
             image[i] = (float)data->images[first * AREA + i] / 255.0f;
-        OK(trained_unet_predict(&unet, image, probability, &err));
+        OK(trained_segment(&unet, image, probability, &err));
         measure(part, probability, outputs, classes, data->masks + first * AREA, cases);
         for (int k = 0; k < 2; k++)
             want[k] += part[k] * cases / VAL;
@@ -153,7 +158,7 @@ static void check_reported(struct lab *lab, const struct data *data, const struc
     for (int k = 0; k < 2; k++)
         assert_float_equal(got[k], want[k], 1e-5);
     assert_true(got[1] > 0.7 && got[1] < 0.9999); /* learnt something, and 1 would prove little */
-    trained_unet_close(&unet);
+    trained_close(&unet);
 }
 
 static void one_logit(void **state)
@@ -192,16 +197,18 @@ static void patches(void **state)
                           "batch: 8, lr: 1.0e-2, patch: {size: [1, 6, 5], foreground: 0.5}, "
                           "augment: [flip], checkpoint: {keep: last}}}");
     check_reported(lab, &data, &model, 1, 1);
-    struct unet_description is;
+    struct model read;
     struct unet_config config;
     struct arena arena = {0};
     struct err err;
-    OK(model_text_read(&is, &unet_kind, lab->store, &model, &arena, &err));
-    assert_true(is.patch.present);
-    assert_int_equal(is.patch.d, 1);
-    assert_int_equal(is.patch.h, 6);
-    assert_int_equal(is.patch.w, 5);
-    assert_int_equal(is.data.h, H);
+    OK(model_read(&read, lab->store, &model, &arena, &err));
+    const struct model_facts *is = &read.facts;
+    assert_ptr_equal(read.kind, &unet_kind);
+    assert_true(is->patch.present);
+    assert_int_equal(is->patch.d, 1);
+    assert_int_equal(is->patch.h, 6);
+    assert_int_equal(is->patch.w, 5);
+    assert_int_equal(is->data.h, H);
     arena_free(&arena);
     bind(&config, lab, "{loss: {bce: {}}, train: {patch: {size: [2, 3, 4], foreground: 0.6}}}");
     struct patch patch = train_patch(&config.train);
@@ -239,7 +246,7 @@ static void other_sizes(void **state)
 {
     static struct data data;
     struct lab *lab = *state;
-    struct trained_unet unet;
+    struct trained unet;
     struct backend *backend = one_thread();
     struct err err;
     float image[12 * 16] = {0}, probability[12 * 16 * 3];
@@ -247,21 +254,26 @@ static void other_sizes(void **state)
     struct id model = fit(lab, &data.set,
                           "{model: {channels: [2, 4]}, loss: {cross_entropy: {}}, "
                           "train: {steps: 2, batch: 8}}");
-    OK(trained_unet_open(&unet, lab->store, &model, backend, 1, (struct shape){0, 1, 12, 16, 0},
-                         NULL, &err));
+    struct trained_spec spec = {.store = lab->store,
+                                .artifact = &model,
+                                .backend = backend,
+                                .batch = 1,
+                                .size = {.d = 1, .h = 12, .w = 16},
+                                .abilities = CAN(SEGMENT)};
+    OK(trained_open(&unet, &spec, &err));
     assert_int_equal(unet.pixels, 12 * 16);
-    assert_true(shape_equal(g_shape(unet.graph, unet.image), (struct shape){1, 1, 12, 16, 1}));
-    OK(trained_unet_predict(&unet, image, probability, &err));
+    assert_true(shape_equal(unet.image, (struct shape){1, 1, 12, 16, 1}));
+    OK(trained_segment(&unet, image, probability, &err));
     for (int i = 0; i < 12 * 16; i++) {
         const float *p = probability + 3 * i;
         assert_true(p[0] > 0 && p[1] > 0 && p[2] > 0);
         assert_float_equal(p[0] + p[1] + p[2], 1, 1e-6);
     }
-    trained_unet_close(&unet);
-    FAILS(trained_unet_open(&unet, lab->store, &model, backend, 1, (struct shape){0, 5, 9, 7, 0},
-                            NULL, &err),
-          STATUS_BAD_DATA, "the model is of images, not of volumes");
-    trained_unet_close(&unet);
+    trained_close(&unet);
+    spec.size = (struct shape){.d = 5, .h = 9, .w = 7};
+    FAILS(trained_open(&unet, &spec, &err), STATUS_BAD_DATA,
+          "the model is of images, not of volumes");
+    trained_close(&unet);
 }
 
 static void refused(void **state)

@@ -164,13 +164,13 @@ static void terms(void **state)
 }
 
 /* ---- trained -------------------------------------------------------------------------------- */
-struct trained {
+struct fitted {
     struct lab *lab;
     struct dataset dataset;
     struct id model;
 };
 
-static void draw_shapes(struct trained *t)
+static void draw_shapes(struct fitted *t)
 {
     struct collection collection;
     struct draft *draft;
@@ -186,7 +186,7 @@ static void draw_shapes(struct trained *t)
 }
 
 /* Binds "{...}" by the table, trains, and leaves the artifact in t->model. */
-static void fit(struct trained *t, const char *yaml, bool vae)
+static void fit(struct fitted *t, const char *yaml, bool vae)
 {
     struct yaml *tree;
     struct run *run;
@@ -226,7 +226,7 @@ static char *text_of(struct lab *lab, const struct id *artifact, const char *nam
 }
 
 /* The last row's value in a column of history.csv. */
-static double last_value(struct trained *t, const char *column)
+static double last_value(struct fitted *t, const char *column)
 {
     char *csv = text_of(t->lab, &t->model, "history.csv");
     size_t head = strcspn(csv, "\n"), index = 0, width = strlen(column);
@@ -249,9 +249,9 @@ static double last_value(struct trained *t, const char *column)
 /* The monitor "accuracy" counts what an argmax over the logits of the artifact counts. */
 static void classifier(void **state)
 {
-    struct trained t = {.lab = *state};
+    struct fitted t = {.lab = *state};
     struct err err;
-    struct trained_classifier judge;
+    struct trained judge;
     struct backend *backend = one_thread();
     struct loader *loader;
     draw_shapes(&t);
@@ -259,20 +259,25 @@ static void classifier(void **state)
         "{model: {channels: [4, 8], hidden: 16}, label_smoothing: 0.1, "
         "train: {epochs: 3, batch: 32, lr: 3.0e-3, checkpoint: {keep: last}}}",
         false);
-    OK(trained_classifier_open(&judge, t.lab->store, &t.model, backend, 16, NULL, &err));
+    const struct trained_spec trained = {.store = t.lab->store,
+                                         .artifact = &t.model,
+                                         .backend = backend,
+                                         .batch = 16,
+                                         .abilities = CAN(CLASSIFY)};
+    OK(trained_open(&judge, &trained, &err));
     struct loader_spec spec = {.split = SPLIT_VAL, .batch = 16};
     OK(loader_open(&loader, &t.dataset, &spec, NULL, &err));
     int right = 0;
     for (const struct batch *b; (b = loader_next(loader));) {
         int32_t predicted[16];
-        OK(trained_classifier_predict(&judge, b->image, predicted, NULL, &err));
+        OK(trained_classify(&judge, b->image, predicted, NULL, &err));
         for (uint32_t i = 0; i < b->real; i++)
             right += predicted[i] == b->label[i];
     }
     assert_float_equal(last_value(&t, "val/accuracy"), right / 80.0, 1e-6);
     assert_true(right > 40 && right < 80); /* learnt something, and 1 would prove little */
     loader_close(loader);
-    trained_classifier_close(&judge);
+    trained_close(&judge);
     dataset_close(&t.dataset);
 }
 
@@ -280,7 +285,7 @@ static void classifier(void **state)
  * the two differ by their noise alone. */
 static void vae(void **state)
 {
-    struct trained t = {.lab = *state};
+    struct fitted t = {.lab = *state};
     struct err err;
     struct id result;
     struct draft *draft;
@@ -336,7 +341,7 @@ static void no_labels(void **state)
 /* A sigmoid's images: the values of volumes have to be brought there. */
 static void values(void **state)
 {
-    struct trained t = {.lab = *state};
+    struct fitted t = {.lab = *state};
     draw_shapes(&t);
     size_t count = 400 * 12 * 12, last = (400 + 40) * 12 * 12 - 1;
     float *images = xcalloc(last + 1, sizeof *images);

@@ -7,8 +7,8 @@
 #include "evaluate/evaluate.h"
 #include "train/unet_train.h"
 #include "store/tensors.h"
+#include "model_artifact.h"
 #include "one_thread.h"
-#include "store_spoil.h"
 
 #include <math.h>
 
@@ -140,18 +140,15 @@ static inline struct id painter_of(struct lab *lab, const struct head *head,
     memcpy(slope, head->slope, (size_t)head->outputs * sizeof *slope);
     memcpy(offset, head->offset, (size_t)head->outputs * sizeof *offset);
 
-    struct draft *draft;
-    struct id id;
-    char path[PATH_BYTES];
-    struct err err;
-    OK(draft_open(&draft, lab->store, &err));
-    OK(model_text_write(&unet_kind, &is, draft, &err));
-    OK(draft_path(draft, "weights.safetensors", path, &err));
-    OK(tensors_write(path, w->items, w->count, NULL, 0, &err));
+    float spoilt = 0;
     for (int k = 0; k < head->outputs; k++)
         if (head->offset[k] == to_spoil)
-            spoil(path, NAN);
-    OK(draft_seal(draft, &id, &err));
+            spoilt = NAN;
+    struct id id = model_artifact(lab, &(struct made){.kind = &unet_kind,
+                                                      .description = &is,
+                                                      .weights = w->items,
+                                                      .count = w->count,
+                                                      .spoilt = spoilt});
     free(w);
     return id;
 }

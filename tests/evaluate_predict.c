@@ -235,7 +235,7 @@ static void expect_mask(struct predictor *p, const char *rows, const char *want)
 {
     struct image image = drawn(rows);
     struct err err;
-    int pixels = image.h * image.w, outputs = (int)p->description.outputs;
+    int pixels = image.h * image.w, outputs = p->facts.outputs;
     float *probability = calloc((size_t)(pixels * outputs), sizeof *probability);
     uint8_t *mask = malloc((size_t)pixels + 1);
     assert_true(probability && mask);

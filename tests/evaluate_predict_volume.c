@@ -260,9 +260,9 @@ static void the_model_knows_its_spacing(void **state)
     struct err err;
     struct predictor p;
     struct unet_description is = description_of(4, 4, 4);
-    is.spacing = (struct unet_spacing){true, 1, 1.5, 3};
+    is.spacing = (struct model_spacing){true, 1, 1.5, 3};
     open_as(&p, lab, &is, &(struct volume_spec){0});
-    near(p.description.spacing.h, 1.5, 0);
+    near(p.facts.spacing.h, 1.5, 0);
     struct volume near_by = volume_of(4, 4, 4, 1), other = volume_of(4, 6, 8, 3);
     float out[4 * 6 * 8];
     memcpy(near_by.spacing, (double[]){1.0009, 1.4991, 3}, sizeof near_by.spacing);
@@ -286,7 +286,7 @@ static void the_model_knows_its_spacing(void **state)
     expect_windows(&p, 4, 4, 4);
     volume_free(&other);
     predictor_close(&p);
-    is.spacing = (struct unet_spacing){true, 5e-4, 5e-4, 5e-4}; /* half a micron is not one */
+    is.spacing = (struct model_spacing){true, 5e-4, 5e-4, 5e-4}; /* half a micron is not one */
     open_as(&p, lab, &is, &(struct volume_spec){0});
     other = volume_of(4, 4, 4, 1);
     for (int k = 0; k < 3; k++)
@@ -303,7 +303,7 @@ static void what_is_large_goes_in_windows(void **state)
     struct lab *lab = *state;
     struct predictor p;
     struct unet_description is = description_of(2, 1024, 600);
-    is.patch = (struct unet_patch){true, 2, 128, 96};
+    is.patch = (struct model_patch){true, 2, 128, 96};
     open_as(&p, lab, &is, &(struct volume_spec){0});
     struct volume whole = volume_of(2, 1024, 512, 1), larger = volume_of(2, 1024, 513, 1);
     expect_own(&p, &whole, 1);
@@ -351,7 +351,7 @@ static void large_volumes_are_evaluated_in_windows(void **state)
         masks[ALL + i] = light;
     }
     struct unet_description is = description_of(D, H, W);
-    is.patch = (struct unet_patch){true, 2, 128, 96};
+    is.patch = (struct model_patch){true, 2, 128, 96};
     struct id model = painter_of(lab, &(struct head){1, &slope, &offset}, is), result;
     struct tensors file;
     char path[PATH_BYTES], *json;

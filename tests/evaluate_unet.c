@@ -439,7 +439,7 @@ static void not_a_number(void **state)
     struct data data;
     const float none[CLASSES] = {0}, nan[CLASSES] = {0, to_spoil, 0};
     const float steep[CLASSES] = {0, 3e38f, 0}, much[CLASSES] = {0, 3e38f, 0};
-    static const char logits[] = "the UNet's logits are not finite; first at 'head";
+    static const char logits[] = "the segmentation's logits are not finite; first at 'head";
     draw(&data, five, FIVE, 2);
     struct id model = painter(lab, &(struct head){1, none, nan + 1}, 2, 1), result;
     FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,

@@ -11,7 +11,7 @@ static int64_t classifier_channels[] = {5, 7};
 static int64_t plain_channels[] = {4, 6, 8}, residual_channels[] = {4, 6, 6};
 static int64_t dense_channels[] = {2, 4, 4, 6}, bare_channels[] = {3, 5};
 
-struct model {
+struct net {
     const char *file;
     struct image_data data;
     struct vae_model_config vae;
@@ -28,7 +28,7 @@ struct model {
     {                                                                                              \
         .cross_entropy = {.present = true, .weight = 1 }                                           \
     }
-static const struct model models[] = {
+static const struct net models[] = {
     {.file = "vae-mlp",
      .data = {1, 6, 5, 1, 3},
      .vae = {.kind = VAE_MLP,
@@ -132,7 +132,7 @@ static val mean(struct graph *g, val per_case)
     return g_affine(g, g_reduce_sum(g, per_case, (struct shape){1, 1, 1, 1, 1}), 1 / cases, 0);
 }
 
-static val vae_loss(struct program *p, const struct model *m)
+static val vae_loss(struct program *p, const struct net *m)
 {
     struct graph *g = p->graph;
     val z_logvar, z_mean = vae_encode(g, &m->vae, &m->data, p->image, p->label, &z_logvar);
@@ -148,7 +148,7 @@ static val vae_loss(struct program *p, const struct model *m)
     return g_binary(g, OP_add, mean(g, terms), mean(g, kl));
 }
 
-static val classifier_loss(struct program *p, const struct model *m)
+static val classifier_loss(struct program *p, const struct net *m)
 {
     struct graph *g = p->graph;
     val logits = classifier_logits(g, &m->classifier, (int32_t)m->data.classes, p->image);
@@ -156,7 +156,7 @@ static val classifier_loss(struct program *p, const struct model *m)
     return mean(g, g_cross_entropy(g, logits, p->label, 0, -1, 0));
 }
 
-static val segmentation_loss(struct program *p, const struct model *m)
+static val segmentation_loss(struct program *p, const struct net *m)
 {
     static const char *const names[] = {"logits", "logits1", "logits2"};
     struct class_counts counts = {.count = m->data.classes};
@@ -173,7 +173,7 @@ static val segmentation_loss(struct program *p, const struct model *m)
     return unet_loss(g, &m->unet_loss, &counts, logits, 1 + extra, p->mask, p->weight);
 }
 
-static void declare_inputs(struct program *p, const struct model *m, int32_t cases)
+static void declare_inputs(struct program *p, const struct net *m, int32_t cases)
 {
     struct graph *g = p->graph;
     struct shape one = {cases, 1, 1, 1, 1}, noise = {cases, 1, 1, 1, 0};
@@ -192,7 +192,7 @@ static void declare_inputs(struct program *p, const struct model *m, int32_t cas
         p->noise = g_input(g, "noise", F32, noise);
 }
 
-static void build(struct program *p, const struct model *m, struct params *params, enum mode mode,
+static void build(struct program *p, const struct net *m, struct params *params, enum mode mode,
                   int32_t cases)
 {
     static const char *const two_halves[] = {"encoder", "decoder"};
@@ -326,7 +326,7 @@ static void compare_loss(struct program *p, float want, const struct golden_back
         fail_msg("%s: the loss is %.9g, not %.9g", on->name, got, want);
 }
 
-static void check(const struct model *m, const struct golden_backend *on)
+static void check(const struct net *m, const struct golden_backend *on)
 {
     enum { SLACK = 50 }; /* a value near 0 may be one of large parts: gradients through norms */
     struct tensors file;

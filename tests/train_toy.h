@@ -209,7 +209,7 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
     struct dataset dataset;
     toy_data(&dataset, toy);
     static const struct field fields[] = {{.key = "name", .type = FIELD_TEXT}, {0}};
-    static const struct model_kind kind = {"toy", fields, NULL};
+    static const struct model_kind kind = {.name = "toy", .fields = fields};
     static const char *const description = "toy";
     struct task task = {.name = "toy",
                         .kind = &kind,

@@ -23,17 +23,17 @@ static struct unet_model_config config_of(int block, int down, int up, int norm)
                                       .upsampling = MODE_LINEAR};
 }
 
-struct model {
+struct net {
     struct params *params;
     struct graph *graph;
     val image, logits, extra[UNET_LEVELS];
     int extra_count;
 };
 
-static struct model model_of(const struct unet_model_config *config, enum mode mode,
-                             struct shape image, int32_t outputs)
+static struct net model_of(const struct unet_model_config *config, enum mode mode,
+                           struct shape image, int32_t outputs)
 {
-    struct model m = {.params = params_new()};
+    struct net m = {.params = params_new()};
     struct err err;
     m.graph = graph_new(m.params, mode, ARRAY_PARAM);
     m.image = g_input(m.graph, "image", F32, image);
@@ -42,7 +42,7 @@ static struct model model_of(const struct unet_model_config *config, enum mode m
     return m;
 }
 
-static void model_free(struct model *m)
+static void model_free(struct net *m)
 {
     graph_free(m->graph);
     params_free(m->params);
@@ -54,7 +54,7 @@ static void check_size(const struct unet_model_config *config, struct shape imag
     struct shape want = image;
     want.c = 5;
     for (int mode = MODE_TRAIN; mode <= MODE_EVALUATE; mode++) {
-        struct model m = model_of(config, (enum mode)mode, image, 5);
+        struct net m = model_of(config, (enum mode)mode, image, 5);
         assert_true(shape_equal(g_shape(m.graph, m.logits), want));
         assert_int_equal(m.extra_count, config->deep_supervision && mode == MODE_TRAIN);
         for (int i = 0; i < m.extra_count; i++)
@@ -83,7 +83,7 @@ static void no_copies(void **state)
     (void)state;
     struct unet_model_config config = config_of(BLOCK_PLAIN, DOWN_MAXPOOL, UP_UPSAMPLE, NORM_NONE);
     config.deep_supervision = true;
-    struct model m = model_of(&config, MODE_TRAIN, (struct shape){1, 1, 12, 8, 3}, 2);
+    struct net m = model_of(&config, MODE_TRAIN, (struct shape){1, 1, 12, 8, 3}, 2);
     for (int32_t i = 0; i < m.graph->nodes; i++)
         assert_int_not_equal(m.graph->node[i]->op, OP_slice);
     model_free(&m);
@@ -117,10 +117,10 @@ static void encoder_alone(void **state)
     for (int i = 0; i < BLOCKS * DOWNS * NORMS; i++) {
         struct unet_model_config config =
             config_of(i % BLOCKS, i / BLOCKS % DOWNS, UP_TRANSPOSE, i / BLOCKS / DOWNS);
-        struct model first = model_of(&config, MODE_TRAIN, image, 1);
+        struct net first = model_of(&config, MODE_TRAIN, image, 1);
         config.up = UP_UPSAMPLE;
         config.deep_supervision = true;
-        struct model second = model_of(&config, MODE_EVALUATE, image, 4);
+        struct net second = model_of(&config, MODE_EVALUATE, image, 4);
         check_same(first.params, second.params, "encoder");
         for (int32_t k = 0; k < params_count(first.params); k++) {
             const struct entry *entry = params_entry(first.params, k);
@@ -139,8 +139,8 @@ static void same_at_any_depth(void **state)
     struct unet_model_config config =
         config_of(BLOCK_DENSE_RESIDUAL, DOWN_STRIDED, UP_TRANSPOSE, NORM_BATCH);
     config.deep_supervision = true;
-    struct model thin = model_of(&config, MODE_TRAIN, (struct shape){1, 2, 9, 7, 3}, 2);
-    struct model thick = model_of(&config, MODE_EVALUATE, (struct shape){1, 16, 6, 5, 3}, 2);
+    struct net thin = model_of(&config, MODE_TRAIN, (struct shape){1, 2, 9, 7, 3}, 2);
+    struct net thick = model_of(&config, MODE_EVALUATE, (struct shape){1, 16, 6, 5, 3}, 2);
     check_same(thin.params, thick.params, NULL);
     struct shape deepest = params_find(thin.params, "encoder.2.conv1.weight")->shape;
     assert_true(shape_equal(deepest, (struct shape){6, 3, 3, 3, 4}));
@@ -156,7 +156,7 @@ static void biases(void **state)
     for (int norm = 0; norm < NORMS; norm++) {
         struct unet_model_config config =
             config_of(BLOCK_RESIDUAL, DOWN_STRIDED, UP_UPSAMPLE, norm);
-        struct model m = model_of(&config, MODE_TRAIN, (struct shape){1, 1, 9, 7, 3}, 2);
+        struct net m = model_of(&config, MODE_TRAIN, (struct shape){1, 1, 9, 7, 3}, 2);
         static const char *const cancelled[] = {"encoder.0.conv1.bias", "encoder.1.shortcut.bias",
                                                 "encoder.0.down.bias", "decoder.1.conv2.bias"};
         for (int i = 0; i < 4; i++)
@@ -174,7 +174,7 @@ static void dropout(void **state)
     struct unet_model_config config = config_of(BLOCK_PLAIN, DOWN_MAXPOOL, UP_TRANSPOSE, NORM_NONE);
     config.dropout = (struct real_list){3, (double[]){0, 0.25, 0.5}};
     for (int mode = MODE_TRAIN; mode <= MODE_EVALUATE; mode++) {
-        struct model m = model_of(&config, (enum mode)mode, (struct shape){1, 1, 9, 7, 3}, 2);
+        struct net m = model_of(&config, (enum mode)mode, (struct shape){1, 1, 9, 7, 3}, 2);
         int found = 0;
         for (int32_t i = 0; i < m.graph->nodes; i++) {
             const struct node *node = m.graph->node[i];
@@ -267,7 +267,7 @@ static void a_volume_takes_what_its_features_take(void **state)
 /* ---- what does not count -------------------------------------------------------------------- */
 enum { CASES = 3, SIDE = 6, PIXELS = SIDE * SIDE };
 struct step {
-    struct model model;
+    struct net model;
     struct plan *plan;
     val mask, weight, slope;
 };

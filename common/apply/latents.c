@@ -43,15 +43,28 @@ int latents_check_names(const char *const *names, uint32_t count, struct err *er
     return status;
 }
 
+/* ---- shape ----------------------------------------------------------------------------------- */
+/* A tensor of `count` codes: [N,c] of vectors, [N,h,w,c] of maps, [N,d,h,w,c] of volumes. */
+static struct tensor codes_of(const char *name, int64_t count, struct shape shape,
+                              const float *values)
+{
+    struct tensor out = {name, TENSOR_F32, 1, {count}, values, sizeof *values};
+    const int32_t sides[] = {shape.d, shape.h, shape.w, shape.c};
+    int first = shape.d > 1 ? 0 : shape.h > 1 || shape.w > 1 ? 1 : 3;
+    out.bytes *= (size_t)(count * shape_count(shape));
+    for (int i = first; i < 4; i++)
+        out.dim[out.dims++] = sides[i];
+    return out;
+}
+
 /* ---- writing -------------------------------------------------------------------------------- */
 int latents_write(const char *path, const struct latents *latents, const struct id *model,
                   struct err *err)
 {
-    int64_t count = latents->count, width = latents->width;
-    size_t codes = (size_t)(count * width) * sizeof(float);
+    int64_t count = latents->count;
     const struct tensor items[] = {
-        {"z_mean", TENSOR_F32, 2, {count, width}, latents->z_mean, codes},
-        {"z_logvar", TENSOR_F32, 2, {count, width}, latents->z_logvar, codes},
+        codes_of("z_mean", count, latents->shape, latents->z_mean),
+        codes_of("z_logvar", count, latents->shape, latents->z_logvar),
         {"labels", TENSOR_I32, 1, {count}, latents->labels, (size_t)count * sizeof(int32_t)}};
     struct text names = {0};
     for (uint32_t i = 0; i < latents->count; i++)
@@ -87,22 +100,47 @@ static int read_names(struct latents *out, const struct tensors *file, struct ar
     return 0;
 }
 
-static int read_codes(struct latents *out, const struct tensors *file, int32_t width,
+static void dims_text(struct text *out, const struct tensor *tensor, const char *count)
+{
+    text_printf(out, "[%s", count);
+    for (int i = 1; i < tensor->dims; i++)
+        text_printf(out, ",%lld", (long long)tensor->dim[i]);
+    text_printf(out, "]");
+}
+
+static int check_codes(const struct tensor *codes, struct shape shape, struct err *err)
+{
+    const int64_t count = codes->dim[0];
+    const struct tensor want = codes_of("z_mean", count, shape, NULL);
+    size_t dims = (size_t)want.dims * sizeof *want.dim;
+    if (count >= 1 && count <= INT32_MAX && codes->dims == want.dims &&
+        memcmp(codes->dim, want.dim, dims) == 0)
+        return 0;
+    char number[NUMBER_TEXT];
+    struct text is = {0}, expected = {0};
+    dims_text(&is, codes, number_text(number, (double)count));
+    dims_text(&expected, &want, "N");
+    fail_as(err, STATUS_BAD_DATA, "z_mean is %s, %s expected", is.data, expected.data);
+    text_free(&is);
+    text_free(&expected);
+    return -1;
+}
+
+static int read_codes(struct latents *out, const struct tensors *file, struct shape shape,
                       struct arena *arena, struct err *err)
 {
     const struct tensor *codes;
-    TRY(tensors_need(&codes, file, "z_mean", TENSOR_F32, 2, err));
-    if (codes->dim[1] != width || codes->dim[0] < 1 || codes->dim[0] > INT32_MAX)
-        return fail_as(err, STATUS_BAD_DATA, "z_mean is [%lld,%lld], [N,%d] expected",
-                       (long long)codes->dim[0], (long long)codes->dim[1], (int)width);
+    size_t width = (size_t)shape_count(shape);
+    TRY(tensors_need(&codes, file, "z_mean", TENSOR_F32, codes_of("", 0, shape, NULL).dims, err));
+    TRY(check_codes(codes, shape, err));
     out->count = (uint32_t)codes->dim[0];
-    out->width = width;
+    out->shape = shape;
     out->z_mean = memcpy(arena_alloc(arena, codes->bytes), codes->data, codes->bytes);
-    for (size_t i = 0; i < out->count * (size_t)width; i++)
+    for (size_t i = 0; i < out->count * width; i++)
         if (fabsf(out->z_mean[i]) > CODE_LIMIT)
             return fail_as(err, STATUS_BAD_DATA,
                            "z_mean: number %zu of row %zu is %g, whose square is infinite",
-                           i % (size_t)width, i / (size_t)width, (double)out->z_mean[i]);
+                           i % width, i / width, (double)out->z_mean[i]);
     return 0;
 }
 
@@ -125,36 +163,42 @@ static int read_labels(struct latents *out, const struct tensors *file, int64_t 
 }
 
 static int read_file(struct latents *out, const struct tensors *file, const struct id *model,
-                     const struct vae_description *is, struct arena *arena, struct err *err)
+                     const struct model_facts *facts, struct arena *arena, struct err *err)
 {
     const char *made_by = tensors_meta(file, "model");
     if (made_by && strcmp(made_by, model->hex) != 0)
         return fail_as(err, STATUS_BAD_DATA, "codes of model '%.12s', not of '%.12s'", made_by,
                        model->hex);
-    TRY(read_codes(out, file, (int32_t)is->model.latent_channels, arena, err));
-    TRY(read_labels(out, file, is->data.classes, arena, err));
+    TRY(read_codes(out, file, facts->latent, arena, err));
+    TRY(read_labels(out, file, facts->data.classes, arena, err));
     return read_names(out, file, arena, err);
 }
 
 int latents_read(struct latents *out, const char *path, const struct id *model,
-                 const struct vae_description *is, struct arena *arena, struct err *err)
+                 const struct model_facts *facts, struct arena *arena, struct err *err)
 {
     struct tensors file;
     *out = (struct latents){0};
     TRY(tensors_open(&file, path, err));
-    int status = read_file(out, &file, model, is, arena, err);
+    int status = read_file(out, &file, model, facts, arena, err);
     tensors_close(&file);
     return status ? wrap(err, "'%s'", path) : 0;
 }
 
 /* ---- coder ---------------------------------------------------------------------------------- */
 int coder_open(struct coder *out, const struct store *store, const struct id *model,
-               struct backend *backend, struct meter *meter, struct err *err)
+               enum ability ability, struct backend *backend, struct meter *meter, struct err *err)
 {
     *out = (struct coder){.model = *model};
-    TRY(trained_vae_open(&out->vae, store, model, backend, BATCH, meter, err));
-    size_t codes = BATCH * (size_t)out->vae.latent;
-    out->image = xcalloc(BATCH * (size_t)out->vae.pixels, sizeof *out->image);
+    const struct trained_spec spec = {.store = store,
+                                      .artifact = model,
+                                      .backend = backend,
+                                      .batch = BATCH,
+                                      .abilities = CAN(ability),
+                                      .meter = meter};
+    TRY(trained_open(&out->trained, &spec, err));
+    size_t codes = BATCH * (size_t)out->trained.latent;
+    out->image = xcalloc(BATCH * (size_t)out->trained.pixels, sizeof *out->image);
     out->z_mean = xcalloc(codes, sizeof *out->z_mean);
     out->z_logvar = xcalloc(codes, sizeof *out->z_logvar);
     out->labels = xcalloc(BATCH, sizeof *out->labels);
@@ -167,16 +211,16 @@ void coder_close(struct coder *coder)
     free(coder->z_mean);
     free(coder->z_logvar);
     free(coder->labels);
-    trained_vae_close(&coder->vae);
+    trained_close(&coder->trained);
 }
 
 int coder_encode(struct coder *coder, const float *image, const int32_t *labels, uint32_t n,
                  float *z_mean, float *z_logvar, struct err *err)
 {
-    size_t codes = n * (size_t)coder->vae.latent;
+    size_t codes = n * (size_t)coder->trained.latent;
     if (labels)
         memcpy(coder->labels, labels, n * sizeof *labels);
-    TRY(trained_vae_encode(&coder->vae, image, coder->labels, coder->z_mean, coder->z_logvar, err));
+    TRY(trained_encode(&coder->trained, image, coder->labels, coder->z_mean, coder->z_logvar, err));
     memcpy(z_mean, coder->z_mean, codes * sizeof *z_mean);
     memcpy(z_logvar, coder->z_logvar, codes * sizeof *z_logvar);
     return 0;
@@ -185,10 +229,10 @@ int coder_encode(struct coder *coder, const float *image, const int32_t *labels,
 int coder_decode(struct coder *coder, const struct latents *latents, uint32_t first, uint32_t n,
                  struct err *err)
 {
-    size_t latent = (size_t)coder->vae.latent;
+    size_t latent = (size_t)coder->trained.latent;
     memcpy(coder->z_mean, latents->z_mean + first * latent, n * latent * sizeof *coder->z_mean);
     if (latents->labels)
         memcpy(coder->labels, latents->labels + first, n * sizeof *coder->labels);
-    return trained_vae_decode(&coder->vae, coder->z_mean, coder->labels, NULL, coder->image, NULL,
-                              err);
+    return trained_decode(&coder->trained, coder->z_mean, coder->labels, NULL, coder->image, NULL,
+                          err);
 }

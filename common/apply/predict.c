@@ -13,22 +13,22 @@ enum { BATCH_PIXELS = 1 << 18, BATCH_MOST = 64 };
 
 /* ---- windows -------------------------------------------------------------------------------- */
 /* A network of volumes has no plan for a single slice: that one is reflected to a volume. */
-static bool fits_whole(const struct unet_description *unet, const int32_t size[3])
+static bool fits_whole(const struct model_facts *facts, const int32_t size[3])
 {
-    const struct image_data *data = &unet->data;
+    const struct image_data *data = &facts->data;
     int64_t seen = data->d * data->h * data->w,
             most = seen > PREDICT_PIXELS ? seen : PREDICT_PIXELS;
-    if (unet->patch.present)
+    if (facts->patch.present)
         most = PREDICT_PIXELS;
     return (int64_t)size[0] * size[1] * size[2] <= most && (size[0] > 1) == (data->d > 1);
 }
 
-struct windows windows_for(const struct unet_description *unet, const int32_t size[3])
+struct windows windows_for(const struct model_facts *facts, const int32_t size[3])
 {
-    const struct image_data *data = &unet->data;
-    const struct unet_patch *patch = &unet->patch;
+    const struct image_data *data = &facts->data;
+    const struct model_patch *patch = &facts->patch;
     struct windows out = {{size[0], size[1], size[2]}, 1};
-    if (fits_whole(unet, size))
+    if (fits_whole(facts, size))
         return out;
     out = (struct windows){{(int32_t)data->d, (int32_t)data->h, (int32_t)data->w}, 1};
     if (patch->present)
@@ -45,12 +45,17 @@ static int plan_for(struct predictor *p, const struct windows *windows, struct e
     const int32_t *size = windows->size;
     if (memcmp(&p->windows, windows, sizeof *windows) == 0)
         return 0;
-    trained_unet_close(&p->unet);
-    p->unet = (struct trained_unet){0};
+    trained_close(&p->trained);
+    p->trained = (struct trained){0};
     p->windows.batch = 0;
-    TRY(trained_unet_open(&p->unet, p->store, &p->model, p->backend, windows->batch,
-                          (struct shape){windows->batch, size[0], size[1], size[2], 0}, p->meter,
-                          err));
+    const struct trained_spec spec = {.store = p->store,
+                                      .artifact = &p->model,
+                                      .backend = p->backend,
+                                      .batch = windows->batch,
+                                      .size = {.d = size[0], .h = size[1], .w = size[2]},
+                                      .abilities = CAN(SEGMENT),
+                                      .meter = p->meter};
+    TRY(trained_open(&p->trained, &spec, err));
     p->windows = *windows;
     return 0;
 }
@@ -59,19 +64,19 @@ static int predict_batch(void *user, const float *image, float *probability, str
 {
     struct predictor *p = user;
     TRY(stop_obey(err));
-    return trained_unet_predict(&p->unet, image, probability, err);
+    return trained_segment(&p->trained, image, probability, err);
 }
 
 int predictor_windows(struct predictor *p, float *probability, const struct raster *raster,
                       struct err *err)
 {
     const int32_t size[3] = {raster->d, raster->h, raster->w};
-    const struct windows windows = windows_for(&p->description, size);
+    const struct windows windows = windows_for(&p->facts, size);
     const struct sliding sliding = {.d = windows.size[0],
                                     .h = windows.size[1],
                                     .w = windows.size[2],
                                     .c = raster->c,
-                                    .outputs = (int32_t)p->description.outputs,
+                                    .outputs = p->facts.outputs,
                                     .batch = windows.batch,
                                     .predict = predict_batch,
                                     .user = p};
@@ -89,8 +94,11 @@ int predictor_open(struct predictor *out, const struct store *store, const struc
                               .treatment = *treatment,
                               .backend = backend,
                               .meter = meter};
-    TRY(model_text_read(&out->description, &unet_kind, store, model, &out->arena, err));
-    const struct image_data *data = &out->description.data;
+    struct model what;
+    TRY(model_read(&what, store, model, &out->arena, err));
+    TRY(model_need(what.kind, CAN(SEGMENT), err));
+    out->facts = what.facts;
+    const struct image_data *data = &out->facts.data;
     if (data->c != 1 && (data->c != 3 || data->d != 1))
         return fail_as(err, STATUS_BAD_DATA,
                        "the model is of %s with %lld channels; grey or colour images or volumes of "
@@ -101,18 +109,18 @@ int predictor_open(struct predictor *out, const struct store *store, const struc
 
 void predictor_close(struct predictor *predictor)
 {
-    trained_unet_close(&predictor->unet);
+    trained_close(&predictor->trained);
     arena_free(&predictor->arena);
 }
 
 bool predictor_takes_volumes(const struct predictor *predictor)
 {
-    return predictor->description.data.d > 1;
+    return predictor->facts.data.d > 1;
 }
 
 enum image_form predictor_form(const struct predictor *predictor)
 {
-    return predictor->description.data.c == 1 ? IMAGE_GREY : IMAGE_RGB;
+    return predictor->facts.data.c == 1 ? IMAGE_GREY : IMAGE_RGB;
 }
 
 static struct raster raster_of(const struct image *image)
@@ -137,7 +145,7 @@ static int predict_resized(struct predictor *p, float *probability, const struct
                            struct err *err)
 {
     const struct fit *fit = &p->treatment.fit;
-    int32_t outputs = (int32_t)p->description.outputs;
+    int32_t outputs = p->facts.outputs;
     size_t pixels = (size_t)fit->h * (size_t)fit->w;
     struct image fitted = {
         .h = fit->h, .w = fit->w, .c = image->c, .pixels = xcalloc(pixels, (size_t)image->c)};
@@ -166,7 +174,7 @@ int predictor_decide(uint8_t *mask, const float *probability, int64_t pixels, in
 {
     for (int64_t at = 0; at < pixels; at++) {
         float sure;
-        mask[at] = unet_decide(probability + at * outputs, outputs, &sure);
+        mask[at] = pixel_class(probability + at * outputs, outputs, &sure);
         if (isnan(sure))
             return fail(err, "the model's output is not a number");
     }

@@ -1,5 +1,5 @@
 /*
- * Segmenting pictures and volumes of any size with a trained UNet.
+ * Segmenting pictures and volumes of any size with a trained model that can.
  *
  * What is new goes through all that the training images went through. Where they were brought to a
  * size, a picture is brought to it in the same way, and the probabilities back to the picture's own
@@ -25,7 +25,7 @@ struct windows {
     int32_t size[3]; /* d, h, w */
     int32_t batch;
 };
-struct windows windows_for(const struct unet_description *unet, const int32_t size[3]);
+struct windows windows_for(const struct model_facts *facts, const int32_t size[3]);
 
 /* What happened to the training images. */
 struct treatment {
@@ -38,13 +38,13 @@ struct predictor {
     struct treatment treatment;
     struct meter *meter;
     struct arena arena;
-    struct unet_description description;
+    struct model_facts facts;
     struct backend *backend;
-    struct trained_unet unet; /* planned for what was predicted last */
-    struct windows windows;   /* of that; batch 0: nothing yet */
+    struct trained trained; /* planned for what was predicted last */
+    struct windows windows; /* of that; batch 0: nothing yet */
 };
-/* STATUS_BAD_DATA if it is no model of grey or colour images or of volumes of one channel. Close it
- * also after a failed open. store, backend and meter stay the caller's. */
+/* STATUS_BAD_DATA if it cannot segment, or is no model of grey or colour images or of volumes of one channel.
+ * Close it also after a failed open. store, backend and meter stay the caller's. */
 int predictor_open(struct predictor *out, const struct store *store, const struct id *model,
                    const struct treatment *treatment, struct backend *backend, struct meter *meter,
                    struct err *err);

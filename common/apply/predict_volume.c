@@ -1,7 +1,7 @@
 /* A new volume becomes what the training volumes became; then its probabilities come back to it. */
 #include "apply/predict.h"
 
-static bool has_spacing(const double spacing[3], const struct unet_spacing *training)
+static bool has_spacing(const double spacing[3], const struct model_spacing *training)
 {
     return spacing_agrees(spacing[0], training->d) && spacing_agrees(spacing[1], training->h) &&
            spacing_agrees(spacing[2], training->w);
@@ -11,7 +11,7 @@ static bool has_spacing(const double spacing[3], const struct unet_spacing *trai
 static void choose_spacing(struct volume_spec *spec, const struct predictor *p,
                            const struct voxel_grid *own)
 {
-    const struct unet_spacing *training = &p->description.spacing;
+    const struct model_spacing *training = &p->facts.spacing;
     if (spec->spacing[0] > 0 || !training->present || has_spacing(own->spacing, training))
         return;
     spec->spacing[0] = training->d;
@@ -29,7 +29,7 @@ static int back_to_grid(const struct predictor *p, float *probability, const str
                         const struct voxel_grid *scaled, const float *frame, const int32_t size[3],
                         struct err *err)
 {
-    int32_t outputs = (int32_t)p->description.outputs;
+    int32_t outputs = p->facts.outputs;
     size_t bytes = bytes_of(scaled->size, outputs);
     void *cut;
     const float zeros[MASK_IGNORE] = {0}; /* never needed: the frame is at least as large */
@@ -46,7 +46,7 @@ static int predict_prepared(struct predictor *p, float *probability, const struc
 {
     const struct raster raster = {volume->d, volume->h, volume->w, 1, PIXEL_F32, volume->voxels};
     const int32_t size[3] = {volume->d, volume->h, volume->w};
-    size_t bytes = bytes_of(size, (int32_t)p->description.outputs);
+    size_t bytes = bytes_of(size, p->facts.outputs);
     void *frame;
     TRY(block_alloc(&frame, bytes, p->meter, err));
     int status = predictor_windows(p, frame, &raster, err) ||

@@ -3,181 +3,270 @@
 #include "train/model_text.h"
 #include "train/train.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-static struct shape image_shape(const struct image_data *data, int32_t batch)
+/* ---- programs ------------------------------------------------------------------------------- */
+static struct shape per_case(const struct trained *t)
 {
-    return (struct shape){batch, (int32_t)data->d, (int32_t)data->h, (int32_t)data->w,
+    return (struct shape){t->batch, 1, 1, 1, 1};
+}
+
+/* A batch of what one case is of. */
+static struct shape batch_of(const struct trained *t, struct shape one)
+{
+    one.n = t->batch;
+    return one;
+}
+
+/* Callers have room for what the model's facts say. */
+static val output(struct graph *g, const struct trained *t, const char *name, val x,
+                  struct shape shape)
+{
+    if (x && !shape_equal(g_shape(g, x), shape))
+        bug("a model of kind '%s' gives another %s than it says", t->model.kind->name, name);
+    return g_output(g, name, x);
+}
+
+static void build_encoder(struct trained *t, struct trained_program *p, struct shape image)
+{
+    struct graph *g = p->graph;
+    struct shape shape = batch_of(t, t->model.facts.latent);
+    p->in[0] = g_input(g, "image", F32, image);
+    p->in[1] = g_input(g, "label", I32, per_case(t));
+    val z_logvar,
+        z_mean = t->model.kind->encode(g, t->model.description, p->in[0], p->in[1], &z_logvar);
+    finite_watch(&p->finite, g, g_concat(g, z_mean, z_logvar, AXIS_C), &t->arena);
+    p->out[0] = output(g, t, "z_mean", z_mean, shape);
+    p->out[1] = output(g, t, "z_logvar", z_logvar, shape);
+}
+
+static void build_decoder(struct trained *t, struct trained_program *p, struct shape image)
+{
+    const struct model_kind *kind = t->model.kind;
+    const void *description = t->model.description;
+    struct graph *g = p->graph;
+    p->in[0] = g_input(g, "z", F32, batch_of(t, t->model.facts.latent));
+    p->in[1] = g_input(g, "label", I32, per_case(t));
+    p->in[2] = g_input(g, "target", F32, image);
+    val raw = kind->decode(g, description, p->in[0], p->in[1]);
+    finite_watch(&p->finite, g, raw, &t->arena);
+    val term = kind->reconstruction(g, description, raw, p->in[2]);
+    p->out[0] = output(g, t, "image", kind->image(g, description, raw), image);
+    p->out[1] = output(g, t, "reconstruction", term, per_case(t));
+}
+
+static void build_classifier(struct trained *t, struct trained_program *p, struct shape image)
+{
+    const struct model_facts *facts = &t->model.facts;
+    struct graph *g = p->graph;
+    p->in[0] = g_input(g, "image", F32, image);
+    val features, logits = t->model.kind->classify(g, t->model.description, p->in[0], &features);
+    p->out[1] =
+        output(g, t, "features", features, (struct shape){t->batch, 1, 1, 1, facts->features});
+    p->out[0] = output(g, t, "logits", logits,
+                       (struct shape){t->batch, 1, 1, 1, (int32_t)facts->data.classes});
+    finite_watch(&p->finite, g, logits, &t->arena);
+}
+
+static void build_segmenter(struct trained *t, struct trained_program *p, struct shape image)
+{
+    struct graph *g = p->graph;
+    struct shape shape = image;
+    shape.c = t->model.facts.outputs;
+    p->in[0] = g_input(g, "image", F32, image);
+    val logits = t->model.kind->segment(g, t->model.description, p->in[0]);
+    finite_watch(&p->finite, g, logits, &t->arena);
+    val probability = shape.c == 1 ? g_unary(g, OP_sigmoid, logits) : g_softmax(g, logits);
+    p->out[0] = output(g, t, "probability", probability, shape);
+}
+
+static const struct {
+    const char *says; /* what has to be finite */
+    void (*build)(struct trained *t, struct trained_program *p, struct shape image);
+} rows[ABILITIES] = {
+    [ENCODE] = {"the encoder's z_mean and z_logvar", build_encoder},
+    [DECODE] = {"the decoder's logits", build_decoder},
+    [CLASSIFY] = {"the classifier's logits", build_classifier},
+    [SEGMENT] = {"the segmentation's logits", build_segmenter},
+};
+
+/* ---- opening -------------------------------------------------------------------------------- */
+static struct shape image_shape(const struct image_data *data)
+{
+    return (struct shape){1, (int32_t)data->d, (int32_t)data->h, (int32_t)data->w,
                           (int32_t)data->c};
 }
 
-static struct shape per_case(int32_t batch, int32_t c)
+static int choose_size(struct trained *t, struct shape size, struct err *err)
 {
-    return (struct shape){batch, 1, 1, 1, c};
+    struct shape own = t->image = batch_of(t, image_shape(&t->model.facts.data));
+    if (!size.d && !size.h && !size.w)
+        return 0;
+    t->image = (struct shape){t->batch, size.d, size.h, size.w, own.c};
+    if ((size.d > 1) != (own.d > 1))
+        return fail_as(err, STATUS_BAD_DATA, "the model is of %s, not of %s",
+                       own.d > 1 ? "volumes" : "images", size.d > 1 ? "volumes" : "images");
+    if (!t->model.kind->any_size && !shape_equal(t->image, own))
+        return fail_as(err, STATUS_BAD_DATA,
+                       "the model is of images of %dx%dx%d alone, not of %dx%dx%d", (int)own.d,
+                       (int)own.h, (int)own.w, (int)size.d, (int)size.h, (int)size.w);
+    return 0;
 }
 
-static int plan(struct plan **out, const struct graph *graph, struct backend *backend,
-                struct meter *meter, struct err *err)
+/* An input has a value before it is first given one: a target may never be. */
+static int clear_inputs(const struct trained_program *p, struct err *err)
 {
-    struct plan_options options = {.meter = meter};
-    return plan_make(out, graph, backend, &options, err);
-}
-
-/* ---- VAE ------------------------------------------------------------------------------------ */
-static int build_encoder(struct trained_vae *vae, struct err *err)
-{
-    const struct vae_description *is = &vae->description;
-    struct graph *g = vae->encoder.graph = graph_new(vae->params, MODE_EVALUATE, ARRAY_PARAM);
-    vae->encoder.image = g_input(g, "image", F32, image_shape(&is->data, vae->batch));
-    vae->encoder.label = g_input(g, "label", I32, per_case(vae->batch, 1));
-    val z_logvar, z_mean = vae_encode(g, &is->model, &is->data, vae->encoder.image,
-                                      vae->encoder.label, &z_logvar);
-    finite_watch(&vae->encoder.finite, g, g_concat(g, z_mean, z_logvar, AXIS_C), &vae->arena);
-    vae->encoder.z_mean = g_output(g, "z_mean", z_mean);
-    vae->encoder.z_logvar = g_output(g, "z_logvar", z_logvar);
-    return graph_check(g, err);
-}
-
-static int build_decoder(struct trained_vae *vae, struct err *err)
-{
-    const struct vae_description *is = &vae->description;
-    struct graph *g = vae->decoder.graph = graph_new(vae->params, MODE_EVALUATE, ARRAY_PARAM);
-    vae->decoder.z = g_input(g, "z", F32, per_case(vae->batch, vae->latent));
-    vae->decoder.label = g_input(g, "label", I32, per_case(vae->batch, 1));
-    vae->decoder.target = g_input(g, "target", F32, image_shape(&is->data, vae->batch));
-    val logits = vae_decode(g, &is->model, &is->data, vae->decoder.z, vae->decoder.label);
-    finite_watch(&vae->decoder.finite, g, logits, &vae->arena);
-    val term = vae_reconstruction(g, &is->loss, logits, vae->decoder.target);
-    vae->decoder.image = g_output(g, "image", g_unary(g, OP_sigmoid, logits));
-    vae->decoder.reconstruction = g_output(g, "reconstruction", term);
-    return graph_check(g, err);
-}
-
-/* The target has a value before the first decoding that has none of its own. */
-static int clear_target(struct trained_vae *vae, struct err *err)
-{
-    float *zeros = xcalloc((size_t)vae->batch * (size_t)vae->pixels, sizeof *zeros);
-    int rc = plan_put(vae->decoder.plan, vae->decoder.target, zeros, err);
-    free(zeros);
-    return rc;
-}
-
-int trained_vae_open(struct trained_vae *out, const struct store *store, const struct id *artifact,
-                     struct backend *backend, int32_t batch, struct meter *meter, struct err *err)
-{
-    *out = (struct trained_vae){.batch = batch};
-    struct vae_description *is = &out->description;
-    TRY(model_text_read(is, &vae_kind, store, artifact, &out->arena, err));
-    out->latent = (int32_t)is->model.latent_channels;
-    out->pixels = is->data.d * is->data.h * is->data.w * is->data.c;
-    out->params = params_new();
-    TRY(build_encoder(out, err));
-    TRY(build_decoder(out, err));
-    const char *model = model_text(&vae_kind, is, &out->arena);
-    TRY(weights_load(out->params, backend, model, store, artifact, err));
-    TRY(plan(&out->encoder.plan, out->encoder.graph, backend, meter, err));
-    TRY(plan(&out->decoder.plan, out->decoder.graph, backend, meter, err));
-    return clear_target(out, err);
-}
-
-void trained_vae_close(struct trained_vae *vae)
-{
-    plan_free(vae->encoder.plan);
-    plan_free(vae->decoder.plan);
-    graph_free(vae->encoder.graph);
-    graph_free(vae->decoder.graph);
-    params_free(vae->params);
-    arena_free(&vae->arena);
-}
-
-int trained_vae_encode(struct trained_vae *vae, const float *image, const int32_t *label,
-                       float *z_mean, float *z_logvar, struct err *err)
-{
-    struct plan *encode = vae->encoder.plan;
-    TRY(plan_put(encode, vae->encoder.image, image, err));
-    TRY(plan_put(encode, vae->encoder.label, label, err));
-    TRY(plan_run(encode, err));
-    TRY(finite_check(&vae->encoder.finite, encode, "the encoder's z_mean and z_logvar", err));
-    TRY(plan_get(encode, vae->encoder.z_mean, z_mean, err));
-    return plan_get(encode, vae->encoder.z_logvar, z_logvar, err);
-}
-
-int trained_vae_decode(struct trained_vae *vae, const float *z, const int32_t *label,
-                       const float *target, float *image, float *reconstruction, struct err *err)
-{
-    struct plan *decode = vae->decoder.plan;
-    TRY(plan_put(decode, vae->decoder.z, z, err));
-    TRY(plan_put(decode, vae->decoder.label, label, err));
-    if (target)
-        TRY(plan_put(decode, vae->decoder.target, target, err));
-    TRY(plan_run(decode, err));
-    TRY(finite_check(&vae->decoder.finite, decode, "the decoder's logits", err));
-    if (image)
-        TRY(plan_get(decode, vae->decoder.image, image, err));
-    return reconstruction ? plan_get(decode, vae->decoder.reconstruction, reconstruction, err) : 0;
-}
-
-int32_t trained_vae_bad_case(const struct trained_vae *vae)
-{
-    int32_t encoder = vae->encoder.finite.bad;
-    return encoder >= 0 ? encoder : vae->decoder.finite.bad;
-}
-
-void image_to_bytes(uint8_t *out, const float *image, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        float level = image[i] * 255.0f + 0.5f;
-        out[i] = level > 255.0f ? 255 : level > 0 ? (uint8_t)level : 0;
+    int status = 0;
+    for (int i = 0; i < TRAINED_INPUTS && p->in[i] && !status; i++) {
+        void *zeros = xcalloc((size_t)shape_count(g_shape(p->graph, p->in[i])), sizeof(float));
+        status = plan_put(p->plan, p->in[i], zeros, err);
+        free(zeros);
     }
+    return status;
 }
 
-/* ---- classifier ----------------------------------------------------------------------------- */
-int trained_classifier_open(struct trained_classifier *out, const struct store *store,
-                            const struct id *artifact, struct backend *backend, int32_t batch,
-                            struct meter *meter, struct err *err)
+/* Of all that it can do, so that the weights are all of the file's; what it is not asked for is of the
+ * size that it was trained on, and goes. */
+static int build(struct trained *t, unsigned abilities, struct err *err)
 {
-    *out = (struct trained_classifier){.batch = batch};
-    struct classifier_description *is = &out->description;
-    TRY(model_text_read(is, &classifier_kind, store, artifact, &out->arena, err));
-    int32_t classes = (int32_t)is->data.classes;
-    out->scores = arena_alloc(&out->arena, (size_t)batch * (size_t)classes * sizeof *out->scores);
+    unsigned can = model_abilities(t->model.kind);
+    for (int i = 0; i < ABILITIES; i++) {
+        struct trained_program *p = &t->programs[i];
+        bool asked = abilities & CAN(i);
+        if (!(can & CAN(i)))
+            continue;
+        p->graph = graph_new(t->params, MODE_EVALUATE, ARRAY_PARAM);
+        rows[i].build(t, p, asked ? t->image : batch_of(t, image_shape(&t->model.facts.data)));
+        TRY(graph_check(p->graph, err));
+        if (asked)
+            continue;
+        graph_free(p->graph);
+        *p = (struct trained_program){0};
+    }
+    return 0;
+}
+
+int trained_open(struct trained *out, const struct trained_spec *spec, struct err *err)
+{
+    const struct plan_options options = {.meter = spec->meter};
+    struct model *model = &out->model;
+    *out = (struct trained){.batch = spec->batch, .bad_case = -1};
+    TRY(model_read(model, spec->store, spec->artifact, &out->arena, err));
+    TRY(model_need(model->kind, spec->abilities, err));
+    TRY(choose_size(out, spec->size, err));
+    out->pixels = shape_count(out->image) / out->batch;
+    out->latent = shape_count(model->facts.latent);
+    if (spec->abilities & CAN(CLASSIFY))
+        out->scores =
+            arena_alloc(&out->arena, (size_t)out->batch * (size_t)model->facts.data.classes *
+                                         sizeof *out->scores);
     out->params = params_new();
-    struct graph *g = out->graph = graph_new(out->params, MODE_EVALUATE, ARRAY_PARAM);
-    out->image = g_input(g, "image", F32, image_shape(&is->data, batch));
-    val features = classifier_features(g, &is->model, out->image);
-    out->features = g_output(g, "features", features);
-    out->logits = g_output(g, "logits", classifier_head(g, &is->model, classes, features));
-    finite_watch(&out->finite, g, out->logits, &out->arena);
-    TRY(graph_check(g, err));
-    const char *model = model_text(&classifier_kind, is, &out->arena);
-    TRY(weights_load(out->params, backend, model, store, artifact, err));
-    return plan(&out->plan, g, backend, meter, err);
+    TRY(build(out, spec->abilities, err));
+    const char *text = model_text(model->kind, model->description, &out->arena);
+    TRY(weights_load(out->params, spec->backend, text, spec->store, spec->artifact, err));
+    for (int i = 0; i < ABILITIES; i++) {
+        struct trained_program *p = &out->programs[i];
+        if (!p->graph)
+            continue;
+        TRY(plan_make(&p->plan, p->graph, spec->backend, &options, err));
+        TRY(clear_inputs(p, err));
+    }
+    return 0;
 }
 
-void trained_classifier_close(struct trained_classifier *classifier)
+void trained_close(struct trained *trained)
 {
-    plan_free(classifier->plan);
-    graph_free(classifier->graph);
-    params_free(classifier->params);
-    arena_free(&classifier->arena);
+    for (int i = 0; i < ABILITIES; i++) {
+        plan_free(trained->programs[i].plan);
+        graph_free(trained->programs[i].graph);
+    }
+    params_free(trained->params);
+    arena_free(&trained->arena);
 }
 
-int trained_classifier_predict(struct trained_classifier *classifier, const float *image,
-                               int32_t *predicted, float *features, struct err *err)
+/* ---- use ------------------------------------------------------------------------------------ */
+static int apply(struct trained *t, enum ability ability, const void *const in[TRAINED_INPUTS],
+                 float *const out[TRAINED_OUTPUTS], struct err *err)
 {
-    TRY(plan_put(classifier->plan, classifier->image, image, err));
-    TRY(plan_run(classifier->plan, err));
-    TRY(finite_check(&classifier->finite, classifier->plan, "the classifier's logits", err));
-    TRY(plan_get(classifier->plan, classifier->logits, classifier->scores, err));
-    if (features)
-        TRY(plan_get(classifier->plan, classifier->features, features, err));
-    int64_t classes = classifier->description.data.classes;
-    for (int32_t i = 0; i < classifier->batch; i++) {
-        const float *score = classifier->scores + i * classes;
+    struct trained_program *p = &t->programs[ability];
+    if (!p->plan)
+        bug("%s are asked of a model that is not open for them", rows[ability].says);
+    for (int i = 0; i < TRAINED_INPUTS; i++)
+        if (in[i])
+            TRY(plan_put(p->plan, p->in[i], in[i], err));
+    TRY(plan_run(p->plan, err));
+    int status = finite_check(&p->finite, p->plan, rows[ability].says, err);
+    t->bad_case = p->finite.bad;
+    for (int i = 0; i < TRAINED_OUTPUTS && !status; i++)
+        if (out[i])
+            status = plan_get(p->plan, p->out[i], out[i], err);
+    return status;
+}
+
+int trained_encode(struct trained *trained, const float *image, const int32_t *label, float *z_mean,
+                   float *z_logvar, struct err *err)
+{
+    return apply(trained, ENCODE, (const void *[]){image, label, NULL},
+                 (float *[]){z_mean, z_logvar}, err);
+}
+
+int trained_decode(struct trained *trained, const float *z, const int32_t *label,
+                   const float *target, float *image, float *reconstruction, struct err *err)
+{
+    return apply(trained, DECODE, (const void *[]){z, label, target},
+                 (float *[]){image, reconstruction}, err);
+}
+
+int trained_classify(struct trained *trained, const float *image, int32_t *predicted,
+                     float *features, struct err *err)
+{
+    int64_t classes = trained->model.facts.data.classes;
+    TRY(apply(trained, CLASSIFY, (const void *[]){image, NULL, NULL},
+              (float *[]){trained->scores, features}, err));
+    for (int32_t i = 0; i < trained->batch; i++) {
+        const float *score = trained->scores + i * classes;
         predicted[i] = 0;
         for (int32_t k = 1; k < classes; k++)
             if (score[k] > score[predicted[i]])
                 predicted[i] = k;
     }
     return 0;
+}
+
+int trained_segment(struct trained *trained, const float *image, float *probability,
+                    struct err *err)
+{
+    return apply(trained, SEGMENT, (const void *[]){image, NULL, NULL},
+                 (float *[]){probability, NULL}, err);
+}
+
+uint8_t pixel_class(const float *p, int32_t outputs, float *sure)
+{
+    if (outputs == 1) {
+        *sure = p[0] >= 0.5f ? p[0] : 1 - p[0];
+        return p[0] >= 0.5f;
+    }
+    int32_t best = 0;
+    for (int32_t k = 1; k < outputs; k++)
+        if (p[k] > p[best] || isnan(p[k])) /* then that is the most probable for good */
+            best = k;
+    *sure = p[best];
+    return (uint8_t)best;
+}
+
+void image_to_bytes(uint8_t *out, const float *image, size_t count, struct range range)
+{
+    if (isinf(range.low)) {
+        range = (struct range){INFINITY, -INFINITY};
+        for (size_t i = 0; i < count; i++) {
+            range.low = fminf(range.low, image[i]);
+            range.high = fmaxf(range.high, image[i]);
+        }
+    }
+    float span = range.high > range.low ? range.high - range.low : 1;
+    for (size_t i = 0; i < count; i++) {
+        float level = (image[i] - range.low) / span * 255.0f + 0.5f;
+        out[i] = level > 255.0f ? 255 : level > 0 ? (uint8_t)level : 0;
+    }
 }

@@ -1,95 +1,71 @@
 /*
- * Trained models in use: rebuilt from their artifact (model.txt, weights.safetensors), planned for
- * one batch size. Arrays on the host are full batches; what lies beyond the caller's cases is
- * ignored, but has to be numbers: a model that says what is none fails, and its `finite.bad` is the
- * case. Close what was opened, also after a failed open.
+ * A trained model in use: rebuilt from its artifact (model.txt, weights.safetensors), and planned for
+ * one batch size and for what it is opened to do. What it is does not matter, but what it can do.
+ *
+ * Arrays on the host are full batches, images [batch,d,h,w,c] and labels [batch]. What lies beyond
+ * the caller's cases is ignored, but has to be numbers: where the model gives what is none, an
+ * ability fails, and `bad_case` is the case.
  */
 #ifndef CAIRN_APPLY_TRAINED_H
 #define CAIRN_APPLY_TRAINED_H
 
-#include "data/data.h"
-#include "model/classifier.h"
 #include "model/finite.h"
-#include "model/unet_description.h"
-#include "model/vae.h"
+#include "model/kinds.h"
 #include "store/store.h"
 
-struct trained_vae {
-    struct vae_description description;
-    int32_t batch, latent;
-    int64_t pixels; /* d*h*w*c */
-    struct arena arena;
-    struct params *params;
-    struct {
-        struct graph *graph;
-        struct plan *plan;
-        val image, label, z_mean, z_logvar;
-        struct finite finite;
-    } encoder;
-    struct {
-        struct graph *graph;
-        struct plan *plan;
-        val z, label, target, image, reconstruction;
-        struct finite finite;
-    } decoder;
-};
-int trained_vae_open(struct trained_vae *out, const struct store *store, const struct id *artifact,
-                     struct backend *backend, int32_t batch, struct meter *meter, struct err *err);
-void trained_vae_close(struct trained_vae *vae);
-/* image [batch,d,h,w,c], label [batch] -> z_mean, z_logvar [batch,latent] */
-int trained_vae_encode(struct trained_vae *vae, const float *image, const int32_t *label,
-                       float *z_mean, float *z_logvar, struct err *err);
-/* z [batch,latent], label [batch] -> image [batch,d,h,w,c] in [0, 1], and the reconstruction term
- * per case against target. image may be NULL; target and reconstruction may be NULL together. */
-int trained_vae_decode(struct trained_vae *vae, const float *z, const int32_t *label,
-                       const float *target, float *image, float *reconstruction, struct err *err);
-
-/* The case of the batch at which encoding or decoding failed; -1: at none. */
-int32_t trained_vae_bad_case(const struct trained_vae *vae);
-
-/* Values in [0, 1] to the nearest of 0 to 255; what is beyond, as volumes may have it, to the end. */
-void image_to_bytes(uint8_t *out, const float *image, size_t count);
-
-struct trained_classifier {
-    struct classifier_description description;
-    int32_t batch;
-    struct arena arena;
-    struct params *params;
+/* Each of the abilities is a program of its own. */
+enum { TRAINED_INPUTS = 3, TRAINED_OUTPUTS = 2 };
+struct trained_program {
     struct graph *graph;
     struct plan *plan;
-    val image, features, logits;
     struct finite finite;
-    float *scores; /* [batch, classes] */
+    val in[TRAINED_INPUTS], out[TRAINED_OUTPUTS];
 };
-int trained_classifier_open(struct trained_classifier *out, const struct store *store,
-                            const struct id *artifact, struct backend *backend, int32_t batch,
-                            struct meter *meter, struct err *err);
-void trained_classifier_close(struct trained_classifier *classifier);
-/* image [batch,d,h,w,c] -> the most probable class of each, the first of equals, and features
- * [batch,hidden], unless they are NULL */
-int trained_classifier_predict(struct trained_classifier *classifier, const float *image,
-                               int32_t *predicted, float *features, struct err *err);
-
-struct trained_unet {
-    struct unet_description description;
+struct trained {
+    struct model model;
+    struct shape image; /* [batch,d,h,w,c] */
     int32_t batch;
-    int64_t pixels; /* d*h*w */
+    int64_t pixels, latent; /* d*h*w*c of an image, and of a latent */
+    int32_t bad_case;       /* of the batch, at which it failed last; -1: at none */
     struct arena arena;
     struct params *params;
-    struct graph *graph;
-    struct plan *plan;
-    val image, probability;
-    struct finite finite;
+    struct trained_program programs[ABILITIES];
+    float *scores; /* CLASSIFY: [batch,classes] */
 };
-/* As trained_vae_open. shape: d, h, w to plan for; zeros: those of the training data. */
-int trained_unet_open(struct trained_unet *out, const struct store *store,
-                      const struct id *artifact, struct backend *backend, int32_t batch,
-                      struct shape shape, struct meter *meter, struct err *err);
-void trained_unet_close(struct trained_unet *unet);
-/* image [batch,d,h,w,c] -> probability [batch,d,h,w,outputs] (sigmoid or softmax) */
-int trained_unet_predict(struct trained_unet *unet, const float *image, float *probability,
-                         struct err *err);
-/* The most probable class of a pixel, the first of equals, and its probability. */
-uint8_t unet_decide(const float *p, int32_t outputs, float *sure);
+struct trained_spec {
+    const struct store *store;
+    const struct id *artifact;
+    struct backend *backend;
+    int32_t batch;
+    struct shape size;  /* d, h, w of its images, if it takes any; zeros: as it was trained */
+    unsigned abilities; /* bits of CAN */
+    struct meter *meter;
+};
+/* STATUS_BAD_DATA if it cannot do all of these. Close it also after a failed open. */
+int trained_open(struct trained *out, const struct trained_spec *spec, struct err *err);
+void trained_close(struct trained *trained);
+
+/* image, label -> z_mean, z_logvar [batch, the latent's d,h,w,c] */
+int trained_encode(struct trained *trained, const float *image, const int32_t *label, float *z_mean,
+                   float *z_logvar, struct err *err);
+/* z, label -> image, in the model's range, and the reconstruction term per case against target. image
+ * may be NULL; target and reconstruction may be NULL together. */
+int trained_decode(struct trained *trained, const float *z, const int32_t *label,
+                   const float *target, float *image, float *reconstruction, struct err *err);
+/* image -> the most probable class of each, the first of equals, and features [batch,features], unless
+ * they are NULL */
+int trained_classify(struct trained *trained, const float *image, int32_t *predicted,
+                     float *features, struct err *err);
+/* image -> probability [batch,d,h,w,outputs] (sigmoid or softmax) */
+int trained_segment(struct trained *trained, const float *image, float *probability,
+                    struct err *err);
+
+/* The most probable class of a pixel, the first of equals; one output is the probability of the second
+ * of two. sure: how probable it is; NaN if one of p is. */
+uint8_t pixel_class(const float *p, int32_t outputs, float *sure);
+
+/* Values from range.low to range.high to the nearest of 0 to 255; what is beyond, as volumes may have
+ * it, to the end. Without bounds: from the image's least value to its greatest. */
+void image_to_bytes(uint8_t *out, const float *image, size_t count, struct range range);
 
 #endif

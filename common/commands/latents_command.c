@@ -59,16 +59,16 @@ struct work {
 };
 
 /* ---- the model and its data ----------------------------------------------------------------- */
-static int open_model(struct work *work, struct err *err)
+static int open_model(struct work *work, enum ability ability, struct err *err)
 {
     struct id model;
     const struct options *options = &work->options;
     TRY(store_open(&work->store, options->lab, false, err));
-    TRY(model_run_find(&model, &work->run, work->store, "train-vae", "a VAE", options->arguments[1],
+    TRY(model_run_find(&model, &work->run, work->store, ability, options->arguments[1],
                        &work->arena, err));
     TRY(backend_open(&work->backend, &(struct backend_spec){.threads = (int)options->threads},
                      &work->meter, err));
-    return coder_open(&work->coder, work->store, &model, work->backend, &work->meter, err);
+    return coder_open(&work->coder, work->store, &model, ability, work->backend, &work->meter, err);
 }
 
 /* Its classes have names, its splits cases. */
@@ -81,12 +81,12 @@ static int open_dataset(struct work *work, struct err *err)
     TRY(dataset_open(&work->dataset, work->store, &id, &work->meter, err));
     work->dataset_id = id;
     struct image_data data = image_data_of(&work->dataset);
-    return image_data_match(&work->coder.vae.description.data, &data, "the model", err);
+    return image_data_match(&work->coder.trained.model.facts.data, &data, "the model", err);
 }
 
 static int check_pictures(const struct work *work, struct err *err)
 {
-    const struct image_data *data = &work->coder.vae.description.data;
+    const struct image_data *data = &work->coder.trained.model.facts.data;
     if (data->d != 1 || (data->c != 1 && data->c != 3))
         return fail_as(err, STATUS_BAD_DATA,
                        "the model is of %s with %lld channels; grey or colour images expected",
@@ -120,7 +120,7 @@ static int find_class(int32_t *out, struct work *work, const char *label, struct
 
 static bool conditional(const struct work *work)
 {
-    return work->coder.vae.description.model.label_channels > 0;
+    return work->coder.trained.model.facts.conditional;
 }
 
 /* ---- what is encoded ------------------------------------------------------------------------ */
@@ -244,7 +244,7 @@ static int name_pictures(struct work *work, struct err *err)
 static int fit_picture(uint8_t *pixels, const struct work *work, const struct image *image,
                        struct err *err)
 {
-    const struct image_data *data = &work->coder.vae.description.data;
+    const struct image_data *data = &work->coder.trained.model.facts.data;
     if (work->fit.h)
         fit_case(pixels, NULL, &work->fit, image->pixels, NULL, image->h, image->w, image->c);
     else if (image->h != data->h || image->w != data->w)
@@ -252,14 +252,14 @@ static int fit_picture(uint8_t *pixels, const struct work *work, const struct im
                        "%dx%d pixels, and the model's images of %lldx%lld were not resized",
                        (int)image->h, (int)image->w, (long long)data->h, (long long)data->w);
     else
-        memcpy(pixels, image->pixels, (size_t)work->coder.vae.pixels);
+        memcpy(pixels, image->pixels, (size_t)work->coder.trained.pixels);
     return 0;
 }
 
 static int read_picture(float *out, struct work *work, const char *path, struct err *err)
 {
-    size_t count = (size_t)work->coder.vae.pixels;
-    enum image_form form = work->coder.vae.description.data.c == 1 ? IMAGE_GREY : IMAGE_RGB;
+    size_t count = (size_t)work->coder.trained.pixels;
+    enum image_form form = work->coder.trained.model.facts.data.c == 1 ? IMAGE_GREY : IMAGE_RGB;
     struct image image;
     TRY(image_read(&image, form, work->fit.ground, path, err));
     if (image.transparent && !work->transparent++)
@@ -281,7 +281,7 @@ struct rows {
 /* In front of an error, the row at which the model failed. */
 static int name_row(const struct work *work, uint32_t first, struct err *err)
 {
-    int32_t bad = trained_vae_bad_case(&work->coder.vae);
+    int32_t bad = work->coder.trained.bad_case;
     return bad < 0 ? -1 : wrap(err, "'%s'", work->latents.names[first + (uint32_t)bad]);
 }
 
@@ -289,7 +289,7 @@ static int encode_rows(struct work *work, const struct rows *rows, const float *
                        uint32_t first, uint32_t n, struct err *err)
 {
     const struct latents *latents = &work->latents;
-    size_t at = first * (size_t)latents->width;
+    size_t at = first * (size_t)work->coder.trained.latent;
     if (coder_encode(&work->coder, image, latents->labels ? latents->labels + first : NULL, n,
                      rows->z_mean + at, rows->z_logvar + at, err))
         return name_row(work, first, err);
@@ -300,10 +300,10 @@ static int encode_files(struct work *work, const struct rows *rows, struct progr
                         struct err *err)
 {
     struct coder *coder = &work->coder;
-    uint32_t batch = (uint32_t)coder->vae.batch, held = 0;
+    uint32_t batch = (uint32_t)coder->trained.batch, held = 0;
     for (uint32_t i = 0; i < work->count; i++) {
         TRY(stop_obey(err));
-        TRY(read_picture(coder->image + held++ * (size_t)coder->vae.pixels, work,
+        TRY(read_picture(coder->image + held++ * (size_t)coder->trained.pixels, work,
                          work->pictures[i].path, err));
         if (held == batch || i + 1 == work->count) {
             TRY(encode_rows(work, rows, coder->image, i + 1 - held, held, err));
@@ -324,7 +324,7 @@ static int prepare_files(struct work *work, struct err *err)
         return fail_as(err, STATUS_BAD_DATA,
                        "the model is of single slices of volumes; one of pictures expected");
     work->fit = preprocess_fit(&config);
-    const struct image_data *data = &work->coder.vae.description.data;
+    const struct image_data *data = &work->coder.trained.model.facts.data;
     if (work->fit.h && (work->fit.h != data->h || work->fit.w != data->w))
         return fail_as(err, STATUS_BAD_DATA,
                        "the model is of images of %lldx%lld, but its data set says %dx%d",
@@ -368,7 +368,7 @@ static int prepare_split(struct work *work, enum split *split, struct err *err)
 static int encode_split(struct work *work, const struct rows *rows, enum split split,
                         struct progress *progress, struct err *err)
 {
-    struct loader_spec spec = {.split = split, .batch = (uint32_t)work->coder.vae.batch};
+    struct loader_spec spec = {.split = split, .batch = (uint32_t)work->coder.trained.batch};
     struct loader *loader;
     TRY(loader_open(&loader, &work->dataset, &spec, &work->meter, err));
     int status = 0;
@@ -386,8 +386,8 @@ static int encode_all(struct work *work, enum split split, struct err *err)
 {
     struct latents *latents = &work->latents;
     struct progress progress;
-    latents->width = work->coder.vae.latent;
-    size_t codes = latents->count * (size_t)latents->width;
+    latents->shape = work->coder.trained.model.facts.latent;
+    size_t codes = latents->count * (size_t)work->coder.trained.latent;
     struct rows rows = {xcalloc(codes, sizeof(float)), xcalloc(codes, sizeof(float))};
     char path[PATH_BYTES];
     progress_start(&progress, "encode", 0, latents->count, work->options.quiet);
@@ -413,7 +413,7 @@ static int encode_all(struct work *work, enum split split, struct err *err)
 static int encode(struct work *work, struct err *err)
 {
     enum split split = SPLIT_TEST;
-    TRY(open_model(work, err));
+    TRY(open_model(work, ENCODE, err));
     TRY(work->options.split ? prepare_split(work, &split, err) : prepare_files(work, err));
     return encode_all(work, split, err);
 }
@@ -441,12 +441,13 @@ static int label_rows(struct work *work, struct err *err)
 
 static int write_picture(struct work *work, const float *pixels, const char *name, struct err *err)
 {
-    const struct image_data *data = &work->coder.vae.description.data;
+    const struct image_data *data = &work->coder.trained.model.facts.data;
     char path[PATH_BYTES];
     const char *file = arena_printf(&work->arena, "%s.png", name);
     TRY(path_join(path, work->options.output, file, err));
-    uint8_t *bytes = xcalloc((size_t)work->coder.vae.pixels, 1);
-    image_to_bytes(bytes, pixels, (size_t)work->coder.vae.pixels);
+    uint8_t *bytes = xcalloc((size_t)work->coder.trained.pixels, 1);
+    image_to_bytes(bytes, pixels, (size_t)work->coder.trained.pixels,
+                   work->coder.trained.model.facts.range);
     int status =
         png_publish(path, bytes, (int32_t)data->h, (int32_t)data->w, (int32_t)data->c, err);
     free(bytes);
@@ -458,14 +459,14 @@ static int write_picture(struct work *work, const float *pixels, const char *nam
 static int decode_all_rows(struct work *work, struct progress *progress, struct err *err)
 {
     const struct latents *latents = &work->latents;
-    uint32_t batch = (uint32_t)work->coder.vae.batch;
+    uint32_t batch = (uint32_t)work->coder.trained.batch;
     for (uint32_t first = 0, n; first < latents->count; first += n) {
         n = latents->count - first < batch ? latents->count - first : batch;
         TRY(stop_obey(err));
         if (coder_decode(&work->coder, latents, first, n, err))
             return name_row(work, first, err);
         for (uint32_t i = 0; i < n; i++)
-            TRY(write_picture(work, work->coder.image + i * (size_t)work->coder.vae.pixels,
+            TRY(write_picture(work, work->coder.image + i * (size_t)work->coder.trained.pixels,
                               latents->names[first + i], err));
         fflush(stdout); /* a line says that its file is there */
         progress_step(progress, first + n, 1, "images", "");
@@ -476,10 +477,10 @@ static int decode_all_rows(struct work *work, struct progress *progress, struct 
 static int decode(struct work *work, struct err *err)
 {
     struct progress progress;
-    TRY(open_model(work, err));
+    TRY(open_model(work, DECODE, err));
     TRY(check_pictures(work, err));
     TRY(latents_read(&work->latents, work->options.arguments[2], &work->coder.model,
-                     &work->coder.vae.description, &work->arena, err));
+                     &work->coder.trained.model.facts, &work->arena, err));
     TRY(label_rows(work, err));
     TRY(folder_make(work->options.output, err));
     progress_start(&progress, "decode", 0, work->latents.count, work->options.quiet);

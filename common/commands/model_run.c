@@ -17,15 +17,27 @@ static const struct id *port_find(const struct port_list *ports, const char *nam
     return NULL;
 }
 
-int model_run_find(struct id *model, int64_t *run_of, struct store *store, const char *trainer,
-                   const char *kind, const char *text, struct arena *arena, struct err *err)
+static int check_ability(const struct store *store, const struct id *artifact, enum ability ability,
+                         struct arena *arena, struct err *err)
+{
+    struct model model;
+    TRY(model_read(&model, store, artifact, arena, err));
+    if (model_need(model.kind, CAN(ability), err) == 0)
+        return 0;
+    err->status = STATUS_USAGE; /* no file is bad, but the choice */
+    return -1;
+}
+
+int model_run_find(struct id *model, int64_t *run_of, struct store *store, enum ability ability,
+                   const char *text, struct arena *arena, struct err *err)
 {
     struct run_row run;
     struct port_list outputs;
     TRY(registry_find_run(store, text, arena, &run, err));
-    if (strcmp(run.stage, trainer) != 0)
-        return fail_as(err, STATUS_USAGE, "'%s' is of a run of %s, not %s of %s", text, run.stage,
-                       kind, trainer);
+    const struct stage_info *stage = stage_of_section(run.stage);
+    if (!stage || !stage->trains)
+        return fail_as(err, STATUS_USAGE, "'%s' is of a run of %s, which makes no model", text,
+                       run.stage);
     TRY(registry_ports(store, run.id, true, arena, outputs.items, &outputs.count, err));
     const struct id *made = port_find(&outputs, "model");
     if (!made)
@@ -33,6 +45,8 @@ int model_run_find(struct id *model, int64_t *run_of, struct store *store, const
                        (long long)run.id, run.stage, run.status);
     *model = *made;
     *run_of = run.id;
+    if (check_ability(store, made, ability, arena, err))
+        return wrap(err, "'%s' is of a run of %s", text, run.stage);
     return 0;
 }
 

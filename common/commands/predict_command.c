@@ -219,7 +219,7 @@ static int predict_one(struct work *work, const struct file *file, const struct 
     struct result result = {.d = volume ? volume->d : 1,
                             .h = volume ? volume->h : image->h,
                             .w = volume ? volume->w : image->w,
-                            .outputs = (int32_t)work->predictor.description.outputs,
+                            .outputs = work->predictor.facts.outputs,
                             .header = volume ? volume->header : NULL};
     void *block;
     size_t bytes = (size_t)(pixels_of(&result) * result.outputs) * sizeof *result.probability;
@@ -227,7 +227,7 @@ static int predict_one(struct work *work, const struct file *file, const struct 
     result.probability = block;
     int status = volume ? predictor_volume(&work->predictor, block, volume, err)
                         : predictor_picture(&work->predictor, block, image, err);
-    if (status && (err->status == STATUS_BAD_DATA || work->predictor.unet.finite.bad >= 0))
+    if (status && (err->status == STATUS_BAD_DATA || work->predictor.trained.bad_case >= 0))
         wrap(err, "'%s'", file->in);
     if (!status)
         status = write_results(file, &result, err);
@@ -274,8 +274,7 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
     struct id model = {0};
     struct preprocess_config preprocess;
     int64_t run = 0;
-    TRY(model_run_find(&model, &run, store, "transfer-unet", "a UNet", options->arguments[1],
-                       &work->arena, err));
+    TRY(model_run_find(&model, &run, store, SEGMENT, options->arguments[1], &work->arena, err));
     TRY(model_run_preprocess(&preprocess, store, run, &work->arena, err));
     const struct treatment treatment = {preprocess_fit(&preprocess),
                                         preprocess_volumes(&preprocess)};

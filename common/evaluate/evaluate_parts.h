@@ -21,8 +21,7 @@ struct evaluator {
     const struct evaluate_config *config;
     uint32_t begin, count; /* the split's cases in the dataset */
     int64_t classes;       /* that the model is told; 0: unconditional */
-    struct trained_vae vae;
-    struct trained_classifier judge;
+    struct trained vae, judge;
     bool judged;
     struct arena arena;
     struct case_result *cases; /* [count] */

@@ -18,14 +18,14 @@ struct view {
 static int look(void *user, const float *image, uint32_t first, uint32_t n, struct err *err)
 {
     struct view *view = user;
-    struct trained_classifier *judge = &view->e->judge;
+    struct trained *judge = &view->e->judge;
     float *features = view->points ? view->features : NULL;
-    if (trained_classifier_predict(judge, image, view->predicted, features, err))
+    if (trained_classify(judge, image, view->predicted, features, err))
         return wrap(err, "the judge, images from %u on", (unsigned)first);
     for (uint32_t i = 0; i < n && first + i < view->labels; i++)
         view->right += view->predicted[i] == view->label[first + i];
     for (uint32_t i = 0; i < n && first + i < view->points; i++)
-        moments_add(view->moments, features + i * (size_t)judge->description.model.hidden);
+        moments_add(view->moments, features + i * (size_t)judge->model.facts.features);
     return 0;
 }
 
@@ -34,7 +34,7 @@ static int look(void *user, const float *image, uint32_t first, uint32_t n, stru
 static struct view view_new(struct evaluator *e, const int32_t *label, uint32_t labels,
                             uint32_t points)
 {
-    int32_t hidden = (int32_t)e->judge.description.model.hidden;
+    int32_t hidden = e->judge.model.facts.features;
     size_t batch = (size_t)e->judge.batch;
     struct view view = {.e = e, .label = label, .labels = labels, .points = points};
     view.predicted = arena_alloc(&e->arena, batch * sizeof *view.predicted);

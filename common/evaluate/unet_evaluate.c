@@ -32,7 +32,7 @@ static int keep_case(struct segmentation *s, uint32_t i, const float *p, struct 
     uint8_t *predicted = s->predicted + i * s->pixels, *sure = s->confidence + i * s->pixels;
     for (int64_t at = 0; at < s->pixels; at++) {
         float confidence;
-        predicted[at] = unet_decide(p + at * s->outputs, s->outputs, &confidence);
+        predicted[at] = pixel_class(p + at * s->outputs, s->outputs, &confidence);
         if (isnan(confidence))
             return fail(err, "the model's output for case '%s' is not a number", case_name(s, i));
         sure[at] = (uint8_t)(255 * confidence + 0.5f);
@@ -46,8 +46,8 @@ static int keep_case(struct segmentation *s, uint32_t i, const float *p, struct 
 /* That at which the model failed, if it did. */
 static void name_case(const struct segmentation *s, uint32_t first, struct err *err)
 {
-    if (s->unet.finite.bad >= 0)
-        wrap(err, "case '%s'", case_name(s, first + (uint32_t)s->unet.finite.bad));
+    if (s->unet.bad_case >= 0)
+        wrap(err, "case '%s'", case_name(s, first + (uint32_t)s->unet.bad_case));
 }
 
 static int predict_batches(struct segmentation *s, struct loader *loader, float *probability,
@@ -59,7 +59,7 @@ static int predict_batches(struct segmentation *s, struct loader *loader, float 
     uint32_t first = 0;
     for (const struct batch *b; !status && (b = loader_next(loader)); first += b->real) {
         status = stop_obey(err);
-        if (!status && (status = trained_unet_predict(&s->unet, b->image, probability, err)))
+        if (!status && (status = trained_segment(&s->unet, b->image, probability, err)))
             name_case(s, first, err);
         for (uint32_t i = 0; !status && i < b->real; i++)
             status = keep_case(s, first + i, probability + i * s->pixels * s->outputs, err);
@@ -87,7 +87,7 @@ static int predict_window(void *user, const float *image, float *probability, st
 {
     struct segmentation *s = user;
     TRY(stop_obey(err));
-    return trained_unet_predict(&s->unet, image, probability, err);
+    return trained_segment(&s->unet, image, probability, err);
 }
 
 static int predict_in_windows(struct segmentation *s, struct err *err)
@@ -111,7 +111,7 @@ static int predict_in_windows(struct segmentation *s, struct err *err)
                                       .pixel = data->pixel,
                                       .values = images + i * image};
         status = sliding_predict(probability, &sliding, &raster, err);
-        if (status && s->unet.finite.bad >= 0)
+        if (status && s->unet.bad_case >= 0)
             wrap(err, "case '%s'", case_name(s, i));
         status = status || keep_case(s, i, probability, err);
         progress_step(&progress, i + 1, 1, "cases", "");
@@ -185,7 +185,7 @@ static bool is_whole(const struct segmentation *s)
     return side[0] == data->d && side[1] == data->h && side[2] == data->w;
 }
 
-static void choose_windows(struct segmentation *s, const struct unet_description *unet)
+static void choose_windows(struct segmentation *s, const struct model_facts *unet)
 {
     const struct dataset *data = s->what->dataset;
     const int32_t size[3] = {data->d, data->h, data->w};
@@ -222,35 +222,43 @@ static double choose_tolerance(const struct segmentation *s)
     return fmax(least, 0.0075 * sqrt(squared));
 }
 
-static int check_model(struct unet_description *unet, struct segmentation *s, struct err *err)
+static int check_model(struct model_facts *unet, struct segmentation *s, struct err *err)
 {
     const struct evaluation *what = s->what;
     struct image_data data = image_data_of(what->dataset);
-    TRY(model_text_read(unet, &unet_kind, what->store, what->model, &s->arena, err));
+    struct model model;
+    TRY(model_read(&model, what->store, what->model, &s->arena, err));
+    TRY(model_need(model.kind, CAN(SEGMENT), err));
+    *unet = model.facts;
     data.classes = unet->data.classes; /* labels of whole images are nothing to it */
     TRY(image_data_match(&unet->data, &data, "the model", err));
-    if (unet->mask_classes != what->dataset->mask_class_count)
+    if (unet->mask_classes != (int64_t)what->dataset->mask_class_count)
         return fail_as(err, STATUS_BAD_DATA,
-                       "the model was trained on masks of %lld classes, the data set has %u",
-                       (long long)unet->mask_classes, what->dataset->mask_class_count);
+                       "the model was trained on masks of %d classes, the data set has %u",
+                       (int)unet->mask_classes, what->dataset->mask_class_count);
     return 0;
 }
 
 static int open_model(struct segmentation *s, struct err *err)
 {
     const struct evaluation *what = s->what;
-    struct unet_description unet;
+    struct model_facts unet;
     TRY(check_model(&unet, s, err));
     choose_windows(s, &unet);
-    s->classes = (int32_t)unet.mask_classes;
+    s->classes = unet.mask_classes;
     s->first = s->config->background == BACKGROUND_AUTO
                    ? dataset_first_class(what->dataset)
                    : s->config->background == BACKGROUND_LEFT_OUT;
-    s->outputs = (int32_t)unet.outputs;
+    s->outputs = unet.outputs;
     const int32_t *side = s->windows.size;
-    return trained_unet_open(&s->unet, what->store, what->model, s->what->backend, s->windows.batch,
-                             (struct shape){s->windows.batch, side[0], side[1], side[2], 0},
-                             what->meter, err);
+    const struct trained_spec spec = {.store = what->store,
+                                      .artifact = what->model,
+                                      .backend = what->backend,
+                                      .batch = s->windows.batch,
+                                      .size = {.d = side[0], .h = side[1], .w = side[2]},
+                                      .abilities = CAN(SEGMENT),
+                                      .meter = what->meter};
+    return trained_open(&s->unet, &spec, err);
 }
 
 static bool saves(const struct evaluate_config *config, enum saved what)
@@ -302,7 +310,7 @@ int evaluate_unet(const struct evaluation *what, const struct evaluate_config *c
         return fail_as(err, STATUS_CONFIG,
                        "a UNet is measured on masks, and the data set has none");
     int status = evaluate(&s, draft, err);
-    trained_unet_close(&s.unet);
+    trained_close(&s.unet);
     free(s.predicted);
     free(s.confidence);
     free(s.probability);

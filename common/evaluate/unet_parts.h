@@ -29,7 +29,7 @@ struct segmentation {
     double spacing[3]; /* d, h, w in mm; ones: in pixels */
     double tolerance;
     struct windows windows;
-    struct trained_unet unet;
+    struct trained unet;
     struct arena arena;
     uint8_t *predicted, *confidence; /* [count,pixels]: class; 255 times its probability */
     float *probability;              /* [count,pixels,outputs] if it is saved, else NULL */

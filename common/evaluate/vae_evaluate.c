@@ -64,7 +64,7 @@ int decode_all(struct evaluator *e, const float *z, const int32_t *label, uint32
         memcpy(codes, z + first * latent, n * latent * sizeof *codes);
         memcpy(labels, label + first, n * sizeof *labels);
         rc = stop_obey(err);
-        if (!rc && (rc = trained_vae_decode(&e->vae, codes, labels, NULL, image, NULL, err)))
+        if (!rc && (rc = trained_decode(&e->vae, codes, labels, NULL, image, NULL, err)))
             wrap(err, "codes from %u on", (unsigned)first);
         if (!rc)
             rc = use(user, image, first, n, err);
@@ -131,7 +131,7 @@ static int bound(struct evaluator *e, struct work *w, const struct batch *b,
         size_t at = (size_t)i * (size_t)e->vae.latent;
         out[i].kl = kl_of(w->z_mean + at, w->z_logvar + at, e->vae.latent);
     }
-    TRY(trained_vae_decode(&e->vae, w->z, b->label, b->image, NULL, w->reconstruction, err));
+    TRY(trained_decode(&e->vae, w->z, b->label, b->image, NULL, w->reconstruction, err));
     for (uint32_t i = 0; i < b->real; i++) {
         out[i].reconstruction = w->reconstruction[i];
         out[i].negative_elbo = out[i].reconstruction + out[i].kl;
@@ -153,7 +153,7 @@ static int importance_bound(struct evaluator *e, struct work *w, const struct ba
         TRY(stop_obey(err));
         for (uint32_t i = 0; i < b->real; i++)
             w->ratio[i] = draw(e, w, i);
-        TRY(trained_vae_decode(&e->vae, w->z, b->label, b->image, NULL, w->reconstruction, err));
+        TRY(trained_decode(&e->vae, w->z, b->label, b->image, NULL, w->reconstruction, err));
         for (uint32_t i = 0; i < b->real; i++) {
             double log_weight = w->ratio[i] - w->reconstruction[i];
             double greatest = fmax(w->greatest[i], log_weight);
@@ -169,9 +169,9 @@ static int importance_bound(struct evaluator *e, struct work *w, const struct ba
 static int similarity(struct evaluator *e, struct work *w, const struct batch *b,
                       struct case_result *out, struct err *err)
 {
-    const struct image_data *is = &e->vae.description.data;
+    const struct image_data *is = &e->vae.model.facts.data;
     bool ssim = evaluate_wants(e->config, METRIC_SSIM);
-    TRY(trained_vae_decode(&e->vae, w->z_mean, b->label, NULL, w->image, NULL, err));
+    TRY(trained_decode(&e->vae, w->z_mean, b->label, NULL, w->image, NULL, err));
 #pragma omp parallel for num_threads(backend_threads(e->what->backend)) schedule(static)
     for (uint32_t i = 0; i < b->real; i++) {
         const float *real = b->image + (int64_t)i * e->vae.pixels;
@@ -197,7 +197,7 @@ static int measure_batch(struct evaluator *e, struct work *w, const struct batch
 {
     struct case_result *out = e->cases + first;
     size_t latent = (size_t)e->vae.latent;
-    TRY(trained_vae_encode(&e->vae, b->image, b->label, w->z_mean, w->z_logvar, err));
+    TRY(trained_encode(&e->vae, b->image, b->label, w->z_mean, w->z_logvar, err));
     memcpy(e->z_mean + first * latent, w->z_mean, b->real * latent * sizeof *w->z_mean);
     if (e->wrong_label)
         for (uint32_t i = 0; i < b->real; i++)
@@ -216,7 +216,7 @@ static int measure_batch(struct evaluator *e, struct work *w, const struct batch
 /* That at which the model failed, if it did. */
 static void name_case(const struct evaluator *e, const struct batch *b, struct err *err)
 {
-    int32_t bad = trained_vae_bad_case(&e->vae);
+    int32_t bad = e->vae.bad_case;
     if (bad >= 0)
         wrap(err, "case '%s'", e->what->dataset->ids[b->index[bad]]);
 }
@@ -244,19 +244,30 @@ static int measure_cases(struct evaluator *e, struct err *err)
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
-static int open_judge(struct evaluator *e, const struct image_data *data, int32_t batch,
-                      struct err *err)
+static int open_one(struct trained *out, const struct evaluator *e, const struct id *artifact,
+                    unsigned abilities, const struct image_data *data, const char *name,
+                    struct err *err)
 {
-    const struct evaluation *what = e->what;
-    const struct classifier_description *is = &e->judge.description;
-    TRY(trained_classifier_open(&e->judge, what->store, what->judge, e->what->backend, batch,
-                                what->meter, err));
-    TRY(image_data_match(&is->data, data, "the judge", err));
-    if (is->model.hidden > MAX_FEATURES && evaluate_wants(e->config, METRIC_FD_JUDGE))
+    const struct trained_spec spec = {.store = e->what->store,
+                                      .artifact = artifact,
+                                      .backend = e->what->backend,
+                                      .batch = e->config->batch < 0 ? AUTO_BATCH
+                                                                    : (int32_t)e->config->batch,
+                                      .abilities = abilities,
+                                      .meter = e->what->meter};
+    TRY(trained_open(out, &spec, err));
+    return image_data_match(&out->model.facts.data, data, name, err);
+}
+
+static int open_judge(struct evaluator *e, const struct image_data *data, struct err *err)
+{
+    TRY(open_one(&e->judge, e, e->what->judge, CAN(CLASSIFY), data, "the judge", err));
+    int32_t features = e->judge.model.facts.features;
+    if (features > MAX_FEATURES && evaluate_wants(e->config, METRIC_FD_JUDGE))
         return fail_as(err, STATUS_CONFIG,
                        "metrics: 'fd_judge' takes a judge of at most %d hidden units, this one has "
-                       "%lld; name the metrics without it",
-                       MAX_FEATURES, (long long)is->model.hidden);
+                       "%d; name the metrics without it",
+                       MAX_FEATURES, (int)features);
     return 0;
 }
 
@@ -264,15 +275,12 @@ static int open_models(struct evaluator *e, struct err *err)
 {
     const struct evaluation *what = e->what;
     struct image_data data = image_data_of(what->dataset);
-    int32_t batch = e->config->batch < 0 ? AUTO_BATCH : (int32_t)e->config->batch;
-    TRY(trained_vae_open(&e->vae, what->store, what->model, e->what->backend, batch, what->meter,
-                         err));
-    TRY(image_data_match(&e->vae.description.data, &data, "the model", err));
-    if (e->vae.description.model.label_channels)
+    TRY(open_one(&e->vae, e, what->model, CAN(ENCODE) | CAN(DECODE), &data, "the model", err));
+    if (e->vae.model.facts.conditional)
         e->classes = data.classes;
     bool obedience = e->classes && evaluate_wants(e->config, METRIC_LABEL_OBEDIENCE);
     e->judged = what->judge && (obedience || evaluate_wants(e->config, METRIC_FD_JUDGE));
-    return e->judged ? open_judge(e, &data, batch, err) : 0;
+    return e->judged ? open_judge(e, &data, err) : 0;
 }
 
 static int evaluate(struct evaluator *e, const struct draft *draft, struct err *err)
@@ -304,8 +312,8 @@ int evaluate_vae(const struct evaluation *what, const struct evaluate_config *co
     if (!e.count)
         return fail_as(err, STATUS_CONFIG, "the %s split is empty", split_names[config->split]);
     int rc = evaluate(&e, draft, err);
-    trained_vae_close(&e.vae);
-    trained_classifier_close(&e.judge);
+    trained_close(&e.vae);
+    trained_close(&e.judge);
     arena_free(&e.arena);
     return rc;
 }

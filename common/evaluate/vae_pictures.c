@@ -48,7 +48,7 @@ static void add(struct pictures *p, const char *name, enum tensor_type type, int
 
 static void add_images(struct pictures *p, const char *name, uint32_t count, const uint8_t *images)
 {
-    const struct image_data *is = &p->e->vae.description.data;
+    const struct image_data *is = &p->e->vae.model.facts.data;
     int64_t dim[5] = {count};
     int dims = 1;
     if (is->d > 1)
@@ -69,13 +69,16 @@ static void add_labels(struct pictures *p, const char *name, uint32_t count, con
 struct bytes {
     uint8_t *out;
     size_t pixels;
+    struct range range;
 };
 
 static int keep_bytes(void *user, const float *image, uint32_t first, uint32_t n, struct err *err)
 {
     const struct bytes *bytes = user;
     (void)err;
-    image_to_bytes(bytes->out + first * bytes->pixels, image, n * bytes->pixels);
+    for (uint32_t i = 0; i < n; i++)
+        image_to_bytes(bytes->out + (first + i) * bytes->pixels, image + i * bytes->pixels,
+                       bytes->pixels, bytes->range);
     return 0;
 }
 
@@ -83,7 +86,7 @@ static int keep_bytes(void *user, const float *image, uint32_t first, uint32_t n
 static const uint8_t *decoded(struct evaluator *e, const float *z, const int32_t *label,
                               uint32_t count, struct err *err)
 {
-    struct bytes bytes = {.pixels = (size_t)e->vae.pixels};
+    struct bytes bytes = {.pixels = (size_t)e->vae.pixels, .range = e->vae.model.facts.range};
     bytes.out = arena_alloc(&e->arena, count * bytes.pixels);
     return decode_all(e, z, label, count, keep_bytes, &bytes, err) ? NULL : bytes.out;
 }
@@ -132,10 +135,13 @@ struct chosen {
     uint8_t *sources; /* [count] images of the data set */
 };
 
-static void copy_source(uint8_t *out, const struct dataset *dataset, uint32_t i, size_t pixels)
+static void copy_source(uint8_t *out, const struct evaluator *e, uint32_t i)
 {
+    const struct dataset *dataset = e->what->dataset;
+    size_t pixels = (size_t)e->vae.pixels;
     if (dataset->pixel == PIXEL_F32)
-        image_to_bytes(out, (const float *)dataset->images + i * pixels, pixels);
+        image_to_bytes(out, (const float *)dataset->images + i * pixels, pixels,
+                       e->vae.model.facts.range);
     else
         memcpy(out, (const uint8_t *)dataset->images + i * pixels, pixels);
 }
@@ -152,7 +158,7 @@ static struct chosen choose(struct evaluator *e, uint32_t most)
         uint32_t i = chosen.cases[k];
         memcpy(chosen.z + k * latent, e->z_mean + i * latent, latent * sizeof *chosen.z);
         chosen.label[k] = label_of(e, i);
-        copy_source(chosen.sources + k * pixels, e->what->dataset, e->begin + i, pixels);
+        copy_source(chosen.sources + k * pixels, e, e->begin + i);
     }
     return chosen;
 }

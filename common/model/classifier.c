@@ -1,5 +1,7 @@
 #include "model/classifier.h"
 
+#include <math.h>
+
 enum { NORM_GROUPS = 8, MAX_CHANNELS = 4096, MAX_LEVELS = 8 };
 
 static const char group[] = "classifier";
@@ -34,16 +36,6 @@ static const struct field description_fields[] = {
      .help = "what it was trained on"},
     {0},
 };
-
-static int check(const void *description, struct err *err)
-{
-    const struct classifier_description *is = description;
-    if (!is->data.classes)
-        return fail_as(err, STATUS_CONFIG, "a classifier needs labels, and the data set has none");
-    return image_data_check(&is->data, err);
-}
-
-const struct model_kind classifier_kind = {"classifier", description_fields, check};
 
 /* ---- model ---------------------------------------------------------------------------------- */
 static struct layers layers_of(const struct classifier_model_config *config)
@@ -80,3 +72,34 @@ val classifier_logits(struct graph *g, const struct classifier_model_config *con
 {
     return classifier_head(g, config, classes, classifier_features(g, config, image));
 }
+
+/* ---- kind ----------------------------------------------------------------------------------- */
+static int check(const void *description, struct err *err)
+{
+    const struct classifier_description *classifier = description;
+    if (!classifier->data.classes)
+        return fail_as(err, STATUS_CONFIG, "a classifier needs labels, and the data set has none");
+    return image_data_check(&classifier->data, err);
+}
+
+static struct model_facts facts(const void *description)
+{
+    const struct classifier_description *classifier = description;
+    return (struct model_facts){.data = classifier->data,
+                                .range = {-INFINITY, INFINITY},
+                                .features = (int32_t)classifier->model.hidden};
+}
+
+static val classify(struct graph *g, const void *description, val image, val *features)
+{
+    const struct classifier_description *classifier = description;
+    *features = classifier_features(g, &classifier->model, image);
+    return classifier_head(g, &classifier->model, (int32_t)classifier->data.classes, *features);
+}
+
+const struct model_kind classifier_kind = {.name = "classifier",
+                                           .fields = description_fields,
+                                           .size = sizeof(struct classifier_description),
+                                           .check = check,
+                                           .facts = facts,
+                                           .classify = classify};

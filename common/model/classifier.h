@@ -8,7 +8,7 @@
 #ifndef CAIRN_MODEL_CLASSIFIER_H
 #define CAIRN_MODEL_CLASSIFIER_H
 
-#include "model/description.h"
+#include "model/kinds.h"
 #include "model/layers.h"
 
 struct classifier_model_config {

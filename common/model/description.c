@@ -1,4 +1,4 @@
-#include "model/description.h"
+#include "model/kinds.h"
 
 #include <string.h>
 
@@ -54,6 +54,16 @@ const char *model_text(const struct model_kind *kind, const void *from, struct a
     return copy;
 }
 
+const struct model_kind *model_text_kind(const char *text)
+{
+    size_t length = strcspn(text, "\n");
+    for (int i = 0; model_kinds[i]; i++)
+        if (strlen(model_kinds[i]->name) == length &&
+            memcmp(model_kinds[i]->name, text, length) == 0)
+            return model_kinds[i];
+    return NULL;
+}
+
 /* One "path=value" line into the tree. */
 static int add_line(struct yaml **tree, const char *what, struct arena *arena, const char *line,
                     size_t length, struct err *err)
@@ -95,13 +105,42 @@ int model_text_bind(void *into, const struct field *fields, const char *text, co
     return config_bind(into, fields, tree, "", arena, err);
 }
 
-int model_text_parse(void *into, const struct model_kind *kind, const char *text,
+int model_text_parse(struct model *out, const struct model_kind *kind, const char *text,
                      struct arena *arena, struct err *err)
 {
-    if (model_text_bind(into, kind->fields, text, "model.txt", arena, err) == 0 &&
-        kind->check(into, err) == 0)
+    void *description = arena_alloc(arena, kind->size);
+    if (model_text_bind(description, kind->fields, text, "model.txt", arena, err) == 0 &&
+        kind->check(description, err) == 0) {
+        *out = (struct model){kind, description, kind->facts(description)};
         return 0;
+    }
     if (err->status == STATUS_CONFIG) /* nobody's configuration, but a file */
         err->status = STATUS_BAD_DATA;
+    return -1;
+}
+
+/* ---- what it can do ------------------------------------------------------------------------- */
+unsigned model_abilities(const struct model_kind *kind)
+{
+    return (kind->encode ? CAN(ENCODE) : 0) | (kind->decode ? CAN(DECODE) : 0) |
+           (kind->classify ? CAN(CLASSIFY) : 0) | (kind->segment ? CAN(SEGMENT) : 0);
+}
+
+int model_need(const struct model_kind *kind, unsigned abilities, struct err *err)
+{
+    static const char *const verbs[ABILITIES] = {"encode", "decode", "classify", "segment"};
+    unsigned can = model_abilities(kind), lacks = abilities & ~can;
+    struct text list = {0};
+    if (!lacks)
+        return 0;
+    for (int i = 0; i < ABILITIES; i++)
+        if (can & CAN(i))
+            text_printf(&list, "%s%s", list.length ? " and " : "", verbs[i]);
+    int first = 0;
+    while (!(lacks & CAN(first)))
+        first++;
+    fail_as(err, STATUS_BAD_DATA, "a model of kind '%s' can %s, not %s", kind->name, list.data,
+            verbs[first]);
+    text_free(&list);
     return -1;
 }

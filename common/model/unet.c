@@ -1,5 +1,9 @@
 #include "model/unet.h"
 
+#include "base/mask.h"
+
+#include <math.h>
+
 enum { MAX_CHANNELS = 4096 };
 
 static const char *const down_names[] = {"maxpool", "strided", NULL};
@@ -34,6 +38,38 @@ const struct field unet_model_fields[] = {
     {0},
 };
 #undef MODEL
+
+#define SIZE(member)                                                                               \
+    {                                                                                              \
+        .key = #member, .type = FIELD_INT, .offset = offsetof(struct model_patch, member),         \
+        .min = 1, .max = 1 << 20, .help = "voxels along " #member                                  \
+    }
+static const struct field patch_fields[] = {SIZE(d), SIZE(h), SIZE(w), {0}};
+#undef SIZE
+#define STEP(member)                                                                               \
+    {                                                                                              \
+        .key = #member, .type = FIELD_REAL, .offset = offsetof(struct model_spacing, member),      \
+        .min = 1e-6, .max = 1e6, .help = "mm along " #member                                       \
+    }
+static const struct field spacing_fields[] = {STEP(d), STEP(h), STEP(w), {0}};
+#undef STEP
+
+#define DESCRIPTION(member) .key = #member, .offset = offsetof(struct unet_description, member)
+static const struct field description_fields[] = {
+    {DESCRIPTION(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
+    {DESCRIPTION(data), .type = FIELD_SECTION, .sub = image_data_fields,
+     .help = "what it was trained on"},
+    {DESCRIPTION(mask_classes), .type = FIELD_INT, .min = 2, .max = MASK_CLASSES,
+     .help = "classes of a pixel"},
+    {DESCRIPTION(outputs), .type = FIELD_INT, .min = 1, .max = MASK_CLASSES,
+     .help = "logits of a pixel: 1 (sigmoid) or one a class (softmax)"},
+    {DESCRIPTION(patch), .type = FIELD_OPTION, .sub = patch_fields,
+     .help = "what it saw of its images at a time"},
+    {DESCRIPTION(spacing), .type = FIELD_OPTION, .sub = spacing_fields,
+     .help = "of its images' voxels"},
+    {0},
+};
+#undef DESCRIPTION
 
 int unet_model_check(const struct unet_model_config *config, struct err *err)
 {
@@ -187,3 +223,48 @@ val unet_logits(struct graph *g, const struct unet_model_config *config, int32_t
         *extra_count = top;
     return g_cast(g, pointwise(g, &half, "head", x, outputs), F32);
 }
+
+/* ---- kind ----------------------------------------------------------------------------------- */
+static int check(const void *description, struct err *err)
+{
+    const struct unet_description *unet = description;
+    const struct model_patch *patch = &unet->patch;
+    TRY(unet_model_check(&unet->model, err));
+    TRY(image_data_check(&unet->data, err));
+    if (unet->outputs != unet->mask_classes && (unet->outputs != 1 || unet->mask_classes != 2))
+        return fail_as(err, STATUS_CONFIG, "outputs: %lld for %lld mask_classes",
+                       (long long)unet->outputs, (long long)unet->mask_classes);
+    if (patch->present &&
+        (patch->d > unet->data.d || patch->h > unet->data.h || patch->w > unet->data.w))
+        return fail_as(err, STATUS_CONFIG, "patch: %lldx%lldx%lld of images of %lldx%lldx%lld",
+                       (long long)patch->d, (long long)patch->h, (long long)patch->w,
+                       (long long)unet->data.d, (long long)unet->data.h, (long long)unet->data.w);
+    return 0;
+}
+
+static struct model_facts facts(const void *description)
+{
+    const struct unet_description *unet = description;
+    return (struct model_facts){.data = unet->data,
+                                .range = {-INFINITY, INFINITY},
+                                .mask_classes = (int32_t)unet->mask_classes,
+                                .outputs = (int32_t)unet->outputs,
+                                .patch = unet->patch,
+                                .spacing = unet->spacing};
+}
+
+static val segment(struct graph *g, const void *description, val image)
+{
+    const struct unet_description *unet = description;
+    val extra[UNET_LEVELS];
+    int extra_count;
+    return unet_logits(g, &unet->model, (int32_t)unet->outputs, image, extra, &extra_count);
+}
+
+const struct model_kind unet_kind = {.name = "unet",
+                                     .fields = description_fields,
+                                     .size = sizeof(struct unet_description),
+                                     .any_size = true,
+                                     .check = check,
+                                     .facts = facts,
+                                     .segment = segment};

@@ -27,7 +27,7 @@
 #ifndef CAIRN_MODEL_UNET_H
 #define CAIRN_MODEL_UNET_H
 
-#include "config/config.h"
+#include "model/kinds.h"
 #include "model/layers.h"
 
 enum unet_down { DOWN_MAXPOOL, DOWN_STRIDED };
@@ -46,6 +46,17 @@ struct unet_model_config {
 extern const struct field unet_model_fields[];
 /* What no single field can say: STATUS_CONFIG. */
 int unet_model_check(const struct unet_model_config *config, struct err *err);
+
+/* What model.txt holds. */
+struct unet_description {
+    struct unet_model_config model;
+    struct image_data data;
+    int64_t mask_classes;         /* of the data set */
+    int64_t outputs;              /* logits: 1 (sigmoid) or mask_classes (softmax) */
+    struct model_patch patch;     /* absent: it saw whole images */
+    struct model_spacing spacing; /* absent: the data set's is not known */
+};
+extern const struct model_kind unet_kind;
 
 /* image [n,d,h,w,c] -> logits [n,d,h,w,outputs]. extra receives the logits of deep supervision, top
  * level first, *extra_count of them (0 without; in MODE_EVALUATE never any). */

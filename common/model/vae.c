@@ -69,19 +69,6 @@ static const struct field description_fields[] = {
     {0},
 };
 
-static int check(const void *description, struct err *err)
-{
-    const struct vae_description *vae = description;
-    if (vae->model.label_channels && !vae->data.classes)
-        return fail_as(err, STATUS_CONFIG,
-                       "model.label_channels is %lld but the data set has no labels; 0 makes the "
-                       "model unconditional",
-                       (long long)vae->model.label_channels);
-    return image_data_check(&vae->data, err);
-}
-
-const struct model_kind vae_kind = {"vae", description_fields, check};
-
 /* ---- model ---------------------------------------------------------------------------------- */
 static struct layers layers_of(const struct vae_model_config *config, const char *group)
 {
@@ -221,3 +208,58 @@ val vae_reconstruction(struct graph *g, const struct vae_loss_config *config, va
     }
     return graph_fail(g, "unknown reconstruction term");
 }
+
+/* ---- kind ----------------------------------------------------------------------------------- */
+static int check(const void *description, struct err *err)
+{
+    const struct vae_description *vae = description;
+    if (vae->model.label_channels && !vae->data.classes)
+        return fail_as(err, STATUS_CONFIG,
+                       "model.label_channels is %lld but the data set has no labels; 0 makes the "
+                       "model unconditional",
+                       (long long)vae->model.label_channels);
+    return image_data_check(&vae->data, err);
+}
+
+static struct model_facts facts(const void *description)
+{
+    const struct vae_description *vae = description;
+    return (struct model_facts){.data = vae->data,
+                                .range = {0, 1},
+                                .latent = {1, 1, 1, 1, (int32_t)vae->model.latent_channels},
+                                .conditional = vae->model.label_channels > 0};
+}
+
+static val encode(struct graph *g, const void *description, val image, val label, val *z_logvar)
+{
+    const struct vae_description *vae = description;
+    return vae_encode(g, &vae->model, &vae->data, image, label, z_logvar);
+}
+
+static val decode(struct graph *g, const void *description, val z, val label)
+{
+    const struct vae_description *vae = description;
+    return vae_decode(g, &vae->model, &vae->data, z, label);
+}
+
+static val image_of(struct graph *g, const void *description, val logits)
+{
+    (void)description;
+    return g_unary(g, OP_sigmoid, logits);
+}
+
+static val reconstruction_term(struct graph *g, const void *description, val logits, val target)
+{
+    const struct vae_description *vae = description;
+    return vae_reconstruction(g, &vae->loss, logits, target);
+}
+
+const struct model_kind vae_kind = {.name = "vae",
+                                    .fields = description_fields,
+                                    .size = sizeof(struct vae_description),
+                                    .check = check,
+                                    .facts = facts,
+                                    .encode = encode,
+                                    .decode = decode,
+                                    .image = image_of,
+                                    .reconstruction = reconstruction_term};

@@ -24,7 +24,7 @@
 #ifndef CAIRN_MODEL_VAE_H
 #define CAIRN_MODEL_VAE_H
 
-#include "model/description.h"
+#include "model/kinds.h"
 #include "model/layers.h"
 
 enum vae_kind { VAE_MLP, VAE_CONV };

@@ -3,14 +3,15 @@
 #define CAIRN_TRAIN_MODEL_TEXT_H
 
 #include "data/data.h"
-#include "model/description.h"
+#include "model/kinds.h"
 #include "store/store.h"
 
 struct image_data image_data_of(const struct dataset *dataset);
 int model_text_write(const struct model_kind *kind, const void *from, const struct draft *draft,
                      struct err *err);
-/* A text that does not describe a model of the kind is STATUS_BAD_DATA. */
-int model_text_read(void *into, const struct model_kind *kind, const struct store *store,
-                    const struct id *artifact, struct arena *arena, struct err *err);
+/* The model of an artifact, into arena. Its kind is what the weights' metadata say; STATUS_BAD_DATA if
+ * they say none, or one that model.txt does not describe. */
+int model_read(struct model *out, const struct store *store, const struct id *artifact,
+               struct arena *arena, struct err *err);
 
 #endif

@@ -136,7 +136,6 @@ struct task {
     const struct borrowed *borrowed;
     int borrowed_count;
     const void *user;
-    bool any_size; /* the model takes images of any size, so it can learn from patches */
 };
 
 /* Where a training runs, and in what. */

@@ -57,9 +57,9 @@ static int check_norm(const struct unet_description *unet, int64_t batch, struct
 {
     const struct unet_model_config *model = &unet->model;
     const struct image_data *data = &unet->data;
-    struct unet_patch seen = unet->patch;
+    struct model_patch seen = unet->patch;
     if (!seen.present)
-        seen = (struct unet_patch){true, data->d, data->h, data->w};
+        seen = (struct model_patch){true, data->d, data->h, data->w};
     for (size_t i = 0; model->norm != NORM_NONE && i < model->channels.count; i++) {
         int64_t values = halved(seen.d, i) * halved(seen.h, i) * halved(seen.w, i);
         if (model->norm == NORM_BATCH)
@@ -93,17 +93,17 @@ static int count_pixels(struct class_counts *out, const struct dataset *dataset,
     return 0;
 }
 
-static struct unet_spacing spacing_of(const struct dataset *dataset)
+static struct model_spacing spacing_of(const struct dataset *dataset)
 {
     const double *spacing = dataset->spacing;
-    return (struct unet_spacing){spacing[0] > 0, spacing[0], spacing[1], spacing[2]};
+    return (struct model_spacing){spacing[0] > 0, spacing[0], spacing[1], spacing[2]};
 }
 
-static struct unet_patch patch_of(const struct train_config *config)
+static struct model_patch patch_of(const struct train_config *config)
 {
     struct patch patch = train_patch(config);
     const int32_t *size = patch.size;
-    return (struct unet_patch){size[0] > 0, size[0], size[1], size[2]};
+    return (struct model_patch){size[0] > 0, size[0], size[1], size[2]};
 }
 
 static int describe(struct user *out, const struct unet_config *config,
@@ -142,7 +142,6 @@ int unet_train(const struct training *where, const struct unet_config *config, u
                         .seed = seed,
                         .programs = programs,
                         .program_count = 2,
-                        .user = &user,
-                        .any_size = true};
+                        .user = &user};
     return train(where, &task, draft, err);
 }

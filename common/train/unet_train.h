@@ -3,7 +3,7 @@
 #define CAIRN_TRAIN_UNET_TRAIN_H
 
 #include "model/segment_loss.h"
-#include "model/unet_description.h"
+#include "model/unet.h"
 #include "train/train.h"
 
 enum unet_init { INIT_NONE };

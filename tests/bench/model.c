@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* What a model is trained on, and its configuration as an experiment file gives it. */
-static const struct model {
+static const struct net {
     const char *name;
     bool masks;
     struct shape data; /* of one case */
@@ -89,7 +89,7 @@ struct bench_options bench_parse(int argc, char **argv)
     return out;
 }
 
-static int read_config(void *into, struct arena *arena, const struct model *model,
+static int read_config(void *into, struct arena *arena, const struct net *model,
                        const char *const *set, struct err *err)
 {
     struct yaml *tree, *value;
@@ -138,7 +138,7 @@ static val segment_step(struct graph *g, const struct feed *feed, const void *us
 
 /* ---- data ----------------------------------------------------------------------------------- */
 /* Every byte is drawn; a pixel of the mask is 1 where its first channel is bright. */
-static void make_dataset(struct dataset *out, struct arena *arena, const struct model *model,
+static void make_dataset(struct dataset *out, struct arena *arena, const struct net *model,
                          struct shape size, uint32_t cases)
 {
     struct stream stream = stream_new(1, "bench");
@@ -188,8 +188,8 @@ static const struct program_row unet_programs[] = {
 };
 
 /* ---- life ----------------------------------------------------------------------------------- */
-static int open_task(struct bench *b, const struct model *model,
-                     const struct bench_options *options, struct err *err)
+static int open_task(struct bench *b, const struct net *model, const struct bench_options *options,
+                     struct err *err)
 {
     struct shape size = model->data;
     if (options->side) {
@@ -214,7 +214,7 @@ static int open_task(struct bench *b, const struct model *model,
 
 int bench_open(struct bench *b, const struct bench_options *options, struct err *err)
 {
-    const struct model *model = models;
+    const struct net *model = models;
     *b = (struct bench){0};
     while (model < models + MODELS && strcmp(model->name, options->model))
         model++;

@@ -137,9 +137,9 @@ refused "a data set of another version's keys" 78 "evaluate: run $(newest prepro
 
 # ---- what is refused, before anything is written ----------------------------------------------------
 one=$set/Test/images/p30.png
-refused "not a UNet" 64 "evaluate: '$(newest preprocess)' is of a run of preprocess, not a UNet of transfer-unet" \
+refused "not a UNet" 64 "evaluate: '$(newest preprocess)' is of a run of preprocess, which makes no model" \
     predict "$(newest preprocess)" "$one" -o "$tmp/none"
-refused "an evaluation's id" 64 "evaluate: '$evaluation' is of a run of evaluate, not a UNet of transfer-unet" \
+refused "an evaluation's id" 64 "evaluate: '$evaluation' is of a run of evaluate, which makes no model" \
     predict "$evaluation" "$one" -o "$tmp/none"
 refused "an unknown model" 66 "evaluate: no run '0000000' in lab '$CAIRN_LAB'" predict 0000000 "$one" -o "$tmp/none"
 refused "a lab that is not there" 66 "evaluate: no lab at '$tmp/nowhere'" predict "$model" "$one" -o "$tmp/none" --lab "$tmp/nowhere"

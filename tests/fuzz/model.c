@@ -1,87 +1,71 @@
 /*
- * Any bytes as a model.txt: the first says of which kind (c: classifier, u: UNet, else a VAE). What is
+ * Any bytes as a model.txt: the first is that of its kind's name (vae if it is none's). What is
  * accepted says so again in its canonical text, and its graph is built or refused with a message, at
  * once and without memory for its parameters.
  */
-#include "model/classifier.h"
-#include "train/unet_train.h"
-#include "model/vae.h"
+#include "model/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-union description {
-    struct classifier_description classifier;
-    struct unet_description unet;
-    struct vae_description vae;
-};
-
-static struct shape shape_of(const struct image_data *data)
+static void append(struct graph *g, const struct model *model)
 {
-    return (struct shape){2, (int32_t)data->d, (int32_t)data->h, (int32_t)data->w,
+    const struct model_kind *kind = model->kind;
+    const struct image_data *data = &model->facts.data;
+    struct shape image = {2, (int32_t)data->d, (int32_t)data->h, (int32_t)data->w,
                           (int32_t)data->c};
-}
-
-static void build_vae(struct graph *g, const struct vae_description *is)
-{
-    val image = g_input(g, "image", F32, shape_of(&is->data)), z_logvar;
+    val x = g_input(g, "image", F32, image), other;
     val label = g_input(g, "label", I32, (struct shape){2, 1, 1, 1, 1});
-    val z = vae_encode(g, &is->model, &is->data, image, label, &z_logvar);
-    vae_reconstruction(g, &is->loss, vae_decode(g, &is->model, &is->data, z, label), image);
+    if (kind->encode && kind->decode) {
+        val z = kind->encode(g, model->description, x, label, &other);
+        val raw = kind->decode(g, model->description, z, label);
+        kind->reconstruction(g, model->description, raw, x);
+    }
+    if (kind->classify)
+        kind->classify(g, model->description, x, &other);
+    if (kind->segment)
+        kind->segment(g, model->description, x);
 }
 
-static void build_classifier(struct graph *g, const struct classifier_description *is)
-{
-    val image = g_input(g, "image", F32, shape_of(&is->data));
-    classifier_logits(g, &is->model, (int32_t)is->data.classes, image);
-}
-
-static void build_unet(struct graph *g, const struct unet_description *is)
-{
-    val extra[UNET_LEVELS], image = g_input(g, "image", F32, shape_of(&is->data));
-    int count;
-    unet_logits(g, &is->model, (int32_t)is->outputs, image, extra, &count);
-}
-
-static void build(char kind, const union description *is)
+static void build(const struct model *model)
 {
     struct params *params = params_new();
     struct graph *g = graph_new(params, MODE_EVALUATE, ARRAY_PARAM);
     struct err err = {0};
-    if (kind == 'c')
-        build_classifier(g, &is->classifier);
-    else if (kind == 'u')
-        build_unet(g, &is->unet);
-    else
-        build_vae(g, &is->vae);
+    append(g, model);
     if (graph_check(g, &err) && !err.text[0])
         abort();
     graph_free(g);
     params_free(params);
 }
 
+static const struct model_kind *kind_of(char first)
+{
+    for (int i = 0; model_kinds[i]; i++)
+        if (*model_kinds[i]->name == first)
+            return model_kinds[i];
+    return model_kinds[0];
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    char which = size ? (char)*data : 'v';
-    const struct model_kind *kind = which == 'c'   ? &classifier_kind
-                                    : which == 'u' ? &unet_kind
-                                                   : &vae_kind;
+    const struct model_kind *kind = kind_of(size ? (char)*data : 'v');
     struct arena arena = {0};
     struct err err = {0};
-    union description is = {0}, again = {0};
+    struct model model, again;
     const char *text = arena_strndup(&arena, (const char *)data + (size > 0), size - (size > 0));
-    if (model_text_parse(&is, kind, text, &arena, &err)) {
+    if (model_text_parse(&model, kind, text, &arena, &err)) {
         if (err.status != STATUS_BAD_DATA || !err.text[0])
             abort();
     } else {
-        const char *canonical = model_text(kind, &is, &arena);
+        const char *canonical = model_text(kind, model.description, &arena);
         const char *lines = strchr(canonical, '\n') + 1;
         if (model_text_parse(&again, kind, lines, &arena, &err) ||
-            strcmp(canonical, model_text(kind, &again, &arena)) != 0)
+            strcmp(canonical, model_text(kind, again.description, &arena)) != 0)
             abort();
-        build(which, &is);
+        build(&model);
     }
     arena_free(&arena);
     return 0;
