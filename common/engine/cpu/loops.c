@@ -22,14 +22,13 @@ static int64_t block_end(const struct loop *loop, int64_t end)
 /* ---- one input ------------------------------------------------------------------------------ */
 
 #define UNARY(name, value, slope)                                                                  \
-    static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
-                             int64_t begin, int64_t end)                                           \
+    RANGE(name##_range)                                                                            \
     {                                                                                              \
         const element *xs = arg[0];                                                                \
         element *ys = arg[1];                                                                      \
         float p = loop->attr.p, q = loop->attr.q;                                                  \
         int64_t last = block_end(loop, end);                                                       \
-        (void)scratch, (void)p, (void)q;                                                           \
+        (void)p, (void)q;                                                                          \
         _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
         {                                                                                          \
             float x = load(xs[i]);                                                                 \
@@ -38,18 +37,15 @@ static int64_t block_end(const struct loop *loop, int64_t end)
     }                                                                                              \
     MAKER(name)                                                                                    \
     {                                                                                              \
-        struct loop *loop = cpu_loop_make(out, desc);                                              \
-        cpu_loop_pass(loop, name##_range, blocks_of(shape_count(desc->out[0])));                   \
-        return 0;                                                                                  \
+        return one_pass(out, desc, name##_range, blocks_of(shape_count(desc->out[0])));            \
     }                                                                                              \
-    static void name##_grad_range(const struct loop *loop, void *const *arg, void *scratch,        \
-                                  int64_t begin, int64_t end)                                      \
+    RANGE(name##_grad_range)                                                                       \
     {                                                                                              \
         const element *dys = arg[0], *xs = arg[1], *ys = arg[2];                                   \
         element *dxs = arg[3];                                                                     \
         float p = loop->attr.p, q = loop->attr.q;                                                  \
         int64_t last = block_end(loop, end);                                                       \
-        (void)scratch, (void)p, (void)q;                                                           \
+        (void)p, (void)q;                                                                          \
         _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
         {                                                                                          \
             float dy = load(dys[i]), x = load(xs[i]), y = load(ys[i]);                             \
@@ -59,9 +55,7 @@ static int64_t block_end(const struct loop *loop, int64_t end)
     }                                                                                              \
     MAKER(name##_grad)                                                                             \
     {                                                                                              \
-        struct loop *loop = cpu_loop_make(out, desc);                                              \
-        cpu_loop_pass(loop, name##_grad_range, blocks_of(shape_count(desc->out[0])));              \
-        return 0;                                                                                  \
+        return one_pass(out, desc, name##_grad_range, blocks_of(shape_count(desc->out[0])));       \
     }
 #define BINARY(name, value)
 #include "engine/pointwise.def"
@@ -173,10 +167,8 @@ static struct row row_at(const struct loop *loop, int64_t index)
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
-    static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
-                             int64_t begin, int64_t end)                                           \
+    RANGE(name##_range)                                                                            \
     {                                                                                              \
-        (void)scratch;                                                                             \
         for (int64_t item = begin, run; item < end; item += run) {                                 \
             struct row row = row_at(loop, item);                                                   \
             const element *as = (const element *)arg[0] + row.a,                                   \
@@ -201,10 +193,8 @@ static struct row row_at(const struct loop *loop, int64_t index)
 #undef UNARY
 #undef BINARY
 
-static void broadcast_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(broadcast_range)
 {
-    (void)scratch;
     int64_t stride = loop->stride[0][0];
     for (int64_t item = begin, run; item < end; item += run) {
         struct row row = row_at(loop, item);
@@ -230,10 +220,8 @@ MAKER(broadcast)
 
 /* ---- between the two types ------------------------------------------------------------------ */
 
-static void widen_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                        int64_t end)
+RANGE(widen_range)
 {
-    (void)scratch;
     const element *x = arg[0];
     float *y = arg[1];
     int64_t last = block_end(loop, end);
@@ -242,10 +230,8 @@ static void widen_range(const struct loop *loop, void *const *arg, void *scratch
         y[i] = load(x[i]);
 }
 
-static void narrow_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                         int64_t end)
+RANGE(narrow_range)
 {
-    (void)scratch;
     const float *x = arg[0];
     element *y = arg[1];
     int64_t last = block_end(loop, end);
@@ -256,8 +242,6 @@ static void narrow_range(const struct loop *loop, void *const *arg, void *scratc
 
 MAKER(cast)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, desc->out_type[0] == F32 ? widen_range : narrow_range,
-                  blocks_of(shape_count(desc->out[0])));
-    return 0;
+    return one_pass(out, desc, desc->out_type[0] == F32 ? widen_range : narrow_range,
+                    blocks_of(shape_count(desc->out[0])));
 }

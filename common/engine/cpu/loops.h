@@ -49,6 +49,11 @@ MATH_INLINE element store(float x)
 }
 #endif
 
+/* A pass over items begin .. end-1 (range_body). */
+#define RANGE(name)                                                                                \
+    static void name(const struct loop *loop, void *const *arg __attribute__((unused)),            \
+                     void *scratch __attribute__((unused)), int64_t begin, int64_t end)
+
 /* The kernel maker of an op; loops do not fail. */
 #define MAKER(name)                                                                                \
     int ISA_NAME(cpu_##name)(struct kernel * out, const struct kernel_desc *desc,                  \
@@ -65,6 +70,14 @@ void ISA_NAME(cpu_product)(struct kernel *out, struct backend *backend, struct m
                            struct matrix b, struct matrix c);
 /* Likewise conv, conv_data or conv_filter, without bias and activation; the result is F32. */
 void ISA_NAME(cpu_convolution)(struct kernel *out, const struct kernel_desc *desc);
+
+/* A kernel of one pass. */
+static inline int one_pass(struct kernel *out, const struct kernel_desc *desc, range_body *body,
+                           int64_t items)
+{
+    cpu_loop_pass(cpu_loop_make(out, desc), body, items);
+    return 0;
+}
 
 /* Elements per item of a pass over contiguous memory. */
 enum { BLOCK = 4096 };

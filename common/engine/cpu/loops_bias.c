@@ -58,8 +58,7 @@ static float *bias_sums(const struct loop *loop, void *const *arg)
 }
 
 /* scratch: for each chunk sums [width] */
-static void bias_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
+RANGE(bias_range)
 {
     bool sum_only = loop->desc.op == OP_reduce_sum || !arg[2];
     enum act act = loop->desc.op == OP_reduce_sum ? ACT_NONE : loop->attr.act;
@@ -78,8 +77,7 @@ static void bias_range(const struct loop *loop, void *const *arg, void *scratch,
     }
 }
 
-static void bias_join_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(bias_join_range)
 {
     float *dbias = bias_sums(loop, arg);
     for (int64_t item = begin; item < end; item++) {

@@ -47,10 +47,8 @@ static void softmax_group(const float *x, float *y, int64_t rows, int64_t c)
 }
 
 /* Items are groups of rows. */
-static void softmax_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(softmax_range)
 {
-    (void)scratch;
     int64_t c = loop->desc.in[0].c;
     for (int64_t item = begin; item < end; item++) {
         int64_t first = item * GROUP, n = min64(GROUP, loop->rows - first);
@@ -103,10 +101,8 @@ static void softmax_grad_group(const float *dy, const float *y, float *dx, int64
             dx[r * c + k] = y[r * c + k] * (dy[r * c + k] - sum[r]);
 }
 
-static void softmax_grad_range(const struct loop *loop, void *const *arg, void *scratch,
-                               int64_t begin, int64_t end)
+RANGE(softmax_grad_range)
 {
-    (void)scratch;
     int64_t c = loop->desc.in[0].c;
     for (int64_t item = begin; item < end; item++) {
         int64_t first = item * GROUP, n = min64(GROUP, loop->rows - first);
@@ -195,10 +191,8 @@ static float row_loss(const struct target *target, const float *x, int32_t label
     return loss;
 }
 
-static void cross_entropy_range(const struct loop *loop, void *const *arg, void *scratch,
-                                int64_t begin, int64_t end)
+RANGE(cross_entropy_range)
 {
-    (void)scratch;
     int64_t c = loop->desc.in[0].c;
     struct target target = target_of(loop, arg[2]);
     const int32_t *label = arg[1];
@@ -249,10 +243,8 @@ static void target_part(const struct target *target, float *dx, int32_t label, f
     dx[label] -= dloss * target->hit * weight_of(target, label);
 }
 
-static void cross_entropy_grad_range(const struct loop *loop, void *const *arg, void *scratch,
-                                     int64_t begin, int64_t end)
+RANGE(cross_entropy_grad_range)
 {
-    (void)scratch;
     int64_t c = loop->desc.in[1].c;
     struct target target = target_of(loop, arg[3]);
     float top[GROUP], base[GROUP], scale[GROUP], total = 0;
@@ -288,10 +280,8 @@ MAKER(cross_entropy_grad)
 
 /* ---- embedding ------------------------------------------------------------------------------ */
 
-static void embedding_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(embedding_range)
 {
-    (void)scratch;
     const float *table = arg[0];
     const int32_t *label = arg[1];
     int64_t c = loop->desc.in[0].c;
@@ -305,16 +295,12 @@ static void embedding_range(const struct loop *loop, void *const *arg, void *scr
 
 MAKER(embedding)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, embedding_range, desc->out[0].n);
-    return 0;
+    return one_pass(out, desc, embedding_range, desc->out[0].n);
 }
 
 /* Items are rows of the table, so that each has one writer. */
-static void embedding_grad_range(const struct loop *loop, void *const *arg, void *scratch,
-                                 int64_t begin, int64_t end)
+RANGE(embedding_grad_range)
 {
-    (void)scratch;
     const float *dy = arg[0];
     const int32_t *label = arg[1];
     int64_t c = loop->desc.in[0].c, cases = loop->desc.in[0].n;
@@ -329,9 +315,7 @@ static void embedding_grad_range(const struct loop *loop, void *const *arg, void
 
 MAKER(embedding_grad)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, embedding_grad_range, desc->out[0].n);
-    return 0;
+    return one_pass(out, desc, embedding_grad_range, desc->out[0].n);
 }
 
 /* c is a constant where this is inlined for few channels, so that rows go side by side; and no
@@ -350,10 +334,8 @@ MATH_INLINE void one_hot_rows(const struct loop *loop, const int32_t *label, flo
     }
 }
 
-static void one_hot_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(one_hot_range)
 {
-    (void)scratch;
     int32_t c = loop->desc.out[0].c;
     const int32_t *label = (const int32_t *)arg[0] + begin;
     float *y = (float *)arg[1] + begin * c;
@@ -371,7 +353,5 @@ static void one_hot_range(const struct loop *loop, void *const *arg, void *scrat
 
 MAKER(one_hot)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, one_hot_range, shape_count(desc->in[0]));
-    return 0;
+    return one_pass(out, desc, one_hot_range, shape_count(desc->in[0]));
 }

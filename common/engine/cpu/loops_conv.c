@@ -251,18 +251,15 @@ static bool is_bare(const struct kernel_desc *desc)
 }
 
 /* Items are rows of the result, which has been computed without bias and activation. */
-static void finish_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                         int64_t end)
+RANGE(finish_range)
 {
-    (void)scratch;
     int64_t c = loop->desc.out[0].c;
     finish(loop, arg[2], (element *)arg[3] + begin * c, end - begin, c);
 }
 
 #ifdef LOOPS_HALF
 /* Likewise, in F32 in the scratch. */
-static void round_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                        int64_t end)
+RANGE(round_range)
 {
     int64_t c = loop->desc.out[0].c;
     finish_sums(loop, arg[2], (float *)scratch + begin * c, (element *)arg[3] + begin * c,
@@ -298,8 +295,7 @@ static int make_convolution(struct kernel *out, const struct kernel_desc *desc)
 /* ---- convolution to few channels ------------------------------------------------------------ */
 
 /* Items are rows of y. */
-static void conv_few_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(conv_few_range)
 {
     const struct window *window = &loop->attr.window;
     struct shape xs = loop->desc.in[0], ys = loop->desc.out[0];
@@ -349,8 +345,7 @@ MAKER(conv)
 /* ---- its filter gradient -------------------------------------------------------------------- */
 
 /* Items are (plane, row of x). */
-static void spread_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                         int64_t end)
+RANGE(spread_range)
 {
     const struct window *window = &loop->attr.window;
     struct shape xs = loop->desc.in[0], ys = loop->desc.in[1];
@@ -409,8 +404,7 @@ static void fill_column(const struct window *window, struct shape x, const eleme
 }
 
 /* Items are rows of dy. */
-static void columns_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(columns_range)
 {
     const struct window *window = &loop->attr.window;
     struct shape x = loop->desc.in[0], dy = loop->desc.in[1];
@@ -467,8 +461,7 @@ MAKER(conv_filter)
 /* ---- transposed convolution, or the gradient by data ---------------------------------------- */
 
 /* Items are rows of dx. */
-static void data_few_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(data_few_range)
 {
     const struct window *window = &loop->attr.window;
     struct shape xs = loop->desc.out[0], ys = loop->desc.in[0];

@@ -2,10 +2,8 @@
 #include "engine/cpu/formulas.h"
 #include "engine/cpu/loops.h"
 
-static void fill_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
+RANGE(fill_range)
 {
-    (void)scratch;
     float *y = arg[0], p = loop->attr.p;
     int64_t last = min64(end * BLOCK, shape_count(loop->desc.out[0]));
     for (int64_t i = begin * BLOCK; i < last; i++)
@@ -14,16 +12,13 @@ static void fill_range(const struct loop *loop, void *const *arg, void *scratch,
 
 MAKER(fill)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, fill_range, blocks_of(shape_count(desc->out[0])));
-    return 0;
+    return one_pass(out, desc, fill_range, blocks_of(shape_count(desc->out[0])));
 }
 
 /* ---- losses: a sum per case, and the slope in the same pass --------------------------------- */
 
 /* scratch: a double for each block of each case */
-static void case_sums_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(case_sums_range)
 {
     float *loss = arg[2];
     if (!loss)
@@ -42,8 +37,7 @@ static void case_sums_range(const struct loop *loop, void *const *arg, void *scr
 enum { SUM_RUN = 1024 };
 
 #define LOSS(name, value, slope)                                                                   \
-    static void name##_range(const struct loop *loop, void *const *arg, void *scratch,             \
-                             int64_t begin, int64_t end)                                           \
+    RANGE(name##_range)                                                                            \
     {                                                                                              \
         for (int64_t item = begin; item < end; item++) {                                           \
             int64_t first = item % loop->chunks * SUM_RUN;                                         \

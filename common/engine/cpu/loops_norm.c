@@ -30,8 +30,7 @@ static void stat_lanes(const element *x, const float *origin, float *sum, float 
     }
 }
 
-static void stat_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
+RANGE(stat_range)
 {
     int64_t c = loop->desc.in[0].c, width = loop->width;
     for (int64_t item = begin; item < end; item++) {
@@ -102,8 +101,7 @@ static void put_stat(void *const *arg, int64_t index, double mean, double rstd)
 }
 
 /* Batch statistics: items are LANES channels. */
-static void batch_stat_range(const struct loop *loop, void *const *arg, void *scratch,
-                             int64_t begin, int64_t end)
+RANGE(batch_stat_range)
 {
     int64_t c = loop->desc.in[0].c;
     double mean[LANES], m2[LANES];
@@ -120,8 +118,7 @@ static void batch_stat_range(const struct loop *loop, void *const *arg, void *sc
 }
 
 /* Statistics per group: items are (case, group). */
-static void group_stat_range(const struct loop *loop, void *const *arg, void *scratch,
-                             int64_t begin, int64_t end)
+RANGE(group_stat_range)
 {
     int64_t groups = loop->attr.groups, size = loop->desc.in[0].c / groups;
     double mean[LANES], m2[LANES], rows = (double)loop->rows;
@@ -147,8 +144,7 @@ static void group_stat_range(const struct loop *loop, void *const *arg, void *sc
 }
 
 /* Statistics that were given, per channel: items are channels. */
-static void given_stat_range(const struct loop *loop, void *const *arg, void *scratch,
-                             int64_t begin, int64_t end)
+RANGE(given_stat_range)
 {
     const float *mean = arg[3], *rstd = arg[4];
     for (int64_t j = begin; j < end; j++) {
@@ -176,8 +172,7 @@ MATH_INLINE void norm_span(enum act act, const struct loop *loop, const element 
     norm_lanes(act, x + at, y + at, tile, scale, shift, span.rest);
 }
 
-static void norm_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
+RANGE(norm_range)
 {
     for (int64_t item = begin; item < end; item++) {
         struct span span = span_of(loop, item, loop->desc.in[0].c);
@@ -251,8 +246,7 @@ static bool keeps_dpre(const struct kernel_desc *desc)
 }
 
 /* Items are outers. */
-static void grad_tile_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(grad_tile_range)
 {
     const float *gamma = arg[2], *beta = arg[3], *mean = arg[4], *rstd = arg[5];
     int64_t c = loop->desc.in[1].c, width = loop->width;
@@ -301,8 +295,7 @@ MATH_INLINE void grad_sum_span(enum act act, const struct loop *loop, const elem
     }
 }
 
-static void grad_sum_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(grad_sum_range)
 {
     int64_t c = loop->desc.in[1].c, width = loop->width;
     for (int64_t item = begin; item < end; item++) {
@@ -320,8 +313,7 @@ static void grad_sum_range(const struct loop *loop, void *const *arg, void *scra
 }
 
 /* Joins chunks: items are LANES channels. */
-static void grad_join_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(grad_join_range)
 {
     float *dgamma = arg[7], *dbeta = arg[8];
     int64_t c = loop->desc.in[1].c, width = loop->width;
@@ -354,8 +346,7 @@ static void grad_join_range(const struct loop *loop, void *const *arg, void *scr
 }
 
 /* a and b of the tiles: items are outers. */
-static void grad_mean_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(grad_mean_range)
 {
     const float *gamma = arg[2];
     int64_t c = loop->desc.in[1].c, width = loop->width;
@@ -403,8 +394,7 @@ MATH_INLINE void grad_span(enum act act, const struct loop *loop, const element 
     grad_lanes(act, dy + at, x + at, dx + at, tile, width, span.rest);
 }
 
-static void grad_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
+RANGE(grad_range)
 {
     bool kept = keeps_dpre(&loop->desc);
     for (int64_t item = begin; item < end; item++) {

@@ -95,10 +95,8 @@ static void max_sixteen(const struct loop *loop, const element *x, const struct 
         lanes_store_bytes(winners, &winner);
 }
 
-static void max_pool_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(max_pool_range)
 {
-    (void)scratch;
     const struct window *window = &loop->attr.window;
     struct shape from = loop->desc.in[0], shape = loop->desc.out[0];
     uint8_t *winners = arg[2];
@@ -129,10 +127,8 @@ static void max_pool_range(const struct loop *loop, void *const *arg, void *scra
 
 MAKER(max_pool)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
     struct shape y = desc->out[0];
-    cpu_loop_pass(loop, max_pool_range, (int64_t)y.n * y.d * y.h);
-    return 0;
+    return one_pass(out, desc, max_pool_range, (int64_t)y.n * y.d * y.h);
 }
 
 static void sum_window(const struct loop *loop, const element *x, const struct view *view,
@@ -149,10 +145,8 @@ static void sum_window(const struct loop *loop, const element *x, const struct v
             }
 }
 
-static void avg_pool_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(avg_pool_range)
 {
-    (void)scratch;
     const struct window *window = &loop->attr.window;
     struct shape shape = loop->desc.out[0], from = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
@@ -177,10 +171,8 @@ static void avg_pool_range(const struct loop *loop, void *const *arg, void *scra
 
 MAKER(avg_pool)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
     struct shape y = desc->out[0];
-    cpu_loop_pass(loop, avg_pool_range, (int64_t)y.n * y.d * y.h);
-    return 0;
+    return one_pass(out, desc, avg_pool_range, (int64_t)y.n * y.d * y.h);
 }
 
 /* ---- gradients of pooling ------------------------------------------------------------------- */
@@ -238,10 +230,8 @@ static void add_won(float *sum, const element *dy, const uint8_t *winner, int32_
 
 /* Windows that do not overlap and leave nothing out: each output writes its own window. Items are
  * rows of y. */
-static void max_pool_tiles_range(const struct loop *loop, void *const *arg, void *scratch,
-                                 int64_t begin, int64_t end)
+RANGE(max_pool_tiles_range)
 {
-    (void)scratch;
     const int32_t *size = loop->attr.window.size;
     struct shape x = loop->desc.out[0], y = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
@@ -287,10 +277,8 @@ static void sum_won(const struct loop *loop, void *const *arg, const struct cove
 }
 
 /* Items are rows of dx. */
-static void max_pool_grad_range(const struct loop *loop, void *const *arg, void *scratch,
-                                int64_t begin, int64_t end)
+RANGE(max_pool_grad_range)
 {
-    (void)scratch;
     const struct window *window = &loop->attr.window;
     struct shape x = loop->desc.out[0], y = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
@@ -360,10 +348,8 @@ static void sum_parts(const struct loop *loop, const element *dy, const struct c
             }
 }
 
-static void avg_pool_grad_range(const struct loop *loop, void *const *arg, void *scratch,
-                                int64_t begin, int64_t end)
+RANGE(avg_pool_grad_range)
 {
-    (void)scratch;
     const struct window *window = &loop->attr.window;
     struct shape x = loop->desc.out[0], y = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
@@ -387,8 +373,6 @@ static void avg_pool_grad_range(const struct loop *loop, void *const *arg, void 
 
 MAKER(avg_pool_grad)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
     struct shape x = desc->out[0];
-    cpu_loop_pass(loop, avg_pool_grad_range, (int64_t)x.n * x.d * x.h);
-    return 0;
+    return one_pass(out, desc, avg_pool_grad_range, (int64_t)x.n * x.d * x.h);
 }

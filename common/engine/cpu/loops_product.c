@@ -457,8 +457,7 @@ static void part_of_phase(struct part *part, int64_t item, int64_t m)
 }
 
 /* Items are parts of the result. */
-static void product_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(product_range)
 {
     const struct product *p = (const struct product *)loop;
     for (int64_t item = begin; item < end; item++) {

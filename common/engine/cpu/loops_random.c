@@ -53,10 +53,8 @@ static uint64_t first_element(const int32_t *clock, int64_t per_case)
     return (uint64_t)(uint32_t)clock[CLOCK_FIRST] * (uint64_t)per_case;
 }
 
-static void normal_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                         int64_t end)
+RANGE(normal_range)
 {
-    (void)scratch;
     const int32_t *clock = arg[0];
     int64_t count = shape_count(loop->desc.out[0]), last = min64(count, end * BLOCK);
     uint64_t first = first_element(clock, count / loop->desc.out[0].n);
@@ -72,15 +70,11 @@ static void normal_range(const struct loop *loop, void *const *arg, void *scratc
 
 MAKER(normal)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, normal_range, blocks_of(shape_count(desc->out[0])));
-    return 0;
+    return one_pass(out, desc, normal_range, blocks_of(shape_count(desc->out[0])));
 }
 
-static void dropout_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(dropout_range)
 {
-    (void)scratch;
     const element *x = arg[0];
     const int32_t *clock = arg[1];
     element *y = arg[2];
@@ -99,8 +93,7 @@ static void dropout_range(const struct loop *loop, void *const *arg, void *scrat
 }
 
 /* scratch: the factor of every (case, channel) */
-static void channel_factor_range(const struct loop *loop, void *const *arg, void *scratch,
-                                 int64_t begin, int64_t end)
+RANGE(channel_factor_range)
 {
     const int32_t *clock = arg[1];
     float *factor = scratch, drawn[DRAWN], p = loop->attr.p, scale = 1 / (1 - p);
@@ -116,8 +109,7 @@ static void channel_factor_range(const struct loop *loop, void *const *arg, void
 }
 
 /* Items are pixels. */
-static void dropout_channels_range(const struct loop *loop, void *const *arg, void *scratch,
-                                   int64_t begin, int64_t end)
+RANGE(dropout_channels_range)
 {
     struct shape shape = loop->desc.in[0];
     int64_t c = shape.c, pixels = (int64_t)shape.d * shape.h * shape.w;

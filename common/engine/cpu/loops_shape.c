@@ -64,10 +64,8 @@ static void set_rows(struct loop *loop, struct shape longest, int axis)
     loop->chunks = blocks_of(loop->width);
 }
 
-static void concat_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                         int64_t end)
+RANGE(concat_range)
 {
-    (void)scratch;
     int64_t split = loop->chunk, rest = loop->width - split;
     for (int64_t item = begin; item < end; item++) {
         struct part part = part_of(loop, item);
@@ -90,10 +88,8 @@ MAKER(concat)
 }
 
 /* loop->chunk: elements in front; loop->rows: elements of the short row */
-static void slice_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                        int64_t end)
+RANGE(slice_range)
 {
-    (void)scratch;
     for (int64_t item = begin; item < end; item++) {
         struct part part = part_of(loop, item);
         const element *x = (const element *)arg[0] + part.outer * loop->rows + loop->chunk;
@@ -103,10 +99,8 @@ static void slice_range(const struct loop *loop, void *const *arg, void *scratch
 }
 
 /* A single channel is cut out in one go. */
-static void slice_one_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(slice_one_range)
 {
-    (void)scratch;
     const element *x = (const element *)arg[0] + loop->chunk;
     element *y = arg[1];
     int64_t step = loop->rows;
@@ -127,10 +121,8 @@ MAKER(slice)
     return 0;
 }
 
-static void unslice_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(unslice_range)
 {
-    (void)scratch;
     int64_t first = loop->chunk, last = first + loop->rows;
     for (int64_t item = begin; item < end; item++) {
         struct part part = part_of(loop, item);
@@ -155,10 +147,8 @@ MAKER(unslice)
     return 0;
 }
 
-static void reshape_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(reshape_range)
 {
-    (void)scratch;
     int64_t at = begin * BLOCK, last = min64(end * BLOCK, shape_count(loop->desc.out[0]));
     if (arg[0] != arg[1])
         memcpy((element *)arg[1] + at, (const element *)arg[0] + at,
@@ -167,7 +157,5 @@ static void reshape_range(const struct loop *loop, void *const *arg, void *scrat
 
 MAKER(reshape)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, reshape_range, blocks_of(shape_count(desc->out[0])));
-    return 0;
+    return one_pass(out, desc, reshape_range, blocks_of(shape_count(desc->out[0])));
 }

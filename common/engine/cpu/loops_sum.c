@@ -68,8 +68,7 @@ static double sum_run(const element *x, int64_t count)
 }
 
 /* The last axis is kept. Items are (chunk, block of the last axis, outer); loop->width blocks. */
-static void add_rows_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(add_rows_range)
 {
     int64_t outputs = shape_count(loop->desc.out[0]), c = loop->extent[0];
     for (int64_t item = begin; item < end; item++) {
@@ -89,8 +88,7 @@ static void add_rows_range(const struct loop *loop, void *const *arg, void *scra
     }
 }
 
-static void join_rows_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(join_rows_range)
 {
     float *y = arg[1];
     int64_t outputs = shape_count(loop->desc.out[0]);
@@ -103,8 +101,7 @@ static void join_rows_range(const struct loop *loop, void *const *arg, void *scr
 }
 
 /* The last axis is summed. Items are (output, chunk); rows here are pieces of the last axis. */
-static void sum_rows_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(sum_rows_range)
 {
     for (int64_t item = begin; item < end; item++) {
         int64_t k = item % loop->chunks, o = item / loop->chunks;
@@ -136,10 +133,8 @@ MATH_INLINE void add_few(const element *x, float *y, int64_t rows, int64_t c)
 }
 
 /* Each output is the sum of a row of its own: short rows are many, and this is all they need. */
-static void sum_row_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(sum_row_range)
 {
-    (void)scratch;
     int64_t c = loop->extent[0];
     const element *x = (const element *)arg[0] + begin * c;
     float *y = (float *)arg[1] + begin;
@@ -155,8 +150,7 @@ static void sum_row_range(const struct loop *loop, void *const *arg, void *scrat
 }
 
 /* scratch: doubles [output][chunk] */
-static void join_sums_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                            int64_t end)
+RANGE(join_sums_range)
 {
     float *y = arg[1];
     for (int64_t i = begin; i < end; i++) {
@@ -199,8 +193,7 @@ MAKER(reduce_sum)
     return 0;
 }
 
-static void squares_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                          int64_t end)
+RANGE(squares_range)
 {
     int64_t count = shape_count(loop->desc.in[0]);
     for (int64_t item = begin; item < end; item++) {

@@ -20,17 +20,13 @@ static int64_t block_end(const struct loop *loop, int64_t end)
 
 static int make_update(struct kernel *out, const struct kernel_desc *desc, range_body *body)
 {
-    struct loop *loop = cpu_loop_make(out, desc);
-    cpu_loop_pass(loop, body, blocks_of(shape_count(desc->in[0])));
-    return 0;
+    return one_pass(out, desc, body, blocks_of(shape_count(desc->in[0])));
 }
 
 /* AdamW's decay is a factor on p, Adam's a term of the gradient: keep and decay are 1 and 0 where
  * they do not apply. */
-static void adam_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                       int64_t end)
+RANGE(adam_range)
 {
-    (void)scratch;
     if (is_bad(arg[5]) || is_bad(arg[6]))
         return;
     float *p = arg[0], *m = arg[2], *v = arg[3];
@@ -57,10 +53,8 @@ MAKER(adam)
     return make_update(out, desc, adam_range);
 }
 
-static void sgd_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                      int64_t end)
+RANGE(sgd_range)
 {
-    (void)scratch;
     if (is_bad(arg[4]) || is_bad(arg[5]))
         return;
     float *p = arg[0], *m = arg[2];
@@ -90,10 +84,8 @@ MAKER(sgd)
     return make_update(out, desc, sgd_range);
 }
 
-static void blend_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                        int64_t end)
+RANGE(blend_range)
 {
-    (void)scratch;
     if (is_bad(arg[2]))
         return;
     const float *src = arg[1], *share = arg[3];

@@ -25,10 +25,8 @@ static struct tap tap_of(int mode, int64_t output, int64_t factor, int64_t lengt
 }
 
 /* scratch: the taps of every column. Items are columns. */
-static void column_taps_range(const struct loop *loop, void *const *arg, void *scratch,
-                              int64_t begin, int64_t end)
+RANGE(column_taps_range)
 {
-    (void)arg;
     for (int64_t w = begin; w < end; w++)
         ((struct tap *)scratch)[w] =
             tap_of(loop->attr.mode, w, loop->attr.window.size[2], loop->desc.in[0].w);
@@ -57,8 +55,7 @@ static void blend_pixel(const element *const from[4], const float weight[4], con
     }
 }
 
-static void upsample_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                           int64_t end)
+RANGE(upsample_range)
 {
     const int32_t *factor = loop->attr.window.size;
     int mode = loop->attr.mode;
@@ -106,10 +103,8 @@ static struct reach looking(int mode, int64_t input, int32_t factor, int32_t len
 
 /* scratch: for every position along d, h and w in turn, what it gets of each output that may look at
  * it: loop->stride[0][axis] floats each, from loop->stride[1][axis] on. Items are positions. */
-static void shares_range(const struct loop *loop, void *const *arg, void *scratch, int64_t begin,
-                         int64_t end)
+RANGE(shares_range)
 {
-    (void)arg;
     const int32_t lengths[3] = {loop->desc.out[0].d, loop->desc.out[0].h, loop->desc.out[0].w};
     for (int64_t item = begin; item < end; item++) {
         int64_t at = item;
@@ -157,8 +152,7 @@ static void gather_pixel(const element *dy, struct shape y, int64_t n,
         }
 }
 
-static void upsample_grad_range(const struct loop *loop, void *const *arg, void *scratch,
-                                int64_t begin, int64_t end)
+RANGE(upsample_grad_range)
 {
     struct shape x = loop->desc.out[0], y = loop->desc.in[0];
     for (int64_t row = begin; row < end; row++) {
