@@ -2,21 +2,12 @@
  * Stages that feed their own kind, and stages that leave several artifacts. No stage of the product
  * does either yet, so this program has a table of its own, which the linker takes instead.
  */
+#include "store_lab.h"
+
 #include "pipeline/explain.h"
 #include "pipeline/pipeline.h"
 
-#include "base/file.h"
-#include "base/text.h"
-
 #include <getopt.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 struct toy_config {
     int64_t value;
@@ -53,11 +44,11 @@ const struct stage_info stage_table[] = {
 
 enum { FILE_BYTES = 1 << 18 };
 
-/* COUNT sections fit@1 ..., each of which begins where the one before it ended: in the file the last
+/* A load of this value, and COUNT sections fit@1 ..., each of which begins where the one before it ended: in the file the last
  * comes first. guide: what stands behind the name of the one before, at a second port; NULL: none. */
-static void write_chain(char out[FILE_BYTES], int count, const char *guide)
+static void write_chain(char out[FILE_BYTES], int value, int count, const char *guide)
 {
-    int length = snprintf(out, FILE_BYTES, "name: t\nload: {}\n");
+    int length = snprintf(out, FILE_BYTES, "name: t\nload: {value: %d}\n", value);
     for (int i = count; i > 1; i--) {
         length += snprintf(out + length, (size_t)(FILE_BYTES - length),
                            "fit@%d: {value: %d, inputs: {init: fit@%d", i, i, i - 1);
@@ -80,7 +71,7 @@ static int open_world(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
     struct err err;
-    strcpy(w->lab, "/tmp/cairn-test-XXXXXX");
+    snprintf(w->lab, sizeof w->lab, "%s/cairn-test-XXXXXX", test_folder());
     if (!mkdtemp(w->lab) || store_open(&w->store, w->lab, true, &err))
         return -1;
     snprintf(w->file, sizeof w->file, "%s/t.yaml", w->lab);
@@ -158,6 +149,16 @@ static int run_section(const struct world *w, const char *stage, const char *sec
     return stage_main(7, (char **)(uintptr_t)words, stage, leave_all);
 }
 
+static void run_chain(struct world *w, int count)
+{
+    char name[16];
+    assert_int_equal(run_section(w, "load", "load"), 0);
+    for (int i = 1; i <= count; i++) {
+        snprintf(name, sizeof name, "fit@%d", i);
+        assert_int_equal(run_section(w, "fit", name), 0);
+    }
+}
+
 /* ---- chains --------------------------------------------------------------------------------- */
 
 static void a_chain_of_one_kind_resolves_plans_and_runs(void **state)
@@ -169,7 +170,7 @@ static void a_chain_of_one_kind_resolves_plans_and_runs(void **state)
     struct err err = {0};
     char name[16], rule[4 * sizeof(struct id)];
     int misses;
-    write_chain(w->text, LINKS, NULL);
+    write_chain(w->text, 0, LINKS, NULL);
     see(w);
     for (int i = 1; i <= LINKS; i++) {
         snprintf(name, sizeof name, "fit@%d", i);
@@ -185,12 +186,8 @@ static void a_chain_of_one_kind_resolves_plans_and_runs(void **state)
     text_free(&rules);
     unsee(w);
 
-    assert_int_equal(run_section(w, "load", "load"), 0);
     assert_int_equal(run_section(w, "fit", "fit@2"), STATUS_MISSING); /* not before the first */
-    for (int i = 1; i <= LINKS; i++) {
-        snprintf(name, sizeof name, "fit@%d", i);
-        assert_int_equal(run_section(w, "fit", name), 0);
-    }
+    run_chain(w, LINKS);
     see(w);
     for (int i = 1; i <= LINKS; i++) {
         snprintf(name, sizeof name, "fit@%d", i);
@@ -210,12 +207,32 @@ static void a_long_chain_is_not_slow(void **state)
 {
     struct world *w = *state;
     struct err err = {0};
-    write_chain(w->text, 100, ".teacher");
+    write_chain(w->text, 0, 100, ".teacher");
     see(w);
     assert_int_equal(place_of(w, "fit@100")->level, 100);
     assert_int_equal(plan_threads(8, 4, &w->resolution), 0);
     assert_int_equal(explain(place_of(w, "fit@100"), &w->experiment, w->store, false, "", &err), 0);
     unsee(w);
+}
+
+/* The cause at the far end, said once, although 2^19 ways lead to it. */
+static void why_goes_to_the_end_of_a_chain(void **state)
+{
+    enum { LINKS = 20 };
+    struct world *w = *state;
+    struct text why = {0};
+    struct err err = {0};
+    int64_t runs[2];
+    for (int i = 0; i < 2; i++) {
+        write_chain(w->text, 7 * i, LINKS, ".teacher");
+        run_chain(w, LINKS);
+        see(w);
+        runs[i] = place_of(w, "fit@20")->run;
+        unsee(w);
+    }
+    assert_int_equal(why_differ(&why, w->store, runs[0], runs[1], &err), 0);
+    assert_string_equal(why.data, "load.value: 0 -> 7\n");
+    text_free(&why);
 }
 
 static void expect_refused(const char *sections, const char *message)
@@ -247,7 +264,7 @@ static void a_circle_is_named_with_its_path(void **state)
     expect_refused("fit: {inputs: {init: fit@a}}\nfit@a: {value: 1}\n",
                    "t.yaml:4:8: fit@a: its input 'init' leads back to itself: "
                    "fit -> fit@a -> fit");
-    write_chain(w->text, 12, NULL);
+    write_chain(w->text, 0, 12, NULL);
     char *first = strstr(w->text, "alone: true");
     strcpy(first, "inputs: {init: fit@12}}\n");
     expect_refused(strstr(w->text, "fit@12"),
@@ -261,11 +278,11 @@ static void the_number_of_sections_is_bounded(void **state)
     struct world *w = *state;
     struct experiment experiment;
     struct err err = {0};
-    write_chain(w->text, 1000, NULL); /* and load */
+    write_chain(w->text, 0, 1000, NULL); /* and load */
     assert_int_equal(
         experiment_parse(&experiment, "t.yaml", w->text, strlen(w->text), NULL, 0, &err), -1);
     assert_string_equal(err.text, "t.yaml:1:1: more than 1000 sections");
-    write_chain(w->text, 999, NULL);
+    write_chain(w->text, 0, 999, NULL);
     see(w);
     assert_int_equal(place_of(w, "fit@999")->level, 999);
     unsee(w);
@@ -336,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_chain_of_one_kind_resolves_plans_and_runs),
         TEST(a_long_chain_is_not_slow),
+        TEST(why_goes_to_the_end_of_a_chain),
         TEST(a_circle_is_named_with_its_path),
         TEST(the_number_of_sections_is_bounded),
         TEST(by_default_no_section_fills_its_own_port),

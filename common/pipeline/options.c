@@ -6,42 +6,86 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One row an option: what a program may take, its argument's name and help. */
+/* One row an option: what it is called, what --help says of it, and what becomes of its value. */
 struct option_row {
-    const char *name;
-    char letter;
-    const char *argument, *help;
-    bool always; /* every program takes it */
-    bool brief;  /* its letter is an option, too */
+    const char *name, *argument; /* argument: its value's name in --help; NULL: it has none */
+    const char *help;
+    int (*take)(void *into, const struct option_row *row, char *value, struct err *err);
+    size_t offset;    /* of `into` in struct options */
+    int64_t min, max; /* of a number */
+    char letter;      /* stands for it, too; '\0': none does */
+    bool always;      /* every program takes it */
 };
+
+static int take_text(void *into, const struct option_row *row, char *value, struct err *err)
+{
+    (void)row, (void)err;
+    *(const char **)into = value;
+    return 0;
+}
+
+static int take_flag(void *into, const struct option_row *row, char *value, struct err *err)
+{
+    (void)row, (void)value, (void)err;
+    *(bool *)into = true;
+    return 0;
+}
+
+static int take_number(void *into, const struct option_row *row, char *value, struct err *err)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    if (!*value || *end || errno || number < row->min || number > row->max)
+        return fail_as(err, STATUS_USAGE, "--%s '%s': a whole number from %lld to %lld expected",
+                       row->name, value, (long long)row->min, (long long)row->max);
+    *(int64_t *)into = number;
+    return 0;
+}
+
+static int take_change(void *into, const struct option_row *row, char *value, struct err *err)
+{
+    struct options *options = into;
+    if (options->change_count == MAX_CHANGES)
+        return fail_as(err, STATUS_USAGE, "--%s: more than %d changes", row->name, MAX_CHANGES);
+    options->changes[options->change_count++] = value;
+    return 0;
+}
+
+#define INTO(function, member) .take = take_##function, .offset = offsetof(struct options, member)
 static const struct option_row rows[] = {
-    {"lab", 'L', "DIR", "workspace (default $CAIRN_LAB or lab)", true, false},
-    {"data", 'D', "DIR", "root of the raw data sets (default $CAIRN_DATA or data)", true, false},
-    {"set", 's', "KEY=VALUE", "change the experiment file: train-vae.train.lr=2e-3 (or several)",
-     false, false},
-    {"variant", 'V', "NAME", "which variant (default: the baseline)", false, false},
-    {"seed", 'S', "N", "which seed (default: the first)", false, false},
-    {"cell", 'C', "N", "variant and seed by number, as a plan gives them", false, false},
-    {"section", 'c', "NAME", "which section, where a stage has several (STAGE@LABEL)", false,
-     false},
-    {"threads", 't', "N", "processor threads where the file says auto (default: all)", false,
-     false},
-    {"jobs", 'J', "N", "plan for so many programs side by side (default 1)", false, false},
-    {"format", 'f', "FORMAT", "text, md, csv, tex, json or html", false, false},
-    {"explain", 'e', NULL, "say what would run (a stage: and why); run nothing", false, false},
-    {"again", 'a', NULL, "run although it is known; fail if the result differs", false, false},
-    {"all", 'A', NULL, "all that the lab holds", false, false},
-    {"json", 'j', NULL, "result as JSON", false, false},
-    {"quiet", 'q', NULL, "no progress, only errors", true, true},
-    {"verbose", 'v', NULL, "say the recipe and whether it is known, too", false, true},
-    {"output", 'o', "DIR", "folder for what is made", false, true},
-    {"label", 'l', "CLASS", "name of a class, or its number from 0", false, false},
-    {"split", 'P', "SPLIT", "train, val or test of the data that the model learned from", false,
-     false},
-    {"probabilities", 'p', NULL, "write NAME.safetensors beside each mask", false, false},
-    {"version", 'b', NULL, "print the build and exit", true, false},
-    {"help", 'h', NULL, "print this and exit", true, true},
+    {"lab", "DIR", "workspace (default $CAIRN_LAB or lab)", INTO(text, lab), .always = true},
+    {"data", "DIR", "root of the raw data sets (default $CAIRN_DATA or data)", INTO(text, data),
+     .always = true},
+    {"set", "KEY=VALUE", "change the experiment file: SECTION.KEY=VALUE (or several)",
+     .take = take_change},
+    {"variant", "NAME", "which variant (default: the baseline)", INTO(text, variant)},
+    {"seed", "N", "which seed (default: the first)", INTO(number, seed), .max = INT32_MAX},
+    {"cell", "N", "variant and seed by number, as a plan gives them", INTO(number, cell),
+     .max = INT32_MAX},
+    {"section", "NAME", "which section, where a stage has several (STAGE@LABEL)",
+     INTO(text, section)},
+    {"threads", "N", "processor threads where the file says auto (default: all)",
+     INTO(number, threads), .min = 1, .max = 1024},
+    {"jobs", "N", "plan for so many programs side by side (default 1)", INTO(number, jobs),
+     .min = 1, .max = INT32_MAX},
+    {"format", "FORMAT", "text, md, csv, tex, json or html", INTO(text, format)},
+    {"explain", NULL, "say what would run (a stage: and why); run nothing", INTO(flag, explain)},
+    {"again", NULL, "run although it is known; fail if the result differs", INTO(flag, again)},
+    {"all", NULL, "all that the lab holds", INTO(flag, all)},
+    {"json", NULL, "result as JSON", INTO(flag, json)},
+    {"quiet", NULL, "no progress, only errors", INTO(flag, quiet), .letter = 'q', .always = true},
+    {"verbose", NULL, "say the recipe and whether it is known, too", INTO(flag, verbose),
+     .letter = 'v'},
+    {"output", "DIR", "folder for what is made", INTO(text, output), .letter = 'o'},
+    {"label", "CLASS", "name of a class, or its number from 0", INTO(text, label)},
+    {"split", "SPLIT", "train, val or test of the data that the model learned from",
+     INTO(text, split)},
+    {"probabilities", NULL, "write NAME.safetensors beside each mask", INTO(flag, probabilities)},
+    {"version", NULL, "print the build and exit", INTO(flag, version), .always = true},
+    {"help", NULL, "print this and exit", INTO(flag, help), .letter = 'h', .always = true},
 };
+#undef INTO
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static bool taken(const struct option_row *row, const char *const *options)
@@ -70,100 +114,15 @@ static void print_help(const char *program, const char *usage, const char *help,
             continue;
         char left[64];
         const char letter[] = {'-', rows[i].letter, ',', ' ', '\0'};
-        snprintf(left, sizeof left, "%s--%s%s%s", rows[i].brief ? letter : "", rows[i].name,
+        snprintf(left, sizeof left, "%s--%s%s%s", rows[i].letter ? letter : "", rows[i].name,
                  rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
         printf("  %-20s %s\n", left, rows[i].help);
-        computes |= rows[i].letter == 't';
+        computes |= strcmp(rows[i].name, "threads") == 0;
     }
     if (computes)
         fputs(environment_help, stdout);
     if (help)
         printf("\n%s", help);
-}
-
-static int whole_number(int64_t *out, const char *name, const char *text, struct err *err)
-{
-    char *end;
-    long long value = strtoll(text, &end, 10);
-    if (!*text || *end || value < 0 || value > INT32_MAX)
-        return fail_as(err, STATUS_USAGE, "--%s '%s': a whole number expected", name, text);
-    *out = value;
-    return 0;
-}
-
-static int count_of(int64_t *out, const char *name, const char *text, int64_t most, struct err *err)
-{
-    TRY(whole_number(out, name, text, err));
-    if (*out < 1 || *out > most)
-        return fail_as(err, STATUS_USAGE, "--%s '%s': 1 to %lld expected", name, text,
-                       (long long)most);
-    return 0;
-}
-
-static int take(struct options *out, const struct option_row *row, char *value, struct err *err)
-{
-    switch (row->letter) {
-    case 'L':
-        out->lab = value;
-        return 0;
-    case 'D':
-        out->data = value;
-        return 0;
-    case 's':
-        if (out->change_count == MAX_CHANGES)
-            return fail_as(err, STATUS_USAGE, "--set: more than %d changes", MAX_CHANGES);
-        out->changes[out->change_count++] = value;
-        return 0;
-    case 'V':
-        out->variant = value;
-        return 0;
-    case 'S':
-        return whole_number(&out->seed, row->name, value, err);
-    case 'C':
-        return whole_number(&out->cell, row->name, value, err);
-    case 't':
-        return count_of(&out->threads, row->name, value, 1024, err);
-    case 'J':
-        return count_of(&out->jobs, row->name, value, INT32_MAX, err);
-    case 'c':
-        out->section = value;
-        return 0;
-    case 'f':
-        out->format = value;
-        return 0;
-    case 'e':
-        out->explain = true;
-        return 0;
-    case 'a':
-        out->again = true;
-        return 0;
-    case 'A':
-        out->all = true;
-        return 0;
-    case 'j':
-        out->json = true;
-        return 0;
-    case 'o':
-        out->output = value;
-        return 0;
-    case 'l':
-        out->label = value;
-        return 0;
-    case 'P':
-        out->split = value;
-        return 0;
-    case 'p':
-        out->probabilities = true;
-        return 0;
-    case 'q':
-        out->quiet = true;
-        return 0;
-    case 'v':
-        out->verbose = true;
-        return 0;
-    default:
-        bug("option '%s' is in the table but not taken", row->name);
-    }
 }
 
 static const char *environment(const char *name, const char *fallback)
@@ -190,9 +149,9 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
             continue;
         table[count++] = (struct option){
             rows[i].name, rows[i].argument ? required_argument : no_argument, NULL, (int)i};
-        if (rows[i].brief)
+        if (rows[i].letter)
             letters[length++] = rows[i].letter;
-        if (rows[i].brief && rows[i].argument)
+        if (rows[i].letter && rows[i].argument)
             letters[length++] = ':';
     }
     opterr = 0;
@@ -207,15 +166,13 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
             return fail_as(err, STATUS_USAGE,
                            "'%s' is no option of %s, or lacks its value (--help lists them)",
                            argv[optind - 1], out->program);
-        if (row->letter == 'h') {
+        TRY(row->take((char *)out + row->offset, row, optarg, err));
+        if (out->help)
             print_help(out->program, usage, help, options);
-            exit(finish(out->program, 0, err));
-        }
-        if (row->letter == 'b') {
+        if (out->version)
             printf("%s %s\n", out->program, build_id());
+        if (out->help || out->version)
             exit(finish(out->program, 0, err));
-        }
-        TRY(take(out, row, optarg, err));
     }
     out->arguments = argv + optind;
     out->argument_count = argc - optind;

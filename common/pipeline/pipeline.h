@@ -22,7 +22,7 @@ struct options {
     int64_t cell, seed;                                              /* -1: not given */
     int64_t threads; /* what auto means; 0: all that there are */
     int64_t jobs;    /* programs that make runs side by side */
-    bool quiet, verbose, json, explain, again, all, probabilities;
+    bool quiet, verbose, json, explain, again, all, probabilities, help, version;
     char **arguments; /* what is left */
     int argument_count;
 };

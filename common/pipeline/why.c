@@ -49,15 +49,27 @@ static bool same_value(const struct line *a, const struct line *b)
            memcmp(a->value, b->value, (size_t)a->value_length) == 0;
 }
 
+/* Two runs are compared once, however many ways lead to them. */
+struct comparison {
+    struct text *out;
+    struct store *store;
+    struct {
+        int64_t from, to;
+    } * done;
+    size_t count;
+    size_t found; /* differences, also those that were said before */
+};
+
 /* The same cause reaches a run through several inputs; it is said once. */
-static void add_once(struct text *out, struct text *item)
+static void add_once(struct comparison *c, struct text *item)
 {
-    if (!out->data || !strstr(out->data, item->data))
-        text_puts(out, item->data);
+    c->found++;
+    if (!c->out->data || !strstr(c->out->data, item->data))
+        text_puts(c->out, item->data);
     text_free(item);
 }
 
-static void add_item(struct text *out, const char *recipe, const struct line *key,
+static void add_item(struct comparison *c, const char *recipe, const struct line *key,
                      const struct line *from, const struct line *to)
 {
     static const char absent[] = "(not there)";
@@ -68,11 +80,11 @@ static void add_item(struct text *out, const char *recipe, const struct line *ke
                 key->key, from ? from->value_length : (int)sizeof absent - 1,
                 from ? from->value : absent, to ? to->value_length : (int)sizeof absent - 1,
                 to ? to->value : absent);
-    add_once(out, &item);
+    add_once(c, &item);
 }
 
 /* What is in no recipe, and yet in the bits. */
-static void compare_numerics(struct text *out, const struct run_row *a, const struct run_row *b)
+static void compare_numerics(struct comparison *c, const struct run_row *a, const struct run_row *b)
 {
     static const char threads[] = " threads ";
     const char *from = a->numerics ? a->numerics : "none", *to = b->numerics ? b->numerics : "none";
@@ -86,39 +98,38 @@ static void compare_numerics(struct text *out, const struct run_row *a, const st
     }
     struct text item = {0};
     text_printf(&item, "%s %s: %s -> %s\n", b->stage, what, from, to);
-    add_once(out, &item);
+    add_once(c, &item);
 }
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
-enum { DEEPEST = 16 };
-
-static int differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
-                  int depth, struct err *err);
+static int differ(struct comparison *c, int64_t old_run, int64_t new_run, struct err *err);
 
 /* Two artifacts at one port: what their makers differ in. */
-static int follow(struct text *out, struct store *store, const char *recipe,
-                  const struct line *from, const struct line *to, int depth, struct err *err)
+static int follow(struct comparison *c, const char *recipe, const struct line *from,
+                  const struct line *to, struct err *err)
 {
     struct id a, b;
     int64_t old_run = 0, new_run = 0;
     snprintf(a.hex, sizeof a.hex, "%.*s", from->value_length, from->value);
     snprintf(b.hex, sizeof b.hex, "%.*s", to->value_length, to->value);
-    TRY(registry_maker(store, &a, &old_run, err));
-    TRY(registry_maker(store, &b, &new_run, err));
-    if (!old_run || !new_run || depth >= DEEPEST) {
-        add_item(out, recipe, from, from, to);
-        return 0;
-    }
-    size_t before = out->length;
-    TRY(differ(out, store, old_run, new_run, depth + 1, err));
-    if (out->length == before) /* one recipe, two results */
-        add_item(out, recipe, from, from, to);
+    TRY(registry_maker(c->store, &a, &old_run, err));
+    TRY(registry_maker(c->store, &b, &new_run, err));
+    for (size_t i = 0; i < c->count; i++)
+        if (c->done[i].from == old_run && c->done[i].to == new_run) {
+            c->found++;
+            return 0;
+        }
+    size_t before = c->found;
+    if (old_run && new_run)
+        TRY(differ(c, old_run, new_run, err));
+    if (c->found == before) /* nobody made one of them, or one recipe has two results */
+        add_item(c, recipe, from, from, to);
     return 0;
 }
 
-static int compare(struct text *out, struct store *store, const char *old_text,
-                   const char *new_text, int depth, struct err *err)
+static int compare(struct comparison *c, const char *old_text, const char *new_text,
+                   struct err *err)
 {
     struct line a, b;
     for (const char *at = old_text; next_line(&at, &a);) {
@@ -126,13 +137,13 @@ static int compare(struct text *out, struct store *store, const char *old_text,
         if (both && same_value(&a, &b))
             continue;
         if (both && starts_with(a.key, "input "))
-            TRY(follow(out, store, new_text, &a, &b, depth, err));
+            TRY(follow(c, new_text, &a, &b, err));
         else
-            add_item(out, new_text, &a, &a, both ? &b : NULL);
+            add_item(c, new_text, &a, &a, both ? &b : NULL);
     }
     for (const char *at = new_text; next_line(&at, &b);)
         if (!find_line(old_text, &b, &a))
-            add_item(out, new_text, &b, NULL, &b);
+            add_item(c, new_text, &b, NULL, &b);
     return 0;
 }
 
@@ -145,40 +156,52 @@ static int read_run(struct run_row *row, char **text, struct store *store, struc
     return registry_recipe_text(text, store, &row->recipe, err);
 }
 
+/* A run and what is to run. */
 static int differ_from(struct text *out, struct store *store, int64_t old_run, const char *new_text,
-                       int depth, struct err *err)
+                       struct err *err)
 {
+    struct comparison c = {.out = out, .store = store};
     char *old_text = NULL;
     struct run_row row;
     struct arena arena = {0};
-    int status = read_run(&row, &old_text, store, &arena, old_run, err) ||
-                 compare(out, store, old_text, new_text, depth, err);
+    int status = read_run(&row, &old_text, store, &arena, old_run, err);
+    if (!status)
+        status = compare(&c, old_text, new_text, err);
     free(old_text);
+    free(c.done);
     arena_free(&arena);
-    return status ? -1 : 0;
+    return status;
 }
 
-static int differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
-                  int depth, struct err *err)
+static int differ(struct comparison *c, int64_t old_run, int64_t new_run, struct err *err)
 {
     char *old_text = NULL, *new_text = NULL;
     struct run_row a, b;
     struct arena arena = {0};
-    int status = read_run(&a, &old_text, store, &arena, old_run, err) ||
-                 read_run(&b, &new_text, store, &arena, new_run, err) ||
-                 compare(out, store, old_text, new_text, depth, err);
-    if (!status)
-        compare_numerics(out, &a, &b);
+    int status = -1;
+    c->done = xrealloc(c->done, c->count + 1, sizeof *c->done);
+    c->done[c->count].from = old_run;
+    c->done[c->count++].to = new_run;
+    if (read_run(&a, &old_text, c->store, &arena, old_run, err) ||
+        read_run(&b, &new_text, c->store, &arena, new_run, err) ||
+        compare(c, old_text, new_text, err))
+        goto done;
+    compare_numerics(c, &a, &b);
+    status = 0;
+done:
     free(old_text);
     free(new_text);
     arena_free(&arena);
-    return status ? -1 : 0;
+    return status;
 }
 
 int why_differ(struct text *out, struct store *store, int64_t old_run, int64_t new_run,
                struct err *err)
 {
-    return differ(out, store, old_run, new_run, 0, err);
+    struct comparison c = {.out = out, .store = store};
+    int status = differ(&c, old_run, new_run, err);
+    free(c.done);
+    return status;
 }
 
 /* ---- the nearest run ------------------------------------------------------------------------ */
@@ -225,7 +248,7 @@ static int nearest(int64_t *out, struct text *items, struct store *store,
     *out = 0;
     for (int i = 0; i < search->count; i++) {
         struct text here = {0};
-        if (differ_from(&here, store, search->runs[i], recipe_text, 0, err)) {
+        if (differ_from(&here, store, search->runs[i], recipe_text, err)) {
             text_free(&here);
             return -1;
         }
@@ -248,22 +271,23 @@ int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err)
     struct arena arena = {0};
     struct text items = {0};
     struct run_row row;
-    char number[32], *recipe_text = NULL;
-    snprintf(number, sizeof number, "%lld", (long long)run);
-    int status = registry_find_run(store, number, &arena, &row, err);
-    if (!status) {
-        search.recipes[0] = row.recipe;
-        search.numerics = row.numerics;
-        status = registry_recipe_text(&recipe_text, store, &row.recipe, err) ||
-                 registry_runs(store, row.stage, run, -1, candidate, &search, err) < 0 ||
-                 nearest(out, &items, store, &search, recipe_text, err);
-    }
-    if (!status && !*out)
+    char *recipe_text = NULL;
+    int status = -1;
+    if (read_run(&row, &recipe_text, store, &arena, run, err))
+        goto done;
+    search.recipes[0] = row.recipe;
+    search.numerics = row.numerics;
+    if (registry_runs(store, row.stage, run, -1, candidate, &search, err) < 0 ||
+        nearest(out, &items, store, &search, recipe_text, err))
+        goto done;
+    if (!*out)
         *out = search.twin;
+    status = 0;
+done:
     free(recipe_text);
     text_free(&items);
     arena_free(&arena);
-    return status ? -1 : 0;
+    return status;
 }
 
 int why_not_known(struct reason *out, struct arena *arena, struct store *store,

@@ -22,7 +22,7 @@ is "what computes is told, and nothing else" "evaluate 2 train-classifier 1 trai
 printf 'name: chain\npreprocess: {source: {format: shapes}}\ntrain-vae: {}\nevaluate: {metrics: [mse]}\n' >"$tmp/chain.yaml"
 is "one after the other there is nothing to share" "3 rules " \
     "$("$BUILD/ablate" plan "$tmp/chain.yaml" --jobs 9 >"$tmp/chain" && targets "$tmp/chain" | wc -l) rules $(said "$tmp/chain")"
-refused "no programs side by side" 64 "ablate: --jobs '0': 1 to 2147483647 expected" plan --jobs 0
+refused "no programs side by side" 64 "ablate: --jobs '0': a whole number from 1 to 2147483647 expected" plan --jobs 0
 refused "a table is made by one program" 64 "ablate: usage: ablate plan | table EXPERIMENT.yaml [OPTION ...]" \
     "$BUILD/ablate" table "$tmp/seeds.yaml" --jobs 2
 
@@ -49,7 +49,7 @@ refused "preprocess computes on no backend" 64 \
     "preprocess: '--threads' is no option of preprocess, or lacks its value (--help lists them)" \
     "$BUILD/preprocess" $here/small.yaml --threads 2
 for wrong in 0 1025; do
-    refused "$wrong threads" 64 "train-vae: --threads '$wrong': 1 to 1024 expected" \
+    refused "$wrong threads" 64 "train-vae: --threads '$wrong': a whole number from 1 to 1024 expected" \
         "$BUILD/train-vae" $here/small.yaml --threads $wrong
 done
 

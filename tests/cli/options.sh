@@ -43,7 +43,7 @@ refused "-v where there is nothing more to say" 64 \
     "report: '-v' is no option of report, or lacks its value (--help lists them)" "$BUILD/report" -v
 refused "a value that is missing" 64 \
     "train-vae: '--seed' is no option of train-vae, or lacks its value (--help lists them)" run train-vae --seed
-refused "a seed that is no number" 64 "train-vae: --seed 'two': a whole number expected" run train-vae --seed two
+refused "a seed that is no number" 64 "train-vae: --seed 'two': a whole number from 0 to 2147483647 expected" run train-vae --seed two
 refused "a seed that the experiment has not" 64 \
     "train-vae: --seed 7: not a seed of 'small' (--set seed=7 makes it one)" run train-vae --seed 7
 refused "a variant that it has not" 64 "train-vae: --variant: 'small' has no variant 'tiny'" run train-vae --variant tiny
