@@ -192,7 +192,7 @@ static void adjoints(void **state)
     }
 }
 
-/* ---- a skip: what is pooled is read again later --------------------------------------------- */
+/* ---- ways that a backend may prefer --------------------------------------------------------- */
 
 static int steps_of(const struct check *check, enum op op)
 {
@@ -202,54 +202,99 @@ static int steps_of(const struct check *check, enum op op)
     return count;
 }
 
-/* sum(pool(x)^2) + sum(z^2), z being x squared (axis -1) or joined behind (or before) a constant. */
-static void begin_skip(struct check *check, const struct op_case *test, int32_t axis, bool behind)
+static struct graph *begin_way(struct check *check, enum op op, const struct op_case *test,
+                               struct prefers prefers)
+{
+    struct err err = {0};
+    *check = (struct check){0};
+    assert_int_equal(reference_open(&check->backend, &err), 0);
+    case_build(&check->program, op, test, form);
+    check->backend->prefers = prefers;
+    graph_suit(check->program.graph, check->backend);
+    return check->program.graph;
+}
+
+/* For sum(y^2), and sum(z^2) if there is a z. */
+static void check_way(struct check *check, val y, val z, const char *name)
 {
     struct err err = {0};
     struct shape one = {1, 1, 1, 1, 1};
-    *check = (struct check){0};
-    assert_int_equal(reference_open(&check->backend, &err), 0);
-    case_build(&check->program, OP_max_pool, test, form);
     struct graph *g = check->program.graph;
-    val x = check->program.operand[0], z = g_unary(g, OP_square, x);
-    if (axis >= 0) {
-        val other = g_fill(g, g_shape(g, x), 3);
-        z = g_concat(g, behind ? other : x, behind ? x : other, axis);
-    }
-    val sum = g_reduce_sum(g, g_unary(g, OP_square, check->program.out[0]), one);
-    sum = g_binary(g, OP_add, sum, g_reduce_sum(g, g_unary(g, OP_square, z), one));
+    val sum = g_reduce_sum(g, g_unary(g, OP_square, y), one);
+    if (z)
+        sum = g_binary(g, OP_add, sum, g_reduce_sum(g, g_unary(g, OP_square, z), one));
     check->loss = g_output(g, "loss", sum);
     graph_backward(g, check->loss, groups, 1, false);
     if (case_plan(&check->program, check->backend, form, &err))
         fail_msg("%s", err.text);
+    for (int32_t k = 0; k < params_count(check->program.params); k++) {
+        double error = operand_error(check, k);
+        if (!(error < TOLERANCE))
+            fail_msg("%s: gradient %d is off by %g", name, k, error);
+    }
 }
 
+/* What is pooled is read again: z is x squared (axis -1), or x joined behind (or before) a constant. */
 static void skips(void **state)
 {
     (void)state;
     int cases, checked = 0;
     const struct op_case *test = op_cases(OP_max_pool, &cases);
-    for (int i = 0; i < cases; i++)
+    for (int i = 0; i < 2 * cases; i++)
         for (int32_t axis = -1; axis <= AXIS_C; axis++) {
             struct check check;
-            begin_skip(&check, &test[i], axis, i % 2);
+            bool merged = i < cases, behind = i % 2;
+            const struct op_case *pool = &test[i % cases];
+            struct graph *g =
+                begin_way(&check, OP_max_pool, pool, (struct prefers){.pool_sums = merged});
+            val x = check.program.operand[0], z = g_unary(g, OP_square, x);
+            if (axis >= 0) {
+                val other = g_fill(g, g_shape(g, x), 3);
+                z = g_concat(g, behind ? other : x, behind ? x : other, axis);
+            }
             if (trained_elements(&check) <= LARGE) {
-                double error = operand_error(&check, 0);
-                if (!(error < TOLERANCE))
-                    fail_msg("%s, axis %d: off by %g", test[i].name, axis, error);
+                check_way(&check, check.program.out[0], z, pool->name);
                 /* one addition is the loss's own; channels are not cut out */
-                assert_int_equal(steps_of(&check, OP_add), 1);
-                assert_int_equal(steps_of(&check, OP_slice), axis >= 0 && axis != AXIS_C);
+                assert_int_equal(steps_of(&check, OP_add), merged ? 1 : 2);
+                assert_int_equal(steps_of(&check, OP_slice),
+                                 axis >= 0 && (axis != AXIS_C || !merged));
                 checked++;
             }
             end(&check);
         }
-    assert_true(checked >= 24);
+    assert_true(checked >= 48);
+}
+
+/* A convolution of what has been cut along the channels, and joined again. */
+static void joints(void **state)
+{
+    (void)state;
+    int cases, checked = 0;
+    const struct op_case *test = op_cases(OP_conv, &cases);
+    for (int i = 0; i < 2 * cases; i++) {
+        struct check check;
+        bool parts = i < cases;
+        const struct op_case *conv = &test[i % cases];
+        const val *in = check.program.operand;
+        struct graph *g = begin_way(&check, OP_conv, conv, (struct prefers){.filter_parts = parts});
+        struct shape x = g_shape(g, in[0]), w = g_shape(g, in[1]);
+        if (x.c > 1 && trained_elements(&check) <= LARGE) {
+            val z = g_concat(g, g_slice(g, in[0], AXIS_C, 0, 1),
+                             g_slice(g, in[0], AXIS_C, 1, x.c - 1), AXIS_C);
+            val y = g_conv(g, z, in[1], in[2], conv->attr.window, conv->attr.act);
+            check_way(&check, y, 0, conv->name);
+            bool window = w.d > 1 || w.h > 1 || w.w > 1;
+            assert_int_equal(steps_of(&check, OP_conv_filter), parts && window ? 2 : 1);
+            checked++;
+        }
+        end(&check);
+    }
+    assert_true(checked >= 8);
 }
 
 int main(void)
 {
-    struct CMUnitTest tests[OPS + 2];
+    struct CMUnitTest tests[OPS + 3];
     size_t count = 0;
     for (enum op op = OP_none + 1; op < OPS; op++)
         if (op_info(op)->grad)
@@ -258,5 +303,6 @@ int main(void)
                                                  .initial_state = (void *)(uintptr_t)op_info(op)};
     tests[count++] = (struct CMUnitTest){.name = "adjoint identity", .test_func = adjoints};
     tests[count++] = (struct CMUnitTest){.name = "a pooled skip", .test_func = skips};
+    tests[count++] = (struct CMUnitTest){.name = "a joined convolution", .test_func = joints};
     return _cmocka_run_group_tests("engine_gradients", tests, count, NULL, NULL);
 }

@@ -192,14 +192,15 @@ static void declare_inputs(struct program *p, const struct net *m, int32_t cases
         p->noise = g_input(g, "noise", F32, noise);
 }
 
-static void build(struct program *p, const struct net *m, struct params *params, enum mode mode,
-                  int32_t cases)
+static void build(struct program *p, const struct net *m, struct params *params,
+                  const struct golden_backend *on, enum mode mode, int32_t cases)
 {
     static const char *const two_halves[] = {"encoder", "decoder"};
     static const char *const classifier_groups[] = {"classifier"};
     bool classifies = m->classifier.channels.count > 0;
     const char *const *groups = classifies ? classifier_groups : two_halves;
     struct graph *g = p->graph = graph_new(params, mode, ARRAY_PARAM);
+    graph_suit(g, on->backend);
     declare_inputs(p, m, cases);
     val loss = classifies               ? classifier_loss(p, m)
                : m->unet.channels.count ? segmentation_loss(p, m)
@@ -335,8 +336,8 @@ static void check(const struct net *m, const struct golden_backend *on)
     const float *losses = tensors_find(&file, "losses")->data;
     struct params *params = params_new();
     struct program train = {0}, evaluate = {0};
-    build(&train, m, params, MODE_TRAIN, cases);
-    build(&evaluate, m, params, MODE_EVALUATE, cases);
+    build(&train, m, params, on, MODE_TRAIN, cases);
+    build(&evaluate, m, params, on, MODE_EVALUATE, cases);
     open(&train, params, on, &file);
     open(&evaluate, params, on, &file);
     put_weights(params, &file);

@@ -68,6 +68,7 @@ static void step_open(struct step *s, const struct vae_model_config *model, int 
     must(backend_open(&s->backend, &(struct backend_spec){.threads = threads}, NULL, &err), &err);
     s->params = params_new();
     s->graph = graph_new(s->params, MODE_TRAIN, ARRAY_PARAM);
+    graph_suit(s->graph, s->backend);
     s->loss = g_output(s->graph, "loss", build(s, model));
     graph_backward(s->graph, s->loss, groups, 2, false);
     graph_update(s->graph, groups, 2, update, s->loss);

@@ -94,8 +94,21 @@ struct backend_calls {
     void (*forget)(struct backend *backend, void *recording); /* frees it; NULL is fine */
 };
 
+/* Of several ways to the same gradient, what its kernels are faster with. */
+struct prefers {
+    /* Of joined channels each part's share of a filter's gradient on its own: fewer channels at a time,
+     * and the joined array need not be kept (nor, recomputing, be made again). */
+    bool filter_parts;
+    /* What else has reached a pooled value added in the pass of the pool's gradient. */
+    bool pool_sums;
+    /* Multiply-adds for an element of the result up to which a convolution is bound by memory, and cheap
+     * to make again. */
+    double few_products;
+};
+
 struct backend {
     const struct backend_calls *calls;
+    struct prefers prefers;
     kernel_maker *const *make; /* OPS entries, indexed by enum op */
     /* Likewise, of HALF ops with an activation in BF16; NULL: the device does not do that. */
     kernel_maker *const *make_half;

@@ -127,6 +127,9 @@ enum mode graph_mode(const struct graph *graph);
 /* What models cast their activations to (g_cast); F32 unless set otherwise. */
 void graph_set_precision(struct graph *graph, enum dtype precision);
 enum dtype graph_precision(const struct graph *graph);
+/* Where there are several ways to the same gradient, the one that this backend likes; to be said before
+ * graph_backward. */
+void graph_suit(struct graph *graph, const struct backend *backend);
 /* Nested names: "vae", then "encoder" gives "vae.encoder". Parameters are named by them. */
 void graph_push(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void graph_pop(struct graph *graph);

@@ -105,6 +105,11 @@ enum dtype graph_precision(const struct graph *graph)
     return graph->precision;
 }
 
+void graph_suit(struct graph *graph, const struct backend *backend)
+{
+    graph->prefers = backend->prefers;
+}
+
 enum mode graph_mode(const struct graph *graph)
 {
     return graph->mode;

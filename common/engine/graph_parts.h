@@ -21,6 +21,7 @@ struct graph {
     enum mode mode;
     enum array weights_from;
     enum dtype precision;
+    struct prefers prefers;
     struct node **node;
     struct value **value; /* value[0] is "none" */
     int32_t nodes, values;

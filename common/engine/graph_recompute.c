@@ -17,16 +17,15 @@ struct recomputing {
     val *again; /* by value of the old graph: its copy, or 0 */
 };
 
-/* Multiply-adds for an element of the result below which a convolution is bound by memory, too. */
-enum { FEW_PRODUCTS = 64 };
-
+/* Is a convolution bound by memory, too? */
 static bool is_small(const struct graph *graph, const struct node *node)
 {
     struct shape position = graph->value[node->op == OP_conv ? node->out[0] : node->in[0]]->shape;
     position.c = 1;
     double products =
         (double)shape_count(position) * (double)shape_count(graph->value[node->in[1]]->shape);
-    return products <= FEW_PRODUCTS * (double)shape_count(graph->value[node->out[0]]->shape);
+    return products <=
+           graph->prefers.few_products * (double)shape_count(graph->value[node->out[0]]->shape);
 }
 
 /* Bound by memory, and read by gradients. */

@@ -135,9 +135,7 @@ static val conv_gradient(struct graph *graph, enum op op, const struct node *nod
                     NULL);
 }
 
-/* What x was joined from along the channels, where its filter is a window: the filter's gradient is
- * then taken from each part, which libraries do faster with fewer channels, and the joined array need
- * not be kept (nor, recomputing, be made again). NULL: not joined. */
+/* What x was joined from along the channels, where its filter is a window. NULL: not joined. */
 static const struct node *joined(const struct graph *graph, const struct node *node)
 {
     const struct value *x = graph->value[node->in[0]];
@@ -149,7 +147,7 @@ static const struct node *joined(const struct graph *graph, const struct node *n
 
 static val filter_gradient(struct graph *graph, const struct node *node, val da)
 {
-    const struct node *parts = joined(graph, node);
+    const struct node *parts = graph->prefers.filter_parts ? joined(graph, node) : NULL;
     struct shape w = op_shape(graph, node, 1);
     if (!parts)
         return conv_gradient(graph, OP_conv_filter, node, node->in[0], da, w);

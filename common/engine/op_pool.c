@@ -82,12 +82,12 @@ static val before_slice(const struct graph *graph, val x, int32_t *begin)
     return slice->in[0];
 }
 
-/* What else has reached x so far is added in the same pass: as a rule x is a skip, and that is a
+/* What else has reached x so far may be added in the same pass: as a rule x is a skip, and that is a
  * slice of a concatenation's gradient, which then need not be cut out. */
 void op_max_pool_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     struct attr attr = {.window = node->attr.window, .shape = op_shape(graph, node, 0)};
-    val more = op_take_gradient(graph, node, 0);
+    val more = graph->prefers.pool_sums ? op_take_gradient(graph, node, 0) : 0;
     const val in[] = {dout[0], node->out[1], more ? before_slice(graph, more, &attr.begin) : 0};
     din[0] = g_append(graph, OP_max_pool_grad, in, &attr, NULL);
 }

@@ -22,8 +22,7 @@ val weighted_mean(struct graph *g, val per_case, val weight)
 struct maker {
     struct params *params;
     const struct task *task;
-    const struct dataset *dataset;
-    enum dtype precision;
+    const struct training *where;
 };
 
 int64_t validation_batch(const struct train_config *config)
@@ -34,7 +33,7 @@ int64_t validation_batch(const struct train_config *config)
 /* Of training or of evaluation: n cases, or parts of them. */
 static struct shape feed_shape(const struct maker *maker, bool trains)
 {
-    const struct dataset *data = maker->dataset;
+    const struct dataset *data = maker->where->dataset;
     const struct train_config *config = maker->task->config;
     struct patch patch = train_patch(config);
     if (trains && patch.size[0])
@@ -52,7 +51,7 @@ static void declare_feed(struct program *p, const struct maker *maker, bool trai
     mask.c = 1;
     p->feed.image = g_input(g, "image", F32, image);
     p->feed.label = g_input(g, "label", I32, (struct shape){n, 1, 1, 1, 1});
-    if (maker->dataset->masks)
+    if (maker->where->dataset->masks)
         p->feed.mask = g_input(g, "mask", I32, mask);
     p->feed.weight = g_input(g, "weight", F32, (struct shape){n, 1, 1, 1, 1});
     for (int i = 0; i < MAX_SCALARS && maker->task->scalars[i].at; i++)
@@ -116,7 +115,8 @@ static int make_batch_program(struct program *p, const struct maker *maker,
 {
     struct names groups = names_of(row);
     p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
-    graph_set_precision(p->graph, maker->precision);
+    graph_set_precision(p->graph, maker->where->precision);
+    graph_suit(p->graph, maker->where->backend);
     declare_model(p, maker, row);
     graph_backward(p->graph, p->loss, groups.name, row->groups, add);
     if (maker->task->config->checkpoint_activations)
@@ -221,7 +221,7 @@ int programs_open(struct programs *out, struct params *params, const struct task
                   const struct training *where, double *multiply_adds, struct err *err)
 {
     struct backend *backend = where->backend;
-    struct maker maker = {params, task, where->dataset, where->precision};
+    struct maker maker = {params, task, where};
     lay_out(out, task);
     TRY(make_graphs(out, &maker, err));
     TRY(params_realise(params, backend, task->seed, err));

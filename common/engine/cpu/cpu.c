@@ -230,6 +230,7 @@ int cpu_open_isa(struct backend **out, int threads, const char *isa, struct mete
     TRY(library_open(&library, cap, err));
     struct cpu *cpu = xcalloc(1, sizeof *cpu);
     *cpu = (struct cpu){.backend = {.calls = &cpu_calls,
+                                    .prefers = {true, true, 64},
                                     .make = level.make,
                                     .make_half = library_halves() ? level.make_half : NULL,
                                     .name = "cpu",
