@@ -1,43 +1,14 @@
 /* Field tables: binding, messages, defaults, the canonical dump and the help. */
+#include "config_arena.h"
 #include "config_table.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static int setup(void **state)
-{
-    *state = xcalloc(1, sizeof(struct arena));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    arena_free(*state);
-    free(*state);
-    return 0;
-}
-
-static struct yaml *parse(struct arena *arena, const char *text)
-{
-    struct err err;
-    struct yaml *tree;
-    if (yaml_parse(&tree, arena, "x.yaml", text, strlen(text), &err))
-        fail_msg("%s", err.text);
-    return tree;
-}
 
 static const char *dumped(struct arena *arena, const struct sample *sample)
 {
     struct text out = {0};
     config_dump(&out, sample_fields, sample, "t");
-    const char *copy = arena_strdup(arena, out.data);
-    text_free(&out);
-    return copy;
+    return kept(arena, &out);
 }
 
 /* The canonical dump of a tree, or the message it is refused with. */
@@ -565,19 +536,18 @@ static void key_order_and_comments_do_not_matter(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(defaults_fill_what_is_not_given),
-        TEST(a_key_that_came_later_is_dumped_where_it_differs),
-        TEST(values_arrive_in_the_struct),
-        TEST(what_is_refused_and_how),
-        TEST(long_values_are_cut_in_messages),
-        TEST(missing_keys_are_reported_where_they_belong),
-        TEST(numbers_are_whole_tokens),
-        TEST(texts_are_dumped_on_one_line),
-        TEST(help_is_aligned),
-        TEST(every_row_keeps_the_rules),
-        TEST(key_order_and_comments_do_not_matter),
+        ARENA_TEST(defaults_fill_what_is_not_given),
+        ARENA_TEST(a_key_that_came_later_is_dumped_where_it_differs),
+        ARENA_TEST(values_arrive_in_the_struct),
+        ARENA_TEST(what_is_refused_and_how),
+        ARENA_TEST(long_values_are_cut_in_messages),
+        ARENA_TEST(missing_keys_are_reported_where_they_belong),
+        ARENA_TEST(numbers_are_whole_tokens),
+        ARENA_TEST(texts_are_dumped_on_one_line),
+        ARENA_TEST(help_is_aligned),
+        ARENA_TEST(every_row_keeps_the_rules),
+        ARENA_TEST(key_order_and_comments_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

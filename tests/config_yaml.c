@@ -1,34 +1,5 @@
 /* The YAML tree: positions, what is refused and how, limits, replacing, writing. */
-#include "config/config.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static int setup(void **state)
-{
-    *state = xcalloc(1, sizeof(struct arena));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    arena_free(*state);
-    free(*state);
-    return 0;
-}
-
-static struct yaml *parse(struct arena *arena, const char *text)
-{
-    struct err err;
-    struct yaml *tree;
-    if (yaml_parse(&tree, arena, "x.yaml", text, strlen(text), &err))
-        fail_msg("%s", err.text);
-    return tree;
-}
+#include "config_arena.h"
 
 /* The message that a text is refused with. */
 static const char *refusal(struct arena *arena, const char *text, size_t length)
@@ -45,9 +16,7 @@ static const char *written(struct arena *arena, const struct yaml *tree)
 {
     struct text out = {0};
     yaml_write(&out, tree);
-    const char *copy = arena_strdup(arena, out.data);
-    text_free(&out);
-    return copy;
+    return kept(arena, &out);
 }
 
 /* A long text: head, then unit again and again, then tail. */
@@ -357,13 +326,12 @@ static void messages_show_long_text_cut(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(nodes_know_their_place),         TEST(empty_is_null),
-        TEST(what_is_refused_and_how),        TEST(aliases_are_shared),
-        TEST(anchor_bombs_are_refused),       TEST(limits_are_exact),
-        TEST(replace_puts_a_value_at_a_path), TEST(replace_leaves_aliases_alone),
-        TEST(written_text_reads_back),        TEST(messages_show_long_text_cut),
+        ARENA_TEST(nodes_know_their_place),         ARENA_TEST(empty_is_null),
+        ARENA_TEST(what_is_refused_and_how),        ARENA_TEST(aliases_are_shared),
+        ARENA_TEST(anchor_bombs_are_refused),       ARENA_TEST(limits_are_exact),
+        ARENA_TEST(replace_puts_a_value_at_a_path), ARENA_TEST(replace_leaves_aliases_alone),
+        ARENA_TEST(written_text_reads_back),        ARENA_TEST(messages_show_long_text_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,18 +3,11 @@
  * spelled-out defaults; changing any one field changes its stage and those downstream, nothing
  * else"). The second half is generated from the field tables: a new key is covered by being there.
  */
+#include "store_lab.h"
+
 #include "pipeline/pipeline.h"
 
-#include "base/file.h"
-
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static const char base_file[] = "name: t\n"
                                 "seeds: 2\n"
@@ -31,32 +24,6 @@ static void put(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-struct fixture {
-    char lab[64];
-    struct store *store;
-};
-
-static int open_lab(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err err;
-    strcpy(f->lab, "/tmp/cairn-test-XXXXXX");
-    if (!mkdtemp(f->lab) || store_open(&f->store, f->lab, true, &err))
-        return -1;
-    *state = f;
-    return 0;
-}
-
-static int close_lab(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    store_close(f->store);
-    int status = folder_remove(f->lab, &err);
-    free(f);
-    return status;
-}
-
 enum { PLACES = 8 };
 struct keys {
     int count;
@@ -65,7 +32,7 @@ struct keys {
     struct id key[PLACES];
 };
 
-static struct keys keys_of(struct fixture *f, const char *file, const char *change)
+static struct keys keys_of(struct lab *lab, const char *file, const char *change)
 {
     struct experiment experiment;
     struct resolution resolution;
@@ -73,7 +40,7 @@ static struct keys keys_of(struct fixture *f, const char *file, const char *chan
     struct keys keys = {0};
     if (experiment_parse(&experiment, "t.yaml", file, strlen(file), &change, change ? 1 : 0,
                          &err) ||
-        resolve(&resolution, &experiment, f->store, "/nowhere", -1, -1, &err))
+        resolve(&resolution, &experiment, lab->store, "/nowhere", -1, -1, &err))
         fail_msg("%s (%s)", err.text, change ? change : "no change");
     for (size_t i = 0; i < resolution.count && i < PLACES; i++) {
         const struct place *place = &resolution.places[i];
@@ -198,7 +165,7 @@ struct base {
     struct keys keys;
 };
 
-static int check_field(struct fixture *f, const struct base *base, const char *section,
+static int check_field(struct lab *lab, const struct base *base, const char *section,
                        const char *path, const struct field *field)
 {
     char value[64], change[256];
@@ -214,7 +181,7 @@ static int check_field(struct fixture *f, const struct base *base, const char *s
     experiment_free(&experiment);
     if (strstr(change, "source.format"))
         return 0; /* the other format reads files that are not here */
-    struct keys keys = keys_of(f, base->file, change);
+    struct keys keys = keys_of(lab, base->file, change);
     for (int i = 0; i < keys.count; i++) {
         bool differs = strcmp(keys.key[i].hex, base->keys.key[i].hex) != 0;
         bool should = !field->silent && downstream(section, keys.section[i]);
@@ -225,7 +192,7 @@ static int check_field(struct fixture *f, const struct base *base, const char *s
     return 1;
 }
 
-static int walk(struct fixture *f, const struct base *base, const char *section, const char *prefix,
+static int walk(struct lab *lab, const struct base *base, const char *section, const char *prefix,
                 const struct field *fields)
 {
     int checked = 0;
@@ -233,9 +200,9 @@ static int walk(struct fixture *f, const struct base *base, const char *section,
         char path[128];
         snprintf(path, sizeof path, "%s.%s", prefix, fields->key);
         if (fields->type == FIELD_SECTION || fields->type == FIELD_OPTION)
-            checked += walk(f, base, section, path, fields->sub);
+            checked += walk(lab, base, section, path, fields->sub);
         if (fields->type != FIELD_SECTION)
-            checked += check_field(f, base, section, path, fields);
+            checked += check_field(lab, base, section, path, fields);
     }
     return checked;
 }
@@ -454,14 +421,14 @@ static void assert_hashes(const struct place *place)
 /* Each place has the hashes of its own files; those of one section have them in common. */
 static void thousands_of_files_are_hashed_once(void **state)
 {
-    struct fixture *f = *state;
+    struct lab *lab = *state;
     char root[128];
     static const char file[] =
         "name: t\nseeds: 2\npreprocess: {source: {format: folder, root: one}}\n"
         "vary: {a: {}, b: {preprocess.split.val: 1}, c: {preprocess.source.root: two}}\n";
-    snprintf(root, sizeof root, "%s/one", f->lab);
+    snprintf(root, sizeof root, "%.100s/one", lab->path);
     lay_out(root);
-    snprintf(root, sizeof root, "%s/two", f->lab);
+    snprintf(root, sizeof root, "%.100s/two", lab->path);
     lay_out(root);
     char path[256];
     struct err err = {0};
@@ -471,7 +438,7 @@ static void thousands_of_files_are_hashed_once(void **state)
     struct experiment experiment;
     struct resolution resolution;
     if (experiment_parse(&experiment, "t.yaml", file, strlen(file), NULL, 0, &err) ||
-        resolve(&resolution, &experiment, f->store, f->lab, -1, -1, &err))
+        resolve(&resolution, &experiment, lab->store, lab->path, -1, -1, &err))
         fail_msg("%s", err.text);
     assert_int_equal(resolution.count, 6);
     const struct place *places = resolution.places;
@@ -487,13 +454,13 @@ static void thousands_of_files_are_hashed_once(void **state)
 
 /* ---- processors ----------------------------------------------------------------------------- */
 
-static int threads_of(struct fixture *f, const char *file, int processors, int64_t jobs)
+static int threads_of(struct lab *lab, const char *file, int processors, int64_t jobs)
 {
     struct experiment experiment;
     struct resolution resolution;
     struct err err = {0};
     if (experiment_parse(&experiment, "t.yaml", file, strlen(file), NULL, 0, &err) ||
-        resolve(&resolution, &experiment, f->store, "/nowhere", -1, -1, &err))
+        resolve(&resolution, &experiment, lab->store, "/nowhere", -1, -1, &err))
         fail_msg("%s", err.text);
     int threads = plan_threads(processors, jobs, &resolution);
     resolution_free(&resolution);
@@ -539,5 +506,5 @@ int main(void)
         cmocka_unit_test(thousands_of_files_are_hashed_once),
         cmocka_unit_test(programs_side_by_side_share_the_processors),
     };
-    return cmocka_run_group_tests_name("recipes", tests, open_lab, close_lab);
+    return cmocka_run_group_tests_name("recipes", tests, lab_setup, lab_teardown);
 }

@@ -86,6 +86,16 @@ static inline void assert_pixel(const struct seen *seen, int32_t x, int32_t y, i
     assert_memory_equal(pixel(seen, x, y), rgb, 3);
 }
 
+static inline int dark_pixels(const struct seen *seen, int32_t x0, int32_t y0, int32_t x1,
+                              int32_t y1)
+{
+    int count = 0;
+    for (int32_t y = y0; y < y1; y++)
+        for (int32_t x = x0; x < x1; x++)
+            count += pixel(seen, x, y)[0] < 128;
+    return count;
+}
+
 static inline int occurrences(const char *text, const char *what)
 {
     int count = 0;

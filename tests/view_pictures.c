@@ -133,15 +133,6 @@ static void grids_put_images_in_order(void **state)
     assert_same_bytes("g.png", "again.png");
 }
 
-static int dark_pixels(const struct seen *seen, int32_t x0, int32_t y0, int32_t x1, int32_t y1)
-{
-    int count = 0;
-    for (int32_t y = y0; y < y1; y++)
-        for (int32_t x = x0; x < x1; x++)
-            count += pixel(seen, x, y)[0] < 128;
-    return count;
-}
-
 static void grids_make_room_for_their_texts(void **state)
 {
     (void)state;

@@ -196,15 +196,6 @@ static void grids_have_a_legend(void **state)
     free(seen.rgb);
 }
 
-static int inked(const struct seen *seen, int32_t x0, int32_t y0, int32_t x1, int32_t y1)
-{
-    int count = 0;
-    for (int32_t y = y0; y < y1; y++)
-        for (int32_t x = x0; x < x1; x++)
-            count += pixel(seen, x, y)[0] < 128;
-    return count;
-}
-
 /* Labels of three lines of 18 px in the middle of 64: from 7 to 57, with blank lines between. */
 static void row_labels_have_lines(void **state)
 {
@@ -225,13 +216,13 @@ static void row_labels_have_lines(void **state)
     struct seen seen = decode("lines.png");
     int left = 2 + 3 * 12 - 2 + 6, top = 2 + 7;
     assert_int_equal(seen.width, left + 64 + 2);
-    assert_int_equal(inked(&seen, 0, 0, seen.width, top), 0);
-    assert_true(inked(&seen, 0, top, left, top + 2) > 0);
-    assert_int_equal(inked(&seen, 0, top, 2 + 20, top + 14), 0); /* aligned right */
-    assert_true(inked(&seen, 0, top + 18, 12, top + 32) > 0);
-    assert_int_equal(inked(&seen, 0, top + 14, left, top + 18), 0);
-    assert_true(inked(&seen, 24, top + 36, left, top + 50) > 0);
-    assert_int_equal(inked(&seen, 0, top + 50, left, seen.height), 0);
+    assert_int_equal(dark_pixels(&seen, 0, 0, seen.width, top), 0);
+    assert_true(dark_pixels(&seen, 0, top, left, top + 2) > 0);
+    assert_int_equal(dark_pixels(&seen, 0, top, 2 + 20, top + 14), 0); /* aligned right */
+    assert_true(dark_pixels(&seen, 0, top + 18, 12, top + 32) > 0);
+    assert_int_equal(dark_pixels(&seen, 0, top + 14, left, top + 18), 0);
+    assert_true(dark_pixels(&seen, 24, top + 36, left, top + 50) > 0);
+    assert_int_equal(dark_pixels(&seen, 0, top + 50, left, seen.height), 0);
     free(seen.rgb);
 }
 
