@@ -18,6 +18,8 @@ static bool fits_whole(const struct model_facts *facts, const int32_t size[3])
     const struct image_data *data = &facts->data;
     int64_t seen = data->d * data->h * data->w,
             most = seen > PREDICT_PIXELS ? seen : PREDICT_PIXELS;
+    if (!facts->any_size)
+        return size[0] == data->d && size[1] == data->h && size[2] == data->w;
     if (facts->patch.present)
         most = PREDICT_PIXELS;
     return (int64_t)size[0] * size[1] * size[2] <= most && (size[0] > 1) == (data->d > 1);

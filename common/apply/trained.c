@@ -107,7 +107,7 @@ static int choose_size(struct trained *t, struct shape size, struct err *err)
     if ((size.d > 1) != (own.d > 1))
         return fail_as(err, STATUS_BAD_DATA, "the model is of %s, not of %s",
                        own.d > 1 ? "volumes" : "images", size.d > 1 ? "volumes" : "images");
-    if (!t->model.kind->any_size && !shape_equal(t->image, own))
+    if (!t->model.facts.any_size && !shape_equal(t->image, own))
         return fail_as(err, STATUS_BAD_DATA,
                        "the model is of images of %dx%dx%d alone, not of %dx%dx%d", (int)own.d,
                        (int)own.h, (int)own.w, (int)size.d, (int)size.h, (int)size.w);

@@ -31,6 +31,7 @@ struct model_spacing {
 /* What a model says of itself; 0 where it has to do with what the model cannot do. */
 struct model_facts {
     struct image_data data; /* what it was trained on */
+    bool any_size;          /* takes images of any d, h, w, so it can learn from patches */
     struct range range;     /* of its images' values, those that it takes and those it gives */
     struct shape latent;    /* of one case: n is 1 */
     bool conditional;       /* ENCODE, DECODE: the label matters */
@@ -46,7 +47,6 @@ struct model_kind {
     const char *name;
     const struct field *fields; /* of its description, ... */
     size_t size;                /* ... a struct of so many bytes */
-    bool any_size;              /* takes images of any d, h, w, so it can learn from patches */
     /* What no single field can say: STATUS_CONFIG. A model is built only of what has passed. */
     int (*check)(const void *description, struct err *err);
     struct model_facts (*facts)(const void *description);

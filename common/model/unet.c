@@ -246,6 +246,7 @@ static struct model_facts facts(const void *description)
 {
     const struct unet_description *unet = description;
     return (struct model_facts){.data = unet->data,
+                                .any_size = true,
                                 .range = {-INFINITY, INFINITY},
                                 .mask_classes = (int32_t)unet->mask_classes,
                                 .outputs = (int32_t)unet->outputs,
@@ -264,7 +265,6 @@ static val segment(struct graph *g, const void *description, val image)
 const struct model_kind unet_kind = {.name = "unet",
                                      .fields = description_fields,
                                      .size = sizeof(struct unet_description),
-                                     .any_size = true,
                                      .check = check,
                                      .facts = facts,
                                      .segment = segment};

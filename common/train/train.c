@@ -84,7 +84,7 @@ static int check_config(const struct trainer *t, struct err *err)
         return fail_as(err, STATUS_BAD_DATA, "the train split is empty");
     if (t->config->early_stopping.present && !trainer_validates(t))
         return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, and it is empty");
-    if (t->config->patch.size.count && !t->task->kind->any_size)
+    if (t->config->patch.size.count && !t->task->kind->facts(t->task->model).any_size)
         return fail_as(err, STATUS_CONFIG,
                        "train.patch: the model is of one size, that of the whole images");
     TRY(train_config_check(t->config, err));
