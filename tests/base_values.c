@@ -1,4 +1,5 @@
 /* Numbers, text, hashes and random draws against published values. */
+#include "base/csv.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -266,6 +267,46 @@ static void csv_fields_are_no_formulas(void **state)
     }
 }
 
+static void a_csv_table_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    static const char bytes[] = "id,\"x, \"\"y\"\"\",'=z\r\n\"two\nlines\",-0.5,\nb,1e3,'-";
+    static const struct {
+        const char *bytes, *error;
+    } bad[] = {{"", "it is empty"},
+               {"a,b\n\"1\n2\",3\n4\n", "line 4 does not have 2 fields"},
+               {"a\n1,2\n", "line 2 does not have 1 fields"},
+               {"a\n\"b\"c\n", "line 2 has a stray quote or line break"},
+               {"a\n\n\"b\n", "line 3 has a stray quote or line break"},
+               {"a\rb", "line 1 has a stray quote or line break"}};
+    struct arena arena = {0};
+    struct csv csv;
+    struct err err;
+    double numbers[2];
+    assert_int_equal(csv_parse(&csv, &arena, bytes, strlen(bytes), &err), 0);
+    assert_true(csv.columns == 3 && csv.rows == 2);
+    assert_string_equal(csv.heads[1], "x, \"y\"");
+    assert_string_equal(csv.heads[2], "=z");
+    assert_string_equal(csv.cells[0], "two\nlines");
+    assert_string_equal(csv.cells[2], "");
+    assert_string_equal(csv.cells[5], "-");
+    assert_int_equal(csv_column(&csv, "=z"), 2);
+    assert_int_equal(csv_column(&csv, "z"), 3);
+    assert_int_equal(csv_numbers(numbers, &csv, 1, &err), 0);
+    assert_true(numbers[0] == -0.5 && numbers[1] == 1000);
+    assert_int_equal(csv_numbers(numbers, &csv, 2, &err), -1);
+    assert_true(isnan(numbers[0]));
+    assert_string_equal(err.text, "'-' in row 2 of column '=z' is not a number");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(csv_parse(&csv, &arena, bad[i].bytes, strlen(bad[i].bytes), &err), -1);
+        assert_int_equal(err.status, STATUS_BAD_DATA);
+        assert_string_equal(err.text, bad[i].error);
+    }
+    assert_int_equal(csv_parse(&csv, &arena, "a\0b", 3, &err), -1);
+    assert_string_equal(err.text, "it has a byte 0");
+    arena_free(&arena);
+}
+
 static void arenas_give_zeroed_aligned_memory_of_any_size(void **state)
 {
     (void)state;
@@ -427,6 +468,7 @@ int main(void)
         cmocka_unit_test(json_is_utf8_whatever_the_text_is),
         cmocka_unit_test(text_escapes_what_it_must),
         cmocka_unit_test(csv_fields_are_no_formulas),
+        cmocka_unit_test(a_csv_table_is_read_as_it_was_written),
         cmocka_unit_test(arenas_give_zeroed_aligned_memory_of_any_size),
         cmocka_unit_test(a_list_grows_by_one),
         cmocka_unit_test(what_grows_with_the_data_may_fail),

@@ -335,9 +335,9 @@ static void bad_artifacts_are_errors(void **state)
          "'test/psnr' is not a number"},
         {{.file = "metrics.json", .content = "{"}, "metrics.json of 'evaluate': "},
         {{.file = "history.csv", .content = "epoch,train/loss\n1,fast\n"},
-         "line 2 is not 2 numbers"},
+         "'fast' in row 1 of column 'train/loss' is not a number"},
         {{.file = "history.csv", .content = "epoch,train/loss\n1,2,3\n"},
-         "line 2 is not 2 numbers"},
+         "history.csv of 'train-vae': line 2 does not have 2 fields"},
         {{.labels = 24}, "'wrong_label_given' has 24 entries, not 25"},
     };
     (void)state;

@@ -334,13 +334,13 @@ static void bad_artifacts_are_errors(void **state)
         {{.file = "confusion.csv", .content = "truth,a\na,-1\n"}, "'-1' in row 'a' is no count"},
         {{.file = "confusion.csv", .content = "truth,a\na,\n"}, "'' in row 'a' is no count"},
         {{.file = "confusion.csv", .content = ""}, "confusion.csv of 'evaluate': it is empty"},
-        {{.file = "confusion.csv", .content = "truth,a\na,1,2\n"}, "line 2 has not 2 fields"},
+        {{.file = "confusion.csv", .content = "truth,a\na,1,2\n"}, "line 2 does not have 2 fields"},
         {{.file = "confusion.csv", .content = "truth,a\n\"a\"b,1\n"}, "line 2 has a stray quote"},
         {{.file = "confusion.csv", .content = "truth,a\n\"a,1\n"}, "line 2 has a stray quote"},
         {{.file = "cases.csv", .content = "case_id,test/dice_per_case/x\na,good\n"},
-         "'good' in line 2, column 'test/dice_per_case/x', is not a number"},
+         "'good' in row 1 of column 'test/dice_per_case/x' is not a number"},
         {{.file = "cases.csv", .content = "case_id,test/dice_per_case/x\na\n"},
-         "cases.csv of 'evaluate': line 2 has not 2 fields"},
+         "cases.csv of 'evaluate': line 2 does not have 2 fields"},
     };
     (void)state;
     assert_refused(leave_unet, one_cell, cases, sizeof cases / sizeof *cases);

@@ -1,110 +1,34 @@
 /* What the test cases say, one by one: per-case values and the confusion matrix of an evaluation. */
 #include "report/report_parts.h"
 
+#include "base/csv.h"
 #include "base/file.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CSV_BYTES = 256 << 20, MOST_PANELS = 12 };
+enum { MOST_PANELS = 12 };
 
-/* ---- CSV (RFC 4180) ------------------------------------------------------------------------- */
-struct csv {
-    size_t columns, rows; /* without the head */
-    const char **heads;   /* [columns] */
-    const char **cells;   /* [rows, columns] */
-};
-
-/* Takes one field off the text in place; *end: what ended it, ',', '\n' or 0. NULL: a stray quote. */
-static char *take_field(char **rest, char *end)
-{
-    char *from = *rest, *p = from, *to = from;
-    if (*p == '"') {
-        for (p++; *p && (*p != '"' || p[1] == '"'); p++) {
-            p += *p == '"';
-            *to++ = *p;
-        }
-        if (*p++ != '"')
-            return NULL;
-    } else {
-        to = p += strcspn(p, ",\r\n");
-    }
-    p += *p == '\r' && p[1] == '\n';
-    if (*p && *p != ',' && *p != '\n')
-        return NULL;
-    *end = *p;
-    *rest = *p ? p + 1 : p;
-    *to = '\0';
-    return from + (*from == '\''); /* see text_csv */
-}
-
-static int parse_csv(struct csv *out, struct arena *arena, char *bytes, struct err *err)
-{
-    size_t fields = 1, count = 0, line = 1;
-    *out = (struct csv){0};
-    for (const char *p = bytes; *p; p++)
-        fields += *p == ',' || *p == '\n';
-    const char **all = arena_alloc(arena, fields * sizeof *all);
-    while (*bytes) {
-        char end;
-        const char *field = take_field(&bytes, &end);
-        if (!field)
-            return fail_as(err, STATUS_BAD_DATA, "line %zu has a stray quote", line);
-        all[count++] = field;
-        if (end == ',' && *bytes)
-            continue;
-        if (end == ',') /* the text ends behind a comma: an empty field */
-            all[count++] = "";
-        if (line == 1)
-            out->columns = count;
-        if (count != line * out->columns)
-            return fail_as(err, STATUS_BAD_DATA, "line %zu has not %zu fields", line, out->columns);
-        line++;
-    }
-    if (!out->columns)
-        return fail_as(err, STATUS_BAD_DATA, "it is empty");
-    out->heads = all;
-    out->cells = all + out->columns;
-    out->rows = line - 2;
-    return 0;
-}
-
-/* The bytes stay in the arena, with the fields in them. 1: read, 0: the artifact has no such file. */
+/* 1: read, 0: the artifact has no such file. */
 static int read_csv(struct csv *out, struct arena *arena, const struct report *report,
                     const struct place *place, const char *name, struct err *err)
 {
-    char path[PATH_BYTES], *bytes;
-    size_t length;
+    char path[PATH_BYTES];
     if (place_file(path, report, place, name, err))
         return err->status == STATUS_MISSING ? 0 : -1;
-    TRY(file_read(&bytes, &length, path, CSV_BYTES, err));
-    int status = strlen(bytes) == length ? parse_csv(out, arena, arena_strdup(arena, bytes), err)
-                                         : fail_as(err, STATUS_BAD_DATA, "it has a byte 0");
-    free(bytes);
-    return status ? wrap(err, "%s of '%s'", name, place->section->name) : 1;
+    return csv_read(out, arena, path, err) ? wrap(err, "%s of '%s'", name, place->section->name)
+                                           : 1;
 }
 
-/* An empty cell is NaN: the case has no such value. */
-static int number(double *out, const struct csv *csv, size_t row, size_t column, struct err *err)
+static int count_column(struct coverage *out, struct arena *arena, const struct csv *csv,
+                        size_t column, struct err *err)
 {
-    const char *text = csv->cells[row * csv->columns + column];
-    char *end;
-    *out = *text ? strtod(text, &end) : NAN;
-    if (*text && *end)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' in line %zu, column '%s', is not a number", text,
-                       row + 2, csv->heads[column]);
-    return 0;
-}
-
-static int count_column(struct coverage *out, const struct csv *csv, size_t column, struct err *err)
-{
+    double *values = arena_alloc(arena, csv->rows * sizeof *values);
     *out = (struct coverage){.of = csv->rows};
-    for (size_t row = 0; row < csv->rows; row++) {
-        double value;
-        TRY(number(&value, csv, row, column, err));
-        out->cases += isfinite(value);
-    }
+    TRY(csv_numbers(values, csv, column, err));
+    for (size_t row = 0; row < csv->rows; row++)
+        out->cases += isfinite(values[row]);
     return 0;
 }
 
@@ -113,11 +37,12 @@ int count_cases(struct facts *facts, const struct report *report, struct err *er
     struct arena arena = {0};
     struct csv csv;
     int status = read_csv(&csv, &arena, report, facts->place, "cases.csv", err);
-    for (size_t column = 0; status > 0 && column < csv.columns; column++)
-        for (size_t i = 0; i < facts->figure_count; i++)
-            if (strcmp(facts->figures[i].name, csv.heads[column]) == 0 &&
-                count_column(&facts->figures[i].coverage, &csv, column, err))
-                status = wrap(err, "cases.csv of '%s'", facts->place->section->name);
+    for (size_t i = 0; status > 0 && i < facts->figure_count; i++) {
+        size_t column = csv_column(&csv, facts->figures[i].name);
+        if (column < csv.columns &&
+            count_column(&facts->figures[i].coverage, &arena, &csv, column, err))
+            status = wrap(err, "cases.csv of '%s'", facts->place->section->name);
+    }
     arena_free(&arena);
     return status < 0 ? -1 : 0;
 }
@@ -127,20 +52,22 @@ static int parse_matrix(struct matrix *out, struct arena *arena, const struct cs
                         struct err *err)
 {
     size_t classes = csv->columns - 1;
-    double *counts = arena_alloc(arena, (classes * classes + 1) * sizeof *counts);
+    double *counts = arena_alloc(arena, classes * classes * sizeof *counts);
+    double *column = arena_alloc(arena, classes * sizeof *column);
     if (csv->rows != classes || !classes)
         return fail_as(err, STATUS_BAD_DATA, "%zu rows for %zu classes", csv->rows, classes);
     *out = (struct matrix){classes, csv->heads + 1, counts};
-    for (size_t row = 0; row < classes; row++) {
-        const char *name = csv->cells[row * csv->columns];
-        if (strcmp(name, out->names[row]) != 0)
-            return fail_as(err, STATUS_BAD_DATA, "row '%s' stands where '%s' should", name,
-                           out->names[row]);
-        for (size_t i = 0; i < classes; i++) {
-            TRY(number(&counts[row * classes + i], csv, row, i + 1, err));
-            if (!(counts[row * classes + i] >= 0) || isinf(counts[row * classes + i]))
+    for (size_t row = 0; row < classes; row++)
+        if (strcmp(csv->cells[row * csv->columns], out->names[row]) != 0)
+            return fail_as(err, STATUS_BAD_DATA, "row '%s' stands where '%s' should",
+                           csv->cells[row * csv->columns], out->names[row]);
+    for (size_t i = 0; i < classes; i++) {
+        TRY(csv_numbers(column, csv, i + 1, err));
+        for (size_t row = 0; row < classes; row++) {
+            if (!(column[row] >= 0) || isinf(column[row]))
                 return fail_as(err, STATUS_BAD_DATA, "'%s' in row '%s' is no count",
-                               csv->cells[row * csv->columns + i + 1], name);
+                               csv->cells[row * csv->columns + i + 1], out->names[row]);
+            counts[row * classes + i] = column[row];
         }
     }
     return 0;
@@ -221,17 +148,14 @@ static int read_tables(struct case_table *out, size_t *count, struct arena *aren
 static int fill_strip(struct strip *out, struct arena *arena, const struct case_table *table,
                       const char *head, struct err *err)
 {
-    size_t column = 0;
-    double *values = arena_alloc(arena, (table->csv.rows + 1) * sizeof *values);
+    size_t column = csv_column(&table->csv, head);
+    double *values = arena_alloc(arena, table->csv.rows * sizeof *values);
     *out = (struct strip){.name = table->name, .values = values};
-    while (column < table->csv.columns && strcmp(table->csv.heads[column], head) != 0)
-        column++;
     if (column == table->csv.columns)
         return 0;
     out->count = table->csv.rows;
-    for (size_t row = 0; row < table->csv.rows; row++)
-        if (number(&values[row], &table->csv, row, column, err))
-            return wrap(err, "cases.csv of '%s'", table->name);
+    if (csv_numbers(values, &table->csv, column, err))
+        return wrap(err, "cases.csv of '%s'", table->name);
     return 0;
 }
 

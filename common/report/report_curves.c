@@ -1,6 +1,7 @@
 /* Loss curves, from the history.csv of the trained models. */
 #include "report/report_parts.h"
 
+#include "base/csv.h"
 #include "base/file.h"
 
 #include <math.h>
@@ -8,64 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HISTORY_BYTES = 64 << 20, MOST_COLUMNS = 64 };
+enum { MOST_COLUMNS = 64 };
 
 /* ---- history.csv ---------------------------------------------------------------------------- */
 struct history_table {
-    size_t columns, rows;
-    const char *names[MOST_COLUMNS];
-    double *cells; /* [rows, columns]; NaN: not measured */
+    struct csv csv;
+    double **columns; /* NaN: not measured */
 };
 
-static size_t column_of(const struct history_table *table, const char *name)
+static int read_columns(struct history_table *out, struct arena *arena, const char *path,
+                        struct err *err)
 {
-    size_t i = 0;
-    while (i < table->columns && strcmp(table->names[i], name) != 0)
-        i++;
-    return i;
-}
-
-/* One line's fields; a NaN for an empty one. Returns how many, 0 if one is no number. */
-static size_t parse_row(double *out, size_t most, char *line)
-{
-    size_t count = 0;
-    for (char *field = line; field; count++) {
-        char *comma = strchr(field, ','), *end = field;
-        if (comma)
-            *comma = '\0';
-        if (count == most)
-            return 0;
-        out[count] = *field ? strtod(field, &end) : NAN;
-        if (*end)
-            return 0;
-        field = comma ? comma + 1 : NULL;
-    }
-    return count;
-}
-
-static int parse_history(struct history_table *out, struct arena *arena, char *bytes,
-                         struct err *err)
-{
-    size_t lines = 0, line = 0;
-    char *rest = NULL;
-    for (const char *p = bytes; *p; p++)
-        lines += *p == '\n';
-    *out = (struct history_table){0};
-    for (char *row = strtok_r(bytes, "\n", &rest); row; row = strtok_r(NULL, "\n", &rest), line++) {
-        if (line == 0) {
-            char *inner = NULL;
-            for (char *name = strtok_r(row, ",", &inner); name;
-                 name = strtok_r(NULL, ",", &inner)) {
-                if (out->columns == MOST_COLUMNS)
-                    return fail_as(err, STATUS_BAD_DATA, "more than %d columns", MOST_COLUMNS);
-                out->names[out->columns++] = arena_strdup(arena, name);
-            }
-            out->cells = arena_alloc(arena, lines * out->columns * sizeof *out->cells);
-        } else if (parse_row(out->cells + out->rows++ * out->columns, out->columns, row) !=
-                   out->columns) {
-            return fail_as(err, STATUS_BAD_DATA, "line %zu is not %zu numbers", line + 1,
-                           out->columns);
-        }
+    TRY(csv_read(&out->csv, arena, path, err));
+    out->columns = arena_alloc(arena, out->csv.columns * sizeof *out->columns);
+    for (size_t i = 0; i < out->csv.columns; i++) {
+        out->columns[i] = arena_alloc(arena, out->csv.rows * sizeof *out->columns[i]);
+        TRY(csv_numbers(out->columns[i], &out->csv, i, err));
     }
     return 0;
 }
@@ -73,13 +32,11 @@ static int parse_history(struct history_table *out, struct arena *arena, char *b
 static int read_history(struct history_table *out, struct arena *arena, const struct report *report,
                         const struct place *place, struct err *err)
 {
-    char path[PATH_BYTES], *bytes;
-    size_t length;
+    char path[PATH_BYTES];
     TRY(place_file(path, report, place, "history.csv", err));
-    TRY(file_read(&bytes, &length, path, HISTORY_BYTES, err));
-    int status = parse_history(out, arena, bytes, err);
-    free(bytes);
-    return status ? wrap(err, "history.csv of '%s'", place->section->name) : 0;
+    return read_columns(out, arena, path, err)
+               ? wrap(err, "history.csv of '%s'", place->section->name)
+               : 0;
 }
 
 /* ---- curves --------------------------------------------------------------------------------- */
@@ -90,7 +47,7 @@ static void average(struct curve *out, struct arena *arena, const struct history
 {
     size_t rows = 0;
     for (size_t t = 0; t < count; t++)
-        rows = tables[t].rows > rows ? tables[t].rows : rows;
+        rows = tables[t].csv.rows > rows ? tables[t].csv.rows : rows;
     double *x = arena_alloc(arena, rows * sizeof *x), *y = arena_alloc(arena, rows * sizeof *y);
     double *low = arena_alloc(arena, rows * sizeof *low);
     double *high = arena_alloc(arena, rows * sizeof *high);
@@ -101,13 +58,13 @@ static void average(struct curve *out, struct arena *arena, const struct history
         high[r] = -INFINITY;
         for (size_t t = 0; t < count; t++) {
             const struct history_table *table = &tables[t];
-            size_t c = column_of(table, column), e = column_of(table, "epoch");
-            if (r >= table->rows || c == table->columns || e == table->columns)
+            size_t c = csv_column(&table->csv, column), e = csv_column(&table->csv, "epoch");
+            if (r >= table->csv.rows || c == table->csv.columns || e == table->csv.columns)
                 continue;
-            double value = table->cells[r * table->columns + c];
+            double value = table->columns[c][r];
             if (isnan(value))
                 continue;
-            x[r] = table->cells[r * table->columns + e];
+            x[r] = table->columns[e][r];
             sum += value;
             n++;
             low[r] = fmin(low[r], value);
@@ -179,8 +136,8 @@ static size_t panel_metrics(const char *out[MOST_COLUMNS], const struct group *g
     size_t count = 0;
     for (size_t g = 0; g < group_count; g++)
         for (size_t t = 0; t < groups[g].count; t++)
-            for (size_t c = 0; c < groups[g].tables[t].columns; c++) {
-                const char *name = groups[g].tables[t].names[c];
+            for (size_t c = 0; c < groups[g].tables[t].csv.columns; c++) {
+                const char *name = groups[g].tables[t].csv.heads[c];
                 size_t i = 0;
                 if (!starts_with(name, "train/"))
                     continue;
