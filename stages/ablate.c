@@ -15,9 +15,8 @@ static const char help[] =
 static int plan(struct text *out, const struct options *options,
                 const struct experiment *experiment, struct store *store, struct err *err)
 {
-    int misses;
     say_network(options, store);
-    return plan_rules(out, &misses, options, experiment, store, err);
+    return plan_rules(out, options, experiment, store, err);
 }
 
 static int plan_explained(struct text *out, const struct options *options,

@@ -1,5 +1,6 @@
 /* evaluate: measure a trained model on a split; evaluate predict, encode, decode: use one. */
 #include "base/stop.h"
+#include "base/threads.h"
 #include "commands/latents_command.h"
 #include "commands/predict_command.h"
 #include "evaluate/evaluate.h"
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
         struct err err = {0};
         stop_never_by_writing();
         stop_watch();
-        spin_briefly(argv); /* before the options, which change their order */
+        threads_spin_briefly(argv); /* before the options, which change their order */
         return finish("evaluate", commands[i].run(argc, argv, &err), &err);
     }
     return stage_main(argc, argv, "evaluate", run);

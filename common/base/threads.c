@@ -2,6 +2,8 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* cgroup v2: "MAX PERIOD" in microseconds, or "max PERIOD" for no limit. */
 static int quota(void)
@@ -27,4 +29,21 @@ int threads_available(void)
     if (limit > 0 && limit < count)
         count = limit;
     return count > 0 ? count : 1;
+}
+
+void threads_spin_briefly(char **argv)
+{
+    char self[4096];
+    int running = 2; /* this process and another, unless the system says otherwise */
+    FILE *load = fopen("/proc/loadavg", "re");
+    if (load && fscanf(load, "%*f %*f %*f %d/", &running) != 1)
+        running = 2;
+    if (load)
+        fclose(load);
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0 || getenv("GOMP_SPINCOUNT") ||
+        setenv("GOMP_SPINCOUNT", running > 1 ? "300" : "3000", 0))
+        return; /* it is only slower */
+    self[length] = '\0';
+    execv(self, argv);
 }

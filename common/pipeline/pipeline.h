@@ -76,16 +76,12 @@ int context_train(struct context *context,
 int stage_main(int argc, char **argv, const char *stage,
                int (*run)(struct context *context, struct err *err));
 
-/* Before anything computes: starts this program again where OpenMP's threads would spin for long. */
-void spin_briefly(char **argv);
-
 /* ---- planning ------------------------------------------------------------------------------- */
 /* Make rules for every stage that the registry does not know, one target per key, running the
  * programs that stand beside this one against the frozen experiment; where options->jobs of them
- * may run side by side, each gets its share of the processors. Also publishes the cells. *misses:
- * how many rules. */
-int plan_rules(struct text *out, int *misses, const struct options *options,
-               const struct experiment *experiment, struct store *store, struct err *err);
+ * may run side by side, each gets its share of the processors. Also publishes the cells. */
+int plan_rules(struct text *out, const struct options *options, const struct experiment *experiment,
+               struct store *store, struct err *err);
 /* The same for a reader: what would run, a line each, and whether the report would be written. */
 void plan_words(struct text *out, const struct options *options,
                 const struct experiment *experiment, const struct resolution *resolution);

@@ -19,11 +19,13 @@ static int check_word(const char *word, struct err *err)
     return 0;
 }
 
-static int quote(struct text *out, const char *word, struct err *err)
+/* " WORD", as it stands in a rule. */
+static int put_word(struct text *out, const char *word, struct err *err)
 {
     TRY(check_word(word, err));
     struct text quoted = {0};
     text_shell(&quoted, word);
+    text_puts(out, " ");
     for (const char *p = quoted.data; *p; p++)
         text_add(out, *p == '$' ? "$$" : p, *p == '$' ? 2 : 1);
     text_free(&quoted);
@@ -53,38 +55,38 @@ static size_t cell_of(const struct experiment *experiment, const struct place *p
     return place->variant * experiment->seed_count + seed;
 }
 
-/* Where the rules point and what they run with. */
-struct rules {
+struct plan {
     const struct options *options;
     const struct experiment *experiment;
     struct store *store;
-    const char *prefix, *frozen;
+    char frozen[PATH_BYTES];
     int threads; /* of a stage that computes; 0: all, which needs no saying */
+    int misses, known;
+    struct text goals, rules; /* of what is missing */
 };
 
-static int write_rule(struct text *out, const struct rules *rules, const struct place *place,
-                      struct err *err)
+static int write_rule(struct plan *plan, const struct place *place, struct err *err)
 {
-    const struct options *options = rules->options;
+    const struct options *options = plan->options;
+    struct text *out = &plan->rules;
+    const struct stage_info *stage = place->section->stage;
+    char program[PATH_BYTES];
+    TRY(program_beside(program, stage->name, err));
     text_printf(out, "%s:", place->key.hex);
     for (int i = 0; i < place->input_count; i++)
         if (!*place->inputs[i].artifact.hex)
             text_printf(out, " %s", place->makers[i]->key.hex);
-    text_puts(out, "\n\t@exec "); /* make signals what it started: the program, not a shell */
-    char *program = xprintf("%s%s", rules->prefix, place->section->stage->name);
-    int status = quote(out, program, err);
-    free(program);
-    TRY(status);
-    text_puts(out, " ");
-    TRY(quote(out, rules->frozen, err));
-    text_printf(out, " --cell %zu --section ", cell_of(rules->experiment, place));
-    TRY(quote(out, place->section->name, err));
-    text_puts(out, " --lab ");
-    TRY(quote(out, options->lab, err));
-    text_puts(out, " --data ");
-    TRY(quote(out, options->data, err));
-    if (rules->threads && place->section->stage->compute)
-        text_printf(out, " --threads %d", rules->threads);
+    text_puts(out, "\n\t@exec"); /* make signals what it started: the program, not a shell */
+    TRY(put_word(out, program, err));
+    TRY(put_word(out, plan->frozen, err));
+    text_printf(out, " --cell %zu --section", cell_of(plan->experiment, place));
+    TRY(put_word(out, place->section->name, err));
+    text_puts(out, " --lab");
+    TRY(put_word(out, options->lab, err));
+    text_puts(out, " --data");
+    TRY(put_word(out, options->data, err));
+    if (plan->threads && stage->compute)
+        text_printf(out, " --threads %d", plan->threads);
     /* the artifact ids are for a person who runs one stage; here they would only be noise */
     text_printf(out, "%s >/dev/null\n", options->quiet ? " -q" : "");
     return 0;
@@ -122,35 +124,6 @@ static int keep_recipe(struct store *store, const struct place *place, struct er
     return file_exists(path)
                ? 0
                : object_put(store, place->recipe_text, strlen(place->recipe_text), &id, err);
-}
-
-static int write_rules(struct text *out, int *misses, int *known, struct rules *with,
-                       const struct resolution *resolution, struct err *err)
-{
-    char prefix[PATH_BYTES];
-    struct text rules = {0}, goals = {0};
-    int status = program_beside(prefix, "", err);
-    with->prefix = prefix;
-    with->threads = plan_threads(threads_available(), with->options->jobs, resolution);
-    for (size_t i = 0; i < resolution->count && !status; i++) {
-        const struct place *place = &resolution->places[i];
-        if (place->first != place)
-            continue;
-        if (place->state == PLACE_KNOWN) {
-            ++*known;
-            status = keep_recipe(with->store, place, err);
-            continue;
-        }
-        ++*misses;
-        text_printf(&goals, " %s", place->key.hex);
-        status = write_rule(&rules, with, place, err);
-    }
-    if (!status)
-        text_printf(out, "all:%s\n.PHONY: all%s\n%s", goals.data ? goals.data : "",
-                    goals.data ? goals.data : "", rules.data ? rules.data : "");
-    text_free(&rules);
-    text_free(&goals);
-    return status;
 }
 
 struct id report_stamp(const struct experiment *experiment, const struct resolution *resolution)
@@ -203,40 +176,64 @@ static bool report_current(const char *folder, const struct experiment *experime
     return same;
 }
 
-int plan_rules(struct text *out, int *misses, const struct options *options,
-               const struct experiment *experiment, struct store *store, struct err *err)
+static int write_rules(struct plan *plan, const struct resolution *resolution, struct err *err)
 {
-    struct resolution resolution;
+    text_puts(&plan->goals, ""); /* there may be none */
+    text_puts(&plan->rules, "");
+    for (size_t i = 0; i < resolution->count; i++) {
+        const struct place *place = &resolution->places[i];
+        if (place->first != place)
+            continue;
+        if (place->state == PLACE_KNOWN) {
+            plan->known++;
+            TRY(keep_recipe(plan->store, place, err));
+        } else {
+            plan->misses++;
+            text_printf(&plan->goals, " %s", place->key.hex);
+            TRY(write_rule(plan, place, err));
+        }
+    }
+    return 0;
+}
+
+/* The script that runs a plan reads the first three lines and the last. */
+static int write_plan(struct text *out, struct plan *plan, const struct resolution *resolution,
+                      struct err *err)
+{
+    const struct experiment *experiment = plan->experiment;
+    char folder[PATH_BYTES];
     struct id frozen;
-    char path[PATH_BYTES], folder[PATH_BYTES];
+    TRY(registry_sweep(plan->store, err));
+    TRY(resolution_publish(resolution, experiment, plan->store, err));
+    TRY(object_put(plan->store, experiment->frozen, strlen(experiment->frozen), &frozen, err));
+    TRY(object_path(plan->frozen, plan->store, &frozen, err));
+    TRY(report_folder(folder, plan->options->lab, experiment->name, err));
+    plan->threads = plan_threads(threads_available(), plan->options->jobs, resolution);
+    TRY(write_rules(plan, resolution, err));
+    text_printf(out, "# plan of %s: %d to run, %d known", experiment->name, plan->misses,
+                plan->known);
+    /* said, because it is in the bits: a file that says auto gives others beside other jobs */
+    if (plan->threads && plan->misses)
+        text_printf(out, ", %d thread%s each", plan->threads, plan->threads > 1 ? "s" : "");
+    text_printf(out, "\n# frozen %s\n# report %s/index.html %s\n", plan->frozen, folder,
+                report_current(folder, experiment, resolution) ? "current" : "stale");
+    text_printf(out, "all:%s\n.PHONY: all%s\n%s# end of the plan\n", plan->goals.data,
+                plan->goals.data, plan->rules.data);
+    return 0;
+}
+
+int plan_rules(struct text *out, const struct options *options, const struct experiment *experiment,
+               struct store *store, struct err *err)
+{
+    struct plan plan = {.options = options, .experiment = experiment, .store = store};
+    struct resolution resolution;
     TRY(check_word(options->lab, err));
     TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
-    int known = 0, status = registry_sweep(store, err) ||
-                            resolution_publish(&resolution, experiment, store, err);
-    struct text rules = {0};
-    struct rules with = {
-        .options = options, .experiment = experiment, .store = store, .frozen = path};
-    *misses = 0;
-    if (!status)
-        status = object_put(store, experiment->frozen, strlen(experiment->frozen), &frozen, err) ||
-                 object_path(path, store, &frozen, err) ||
-                 report_folder(folder, options->lab, experiment->name, err) ||
-                 write_rules(&rules, misses, &known, &with, &resolution, err);
-    /* said, because it is in the bits: a file that says auto gives others beside other jobs */
-    char *each = with.threads && *misses
-                     ? xprintf(", %d thread%s each", with.threads, with.threads > 1 ? "s" : "")
-                     : xstrdup("");
-    if (!status)
-        text_printf(out,
-                    "# plan of %s: %d to run, %d known%s\n# frozen %s\n# report %s/index.html "
-                    "%s\n%s# end of the plan\n",
-                    experiment->name, *misses, known, each, path, folder,
-                    report_current(folder, experiment, &resolution) ? "current" : "stale",
-                    rules.data);
-    free(each);
-    text_free(&rules);
+    int status = write_plan(out, &plan, &resolution, err);
+    text_free(&plan.goals);
+    text_free(&plan.rules);
     resolution_free(&resolution);
-    return status ? -1 : 0;
+    return status;
 }
 
 void plan_words(struct text *out, const struct options *options,

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/stop.h"
 #include "base/text.h"
+#include "base/threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,89 +18,6 @@ static const char *const stage_options[] = {"set",     "variant", "seed", "cell"
 static const char *const compute_options[] = {"set",     "variant", "seed",  "cell",
                                               "section", "explain", "again", "json",
                                               "verbose", "threads", NULL};
-
-const struct id *context_input(const struct context *context, const char *port)
-{
-    const struct place *place = context->place;
-    for (int i = 0; i < place->input_count; i++)
-        if (strcmp(place->inputs[i].name, port) == 0)
-            return &place->inputs[i].artifact;
-    return NULL;
-}
-
-/* By its name in the registry, as that of a section. */
-struct stage_query {
-    int64_t run;
-    const struct stage_info *stage;
-};
-
-static int take_stage(void *user, const struct run_row *row, struct err *err)
-{
-    (void)err;
-    struct stage_query *query = user;
-    if (row->id == query->run)
-        query->stage = stage_of_section(row->stage);
-    return 0;
-}
-
-static int maker_of_artifact(const struct stage_info **out, const struct context *context,
-                             const char *port, const struct id *artifact, struct err *err)
-{
-    struct stage_query query = {0};
-    TRY(registry_maker(context->store, artifact, &query.run, err));
-    if (query.run)
-        TRY(registry_runs(context->store, NULL, query.run + 1, 1, take_stage, &query, err));
-    if (!query.stage)
-        return fail_as(err, STATUS_MISSING, "input '%s': no run of this lab made artifact '%s'",
-                       port, artifact->hex);
-    *out = query.stage;
-    return 0;
-}
-
-int context_input_maker(const struct stage_info **out, const struct context *context,
-                        const char *port, struct err *err)
-{
-    const struct place *place = context->place;
-    for (int i = 0; i < place->input_count; i++) {
-        if (strcmp(place->inputs[i].name, port) != 0)
-            continue;
-        if (!place->makers[i])
-            return maker_of_artifact(out, context, port, &place->inputs[i].artifact, err);
-        *out = place->makers[i]->section->stage;
-        return 0;
-    }
-    bug("'%s' does not read '%s'", place->section->name, port);
-}
-
-const struct draft *context_output(const struct context *context, const char *output)
-{
-    const struct stage_info *stage = context->place->section->stage;
-    for (int i = 0; stage->outputs[i].name; i++)
-        if (strcmp(stage->outputs[i].name, output) == 0)
-            return context->drafts[i];
-    bug("'%s' has no output '%s'", stage->name, output);
-}
-
-int context_train(struct context *context,
-                  int (*fit)(const struct context *context, const struct training *where,
-                             struct err *err),
-                  struct err *err)
-{
-    struct dataset dataset;
-    TRY(dataset_open(&dataset, context->store, context_input(context, "dataset"), &context->meter,
-                     err));
-    struct training where = {.run = context->run,
-                             .store = context->store,
-                             .dataset = &dataset,
-                             .backend = context->backend,
-                             .meter = &context->meter,
-                             .precision = context->spec.precision,
-                             .quiet = context->options->quiet,
-                             .explain = context->explain};
-    int status = fit(context, &where, err);
-    dataset_close(&dataset);
-    return status;
-}
 
 /* ---- which place ---------------------------------------------------------------------------- */
 
@@ -363,32 +281,6 @@ static int claim(struct run **out, const struct options *options, struct store *
     return known;
 }
 
-/*
- * Threads that wait for each other first spin. libgomp's default, tens of milliseconds, is a disaster
- * where other work shares the processors: the spinning thread takes the time of the one it waits
- * for. Measured with 2 threads, samples/s at a spin of 300, 3,000 and 300,000: on idle cores 13,300,
- * 17,100, 17,100; at a load of 9 15,400, 4,700, 650. So a short one if anything else is running, a
- * moderate one if not; results do not depend on it. libgomp reads its setting once, before main, so
- * a stage that is going to compute starts itself again. Signals that are blocked and requests that
- * wait stay so across it.
- */
-void spin_briefly(char **argv)
-{
-    char self[PATH_BYTES];
-    int running = 2; /* this process and another, unless the system says otherwise */
-    FILE *load = fopen("/proc/loadavg", "re");
-    if (load && fscanf(load, "%*f %*f %*f %d/", &running) != 1)
-        running = 2;
-    if (load)
-        fclose(load);
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0 || getenv("GOMP_SPINCOUNT") ||
-        setenv("GOMP_SPINCOUNT", running > 1 ? "300" : "3000", 0))
-        return; /* it is only slower */
-    self[length] = '\0';
-    execv(self, argv);
-}
-
 /* Of the run, like its duration: it is in no artifact. */
 static void record_memory(struct run *run)
 {
@@ -448,7 +340,7 @@ static int find_and_run(const struct options *options, char **argv, const struct
         status = missing_input(place, err);
     } else {
         if (place->section->stage->compute)
-            spin_briefly(argv);
+            threads_spin_briefly(argv);
         if (options->cell < 0) /* else the plan has said it */
             say_network(options, store);
         status = run_place(&context, run, err);
