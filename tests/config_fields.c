@@ -309,6 +309,134 @@ static void help_is_aligned(void **state)
     (void)state;
 }
 
+/* ---- a choice that brings keys of its own --------------------------------------------------- */
+
+struct disk {
+    double radius;
+    int64_t dots;
+};
+struct file {
+    const char *path;
+    int64_t dots;
+};
+static const struct field disk_fields[] = {
+    {"radius", FIELD_REAL, offsetof(struct disk, radius), "2", .help = "in mm", .max = 9},
+    {"dots", FIELD_INT, offsetof(struct disk, dots), "3", .help = "how many"},
+    {0}};
+static const struct field file_fields[] = {
+    {"path", FIELD_TEXT, offsetof(struct file, path), .help = "of the file"},
+    {"dots", FIELD_INT, offsetof(struct file, dots), "4", .help = "in it", .later = true},
+    {0}};
+static const struct field_variant *drawing(int choice)
+{
+    static const struct field_variant all[] = {
+        {"disk", "drawn", disk_fields, sizeof(struct disk)},
+        {"file", "read", file_fields, sizeof(struct file)},
+        {.name = "none", .help = "nothing"},
+    };
+    return choice < 3 ? &all[choice] : NULL;
+}
+struct drawing {
+    int64_t seed, last;
+    struct variant_value from;
+};
+static const struct field drawing_fields[] = {
+    {"seed", FIELD_INT, offsetof(struct drawing, seed), "0", .help = "of what is random"},
+    {"from", FIELD_VARIANT, offsetof(struct drawing, from), .help = "what", .variant = drawing},
+    {"last", FIELD_INT, offsetof(struct drawing, last), "0", .help = "of all"},
+    {0}};
+static const struct field picture_fields[] = {
+    {"drawing", FIELD_SECTION, .help = "the picture", .sub = drawing_fields}, {0}};
+
+/* The dump, or the message. */
+static const char *drawn(struct arena *arena, const struct yaml *tree)
+{
+    struct drawing d;
+    struct err err;
+    struct text out = {0};
+    if (config_bind(&d, picture_fields, tree, "", arena, &err))
+        return arena_strdup(arena, err.text);
+    config_dump(&out, picture_fields, &d, "");
+    const char *copy = arena_strdup(arena, out.data);
+    text_free(&out);
+    return copy;
+}
+
+static void a_choice_brings_its_keys(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{from: disk}", "drawing.seed=0\ndrawing.from=disk\ndrawing.radius=2\ndrawing.dots=3\n"
+                         "drawing.last=0\n"},
+        {"{dots: 1, last: 5, from: disk}",
+         "drawing.seed=0\ndrawing.from=disk\ndrawing.radius=2\ndrawing.dots=1\ndrawing.last=5\n"},
+        {"{path: a, dots: 4, from: file}", /* `later` as anywhere */
+         "drawing.seed=0\ndrawing.from=file\ndrawing.path=\"a\"\ndrawing.last=0\n"},
+        {"{from: none}", "drawing.seed=0\ndrawing.from=none\ndrawing.last=0\n"},
+        {"{}", "x.yaml:1:10: drawing.from: missing; choice expected: what"},
+        {"{from: disc}", "x.yaml:1:17: drawing.from: 'disc' is not one of disk, file, none; did "
+                         "you mean 'disk'?"},
+        {"{from: disk, radius: 10}", "x.yaml:1:31: drawing.radius: 10 is out of range (0 to 9)"},
+        {"{from: file}", "x.yaml:1:10: drawing.path: missing; text expected: of the file"},
+        {"{from: file, path: a, radius: 1}",
+         "x.yaml:1:32: drawing: key 'radius' is of from 'disk', not of 'file'; valid keys: seed, "
+         "from, last, path, dots"},
+        {"{from: none, dots: 1}", "x.yaml:1:23: drawing: key 'dots' is of from 'disk', 'file', not "
+                                  "of 'none'; valid keys: seed, from, last"},
+        {"{from: disk, radios: 1}",
+         "x.yaml:1:23: drawing: unknown key 'radios'; did you mean 'radius'?"},
+        {"{from: none, qqqqq: 1}",
+         "x.yaml:1:23: drawing: unknown key 'qqqqq'; valid keys: seed, from, last"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = arena_printf(*state, "drawing: %s", cases[i][0]);
+        assert_string_equal(drawn(*state, parse(*state, text)), cases[i][1]);
+    }
+    struct drawing d;
+    struct err err;
+    memset(&d, 0x5A, sizeof d);
+    if (config_bind(&d, drawing_fields, parse(*state, "{from: file, path: b}"), "", *state, &err))
+        fail_msg("%s", err.text);
+    const struct file *file = d.from.own;
+    assert_int_equal(d.from.choice, 1);
+    assert_string_equal(file->path, "b");
+    assert_int_equal(file->dots, 4);
+}
+
+/* A dump from when all keys were everybody's can be read: but what nobody has is still refused. */
+static void keys_of_other_choices_can_be_dropped(void **state)
+{
+    struct yaml *tree =
+        parse(*state, "drawing: {from: file, radius: 20, path: a, dots: 7, seed: 1}");
+    config_drop_others(tree, picture_fields);
+    assert_string_equal(drawn(*state, tree),
+                        "drawing.seed=1\ndrawing.from=file\n"
+                        "drawing.path=\"a\"\ndrawing.dots=7\ndrawing.last=0\n");
+    tree = parse(*state, "drawing: {from: none, radius: 20, rodius: 1}");
+    config_drop_others(tree, picture_fields);
+    assert_string_equal(drawn(*state, tree), "x.yaml:1:35: drawing: unknown key 'rodius'; valid "
+                                             "keys: seed, from, last");
+}
+
+static void help_has_the_keys_of_each_choice(void **state)
+{
+    struct text out = {0};
+    (void)state;
+    config_help(&out, picture_fields, "");
+    assert_string_equal(
+        out.data, "drawing            section                                the picture\n"
+                  "drawing.seed       integer  0                             of what is random\n"
+                  "drawing.from       choice   (required)  disk, file, none  what\n"
+                  "drawing.from=disk                                         drawn\n"
+                  "drawing.radius     number   2           0 to 9            in mm\n"
+                  "drawing.dots       integer  3                             how many\n"
+                  "drawing.from=file                                         read\n"
+                  "drawing.path       text     (required)                    of the file\n"
+                  "drawing.dots       integer  4                             in it\n"
+                  "drawing.from=none                                         nothing\n"
+                  "drawing.last       integer  0                             of all\n");
+    text_free(&out);
+}
+
 /* ---- generated: what must hold for every row of any table ----------------------------------- */
 
 /* Two documents that give every key and differ in every value. */
@@ -546,6 +674,9 @@ int main(void)
         ARENA_TEST(numbers_are_whole_tokens),
         ARENA_TEST(texts_are_dumped_on_one_line),
         ARENA_TEST(help_is_aligned),
+        ARENA_TEST(a_choice_brings_its_keys),
+        ARENA_TEST(keys_of_other_choices_can_be_dropped),
+        ARENA_TEST(help_has_the_keys_of_each_choice),
         ARENA_TEST(every_row_keeps_the_rules),
         ARENA_TEST(key_order_and_comments_do_not_matter),
     };

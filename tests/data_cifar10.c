@@ -1,45 +1,8 @@
 /* CIFAR-10's binary files: what is read, and how each damage is named. Real files where DATA has
  * them. */
-#include "data/data.h"
-
-#include "base/file.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
+#include "data_folder.h"
 enum { RECORD = 3073, PLANE = 1024 };
 #define META "a0\na1\na2\na3\na4\na5\na6\na7\na8\na9\n\n"
-
-struct fixture {
-    char folder[64];
-};
-
-static void must(int status, const struct err *err)
-{
-    if (status)
-        fail_msg("%s", err->text);
-}
-
-static const char *path_of(const struct fixture *f, const char *name)
-{
-    static char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", f->folder, name);
-    return path;
-}
-
-static void put(const struct fixture *f, const char *name, const void *bytes, size_t length)
-{
-    FILE *file = fopen(path_of(f, name), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    fclose(file);
-}
 
 /* Records of these labels; red counts up from `first`, green from first + 1, blue from first + 2.
  */
@@ -52,31 +15,20 @@ static void put_batch(const struct fixture *f, const char *name, const char *lab
         for (int i = 0; i < 3 * PLANE; i++)
             bytes[r * RECORD + 1 + (size_t)i] = (uint8_t)(first + (int)r + i / PLANE + i % PLANE);
     }
-    put(f, name, bytes, count * RECORD);
+    put_bytes(f, name, bytes, count * RECORD);
     free(bytes);
 }
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->folder, sizeof f->folder, "/tmp/cifar-test-XXXXXX");
-    if (!mkdtemp(f->folder))
+    if (make_folder(state))
         return -1;
-    put(f, "batches.meta.txt", META, strlen(META));
+    const struct fixture *f = *state;
+    put(f, "batches.meta.txt", META);
     put_batch(f, "data_batch_1.bin", "39", 10);
     put_batch(f, "data_batch_2.bin", "0", 20);
     put_batch(f, "test_batch.bin", "71", 30);
-    *state = f;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    int status = folder_remove(f->folder, &err);
-    free(f);
-    return status;
 }
 
 static void records(void **state)
@@ -93,7 +45,7 @@ static void records(void **state)
                  {"test-00001", SPLIT_TEST, 1, 31}};
     struct collection c;
     struct err err;
-    must(cifar10_read(&c, f->folder, 2, &err), &err);
+    must(raw_read(&c, f->folder, "cifar10, batches: 2", &as_they_are, &err), &err);
     assert_int_equal(c.count, 5);
     assert_int_equal(c.h, 32);
     assert_int_equal(c.w, 32);
@@ -115,7 +67,7 @@ static void records(void **state)
     must(sha256_file(&source, NULL, path_of(f, "data_batch_2.bin"), &err), &err);
     assert_string_equal(c.cases[2].source->hex, source.hex);
     collection_free(&c);
-    must(cifar10_read(&c, f->folder, 1, &err), &err);
+    must(raw_read(&c, f->folder, "cifar10, batches: 1", &as_they_are, &err), &err);
     assert_int_equal(c.count, 4);
     collection_free(&c);
 }
@@ -123,21 +75,16 @@ static void records(void **state)
 static void files_for_the_recipe(void **state)
 {
     const struct fixture *f = *state;
-    static const char *const expected[] = {"batches.meta.txt", "data_batch_1.bin",
-                                           "data_batch_2.bin", "test_batch.bin"};
+    static const char *const names[] = {"batches.meta.txt", "data_batch_1.bin", "data_batch_2.bin",
+                                        "test_batch.bin", NULL};
     struct arena arena = {0};
-    const char **names, **paths;
-    int count;
+    struct sources found;
     struct err err;
-    must(cifar10_sources(&names, &paths, &count, f->folder, 2, &arena, &err), &err);
-    assert_int_equal(count, 4);
-    for (int i = 0; i < 4; i++) {
-        assert_string_equal(names[i], expected[i]);
-        assert_string_equal(paths[i], path_of(f, expected[i]));
-    }
-    assert_int_equal(cifar10_sources(&names, &paths, &count, f->folder, 3, &arena, &err), -1);
+    expect_sources(f, "cifar10, batches: 2", false, names);
+    assert_int_equal(raw_sources(&found, f->folder, "cifar10, batches: 3", false, &arena, &err),
+                     -1);
     assert_int_equal(err.status, STATUS_MISSING);
-    assert_non_null(strstr(err.text, "cannot find 'data_batch_3.bin' in '/tmp/cifar-test-"));
+    assert_non_null(strstr(err.text, "cannot find 'data_batch_3.bin' in '/tmp/raw-test-"));
     assert_non_null(
         strstr(err.text, "(scripts/fetch-data cifar-10-batches-bin -d /tmp fetches it)"));
     arena_free(&arena);
@@ -149,7 +96,7 @@ static void expect_refusal(const struct fixture *f, const char *file, const char
     struct err err = {0};
     char text[512];
     snprintf(text, sizeof text, "'%s/%s'%s", f->folder, file, what);
-    assert_int_equal(cifar10_read(&c, f->folder, 2, &err), -1);
+    assert_int_equal(raw_read(&c, f->folder, "cifar10, batches: 2", &as_they_are, &err), -1);
     if (!strstr(err.text, text))
         fail_msg("'%s' expected in: %s", text, err.text);
     assert_int_equal(err.status, STATUS_BAD_DATA);
@@ -159,26 +106,26 @@ static void expect_refusal(const struct fixture *f, const char *file, const char
 static void damage(void **state)
 {
     const struct fixture *f = *state;
-    put(f, "data_batch_2.bin", META, 30);
+    put_bytes(f, "data_batch_2.bin", META, 30);
     expect_refusal(f, "data_batch_2.bin",
                    " has 30 bytes, expected 1 to 1000000 records of 3073 bytes");
-    put(f, "data_batch_2.bin", "", 0);
+    put_bytes(f, "data_batch_2.bin", "", 0);
     expect_refusal(f, "data_batch_2.bin", " has 0 bytes");
     uint8_t more[RECORD + 1] = {0};
-    put(f, "data_batch_2.bin", more, sizeof more);
+    put_bytes(f, "data_batch_2.bin", more, sizeof more);
     expect_refusal(f, "data_batch_2.bin", " has 3074 bytes");
     put_batch(f, "data_batch_2.bin", "1:", 1);
     expect_refusal(f, "data_batch_2.bin", " is 10, expected 0 to 9");
-    put(f, "batches.meta.txt", META, 27);
+    put_bytes(f, "batches.meta.txt", META, 27);
     expect_refusal(f, "batches.meta.txt", " has 9 names of classes, expected 10");
-    put(f, "batches.meta.txt", META "b\n", strlen(META) + 2);
+    put(f, "batches.meta.txt", META "b\n");
     expect_refusal(f, "batches.meta.txt", " has 11 names of classes, expected 10");
     char meta[] = META;
     meta[4] = '\x80';
-    put(f, "batches.meta.txt", meta, strlen(meta));
+    put(f, "batches.meta.txt", meta);
     expect_refusal(f, "batches.meta.txt", ": 'a\\x80' is not UTF-8");
     meta[4] = '\x1b';
-    put(f, "batches.meta.txt", meta, strlen(meta));
+    put(f, "batches.meta.txt", meta);
     expect_refusal(f, "batches.meta.txt", ": the name of class 1, 'a\\x1B', is not plain text");
 }
 
@@ -186,14 +133,11 @@ static void damage(void **state)
 static void real_cifar10(void **state)
 {
     (void)state;
-    char folder[PATH_BYTES];
-    const char *root = getenv("DATA");
+    const char *folder = real("cifar-10-batches-bin");
     struct err err;
-    if (!root || path_join(folder, root, "cifar-10-batches-bin", &err) || !file_exists(folder))
-        skip();
     static const int labels[] = {1005, 974, 1032, 1016, 999, 937, 1030, 1001, 1025, 981};
     struct collection c;
-    must(cifar10_read(&c, folder, 1, &err), &err);
+    must(raw_read(&c, folder, "cifar10, batches: 1", &as_they_are, &err), &err);
     assert_int_equal(c.count, 20000);
     int count[SPLITS][10] = {{0}};
     uint64_t green = 0;
@@ -210,7 +154,7 @@ static void real_cifar10(void **state)
     collection_free(&c);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, drop_folder)
 
 int main(void)
 {

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "data_raw.h"
 #include "store_spoil.h"
 
 struct fixture {
@@ -423,7 +424,7 @@ static void real_mnist(void **state)
         skip();
     struct collection c;
     struct dataset d;
-    must(idx_read(&c, folder, &err), &err);
+    must(raw_read(&c, folder, "idx", &(const struct fit){0}, &err), &err);
     must(collection_hold_out(&c, SPLIT_VAL, 5000, 1, &err), &err);
     struct id id = write_collection(f, &c);
     must(dataset_open(&d, f->store, &id, NULL, &err), &err);

@@ -1,45 +1,7 @@
 /* Folders of pictures with masks: CamVid, and any other. Real data where DATA has it. */
-#include "data/data.h"
-
-#include "base/file.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
+#include "data_folder.h"
 #include "data_pictures.h"
-
 enum { H = 3, W = 5 };
-struct fixture {
-    char folder[64];
-};
-
-static void must(int status, const struct err *err)
-{
-    if (status)
-        fail_msg("%s", err->text);
-}
-
-static const char *path_of(const struct fixture *f, const char *name)
-{
-    static char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", f->folder, name);
-    return path;
-}
-
-static void put(const struct fixture *f, const char *name, const char *text)
-{
-    FILE *file = fopen(path_of(f, name), "wb");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void put_image(const struct fixture *f, const char *name, int first)
 {
     uint8_t pixels[H * W * 3];
@@ -61,28 +23,12 @@ static int setup(void **state)
 {
     static const char *const folders[] = {"images",      "masks",      "train",      "trainannot",
                                           "Train/photo", "Train/mask", "Test/photo", "Test/mask"};
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err err;
-    snprintf(f->folder, sizeof f->folder, "/tmp/folder-test-XXXXXX");
-    if (!mkdtemp(f->folder))
+    if (make_folder(state))
         return -1;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (folder_make(path_of(f, folders[i]), &err))
-            return -1;
-    *state = f;
+        put_folder(*state, folders[i]);
     return 0;
 }
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    int status = folder_remove(f->folder, &err);
-    free(f);
-    return status;
-}
-
-static const struct fit as_they_are = {0};
 
 static void expect_case(const struct raw_case *one, const char *id, enum split split, int image,
                         int first, int value)
@@ -96,18 +42,6 @@ static void expect_case(const struct raw_case *one, const char *id, enum split s
     assert_int_equal(one->mask[0], first);
     for (int i = 1; i < H * W; i++)
         assert_int_equal(one->mask[i], value);
-}
-
-/* The text of err, its folder written as '@'. */
-static void expect_error(const struct fixture *f, const struct err *err, enum status status,
-                         const char *text)
-{
-    char whole[2048], *to = whole;
-    for (const char *p = text; *p; p++)
-        to += snprintf(to, (size_t)(whole + sizeof whole - to), "%.*s", *p == '@' ? 64 : 1,
-                       *p == '@' ? f->folder : p);
-    assert_string_equal(err->text, whole);
-    assert_int_equal(err->status, status);
 }
 
 /* ---- CamVid --------------------------------------------------------------------------------- */
@@ -134,7 +68,7 @@ static void camvid_frames(void **state)
     struct collection c;
     struct err err;
     put_camvid(f);
-    must(camvid_read(&c, f->folder, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, "camvid", &as_they_are, &err), &err);
     assert_int_equal(c.count, 4);
     expect_case(&c.cases[0], "a", SPLIT_TRAIN, 0, MASK_IGNORE, 7);
     expect_case(&c.cases[1], "b", SPLIT_TRAIN, 10, MASK_IGNORE, 8);
@@ -147,13 +81,12 @@ static void camvid_frames(void **state)
     assert_string_equal(c.mask_classes[10], "bicyclist");
     collection_free(&c);
     struct arena arena = {0};
-    const char **names, **paths;
-    int count;
-    must(camvid_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
-    assert_int_equal(count, 3 + 8);
-    assert_string_equal(names[1], "val.txt");
-    assert_string_equal(names[4], "trainannot/a.png");
-    assert_string_equal(paths[4], path_of(f, "trainannot/a.png"));
+    struct sources found;
+    must(raw_sources(&found, f->folder, "camvid", false, &arena, &err), &err);
+    assert_int_equal(found.count, 3 + 8);
+    assert_string_equal(found.items[1].name, "val.txt");
+    assert_string_equal(found.items[4].name, "trainannot/a.png");
+    assert_string_equal(found.items[4].path, path_of(f, "trainannot/a.png"));
     arena_free(&arena);
 }
 
@@ -177,25 +110,23 @@ static void camvid_lists_that_are_wrong(void **state)
     put_camvid(f);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(f, "train.txt", bad[i][0]);
-        assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+        assert_int_equal(raw_read(&c, f->folder, "camvid", &as_they_are, &err), -1);
         expect_error(f, &err, STATUS_BAD_DATA, bad[i][1]);
     }
     put_camvid(f);
     put_mask(f, "trainannot/c.png", 0, 12);
-    assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+    assert_int_equal(raw_read(&c, f->folder, "camvid", &as_they_are, &err), -1);
     expect_error(f, &err, STATUS_BAD_DATA,
                  "'@/trainannot/c.png': the pixel in row 0, column 1 is 12, expected 0 to 11");
     unlink(path_of(f, "val.txt"));
-    assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+    assert_int_equal(raw_read(&c, f->folder, "camvid", &as_they_are, &err), -1);
     expect_error(f, &err, STATUS_MISSING,
                  "cannot find 'val.txt' in '@' (scripts/fetch-data CamVid -d /tmp fetches it)");
 }
 
 /* ---- any folder ----------------------------------------------------------------------------- */
 
-static const char *const two[] = {"background", "vessel"};
-static const char *const three[] = {"a", "b", "c"};
-static const struct folder_spec usual = {"images", "masks", "", two, 2, 0};
+static const char usual[] = "folder, class_names: [background, vessel]";
 
 static void names_in_lists(void **state)
 {
@@ -210,7 +141,7 @@ static void names_in_lists(void **state)
     put_mask(f, "masks/x.png", 0, 255);
     put_mask(f, "masks/y 1.png", 255, 0);
     put_mask(f, "masks/z.v2.png", 0, 0);
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     assert_int_equal(c.count, 3);
     expect_case(&c.cases[0], "x", SPLIT_TRAIN, 1, 0, 1);
     expect_case(&c.cases[1], "y 1", SPLIT_TRAIN, 2, 1, 0);
@@ -219,27 +150,27 @@ static void names_in_lists(void **state)
     assert_string_equal(c.mask_classes[1], "vessel");
     collection_free(&c);
     struct arena arena = {0};
-    const char **names, **paths;
-    int count;
-    must(folder_sources(&names, &paths, &count, f->folder, &usual, false, &arena, &err), &err);
-    assert_int_equal(count, 2 + 6);
-    assert_string_equal(names[0], "train.txt");
-    assert_string_equal(names[1], "test.txt");
-    assert_string_equal(names[2], "images/x.jpg");
-    assert_string_equal(names[7], "masks/z.v2.png");
+    struct sources found;
+    must(raw_sources(&found, f->folder, usual, false, &arena, &err), &err);
+    assert_int_equal(found.count, 2 + 6);
+    assert_string_equal(found.items[0].name, "train.txt");
+    assert_string_equal(found.items[1].name, "test.txt");
+    assert_string_equal(found.items[2].name, "images/x.jpg");
+    assert_string_equal(found.items[7].name, "masks/z.v2.png");
     arena_free(&arena);
 }
 
 static void masks_beside_the_images(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec spec = {".", ".", "_1stHO", two, 2, 0};
+    const char source[] =
+        "folder, images: ., masks: ., mask_suffix: _1stHO, class_names: [background, vessel]";
     struct collection c;
     struct err err;
     put(f, "train.txt", "p\n");
     put_image(f, "p.jpg", 9);
     put_mask(f, "p_1stHO.png", 0, 1);
-    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     expect_case(&c.cases[0], "p", SPLIT_TRAIN, 9, 0, 1);
     collection_free(&c);
 }
@@ -247,7 +178,7 @@ static void masks_beside_the_images(void **state)
 static void a_folder_for_each_split(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec spec = {"photo", "mask", "", three, 3, 0};
+    const char source[] = "folder, images: photo, masks: mask, class_names: [a, b, c]";
     struct collection c;
     struct err err;
     for (int i = 0; i < 12; i++) { /* more than a folder lists in order by chance */
@@ -260,7 +191,7 @@ static void a_folder_for_each_split(void **state)
     put(f, "Train/photo/notes.txt", "not a picture");
     put_image(f, "Test/photo/03.jpg", 50);
     put_mask(f, "Test/mask/03.png", 0, 1);
-    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     assert_int_equal(c.count, 13);
     for (int i = 0; i < 12; i++) {
         char id[32];
@@ -270,7 +201,7 @@ static void a_folder_for_each_split(void **state)
     expect_case(&c.cases[12], "test-03", SPLIT_TEST, 50, 0, 1);
     collection_free(&c);
     put_image(f, "Test/photo/03.png", 50);
-    assert_int_equal(folder_read(&c, f->folder, &spec, &as_they_are, &err), -1);
+    assert_int_equal(raw_read(&c, f->folder, source, &as_they_are, &err), -1);
     expect_error(f, &err, STATUS_BAD_DATA,
                  "'@/Test/photo/03.jpg' and 'Test/photo/03.png' are both called 'test-03'");
 }
@@ -278,25 +209,26 @@ static void a_folder_for_each_split(void **state)
 static void masks_among_the_images_of_a_split(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec spec = {".", ".", "_mask", two, 2, 0};
+    const char source[] =
+        "folder, images: ., masks: ., mask_suffix: _mask, class_names: [background, vessel]";
     struct collection c;
     struct err err;
     must(folder_remove(path_of(f, "Test"), &err), &err);
     must(folder_remove(path_of(f, "train"), &err), &err);
     put_image(f, "Train/a.png", 4);
     put_mask(f, "Train/a_mask.png", 0, 1);
-    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     assert_int_equal(c.count, 1);
     expect_case(&c.cases[0], "train-a", SPLIT_TRAIN, 4, 0, 1);
     collection_free(&c);
 }
 
-static void expect_refusal(const struct fixture *f, const struct folder_spec *spec,
-                           enum status status, const char *text)
+static void expect_refusal(const struct fixture *f, const char *source, enum status status,
+                           const char *text)
 {
     struct collection c;
     struct err err = {0};
-    if (!folder_read(&c, f->folder, spec, &as_they_are, &err))
+    if (!raw_read(&c, f->folder, source, &as_they_are, &err))
         fail_msg("read, although: %s", text);
     expect_error(f, &err, status, text);
 }
@@ -304,22 +236,22 @@ static void expect_refusal(const struct fixture *f, const struct folder_spec *sp
 static void values_that_are_no_class(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec more = {"images", "masks", "", three, 3, 0};
+    const char more[] = "folder, class_names: [a, b, c]";
     put(f, "train.txt", "x\n");
     put_image(f, "images/x.jpg", 1);
     put_mask(f, "masks/x.png", 1, 2);
-    expect_refusal(f, &usual, STATUS_BAD_DATA,
+    expect_refusal(f, usual, STATUS_BAD_DATA,
                    "'@/masks/x.png': the pixel in row 0, column 1 is 2, expected 0 and 1, or 0 and "
                    "255, or a value that source.void names");
     put_mask(f, "masks/x.png", 1, 255);
-    expect_refusal(f, &usual, STATUS_BAD_DATA,
+    expect_refusal(f, usual, STATUS_BAD_DATA,
                    "'@/masks/x.png': has pixels of 1 and of 255, expected one of them for the "
                    "foreground; source.void: 255 if that is of no class");
-    expect_refusal(f, &more, STATUS_BAD_DATA,
+    expect_refusal(f, more, STATUS_BAD_DATA,
                    "'@/masks/x.png': the pixel in row 0, column 1 is 255, expected 0 to 2, or a "
                    "value that source.void names");
     put_mask(f, "masks/x.png", 3, 1);
-    expect_refusal(f, &more, STATUS_BAD_DATA,
+    expect_refusal(f, more, STATUS_BAD_DATA,
                    "'@/masks/x.png': the pixel in row 0, column 0 is 3, expected 0 to 2, or a "
                    "value that source.void names");
 }
@@ -327,63 +259,60 @@ static void values_that_are_no_class(void **state)
 static void folders_that_are_wrong(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec photos = {"photo", "mask", "", two, 2, 0};
-    expect_refusal(f, &photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
+    const char photos[] = "folder, images: photo, masks: mask, class_names: [background, vessel]";
+    expect_refusal(f, photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
     put(f, "train.txt", "x\n");
-    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/x[.png|.jpg|.jpeg]' in '@'");
+    expect_refusal(f, usual, STATUS_MISSING, "cannot find 'images/x[.png|.jpg|.jpeg]' in '@'");
     put(f, "train.txt", "x.png\n");
-    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/x.png' in '@'");
+    expect_refusal(f, usual, STATUS_MISSING, "cannot find 'images/x.png' in '@'");
     put(f, "train.txt", "a/x\n");
-    expect_refusal(f, &usual, STATUS_BAD_DATA,
+    expect_refusal(f, usual, STATUS_BAD_DATA,
                    "line 1 of '@/train.txt': 'a/x' cannot be a file's name");
     put(f, "train.txt", "\n");
-    expect_refusal(f, &usual, STATUS_BAD_DATA, "'@/train.txt' lists no case");
+    expect_refusal(f, usual, STATUS_BAD_DATA, "'@/train.txt' lists no case");
     put_image(f, "images/x.jpg", 1);
     put(f, "train.txt", "x\n");
     struct arena arena = {0};
-    const char **names, **paths;
-    int count;
+    struct sources found;
     struct err err;
-    assert_int_equal(folder_sources(&names, &paths, &count, f->folder, &usual, false, &arena, &err),
-                     -1);
+    assert_int_equal(raw_sources(&found, f->folder, usual, false, &arena, &err), -1);
     expect_error(f, &err, STATUS_MISSING, "cannot find 'masks/x.png' in '@'");
     arena_free(&arena);
     unlink(path_of(f, "train.txt"));
-    expect_refusal(f, &photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
+    expect_refusal(f, photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
     folder_remove(path_of(f, "Train"), &err);
-    expect_refusal(f, &photos, STATUS_MISSING,
+    expect_refusal(f, photos, STATUS_MISSING,
                    "cannot find 'train.txt' or a folder 'Train' in '@', which has 'Test'");
     unlink(path_of(f, "images/x.jpg"));
-    expect_refusal(f, &usual, STATUS_MISSING,
+    expect_refusal(f, usual, STATUS_MISSING,
                    "cannot find 'train.txt', a folder 'Train', or a PNG or JPEG to train on in "
                    "'@/images'");
     folder_remove(path_of(f, "masks"), &err);
-    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'masks' in '@'");
+    expect_refusal(f, usual, STATUS_MISSING, "cannot find 'masks' in '@'");
     folder_remove(f->folder, &err);
-    expect_refusal(f, &usual, STATUS_MISSING, "cannot find the folder '@'");
+    expect_refusal(f, usual, STATUS_MISSING, "cannot find the folder '@'");
 }
 
 static void classes_that_are_wrong(void **state)
 {
     const struct fixture *f = *state;
-    static const char *const twice[] = {"a", "b", "a"}, *const taken[] = {"a", "ignore"},
-                             *const slash[] = {"a/b", "c"}, *const empty[] = {"", "c"};
     const struct {
-        struct folder_spec spec;
+        const char *source;
         const char *text;
     } bad[] = {
-        {{"images", "masks", "", three, 1, 0}, "1 classes in the masks, expected 2 to 255"},
-        {{"images", "masks", "", twice, 3, 0}, "two classes are called 'a'"},
-        {{"images", "masks", "", taken, 2, 0}, "class 'ignore' cannot be called so"},
-        {{"images", "masks", "", slash, 2, 0}, "class 'a/b' cannot be called so"},
-        {{"images", "masks", "", empty, 2, 0}, "class '' cannot be called so"},
-        {{"", "masks", "", two, 2, 0}, "'' is no folder's name"},
-        {{"images", "a\nb", "", two, 2, 0}, "'a\nb' is no folder's name"},
-        {{"images", "masks", "\t", two, 2, 0}, "'\t' is no end of a file's name"},
-        {{"images", "masks", "", three, 3, 2}, "void: 2 is the number of class 'c'"},
+        {"folder, class_names: [a, b, a]", "two classes are called 'a'"},
+        {"folder, class_names: [a, ignore]", "class 'ignore' cannot be called so"},
+        {"folder, class_names: [a/b, c]", "class 'a/b' cannot be called so"},
+        {"folder, class_names: ['', c]", "class '' cannot be called so"},
+        {"folder, images: \"\", class_names: [background, vessel]", "'' is no folder's name"},
+        {"folder, masks: \"a\\nb\", class_names: [background, vessel]",
+         "'a\nb' is no folder's name"},
+        {"folder, mask_suffix: \"\\t\", class_names: [background, vessel]",
+         "'\t' is no end of a file's name"},
+        {"folder, class_names: [a, b, c], void: 2", "void: 2 is the number of class 'c'"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        expect_refusal(f, &bad[i].spec, STATUS_CONFIG, bad[i].text);
+        expect_refusal(f, bad[i].source, STATUS_CONFIG, bad[i].text);
 }
 
 /* ---- names as people write them ------------------------------------------------------------- */
@@ -424,7 +353,7 @@ static void lists_by_other_names(void **state)
         struct err err;
         put(f, lists[i][0], "y\n");
         put(f, lists[i][1], " z \n");
-        must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+        must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
         assert_int_equal(c.count, 3);
         expect_case(&c.cases[0], "x", SPLIT_TRAIN, 0, 0, 1);
         expect_case(&c.cases[1], "y", SPLIT_VAL, 1, 0, 1);
@@ -434,7 +363,7 @@ static void lists_by_other_names(void **state)
         unlink(path_of(f, lists[i][1]));
     }
     put(f, "train.txt", "x\n");
-    expect_refusal(f, &usual, STATUS_BAD_DATA,
+    expect_refusal(f, usual, STATUS_BAD_DATA,
                    "'Training.txt' and 'train.txt' in '@' are both called after one split");
 }
 
@@ -449,13 +378,13 @@ static void the_rest_is_for_training(void **state)
         put_pair(f, (const char *const[]){"w", "x", "y", "z"}[i], i);
     drop(f, "Train");
     drop(f, "Test");
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     assert_int_equal(cases_of(&c, SPLIT_TRAIN), 4); /* without a list: all */
     expect_case(&c.cases[3], "z", SPLIT_TRAIN, 3, 0, 1);
     collection_free(&c);
     put(f, "val.txt", "x\n");
     put(f, "test.txt", "z.png\n");
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     assert_int_equal(c.count, 4);
     expect_case(&c.cases[0], "x", SPLIT_VAL, 1, 0, 1);
     expect_case(&c.cases[1], "z", SPLIT_TEST, 3, 0, 1);
@@ -469,12 +398,12 @@ static void the_rest_is_for_training(void **state)
                  "'@/%s' seems to list a split, but lists are called train.txt, val.txt and "
                  "test.txt; without a train.txt its cases would be trained on",
                  odd[i]);
-        expect_refusal(f, &usual, STATUS_BAD_DATA, text);
+        expect_refusal(f, usual, STATUS_BAD_DATA, text);
         unlink(path_of(f, odd[i]));
     }
     put(f, "latest.txt", "w\n"); /* no word of it is a split's */
     must(folder_make(path_of(f, "Train/images"), &err), &err);
-    expect_refusal(f, &usual, STATUS_BAD_DATA,
+    expect_refusal(f, usual, STATUS_BAD_DATA,
                    "lists and folders both part '@', and no list says what is for training");
 }
 
@@ -484,7 +413,7 @@ static void folders_by_other_names(void **state)
     static const char *const folders[][2] = {{"training/Photo", "training/mask"},
                                              {"VALID/photo", "VALID/mask"},
                                              {"testing/photo", "testing/Mask"}};
-    const struct folder_spec spec = {"photo", "mask", "", two, 2, 0};
+    const char source[] = "folder, images: photo, masks: mask, class_names: [background, vessel]";
     struct collection c;
     struct err err;
     drop(f, "Train");
@@ -500,27 +429,27 @@ static void folders_by_other_names(void **state)
                 put_image(f, path, i);
         }
     }
-    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     assert_int_equal(c.count, 3);
     expect_case(&c.cases[0], "train-a", SPLIT_TRAIN, 0, 0, 1);
     expect_case(&c.cases[1], "val-a", SPLIT_VAL, 1, 0, 1);
     expect_case(&c.cases[2], "test-a", SPLIT_TEST, 2, 0, 1);
     collection_free(&c);
     put(f, "validation_ids.csv", "a\n"); /* of a split that has its folder */
-    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     collection_free(&c);
     drop(f, "VALID");
-    expect_refusal(f, &spec, STATUS_BAD_DATA,
+    expect_refusal(f, source, STATUS_BAD_DATA,
                    "'@/validation_ids.csv' seems to list a split, but lists are called train.txt, "
                    "val.txt and test.txt; without a train.txt its cases would be trained on");
     unlink(path_of(f, "validation_ids.csv"));
     put(f, "test-and-val.csv", "a\n"); /* one of its splits has none */
-    expect_refusal(f, &spec, STATUS_BAD_DATA,
+    expect_refusal(f, source, STATUS_BAD_DATA,
                    "'@/test-and-val.csv' seems to list a split, but lists are called train.txt, "
                    "val.txt and test.txt; without a train.txt its cases would be trained on");
     unlink(path_of(f, "test-and-val.csv"));
     must(folder_make(path_of(f, "Test/photo"), &err), &err);
-    expect_refusal(f, &spec, STATUS_BAD_DATA,
+    expect_refusal(f, source, STATUS_BAD_DATA,
                    "'Test' and 'testing' in '@' are both called after one split");
 }
 
@@ -538,23 +467,23 @@ static void endings_in_any_case_and_hidden_files(void **state)
     put(f, "images/._x.PNG", "a Mac's"); /* AppleDouble: no picture */
     put(f, "images/.DS_Store", "");
     put(f, "images/Thumbs.db", "");
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     assert_int_equal(c.count, 2);
     expect_case(&c.cases[0], "IMG_7", SPLIT_TRAIN, 2, 0, 0);
     expect_case(&c.cases[1], "x", SPLIT_TRAIN, 1, 0, 1);
     assert_null(strstr(c.notes[0], "images/")); /* but 'train' and 'trainannot' */
     collection_free(&c);
     put(f, "train.txt", "X\nimg_7.jpeg\n");
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     expect_case(&c.cases[0], "x", SPLIT_TRAIN, 1, 0, 1);
     expect_case(&c.cases[1], "IMG_7", SPLIT_TRAIN, 2, 0, 0);
     collection_free(&c);
     put(f, "val.txt", "x\n");
-    expect_refusal(f, &usual, STATUS_BAD_DATA,
+    expect_refusal(f, usual, STATUS_BAD_DATA,
                    "line 1 of '@/val.txt': 'x' is already on line 1 of 'train.txt'");
     unlink(path_of(f, "val.txt"));
     put_mask(f, "masks/X.png", 0, 0); /* the very name comes first */
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     expect_case(&c.cases[0], "x", SPLIT_TRAIN, 1, 0, 0);
     collection_free(&c);
 }
@@ -578,13 +507,13 @@ static void what_is_not_used_is_counted(void **state)
     put(f, "train.txt", "x\n");
     drop(f, "train");
     drop(f, "trainannot");
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     expect_note(&c, NULL);
     collection_free(&c);
     must(folder_make(path_of(f, "images/x.png.png"), &err), &err);
     must(folder_make(path_of(f, "masks/w.png"), &err), &err);
     unlink(path_of(f, "train.txt")); /* all there are: folders are none */
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     assert_int_equal(c.count, 1);
     expect_note(&c, "not used: 2 folders ('images/x.png.png', 'masks/w.png')");
     collection_free(&c);
@@ -601,7 +530,7 @@ static void what_is_not_used_is_counted(void **state)
             "");
     must(folder_make(path_of(f, "images/more/deep"), &err), &err);
     put_image(f, "images/more/q.png", 2);
-    must(folder_read(&c, f->folder, &usual, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, usual, &as_they_are, &err), &err);
     assert_int_equal(c.count, 1);
     expect_note(&c, "not used: 1 image ('images/y.JPG'), 2 masks ('masks/y.png', "
                     "'masks/z.png'), 1 folder ('images/more'), 5 other files ('notes.txt', "
@@ -612,23 +541,23 @@ static void what_is_not_used_is_counted(void **state)
 static void an_image_is_not_its_own_mask(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec same = {"images", "images", "", two, 2, 0},
-                             linked = {"images", "link", "", two, 2, 0};
+    const char same[] = "folder, masks: images, class_names: [background, vessel]",
+               linked[] = "folder, masks: link, class_names: [background, vessel]";
     static const char text[] = "'@/images/x.png' is its own mask: masks must lie in another folder "
                                "than images, or be told apart by a suffix";
     drop(f, "Train");
     drop(f, "Test");
     put_mask(f, "images/x.png", 0, 1); /* could pass for a mask */
-    expect_refusal(f, &same, STATUS_BAD_DATA, text);
+    expect_refusal(f, same, STATUS_BAD_DATA, text);
     put(f, "train.txt", "x\n");
-    expect_refusal(f, &same, STATUS_BAD_DATA, text);
+    expect_refusal(f, same, STATUS_BAD_DATA, text);
     assert_int_equal(symlink("images", path_of(f, "link")), 0);
-    expect_refusal(f, &linked, STATUS_BAD_DATA, text);
+    expect_refusal(f, linked, STATUS_BAD_DATA, text);
     struct collection c;
     struct err err;
     put_camvid(f);
     put(f, "train.txt", "CamVid/train/a.png CamVid/train/a.png\n");
-    assert_int_equal(camvid_read(&c, f->folder, &as_they_are, &err), -1);
+    assert_int_equal(raw_read(&c, f->folder, "camvid", &as_they_are, &err), -1);
     assert_non_null(strstr(err.text, "/train/a.png' is its own mask"));
 }
 
@@ -636,7 +565,8 @@ static void an_image_is_not_its_own_mask(void **state)
 static void images_that_end_in_the_suffix(void **state)
 {
     const struct fixture *f = *state;
-    const struct folder_spec spec = {"images", "images", "_mask", two, 2, 0};
+    const char source[] =
+        "folder, masks: images, mask_suffix: _mask, class_names: [background, vessel]";
     struct collection c;
     struct err err;
     drop(f, "Train");
@@ -646,7 +576,7 @@ static void images_that_end_in_the_suffix(void **state)
     put_image(f, "images/plain.jpg", 2);
     put_mask(f, "images/plain_MASK.png", 0, 0);
     put_mask(f, "images/lost_mask.png", 0, 0);
-    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     assert_int_equal(c.count, 2);
     expect_case(&c.cases[0], "gas_mask", SPLIT_TRAIN, 1, 0, 1);
     expect_case(&c.cases[1], "plain", SPLIT_TRAIN, 2, 0, 0);
@@ -658,41 +588,40 @@ static void images_that_end_in_the_suffix(void **state)
 static void names_in_utf8(void **state)
 {
     const struct fixture *f = *state;
-    static const char *const classes[] = {"fundo", "c\xc3\xa9lula"};
-    const struct folder_spec spec = {"images", "masks", "", classes, 2, 0};
+    const char source[] = "folder, class_names: [fundo, c\xc3\xa9lula]";
     struct collection c;
     struct err err;
     drop(f, "Train");
     drop(f, "Test");
     put_pair(f, "c\xc3\xa9lula \xe7\xb4\xb0\xe8\x83\x9e", 1);
-    must(folder_read(&c, f->folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     expect_case(&c.cases[0], "c\xc3\xa9lula \xe7\xb4\xb0\xe8\x83\x9e", SPLIT_TRAIN, 1, 0, 1);
     assert_string_equal(c.mask_classes[1], "c\xc3\xa9lula");
     collection_free(&c);
     put(f, "train.txt", "ce\xcc\x81lula\n"); /* as a Mac writes it */
-    expect_refusal(f, &spec, STATUS_MISSING,
+    expect_refusal(f, source, STATUS_MISSING,
                    "cannot find 'images/ce\xcc\x81lula[.png|.jpg|.jpeg]' in '@' (in bytes "
                    "'images/ce\\xCC\\x81lula[.png|.jpg|.jpeg]'; the same letters may be "
                    "other bytes there, NFC or NFD)");
     unlink(path_of(f, "train.txt"));
     put_image(f, "images/c\xe9lula.png", 1); /* Latin-1 */
-    expect_refusal(f, &spec, STATUS_BAD_DATA,
+    expect_refusal(f, source, STATUS_BAD_DATA,
                    "'@/images/c\\xE9lula.png': the name is not plain text in UTF-8");
     put(f, "train.txt", "c\xe9lula\n");
-    expect_refusal(f, &spec, STATUS_BAD_DATA, "line 1 of '@/train.txt': 'c\\xE9lula' is not UTF-8");
+    expect_refusal(f, source, STATUS_BAD_DATA,
+                   "line 1 of '@/train.txt': 'c\\xE9lula' is not UTF-8");
 }
 
 static void listed_files_that_are_not_there(void **state)
 {
     const struct fixture *f = *state;
-    const struct fit skipping = {.skip_bad = true};
     struct collection c;
     struct err err;
     put_pair(f, "x", 1);
     put_image(f, "images/z.png", 1);
     put(f, "train.txt", "w\nx\ny.png\nz\n");
-    expect_refusal(f, &usual, STATUS_MISSING, "cannot find 'images/w[.png|.jpg|.jpeg]' in '@'");
-    must(folder_read(&c, f->folder, &usual, &skipping, &err), &err);
+    expect_refusal(f, usual, STATUS_MISSING, "cannot find 'images/w[.png|.jpg|.jpeg]' in '@'");
+    must(raw_read(&c, f->folder, usual, &skipping, &err), &err);
     assert_int_equal(c.count, 1);
     assert_int_equal(c.skipped_count, 3);
     assert_string_equal(c.skipped[0].reason, "'images/w[.png|.jpg|.jpeg]': is not there");
@@ -700,24 +629,13 @@ static void listed_files_that_are_not_there(void **state)
     assert_string_equal(c.skipped[2].reason, "'masks/z.png': is not there");
     collection_free(&c);
     struct arena arena = {0};
-    const char **names, **paths;
-    int count;
-    must(folder_sources(&names, &paths, &count, f->folder, &usual, true, &arena, &err), &err);
-    assert_int_equal(count, 1 + 3); /* the list, both of x, the image of z */
+    struct sources found;
+    must(raw_sources(&found, f->folder, usual, true, &arena, &err), &err);
+    assert_int_equal(found.count, 1 + 3); /* the list, both of x, the image of z */
     arena_free(&arena);
 }
 
 /* ---- real data: numbers from Pillow and numpy over the same files ---------------------------- */
-
-static const char *real(const char *name)
-{
-    static char folder[PATH_BYTES];
-    const char *root = getenv("DATA");
-    struct err err;
-    if (!root || path_join(folder, root, name, &err) || !file_exists(folder))
-        skip();
-    return folder;
-}
 
 static void real_camvid(void **state)
 {
@@ -725,7 +643,7 @@ static void real_camvid(void **state)
     const char *folder = real("CamVid");
     struct collection c;
     struct err err;
-    must(camvid_read(&c, folder, &as_they_are, &err), &err);
+    must(raw_read(&c, folder, "camvid", &as_they_are, &err), &err);
     assert_int_equal(c.count, 367 + 101 + 150);
     assert_int_equal(c.h, 180);
     assert_int_equal(c.w, 240);
@@ -744,10 +662,11 @@ static void real_vessels(void **state)
 {
     (void)state;
     const char *folder = real("CHASEDB1");
-    const struct folder_spec spec = {".", ".", "_1stHO", two, 2, 0};
+    const char source[] =
+        "folder, images: ., masks: ., mask_suffix: _1stHO, class_names: [background, vessel]";
     struct collection c;
     struct err err;
-    must(folder_read(&c, folder, &spec, &as_they_are, &err), &err);
+    must(raw_read(&c, folder, source, &as_they_are, &err), &err);
     assert_int_equal(c.count, 28);
     assert_int_equal(c.h, 960);
     assert_int_equal(c.w, 999);
@@ -760,7 +679,7 @@ static void real_vessels(void **state)
     collection_free(&c);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, drop_folder)
 
 int main(void)
 {

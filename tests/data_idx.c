@@ -1,25 +1,14 @@
 /* IDX files: what is read, and how each damage is named. Real MNIST where DATA has it. */
-#include "data/data.h"
+#include "data_folder.h"
 
-#include "base/file.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <stdio.h>
-#include <unistd.h>
-#include <cmocka.h>
 #include <zlib.h>
-
 enum { ROOM = 4096, TRAIN_IMAGES = 0, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS };
 static const char *const names[IDX_FILES] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                              "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
 /* Four small files: three train images of 2x3 and two for the test, each byte another. */
-struct fixture {
-    char folder[64];
+struct files {
+    struct fixture at;
     struct {
         uint8_t bytes[ROOM];
         size_t length;
@@ -33,7 +22,7 @@ static void put_u32(uint8_t *p, uint32_t value)
         p[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-static void put_images(struct fixture *f, int which, uint32_t count, uint8_t first)
+static void put_images(struct files *f, int which, uint32_t count, uint8_t first)
 {
     uint8_t *p = f->file[which].bytes;
     put_u32(p, 0x803);
@@ -45,7 +34,7 @@ static void put_images(struct fixture *f, int which, uint32_t count, uint8_t fir
         p[16 + i] = (uint8_t)(first + i);
 }
 
-static void put_labels(struct fixture *f, int which, uint32_t count, const char *labels)
+static void put_labels(struct files *f, int which, uint32_t count, const char *labels)
 {
     uint8_t *p = f->file[which].bytes;
     put_u32(p, 0x801);
@@ -57,9 +46,9 @@ static void put_labels(struct fixture *f, int which, uint32_t count, const char 
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->folder, sizeof f->folder, "/tmp/idx-test-XXXXXX");
-    if (!mkdtemp(f->folder))
+    struct files *f = calloc(1, sizeof *f);
+    strcpy(f->at.folder, "/tmp/raw-test-XXXXXX");
+    if (!mkdtemp(f->at.folder))
         return -1;
     put_images(f, TRAIN_IMAGES, 3, 0);
     put_labels(f, TRAIN_LABELS, 3, "509");
@@ -71,16 +60,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    int status = folder_remove(f->folder, &err);
-    free(f);
-    return status;
-}
-
-static void pack(struct fixture *f, int which)
+static void pack(struct files *f, int which)
 {
     uint8_t plain[ROOM];
     size_t length = f->file[which].length;
@@ -96,22 +76,22 @@ static void pack(struct fixture *f, int which)
     deflateEnd(&z);
 }
 
-static int read_fixture(struct collection *out, const struct fixture *f, struct err *err)
+static int read_fixture(struct collection *out, const struct files *f, struct err *err)
 {
-    assert_int_equal(folder_remove(f->folder, err), 0);
-    assert_int_equal(folder_make(f->folder, err), 0);
+    assert_int_equal(folder_remove(f->at.folder, err), 0);
+    assert_int_equal(folder_make(f->at.folder, err), 0);
     for (int i = 0; i < IDX_FILES; i++) {
         char path[PATH_BYTES];
         if (!f->file[i].suffix)
             continue;
-        snprintf(path, sizeof path, "%s/%s%s", f->folder, names[i], f->file[i].suffix);
+        snprintf(path, sizeof path, "%s/%s%s", f->at.folder, names[i], f->file[i].suffix);
         assert_int_equal(file_publish(path, f->file[i].bytes, f->file[i].length, err), 0);
     }
-    return idx_read(out, f->folder, err);
+    return raw_read(out, f->at.folder, "idx", &as_they_are, err);
 }
 
 /* Reading fails with this status and an error that holds all of these pieces. */
-static void expect_failure(const struct fixture *f, enum status status, const char *piece,
+static void expect_failure(const struct files *f, enum status status, const char *piece,
                            const char *piece2)
 {
     struct collection collection;
@@ -149,7 +129,7 @@ static void check_fixture(const struct collection *c)
 
 static void reads_plain_and_packed_files(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     struct collection c;
     struct err err;
     struct id whole = sha256_of(f->file[TEST_IMAGES].bytes, f->file[TEST_IMAGES].length);
@@ -168,13 +148,13 @@ static void reads_plain_and_packed_files(void **state)
 /* As `cat a.gz b.gz` makes it: the parts meet in the header, in the data, and at nothing. */
 static void gzip_of_several_members(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     const size_t cuts[] = {2, 20, 0, 0};
     uint8_t whole[ROOM], packed[ROOM];
     size_t length = f->file[TRAIN_IMAGES].length, from = 0, out = 0;
     memcpy(whole, f->file[TRAIN_IMAGES].bytes, length);
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
-        struct fixture part = {0};
+        struct files part = {0};
         part.file[0].length = i == 3 ? length - from : cuts[i];
         memcpy(part.file[0].bytes, whole + from, part.file[0].length);
         from += part.file[0].length;
@@ -196,7 +176,7 @@ static void gzip_of_several_members(void **state)
 
 static void an_unpacked_file_named_gz_is_read(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     struct collection c;
     struct err err;
     f->file[TRAIN_LABELS].suffix = ".gz";
@@ -207,14 +187,14 @@ static void an_unpacked_file_named_gz_is_read(void **state)
 
 static void missing_files_say_how_to_fetch(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     f->file[TEST_LABELS].suffix = NULL;
     expect_failure(f, STATUS_MISSING,
-                   "cannot find 't10k-labels-idx1-ubyte[.gz]' in '/tmp/idx-test-",
+                   "cannot find 't10k-labels-idx1-ubyte[.gz]' in '/tmp/raw-test-",
                    "(scripts/fetch-data mnist -d /tmp fetches it)");
     struct collection c;
     struct err err;
-    assert_int_equal(idx_read(&c, "no-such-folder/", &err), -1);
+    assert_int_equal(raw_read(&c, "no-such-folder/", "idx", &as_they_are, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
     assert_string_equal(err.text, "cannot find 'train-images-idx3-ubyte[.gz]' in 'no-such-folder/' "
                                   "(scripts/fetch-data mnist -d . fetches it)");
@@ -222,7 +202,7 @@ static void missing_files_say_how_to_fetch(void **state)
 
 static void truncated_files(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     f->file[TRAIN_IMAGES].length = 20;
     expect_failure(f, STATUS_BAD_DATA, "ends early after 20 bytes", "promises 34");
     f->file[TRAIN_IMAGES].length = 7;
@@ -234,7 +214,7 @@ static void truncated_files(void **state)
 /* Cutting a gzip file anywhere is noticed, and never as anything but an early end. */
 static void truncated_gzip_anywhere(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     pack(f, TEST_IMAGES);
     size_t whole = f->file[TEST_IMAGES].length;
     for (size_t length = 2; length < whole; length++) {
@@ -245,7 +225,7 @@ static void truncated_gzip_anywhere(void **state)
 
 static void trailing_bytes(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     f->file[TRAIN_IMAGES].length += 2;
     expect_failure(f, STATUS_BAD_DATA, "train-images-idx3-ubyte' goes on", "2 bytes too many");
     f->file[TRAIN_IMAGES].length -= 2;
@@ -260,7 +240,7 @@ static void trailing_bytes(void **state)
 
 static void wrong_magic(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     put_u32(f->file[TRAIN_IMAGES].bytes, 0x801);
     expect_failure(f, STATUS_BAD_DATA, "wrong magic in '", "found 0x00000801, expected 0x00000803");
     memcpy(f->file[TRAIN_IMAGES].bytes, "<!DO", 4);
@@ -271,7 +251,7 @@ static void wrong_magic(void **state)
 
 static void impossible_counts(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     put_u32(f->file[TRAIN_IMAGES].bytes + 4, 0xffffffff);
     expect_failure(f, STATUS_BAD_DATA, "ends early after 34 bytes", "promises 25769803786");
     put_u32(f->file[TRAIN_IMAGES].bytes + 8, 0xffffffff);
@@ -286,7 +266,7 @@ static void impossible_counts(void **state)
  */
 static void four_billion_images_in_gzip(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     put_u32(f->file[TRAIN_IMAGES].bytes + 4, 4000000000u);
     pack(f, TRAIN_IMAGES);
     expect_failure(f, STATUS_BAD_DATA, "cannot hold the 24000000016 bytes", "promises");
@@ -294,7 +274,7 @@ static void four_billion_images_in_gzip(void **state)
 
 static void damaged_gzip(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     pack(f, TRAIN_IMAGES);
     size_t length = f->file[TRAIN_IMAGES].length;
     f->file[TRAIN_IMAGES].bytes[length - 6] ^= 1; /* in the check sum */
@@ -304,7 +284,7 @@ static void damaged_gzip(void **state)
 
 static void labels_and_images_disagree(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     put_labels(f, TRAIN_LABELS, 2, "50");
     expect_failure(f, STATUS_BAD_DATA, "has 2 labels for the 3 images", names[TRAIN_LABELS]);
     put_labels(f, TRAIN_LABELS, 3, "5:0");
@@ -313,7 +293,7 @@ static void labels_and_images_disagree(void **state)
 
 static void image_sizes(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     put_u32(f->file[TEST_IMAGES].bytes + 8, 3);
     put_u32(f->file[TEST_IMAGES].bytes + 12, 2);
     expect_failure(f, STATUS_BAD_DATA, "images are 2x3 in '", "and 3x2 in '");
@@ -330,7 +310,7 @@ static void image_sizes(void **state)
 
 static void parse_fills_shape(void **state)
 {
-    struct fixture *f = *state;
+    struct files *f = *state;
     const uint8_t *data;
     int rank;
     int64_t dims[4];
@@ -350,14 +330,10 @@ static void parse_fills_shape(void **state)
 static void real_mnist(void **state)
 {
     (void)state;
-    char folder[PATH_BYTES];
-    const char *root = getenv("DATA");
-    struct err err = {0};
-    if (!root || path_join(folder, root, "mnist", &err) || !file_exists(folder))
-        skip();
+    const char *folder = real("mnist");
     struct collection c;
-    if (idx_read(&c, folder, &err))
-        fail_msg("%s", err.text);
+    struct err err;
+    must(raw_read(&c, folder, "idx", &as_they_are, &err), &err);
     assert_int_equal(c.count, 70000);
     assert_int_equal(c.h, 28);
     assert_int_equal(c.w, 28);
@@ -383,7 +359,7 @@ static void real_mnist(void **state)
     collection_free(&c);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, drop_folder)
 
 int main(void)
 {

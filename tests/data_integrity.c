@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "data_pictures.h"
+#include "data_raw.h"
 
 struct fixture {
     char lab[64];
@@ -245,10 +246,9 @@ static void planted_copies_are_found(void **state)
     assert_int_not_equal(size_of(f, "images/two.jpg"), size_of(f, "images/same_two.jpg"));
     put_list(f, "annotations/test.txt",
              "near_one 1 1 1\nsame_two 1 1 1\nnear_grey 1 1 1\nsame_one 1 1 1\n");
-    const struct pets_spec spec = {0};
     const struct fit fit = {.h = 2, .w = 2}; /* copies are told before the resize */
     struct collection c;
-    must(pets_read(&c, in_folder(f, ""), &spec, &fit, &err), &err);
+    must(raw_read(&c, in_folder(f, ""), "oxford-pets", &fit, &err), &err);
     assert_int_equal(integrity_check_leaks(&c, &err), -1);
     assert_string_equal(err.text, "'train/one' and 'test/same_one' are the same image; 2 images "
                                   "are in more than one split");

@@ -1,86 +1,55 @@
 /* What the values in a folder's masks mean: greys, palettes, colours, and 255. */
-#include "data/data.h"
-
-#include "base/file.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
+#include "data_folder.h"
 #include "data_pictures.h"
-
 enum { W = 4 };
-static const char *const two[] = {"background", "vessel"}, *const three[] = {"a", "b", "c"};
-static const struct folder_spec binary = {"images", "masks", "", two, 2, 0},
-                                several = {"images", "masks", "", three, 3, 0};
+static const char binary[] = "folder, class_names: [background, vessel]",
+                  several[] = "folder, class_names: [a, b, c]";
 
-struct fixture {
-    char folder[64];
+/* A data set, and how many cases it has so far. */
+struct set {
+    struct fixture at;
     int count;
 };
 
-static const char *path_of(const struct fixture *f, const char *name)
-{
-    static char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", f->folder, name);
-    return path;
-}
-
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err err;
-    snprintf(f->folder, sizeof f->folder, "/tmp/masks-test-XXXXXX");
-    if (!mkdtemp(f->folder) || folder_make(path_of(f, "images"), &err) ||
-        folder_make(path_of(f, "masks"), &err))
+    struct set *f = calloc(1, sizeof *f);
+    strcpy(f->at.folder, "/tmp/raw-test-XXXXXX");
+    if (!mkdtemp(f->at.folder))
         return -1;
+    put_folder(&f->at, "images");
+    put_folder(&f->at, "masks");
     *state = f;
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    int status = folder_remove(f->folder, &err);
-    free(f);
-    return status;
-}
-
 /* The next case, "a", "b", ...: a mask of a row of W pixels, c samples each. */
-static void put(struct fixture *f, const uint8_t *pixels, int c, const png_color *palette,
-                int colours)
+static void add(struct set *f, const uint8_t *pixels, int c, const png_color *palette, int colours)
 {
     char name[32];
     uint8_t image[W * 3];
     memset(image, 10 * f->count, sizeof image);
     snprintf(name, sizeof name, "images/%c.png", 'a' + f->count);
-    write_png(path_of(f, name), image, 1, W, 3, 6);
+    write_png(path_of(&f->at, name), image, 1, W, 3, 6);
     snprintf(name, sizeof name, "masks/%c.png", 'a' + f->count);
-    write_png_of(path_of(f, name), pixels, 1, W, c, 6, palette, colours);
-    FILE *list = fopen(path_of(f, "train.txt"), "a");
+    write_png_of(path_of(&f->at, name), pixels, 1, W, c, 6, palette, colours);
+    FILE *list = fopen(path_of(&f->at, "train.txt"), "a");
     assert_non_null(list);
     fprintf(list, "%c\n", 'a' + f->count++);
     fclose(list);
 }
 
-static void put_values(struct fixture *f, int a, int b, int c, int d)
+static void put_values(struct set *f, int a, int b, int c, int d)
 {
-    put(f, (const uint8_t[W]){(uint8_t)a, (uint8_t)b, (uint8_t)c, (uint8_t)d}, 1, NULL, 0);
+    add(f, (const uint8_t[W]){(uint8_t)a, (uint8_t)b, (uint8_t)c, (uint8_t)d}, 1, NULL, 0);
 }
 
 /* The notes of all, a line each. */
-static void read_all(struct collection *out, char notes[1000], const struct fixture *f,
-                     const struct folder_spec *spec)
+static void read_all(struct collection *out, char notes[1000], const struct set *f,
+                     const char *source)
 {
     struct err err;
-    const struct fit fit = {0};
-    if (folder_read(out, f->folder, spec, &fit, &err))
+    if (raw_read(out, f->at.folder, source, &as_they_are, &err))
         fail_msg("%s", err.text);
     size_t length = 0;
     notes[0] = '\0';
@@ -89,12 +58,12 @@ static void read_all(struct collection *out, char notes[1000], const struct fixt
 }
 
 /* The class of each pixel of each mask, and what is said of them. */
-static void expect(const struct fixture *f, const struct folder_spec *spec, const uint8_t *classes,
+static void expect(const struct set *f, const char *source, const uint8_t *classes,
                    const char *text)
 {
     struct collection c;
     char notes[1000];
-    read_all(&c, notes, f, spec);
+    read_all(&c, notes, f, source);
     assert_int_equal(c.count, f->count);
     for (uint32_t i = 0; i < c.count; i++)
         assert_memory_equal(c.cases[i].mask, classes + W * i, W);
@@ -103,15 +72,14 @@ static void expect(const struct fixture *f, const struct folder_spec *spec, cons
 }
 
 /* The error's text after the folder. */
-static void refuse(const struct fixture *f, const struct folder_spec *spec, const char *text)
+static void refuse(const struct set *f, const char *source, const char *text)
 {
     struct collection c;
     struct err err;
-    const struct fit fit = {0};
-    if (!folder_read(&c, f->folder, spec, &fit, &err))
+    if (!raw_read(&c, f->at.folder, source, &as_they_are, &err))
         fail_msg("read, instead of: %s", text);
     assert_int_equal(err.status, STATUS_BAD_DATA);
-    assert_string_equal(err.text + 1 + strlen(f->folder), text);
+    assert_string_equal(err.text + 1 + strlen(f->at.folder), text);
 }
 
 /* ---- palettes ------------------------------------------------------------------------------- */
@@ -121,53 +89,53 @@ static const png_color black = {0, 0, 0}, white = {255, 255, 255}, red = {200, 0
 static void greys_of_a_palette_are_their_value_in_any_order(void **state)
 {
     const uint8_t indices[W] = {0, 1, 1, 0};
-    put(*state, indices, 1, (const png_color[]){black, white}, 2);
-    put(*state, indices, 1, (const png_color[]){white, black}, 2);
+    add(*state, indices, 1, (const png_color[]){black, white}, 2);
+    add(*state, indices, 1, (const png_color[]){white, black}, 2);
     put_values(*state, 0, 255, 0, 0);
-    expect(*state, &binary, (const uint8_t[]){0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0}, "");
+    expect(*state, binary, (const uint8_t[]){0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0}, "");
 }
 
 static void a_palette_of_class_numbers_is_read_like_greys(void **state)
 {
     const png_color numbers[] = {{2, 2, 2}, {0, 0, 0}, {1, 1, 1}};
-    put(*state, (const uint8_t[W]){0, 1, 2, 2}, 1, numbers, 3);
-    expect(*state, &several, (const uint8_t[]){2, 0, 1, 1}, "");
+    add(*state, (const uint8_t[W]){0, 1, 2, 2}, 1, numbers, 3);
+    expect(*state, several, (const uint8_t[]){2, 0, 1, 1}, "");
     const png_color stretched[] = {{0, 0, 0}, {128, 128, 128}, {255, 255, 255}};
-    put(*state, (const uint8_t[W]){0, 1, 2, 2}, 1, stretched, 3);
-    refuse(*state, &several,
+    add(*state, (const uint8_t[W]){0, 1, 2, 2}, 1, stretched, 3);
+    refuse(*state, several,
            "/masks/b.png': the pixel in row 0, column 1 is 128 (the grey in its palette), expected "
            "0 to 2, or a value that source.void names");
 }
 
 static void two_indices_of_one_grey_are_not_understood(void **state)
 {
-    put(*state, (const uint8_t[W]){0, 0, 1, 0}, 1, (const png_color[]){black, white, black}, 3);
-    expect(*state, &binary, (const uint8_t[]){0, 0, 1, 0}, "");
-    put(*state, (const uint8_t[W]){0, 0, 1, 2}, 1, (const png_color[]){black, white, black}, 3);
-    refuse(*state, &binary,
+    add(*state, (const uint8_t[W]){0, 0, 1, 0}, 1, (const png_color[]){black, white, black}, 3);
+    expect(*state, binary, (const uint8_t[]){0, 0, 1, 0}, "");
+    add(*state, (const uint8_t[W]){0, 0, 1, 2}, 1, (const png_color[]){black, white, black}, 3);
+    refuse(*state, binary,
            "/masks/b.png': palette entries 0 and 2 are both grey 0; one grey a class expected");
 }
 
 static void colours_of_a_palette_are_indices_and_are_said(void **state)
 {
     const uint8_t indices[W] = {0, 1, 1, 2};
-    put(*state, indices, 1, (const png_color[]){black, red, blue}, 3);
-    expect(*state, &several, indices,
+    add(*state, indices, 1, (const png_color[]){black, red, blue}, 3);
+    expect(*state, several, indices,
            "1 mask is of colours from a palette read by index: 0 #000000, 1 #c80010, 2 #0008ff\n");
     /* what no pixel has is neither said nor compared */
     const uint8_t more[] = {0, 1, 1, 2, 0, 0, 1, 1};
-    put(*state, more + W, 1, (const png_color[]){black, red, white, white}, 4);
+    add(*state, more + W, 1, (const png_color[]){black, red, white, white}, 4);
     expect(
-        *state, &several, more,
+        *state, several, more,
         "2 masks are of colours from a palette read by index: 0 #000000, 1 #c80010, 2 #0008ff\n");
 }
 
 static void palettes_that_differ_are_named(void **state)
 {
     const uint8_t indices[] = {0, 1, 1, 2, 1, 1, 0, 0};
-    put(*state, indices, 1, (const png_color[]){black, red, blue}, 3);
-    put(*state, indices + W, 1, (const png_color[]){red, black, blue}, 3);
-    expect(*state, &several, indices,
+    add(*state, indices, 1, (const png_color[]){black, red, blue}, 3);
+    add(*state, indices + W, 1, (const png_color[]){red, black, blue}, 3);
+    expect(*state, several, indices,
            "2 masks are of colours from a palette read by index: 0 #000000, 1 #c80010, 2 #0008ff\n"
            "the palettes of the masks differ: 0 is #000000 in 'masks/a.png' and #c80010 in "
            "'masks/b.png'\n");
@@ -177,11 +145,11 @@ static void palettes_that_differ_are_named(void **state)
 static void colours_are_refused_but_equal_ones_are_greys(void **state)
 {
     uint8_t pixels[W * 3] = {0, 0, 0, 2, 2, 2, 1, 1, 1, 0, 0, 0};
-    put(*state, pixels, 3, NULL, 0);
-    expect(*state, &several, (const uint8_t[]){0, 2, 1, 0}, "");
+    add(*state, pixels, 3, NULL, 0);
+    expect(*state, several, (const uint8_t[]){0, 2, 1, 0}, "");
     pixels[6] = 0;
-    put(*state, pixels, 3, NULL, 0);
-    refuse(*state, &several,
+    add(*state, pixels, 3, NULL, 0);
+    refuse(*state, several,
            "/masks/b.png': pixel (2, 0) is #000101; a mask of opaque greys or of palette indices "
            "expected");
 }
@@ -192,7 +160,7 @@ static void white_is_the_foreground_where_nothing_else_is(void **state)
     put_values(*state, 0, 255, 255, 0);
     put_values(*state, 0, 0, 0, 0);
     put_values(*state, 255, 255, 255, 255);
-    expect(*state, &binary, (const uint8_t[]){0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1}, "");
+    expect(*state, binary, (const uint8_t[]){0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1}, "");
 }
 
 /* Masks of a white foreground among such of 1 would be void without a word. */
@@ -202,19 +170,18 @@ static void a_set_is_of_1_or_of_255(void **state)
     put_values(*state, 0, 255, 255, 0);
     put_values(*state, 1, 0, 1, 0);
     put_values(*state, 1, 1, 1, 0);
-    refuse(*state, &binary,
+    refuse(*state, binary,
            "/masks/c.png' has pixels of 1, 'masks/b.png' of 255, expected the same value for the "
            "foreground in all masks");
-    struct folder_spec spec = binary;
-    spec.void_value = 255;
-    expect(*state, &spec,
+    const char source[] = "folder, class_names: [background, vessel], void: 255";
+    expect(*state, source,
            (const uint8_t[]){0, 0, 0, 0, 0, MASK_IGNORE, MASK_IGNORE, 0, 1, 0, 1, 0, 1, 1, 1, 0},
            "1 mask with void and no class but 'background', the first 'masks/b.png'\n");
     put_values(*state, 255, 255, 255, 255);
     put_values(*state, 1, 255, 0, 0);
     struct collection c;
     char notes[1000];
-    read_all(&c, notes, *state, &spec);
+    read_all(&c, notes, *state, source);
     assert_string_equal(
         notes, "2 masks with void and no class but 'background', the first 'masks/b.png'\n");
     collection_free(&c);
@@ -225,14 +192,11 @@ static void a_mask_that_is_skipped_decides_nothing(void **state)
 {
     struct collection c;
     struct err err;
-    const struct folder_spec *spec = &binary;
-    const struct fit fit = {.skip_bad = true};
-    const struct fixture *f = *state;
+    const struct set *f = *state;
     put_values(*state, 0, 1, 255, 0);
     put_values(*state, 0, 1, 1, 0);
     put_values(*state, 0, 255, 77, 0);
-    if (folder_read(&c, f->folder, spec, &fit, &err))
-        fail_msg("%s", err.text);
+    must(raw_read(&c, f->at.folder, binary, &skipping, &err), &err);
     assert_int_equal(c.count, 1);
     assert_int_equal(c.skipped_count, 2);
     collection_free(&c);
@@ -240,23 +204,21 @@ static void a_mask_that_is_skipped_decides_nothing(void **state)
 
 static void void_is_any_value_that_is_no_class(void **state)
 {
-    struct folder_spec spec = several;
-    spec.void_value = 255;
+    const char source[] = "folder, class_names: [a, b, c], void: 255";
     put_values(*state, 0, 2, 255, 1);
-    expect(*state, &spec, (const uint8_t[]){0, 2, MASK_IGNORE, 1}, "");
+    expect(*state, source, (const uint8_t[]){0, 2, MASK_IGNORE, 1}, "");
     put_values(*state, 0, 2, 254, 1);
-    refuse(*state, &spec,
+    refuse(*state, source,
            "/masks/b.png': the pixel in row 0, column 2 is 254, expected 0 to 2, or 255 for void");
 }
 
 static void white_and_another_void(void **state)
 {
-    struct folder_spec spec = binary;
-    spec.void_value = 128;
+    const char source[] = "folder, class_names: [background, vessel], void: 128";
     put_values(*state, 0, 128, 255, 255);
-    expect(*state, &spec, (const uint8_t[]){0, MASK_IGNORE, 1, 1}, "");
+    expect(*state, source, (const uint8_t[]){0, MASK_IGNORE, 1, 1}, "");
     put_values(*state, 0, 127, 255, 255);
-    refuse(*state, &spec,
+    refuse(*state, source,
            "/masks/b.png': the pixel in row 0, column 1 is 127, expected 0 and 1, or 0 and 255, or "
            "128 for void");
 }
@@ -266,18 +228,17 @@ static void entry_255_of_a_palette_is_not_white(void **state)
 {
     png_color palette[256] = {{0, 0, 0}, {128, 0, 0}};
     palette[255] = (png_color){224, 224, 192};
-    put(*state, (const uint8_t[W]){0, 255, 0, 0}, 1, palette, 256);
-    refuse(*state, &binary,
+    add(*state, (const uint8_t[W]){0, 255, 0, 0}, 1, palette, 256);
+    refuse(*state, binary,
            "/masks/a.png': the pixel in row 0, column 1 is 255, expected 0 and 1, or 0 and 255, or "
            "a value that source.void names");
-    struct folder_spec spec = binary;
-    spec.void_value = 255;
-    expect(*state, &spec, (const uint8_t[]){0, MASK_IGNORE, 0, 0},
+    const char source[] = "folder, class_names: [background, vessel], void: 255";
+    expect(*state, source, (const uint8_t[]){0, MASK_IGNORE, 0, 0},
            "1 mask with void and no class but 'background', the first 'masks/a.png'\n"
            "1 mask is of colours from a palette read by index: 0 #000000, 255 #e0e0c0\n");
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, drop_folder)
 
 int main(void)
 {

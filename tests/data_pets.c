@@ -1,53 +1,15 @@
 /* Oxford-IIIT Pet: what lists, images and trimaps become, how each damage is named, and that
  * threads change nothing. Real pets where DATA has them. */
-#include "data/data.h"
-
-#include "base/file.h"
-
-#include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
+#include "data_folder.h"
 #include "data_pictures.h"
 
+#include <sched.h>
 enum { H = 4, W = 6, PETS = 5 };
 /* Three to learn from, two to test on; cats, dogs. */
 static const char *const names[PETS] = {"Tom_1", "rex_2", "Tom_10", "rex_3", "Tom_4"};
 static const int species[PETS] = {0, 1, 0, 1, 0};
 #define TRAINVAL "Tom_1 1 1 1\nrex_2 2 2 1\nTom_10 1 1 1\n"
 #define TEST     "rex_3 2 2 1\nTom_4 1 1 1\n"
-
-struct fixture {
-    char folder[64];
-};
-
-static void must(int status, const struct err *err)
-{
-    if (status)
-        fail_msg("%s", err->text);
-}
-
-static const char *path_of(const struct fixture *f, const char *name)
-{
-    static char path[PATH_BYTES];
-    struct err err;
-    must(path_join(path, f->folder, name, &err), &err);
-    return path;
-}
-
-static void put(const struct fixture *f, const char *name, const char *text)
-{
-    FILE *file = fopen(path_of(f, name), "wb");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 static uint8_t *pixels_of(int pet, int h, int w)
 {
@@ -85,49 +47,30 @@ static void put_trimap(const struct fixture *f, int pet, int h, int w)
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err err;
-    snprintf(f->folder, sizeof f->folder, "/tmp/pets-test-XXXXXX");
-    if (!mkdtemp(f->folder) || folder_make(path_of(f, "images"), &err) ||
-        folder_make(path_of(f, "annotations/trimaps"), &err))
+    if (make_folder(state))
         return -1;
+    const struct fixture *f = *state;
+    put_folder(f, "images");
+    put_folder(f, "annotations/trimaps");
     put(f, "annotations/trainval.txt", TRAINVAL);
     put(f, "annotations/test.txt", TEST);
     for (int pet = 0; pet < PETS; pet++) {
         put_image(f, pet, H, W);
         put_trimap(f, pet, H, W);
     }
-    *state = f;
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    int status = folder_remove(f->folder, &err);
-    free(f);
-    return status;
-}
-
-static const struct pets_spec plain = {PETS_FOREGROUND, BOUNDARY_FOREGROUND};
-static const struct fit as_they_are = {0};
-static const struct fit skipping = {.skip_bad = true};
+static const char plain[] = "oxford-pets";
 
 static void expect_refusal(const struct fixture *f, const struct fit *fit, enum status status,
                            const char *text)
 {
     struct collection c;
     struct err err = {0};
-    if (!pets_read(&c, f->folder, &plain, fit, &err))
+    if (!raw_read(&c, f->folder, plain, fit, &err))
         fail_msg("read, although: %s", text);
-    /* the folder's name is made up: '@' stands for it */
-    char whole[2048], *to = whole;
-    for (const char *p = text; *p; p++)
-        to += snprintf(to, (size_t)(whole + sizeof whole - to), "%.*s", *p == '@' ? 64 : 1,
-                       *p == '@' ? f->folder : p);
-    assert_string_equal(err.text, whole);
-    assert_int_equal(err.status, status);
+    expect_error(f, &err, status, text);
     assert_null(c.cases);
 }
 
@@ -173,7 +116,7 @@ static void lists_images_and_trimaps(void **state)
     const struct fixture *f = *state;
     struct collection c;
     struct err err;
-    must(pets_read(&c, f->folder, &plain, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, plain, &as_they_are, &err), &err);
     check_all(&c);
     collection_free(&c);
 }
@@ -186,7 +129,7 @@ static void lists_from_elsewhere(void **state)
     put(f, "annotations/trainval.txt",
         "#NAME ...\r\nTom_1 1 1 1\r\n\r\nrex_2  2\t2 1 \r\n"
         "Tom_10 1 1 1");
-    must(pets_read(&c, f->folder, &plain, &as_they_are, &err), &err);
+    must(raw_read(&c, f->folder, plain, &as_they_are, &err), &err);
     check_all(&c);
     collection_free(&c);
 }
@@ -195,30 +138,30 @@ static void what_the_masks_say(void **state)
 {
     const struct fixture *f = *state;
     static const struct {
-        struct pets_spec spec;
+        const char *source;
         int becomes[2][4]; /* of a cat, of a dog: [1] pet, [2] background, [3] boundary */
         const char *classes[4];
     } targets[] = {
-        {{PETS_FOREGROUND, BOUNDARY_FOREGROUND},
+        {"oxford-pets, target: foreground",
          {{-1, 1, 0, 1}, {-1, 1, 0, 1}},
          {"background", "foreground"}},
-        {{PETS_FOREGROUND, BOUNDARY_BACKGROUND},
+        {"oxford-pets, boundary: background",
          {{-1, 1, 0, 0}, {-1, 1, 0, 0}},
          {"background", "foreground"}},
-        {{PETS_FOREGROUND, BOUNDARY_IGNORE},
+        {"oxford-pets, boundary: ignore",
          {{-1, 1, 0, 255}, {-1, 1, 0, 255}},
          {"background", "foreground"}},
-        {{PETS_TRIMAP, BOUNDARY_FOREGROUND},
+        {"oxford-pets, target: trimap",
          {{-1, 1, 0, 2}, {-1, 1, 0, 2}},
          {"background", "foreground", "boundary"}},
-        {{PETS_SPECIES, BOUNDARY_FOREGROUND},
+        {"oxford-pets, target: species",
          {{-1, 1, 0, 255}, {-1, 2, 0, 255}},
          {"background", "cat", "dog"}},
     };
     for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
         struct collection c;
         struct err err;
-        must(pets_read(&c, f->folder, &targets[t].spec, &as_they_are, &err), &err);
+        must(raw_read(&c, f->folder, targets[t].source, &as_they_are, &err), &err);
         for (int pet = 0; pet < PETS; pet++)
             for (int i = 0; i < H * W; i++)
                 assert_int_equal(c.cases[pet].mask[i],
@@ -234,19 +177,13 @@ static void what_the_masks_say(void **state)
 static void files_for_the_recipe(void **state)
 {
     const struct fixture *f = *state;
+    const char *names_of_files[3 + 2 * PETS] = {"annotations/trainval.txt", "annotations/test.txt"};
     struct arena arena = {0};
-    const char **source, **paths;
-    int count;
-    struct err err;
-    must(pets_sources(&source, &paths, &count, f->folder, false, &arena, &err), &err);
-    assert_int_equal(count, 2 + 2 * PETS);
-    assert_string_equal(source[0], "annotations/trainval.txt");
-    assert_string_equal(source[1], "annotations/test.txt");
-    assert_string_equal(source[2], "images/Tom_1.jpg");
-    assert_string_equal(source[3], "annotations/trimaps/Tom_1.png");
-    assert_string_equal(source[11], "annotations/trimaps/Tom_4.png");
-    for (int i = 0; i < count; i++)
-        assert_string_equal(paths[i], path_of(f, source[i]));
+    for (int i = 0; i < PETS; i++) {
+        names_of_files[2 + 2 * i] = arena_printf(&arena, "images/%s.jpg", names[i]);
+        names_of_files[3 + 2 * i] = arena_printf(&arena, "annotations/trimaps/%s.png", names[i]);
+    }
+    expect_sources(f, plain, false, names_of_files);
     arena_free(&arena);
 }
 
@@ -262,7 +199,7 @@ static void stretched(void **state)
         struct collection c;
         struct err err;
         uint8_t *pixels = pixels_of(1, 9, 5), small[3 * 2 * 3];
-        must(pets_read(&c, f->folder, &plain, &fit, &err), &err);
+        must(raw_read(&c, f->folder, plain, &fit, &err), &err);
         assert_int_equal(c.h, 3);
         assert_int_equal(c.w, 2);
         image_resize(small, 3, 2, pixels, 9, 5, 3, filter);
@@ -316,7 +253,7 @@ static void kept_in_proportion(void **state)
     };
     struct collection c;
     struct err err;
-    must(pets_read(&c, f->folder, &plain, &fit, &err), &err);
+    must(raw_read(&c, f->folder, plain, &fit, &err), &err);
     for (size_t i = 0; i < sizeof pets / sizeof *pets; i++) {
         uint8_t *pixels = pixels_of(pets[i].pet, pets[i].h, pets[i].w), inner[9 * 9 * 3];
         image_resize(inner, pets[i].bottom - pets[i].top, pets[i].right - pets[i].left, pixels,
@@ -433,12 +370,11 @@ static void missing_files(void **state)
                                         "annotations/test.txt", "annotations/trainval.txt"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct arena arena = {0};
-        const char **source, **paths;
+        struct sources found;
         char text[512];
-        int count;
         struct err err = {0};
         assert_int_equal(unlink(path_of(f, files[i])), 0);
-        assert_int_equal(pets_sources(&source, &paths, &count, f->folder, false, &arena, &err), -1);
+        assert_int_equal(raw_sources(&found, f->folder, plain, false, &arena, &err), -1);
         snprintf(text, sizeof text,
                  "cannot find '%s' in '%s' (scripts/fetch-data oxford-iiit-pet -d /tmp fetches it)",
                  files[i], f->folder);
@@ -457,19 +393,19 @@ static void a_missing_image_is_skipped(void **state)
         char text[64];
         struct collection c;
         struct arena arena = {0};
-        const char **source, **paths;
-        int all = 2 + 2 * PETS, count;
+        struct sources found;
+        int all = 2 + 2 * PETS;
         struct err err = {0};
         unlink(path_of(f, files[i]));
-        must(pets_read(&c, f->folder, &plain, &skipping, &err), &err);
+        must(raw_read(&c, f->folder, plain, &skipping, &err), &err);
         assert_int_equal(c.count, PETS - 1);
         assert_int_equal(c.skipped_count, 1);
         assert_string_equal(c.skipped[0].id, "rex_2");
         snprintf(text, sizeof text, "'%s': is not there", files[i]);
         assert_string_equal(c.skipped[0].reason, text);
         collection_free(&c);
-        must(pets_sources(&source, &paths, &count, f->folder, true, &arena, &err), &err);
-        assert_int_equal(count, all - 1 - (int)i); /* so another recipe than with them */
+        must(raw_sources(&found, f->folder, plain, true, &arena, &err), &err);
+        assert_int_equal(found.count, all - 1 - (int)i); /* so another recipe than with them */
         arena_free(&arena);
     }
 }
@@ -498,7 +434,7 @@ static void bad_cases_are_left_out_on_request(void **state)
     put(f, "images/rex_3.jpg", "<!DOCTYPE html>");
     struct collection c;
     struct err err;
-    must(pets_read(&c, f->folder, &plain, &skipping, &err), &err);
+    must(raw_read(&c, f->folder, plain, &skipping, &err), &err);
     assert_int_equal(c.count, 3);
     check_case(&c, 0, 0);
     check_case(&c, 1, 2);
@@ -531,7 +467,7 @@ static void a_size_from_the_first_that_can_be_read(void **state)
     put(f, "images/Tom_1.jpg", "");
     struct collection c;
     struct err err;
-    must(pets_read(&c, f->folder, &plain, &skipping, &err), &err);
+    must(raw_read(&c, f->folder, plain, &skipping, &err), &err);
     assert_int_equal(c.count, 4);
     check_case(&c, 0, 1);
     collection_free(&c);
@@ -540,10 +476,10 @@ static void a_size_from_the_first_that_can_be_read(void **state)
         snprintf(name, sizeof name, "images/%s.jpg", names[pet]);
         put(f, name, "GIF89a");
     }
-    assert_int_equal(pets_read(&c, f->folder, &plain, &skipping, &err), -1);
+    assert_int_equal(raw_read(&c, f->folder, plain, &skipping, &err), -1);
     assert_int_equal(err.status, STATUS_BAD_DATA);
     assert_non_null(strstr(err.text, "no case of split 'train' can be read"));
-    assert_int_equal(pets_read(&c, f->folder, &plain, &as_they_are, &err), -1);
+    assert_int_equal(raw_read(&c, f->folder, plain, &as_they_are, &err), -1);
     assert_int_equal(err.status, STATUS_BAD_DATA);
     assert_non_null(strstr(err.text, "images/Tom_1.jpg': "));
 }
@@ -597,14 +533,14 @@ static void threads_change_nothing(void **state)
     put_many(f);
     put(f, "images/many_150.jpg", "");
     put(f, "images/many_50.jpg", "");
-    must(pets_read(&all, f->folder, &plain, &fit, &err), &err);
+    must(raw_read(&all, f->folder, plain, &fit, &err), &err);
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
     CPU_ZERO(&first);
     for (int cpu = 0; !CPU_COUNT(&first); cpu++)
         if (CPU_ISSET(cpu, &before))
             CPU_SET(cpu, &first);
     assert_int_equal(sched_setaffinity(0, sizeof first, &first), 0);
-    must(pets_read(&one, f->folder, &plain, &fit, &err), &err);
+    must(raw_read(&one, f->folder, plain, &fit, &err), &err);
     assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
     assert_int_equal(all.count, MANY - 2 + 2);
     assert_string_equal(all.cases[MANY - 3].id, "many_299");
@@ -614,7 +550,7 @@ static void threads_change_nothing(void **state)
     collection_free(&all);
     for (int i = 0; i < 20; i++) { /* of two failures always the first */
         const struct fit strict = {.h = 16, .w = 16};
-        assert_int_equal(pets_read(&all, f->folder, &plain, &strict, &err), -1);
+        assert_int_equal(raw_read(&all, f->folder, plain, &strict, &err), -1);
         assert_non_null(strstr(err.text, "images/many_50.jpg': "));
     }
 }
@@ -623,15 +559,11 @@ static void threads_change_nothing(void **state)
 static void real_pets(void **state)
 {
     (void)state;
-    char folder[PATH_BYTES];
-    const char *root = getenv("DATA");
-    struct err err = {0};
-    if (!root || path_join(folder, root, "oxford-iiit-pet", &err) || !file_exists(folder))
-        skip();
+    const char *folder = real("oxford-iiit-pet");
+    struct err err;
     const struct fit fit = {.h = 128, .w = 128, .filter = RESIZE_AREA};
-    const struct pets_spec trimaps = {.target = PETS_TRIMAP};
     struct collection c;
-    must(pets_read(&c, folder, &trimaps, &fit, &err), &err);
+    must(raw_read(&c, folder, "oxford-pets, target: trimap", &fit, &err), &err);
     assert_int_equal(c.count, 598);
     uint64_t pixels[SPLITS][3] = {{0}}, cats[SPLITS] = {0};
     for (uint32_t i = 0; i < c.count; i++) {
@@ -652,7 +584,7 @@ static void real_pets(void **state)
     collection_free(&c);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, drop_folder)
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* The shapes: the same everywhere, of the kind that their label says, inside the picture; and which
  * cases are held out. */
-#include "data/data.h"
+#include "data/formats/formats.h"
 
 #include "base/text.h"
 

@@ -2,44 +2,10 @@
  * Data sets of volumes: folders of NIfTI files that the test writes itself, each way in which those can
  * be wrong, and the real ones.
  */
-#include "data/data.h"
-
-#include "base/file.h"
-#include "base/text.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <unistd.h>
-
+#include "data_folder.h"
 #include "data_nifti_file.h"
 
-#include <cmocka.h>
-
-struct fixture {
-    char folder[64];
-};
-
-/* A folder for one test. */
-static int make_folder(void **state)
-{
-    static struct fixture f;
-    strcpy(f.folder, "/tmp/volumes-test-XXXXXX");
-    *state = &f;
-    return mkdtemp(f.folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state)
-{
-    struct err err;
-    return folder_remove(((struct fixture *)*state)->folder, &err);
-}
-
-static void must(int status, const struct err *err)
-{
-    if (status)
-        fail_msg("%s", err->text);
-}
+#include <math.h>
 
 static void near(double got, double want, double most)
 {
@@ -51,22 +17,6 @@ static void near(double got, double want, double most)
 
 enum { W = 3, H = 4, D = 2, VOXELS = W * H * D };
 
-static void put_text(const struct fixture *f, const char *name, const char *text)
-{
-    char path[PATH_BYTES];
-    struct err err;
-    must(path_join(path, f->folder, name, &err), &err);
-    must(file_publish(path, text, strlen(text), &err), &err);
-}
-
-static void put_volume(const struct fixture *f, const char *name, const struct nifti_content *file)
-{
-    char path[PATH_BYTES];
-    struct err err;
-    must(path_join(path, f->folder, name, &err), &err);
-    write_nifti(path, file);
-}
-
 /* Voxel i of case k: 100 k + i; its mask: (i + k) mod 3. */
 static void put_case(const struct fixture *f, const char *image, const char *mask, int k)
 {
@@ -77,11 +27,11 @@ static void put_case(const struct fixture *f, const char *image, const char *mas
         classes[i] = (uint8_t)((i + k) % 3);
     }
     struct nifti_content file = {.size = {W, H, D}, .type = DT_FLOAT32, .voxels = voxels};
-    put_volume(f, image, &file);
+    write_nifti(path_of(f, image), &file);
     file.type = DT_UINT8;
     file.voxels = classes;
     if (mask)
-        put_volume(f, mask, &file);
+        write_nifti(path_of(f, mask), &file);
 }
 
 #define LABELS "\"labels\": {\"0\": \"background\", \"1\": \"Anterior\", \"2\": \"Posterior\"}"
@@ -90,13 +40,8 @@ static void put_case(const struct fixture *f, const char *image, const char *mas
 
 static void put_folders(const struct fixture *f)
 {
-    char path[PATH_BYTES];
-    struct err err;
-    static const char *const names[] = {"imagesTr", "labelsTr"};
-    for (int i = 0; i < 2; i++) {
-        must(path_join(path, f->folder, names[i], &err), &err);
-        must(folder_make(path, &err), &err);
-    }
+    put_folder(f, "imagesTr");
+    put_folder(f, "labelsTr");
 }
 
 /* Three cases, listed in another order than that of their names. */
@@ -106,13 +51,20 @@ static void put_decathlon(const struct fixture *f)
     put_case(f, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz", 0);
     put_case(f, "imagesTr/b.nii.gz", "labelsTr/b.nii.gz", 1);
     put_case(f, "imagesTr/c.nii.gz", "labelsTr/c.nii.gz", 2);
-    put_text(f, "dataset.json",
-             "{" LABELS ", \"training\": [" PAIR("c") ", " PAIR("a") ", " PAIR(
-                 "b") "],"
-                      "\"test\": [\"./imagesTs/x.nii.gz\"]}");
+    put(f, "dataset.json",
+        "{" LABELS ", \"training\": [" PAIR("c") ", " PAIR("a") ", " PAIR(
+            "b") "],"
+                 "\"test\": [\"./imagesTs/x.nii.gz\"]}");
 }
 
 static const struct volume_spec as_it_is = {0};
+
+static int volumes_read(struct collection *out, const char *folder, const struct volume_spec *spec,
+                        bool skip_bad, struct err *err)
+{
+    const struct treatment how = {.fit = {.skip_bad = skip_bad}, .volume = *spec};
+    return raw_treat(out, folder, "nifti", &how, err);
+}
 
 static void check_case(const struct collection *c, uint32_t at, const char *id, enum split split,
                        int k)
@@ -153,8 +105,8 @@ static void a_decathlon_folder(void **state)
     check_case(&c, 2, "c", SPLIT_TRAIN, 2);
     collection_free(&c);
 
-    put_text(f, "train.txt", "# names\n\nc\n");
-    put_text(f, "test.txt", "a.nii.gz\r\n");
+    put(f, "train.txt", "# names\n\nc\n");
+    put(f, "test.txt", "a.nii.gz\r\n");
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     assert_int_equal(c.count, 2);
     check_case(&c, 0, "c", SPLIT_TRAIN, 2);
@@ -162,18 +114,9 @@ static void a_decathlon_folder(void **state)
     collection_free(&c);
 
     static const char *const want[] = {
-        "dataset.json",      "train.txt",         "test.txt",         "imagesTr/c.nii.gz",
-        "labelsTr/c.nii.gz", "imagesTr/a.nii.gz", "labelsTr/a.nii.gz"};
-    struct arena arena = {0};
-    const char **names, **paths;
-    int count;
-    must(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
-    assert_int_equal(count, 7);
-    for (int i = 0; i < count; i++) {
-        assert_string_equal(names[i], want[i]);
-        assert_true(file_exists(paths[i]));
-    }
-    arena_free(&arena);
+        "dataset.json",      "train.txt",         "test.txt",          "imagesTr/c.nii.gz",
+        "labelsTr/c.nii.gz", "imagesTr/a.nii.gz", "labelsTr/a.nii.gz", NULL};
+    expect_sources(f, "nifti", false, want);
 }
 
 static void a_folder_of_volumes(void **state)
@@ -182,7 +125,7 @@ static void a_folder_of_volumes(void **state)
     put_case(f, "two.nii.gz", NULL, 2);
     put_case(f, "three.hdr", NULL, 3);
     put_case(f, "one.nii", NULL, 1);
-    put_text(f, "notes.txt", "no volume");
+    put(f, "notes.txt", "no volume");
     struct collection c;
     struct err err;
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
@@ -194,15 +137,8 @@ static void a_folder_of_volumes(void **state)
     check_case(&c, 2, "two", SPLIT_TRAIN, 2);
     collection_free(&c);
 
-    static const char *const want[] = {"one.nii", "three.hdr", "three.img", "two.nii.gz"};
-    struct arena arena = {0};
-    const char **names, **paths;
-    int count;
-    must(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
-    assert_int_equal(count, 4);
-    for (int i = 0; i < count; i++)
-        assert_string_equal(names[i], want[i]);
-    arena_free(&arena);
+    static const char *const want[] = {"one.nii", "three.hdr", "three.img", "two.nii.gz", NULL};
+    expect_sources(f, "nifti", false, want);
 }
 
 /* Turned files come to RAS+, at the spacing and size asked for, and their masks with them. */
@@ -223,11 +159,11 @@ static void masks_follow_their_images(void **state)
                                  .voxels = image,
                                  .affine = {{-1, 0, 0, 9}, {0, 2, 0, 0}, {0, 0, -1, 3}}};
     put_folders(f);
-    put_volume(f, "imagesTr/a.nii.gz", &file);
+    write_nifti(path_of(f, "imagesTr/a.nii.gz"), &file);
     file.type = DT_UINT8;
     file.voxels = mask;
-    put_volume(f, "labelsTr/a.nii.gz", &file);
-    put_text(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("a") "]}");
+    write_nifti(path_of(f, "labelsTr/a.nii.gz"), &file);
+    put(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("a") "]}");
     const struct volume_spec spec = {.spacing = {2, 2, 2}, .size = {4, 10, 6}};
     struct collection c;
     struct err err;
@@ -270,36 +206,32 @@ static void lists_by_other_names(void **state)
     static const char *const vals[] = {"val.txt", "Validation.txt", "VALID.TXT", "dev.txt"};
     struct collection c;
     struct err err;
-    char path[PATH_BYTES];
     put_decathlon(f);
     for (size_t i = 0; i < sizeof vals / sizeof *vals; i++) {
-        put_text(f, vals[i],
-                 "\xEF\xBB\xBF"
-                 "b\r\n"); /* as an editor on Windows saves it */
+        put(f, vals[i],
+            "\xEF\xBB\xBF"
+            "b\r\n"); /* as an editor on Windows saves it */
         must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
         assert_int_equal(c.count, 3);
         check_case(&c, 0, "b", SPLIT_VAL, 1);
         check_case(&c, 1, "a", SPLIT_TRAIN, 0);
         check_case(&c, 2, "c", SPLIT_TRAIN, 2);
         collection_free(&c);
-        must(path_join(path, f->folder, vals[i], &err), &err);
-        unlink(path);
+        unlink(path_of(f, vals[i]));
     }
-    put_text(f, "testing.txt", "a\n");
-    put_text(f, "Training.txt", "c\n");
+    put(f, "testing.txt", "a\n");
+    put(f, "Training.txt", "c\n");
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     assert_int_equal(c.count, 2);
     check_case(&c, 0, "c", SPLIT_TRAIN, 2);
     check_case(&c, 1, "a", SPLIT_TEST, 0);
     collection_free(&c);
-    put_text(f, "test.txt", "b\n");
+    put(f, "test.txt", "b\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
-            "'test.txt' and 'testing.txt' in '/tmp/volumes-test-");
-    must(path_join(path, f->folder, "testing.txt", &err), &err);
-    unlink(path);
-    must(path_join(path, f->folder, "Training.txt", &err), &err);
-    unlink(path);
-    put_text(f, "val-ids.csv", "b\n");
+            "'test.txt' and 'testing.txt' in '/tmp/raw-test-");
+    unlink(path_of(f, "testing.txt"));
+    unlink(path_of(f, "Training.txt"));
+    put(f, "val-ids.csv", "b\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "/val-ids.csv' seems to list a split, but lists");
 }
 
@@ -319,9 +251,9 @@ static void labels_of_both_kinds(void **state)
     struct collection c;
     struct err err;
     put_decathlon(f);
-    put_text(f, "dataset.json",
-             "\xEF\xBB\xBF{\"labels\": {\"ignore\": 2, \"c\xc3\xa9lula\": 1, \"background\": 0},"
-             "\"training\": [" PAIR("a") "]}");
+    put(f, "dataset.json",
+        "\xEF\xBB\xBF{\"labels\": {\"ignore\": 2, \"c\xc3\xa9lula\": 1, \"background\": 0},"
+        "\"training\": [" PAIR("a") "]}");
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     assert_int_equal(c.mask_class_count, 2);
     assert_string_equal(c.mask_classes[0], "background");
@@ -331,7 +263,7 @@ static void labels_of_both_kinds(void **state)
     collection_free(&c);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         snprintf(json, sizeof json, "{\"labels\": %s, \"training\": [" PAIR("a") "]}", bad[i][0]);
-        put_text(f, "dataset.json", json);
+        put(f, "dataset.json", json);
         refused(f, &as_it_is, false, STATUS_BAD_DATA, bad[i][1]);
     }
 }
@@ -346,9 +278,9 @@ static void an_nnunet_folder(void **state)
     put_case(f, "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz", 0);
     put_case(f, "imagesTr/c_0000.nii.gz", NULL, 2);
 #define VERSION2 "\"labels\": {\"background\": 0, \"x\": 1, \"y\": 2}, \"numTraining\": 2, "
-    put_text(f, "dataset.json",
-             "{" VERSION2 "\"channel_names\": {\"0\": \"CT\"}, \"file_ending\": \".nii.gz\"}");
-    put_text(f, "val.txt", "b\n");
+    put(f, "dataset.json",
+        "{" VERSION2 "\"channel_names\": {\"0\": \"CT\"}, \"file_ending\": \".nii.gz\"}");
+    put(f, "val.txt", "b\n");
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     assert_int_equal(c.count, 2);
     check_case(&c, 0, "b", SPLIT_VAL, 1);
@@ -356,14 +288,14 @@ static void an_nnunet_folder(void **state)
     assert_int_equal(c.note_count, 1);
     assert_string_equal(c.notes[0], "not used: 1 image ('imagesTr/c_0000.nii.gz')");
     collection_free(&c);
-    put_text(f, "dataset.json", "{" VERSION2 "\"file_ending\": \".png\"}");
+    put(f, "dataset.json", "{" VERSION2 "\"file_ending\": \".png\"}");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "'file_ending' is '.png'; .nii.gz, .nii");
-    put_text(f, "dataset.json",
-             "{" VERSION2 "\"file_ending\": \".nii.gz\", "
-             "\"channel_names\": {\"0\": \"T1\", \"1\": \"T2\"}}");
+    put(f, "dataset.json",
+        "{" VERSION2 "\"file_ending\": \".nii.gz\", "
+        "\"channel_names\": {\"0\": \"T1\", \"1\": \"T2\"}}");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "'channel_names' has 2 channels");
     /* of version 1: a list, without the channel's number */
-    put_text(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("a") ", " PAIR("b") "]}");
+    put(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("a") ", " PAIR("b") "]}");
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     check_case(&c, 1, "a", SPLIT_TRAIN, 0);
     collection_free(&c);
@@ -372,7 +304,7 @@ static void an_nnunet_folder(void **state)
 static void endings_in_any_case(void **state)
 {
     const struct fixture *f = *state;
-    static const char *const want[] = {"ONE.NII", "Three.HDR", "Three.IMG", "two.Nii.GZ"};
+    static const char *const want[] = {"ONE.NII", "Three.HDR", "Three.IMG", "two.Nii.GZ", NULL};
     static const char *const plain[] = {"1.nii", "3.hdr", "3.img", "2.nii.gz"};
     struct collection c;
     struct err err;
@@ -385,8 +317,8 @@ static void endings_in_any_case(void **state)
         must(path_join(to, f->folder, want[i], &err), &err);
         assert_int_equal(rename(from, to), 0);
     }
-    put_text(f, "._two.nii.gz", "a Mac's");
-    put_text(f, "four.mgz", "");
+    put(f, "._two.nii.gz", "a Mac's");
+    put(f, "four.mgz", "");
     must(path_join(to, f->folder, "five.nii", &err), &err);
     must(folder_make(to, &err), &err);
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
@@ -397,15 +329,8 @@ static void endings_in_any_case(void **state)
     assert_int_equal(c.note_count, 1);
     assert_string_equal(c.notes[0], "not used: 1 folder ('five.nii'), 1 other file ('four.mgz')");
     collection_free(&c);
-    struct arena arena = {0};
-    const char **names, **paths;
-    int count;
-    must(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), &err);
-    assert_int_equal(count, 4);
-    for (int i = 0; i < count; i++)
-        assert_string_equal(names[i], want[i]);
-    arena_free(&arena);
-    put_text(f, "train.txt", "one\n\"TWO.nii.gz\"\n");
+    expect_sources(f, "nifti", false, want);
+    put(f, "train.txt", "one\n\"TWO.nii.gz\"\n");
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     assert_int_equal(c.count, 2);
     check_case(&c, 0, "ONE", SPLIT_TRAIN, 1);
@@ -426,12 +351,12 @@ static void classes_that_are_floats(void **state)
     for (int i = 0; i < VOXELS; i++)
         classes[i] = (float)(i % 3) + (i % 2 ? 1e-6f : -1e-7f);
     put_decathlon(f);
-    put_volume(f, "labelsTr/a.nii.gz", &file);
+    write_nifti(path_of(f, "labelsTr/a.nii.gz"), &file);
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     check_case(&c, 0, "a", SPLIT_TRAIN, 0);
     collection_free(&c);
     classes[4] = 1.01f;
-    put_volume(f, "labelsTr/a.nii.gz", &file);
+    write_nifti(path_of(f, "labelsTr/a.nii.gz"), &file);
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
             "labelsTr/a.nii.gz': voxel (1, 1, 0) (w, h, d in RAS+) is 1.01; a class from 0 to 2");
 }
@@ -449,9 +374,9 @@ static void spacings_in_any_unit(void **state)
         struct nifti_content file = {.size = {W, H, D}, .type = DT_FLOAT32, .voxels = voxels};
         const float one[3][4] = {{u, 0, 0, 0}, {0, u, 0, 0}, {0, 0, u, 0}};
         memcpy(file.affine, one, sizeof one);
-        put_volume(f, "a.nii", &file);
+        write_nifti(path_of(f, "a.nii"), &file);
         file.affine[1][1] = near_by;
-        put_volume(f, "b.nii", &file);
+        write_nifti(path_of(f, "b.nii"), &file);
         must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
         for (int k = 0; k < 3; k++)
             near(c.spacing[k] / (double)u, 1, 1e-6);
@@ -462,7 +387,7 @@ static void spacings_in_any_unit(void **state)
         assert_string_equal(number, whole);
         collection_free(&c);
         file.affine[1][1] = off;
-        put_volume(f, "b.nii", &file);
+        write_nifti(path_of(f, "b.nii"), &file);
         refused(f, &as_it_is, false, STATUS_BAD_DATA, "preprocess.spacing brings volumes to one");
         const struct volume_spec spaced = {.spacing = {(double)u, (double)u, (double)u}};
         must(volumes_read(&c, f->folder, &spaced, false, &err), &err);
@@ -480,15 +405,15 @@ static void masks_of_fine_voxels(void **state)
     struct nifti_content file = {.size = {W, H, D}, .type = DT_UINT8, .voxels = classes};
     const float fine[3][4] = {{1e-4f, 0, 0, 90}, {0, 1e-4f, 0, 0}, {0, 0, 1e-4f, 0}};
     put_decathlon(f);
-    put_text(f, "train.txt", "a\n");
+    put(f, "train.txt", "a\n");
     memcpy(file.affine, fine, sizeof fine);
-    put_volume(f, "imagesTr/a.nii.gz", &file);
+    write_nifti(path_of(f, "imagesTr/a.nii.gz"), &file);
     file.affine[0][3] = 90 + 7.62939453125e-6f; /* the next float */
-    put_volume(f, "labelsTr/a.nii.gz", &file);
+    write_nifti(path_of(f, "labelsTr/a.nii.gz"), &file);
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     collection_free(&c);
     file.affine[0][3] = 90.0005f;
-    put_volume(f, "labelsTr/a.nii.gz", &file);
+    write_nifti(path_of(f, "labelsTr/a.nii.gz"), &file);
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "a corner lies 0.000504 mm from that of");
 }
 
@@ -532,7 +457,7 @@ static void more_than_there_is_memory(void **state)
     for (int i = 0; i < 70000; i++)
         text_printf(&json, "%s{\"image\": \"%d.nii\", \"label\": \"m%d.nii\"}", i ? "," : "", i, i);
     text_puts(&json, "]}");
-    put_text(f, "dataset.json", json.data);
+    put(f, "dataset.json", json.data);
     text_free(&json);
     refused(f, &huge, true, STATUS_FAILED, "out of memory: 70000 x 2147483648 bytes");
 #endif
@@ -544,11 +469,9 @@ static void listed_volumes_that_are_not_there(void **state)
     static const char *const files[] = {"labelsTr/b.nii.gz", "imagesTr/b.nii.gz"};
     struct collection c;
     struct err err;
-    char path[PATH_BYTES];
     put_decathlon(f);
     for (int i = 0; i < 2; i++) {
-        must(path_join(path, f->folder, files[i], &err), &err);
-        unlink(path);
+        unlink(path_of(f, files[i]));
         refused(f, &as_it_is, false, STATUS_MISSING, files[i]);
         must(volumes_read(&c, f->folder, &as_it_is, true, &err), &err);
         assert_int_equal(c.count, 2);
@@ -558,10 +481,9 @@ static void listed_volumes_that_are_not_there(void **state)
         collection_free(&c);
     }
     struct arena arena = {0};
-    const char **names, **paths;
-    int count;
-    must(volumes_sources(&names, &paths, &count, f->folder, true, &arena, &err), &err);
-    assert_int_equal(count, 1 + 4);
+    struct sources found;
+    must(raw_sources(&found, f->folder, "nifti", true, &arena, &err), &err);
+    assert_int_equal(found.count, 1 + 4);
     arena_free(&arena);
 }
 
@@ -569,9 +491,9 @@ static void an_image_is_not_its_own_mask(void **state)
 {
     const struct fixture *f = *state;
     put_decathlon(f);
-    put_text(f, "dataset.json",
-             "{" LABELS ", \"training\": [{\"image\": \"labelsTr/a.nii.gz\", "
-             "\"label\": \"./labelsTr/a.nii.gz\"}]}");
+    put(f, "dataset.json",
+        "{" LABELS ", \"training\": [{\"image\": \"labelsTr/a.nii.gz\", "
+        "\"label\": \"./labelsTr/a.nii.gz\"}]}");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "/labelsTr/a.nii.gz' is its own mask");
 }
 
@@ -609,24 +531,23 @@ static void descriptions_that_are_wrong(void **state)
     };
     put_decathlon(f);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        put_text(f, "dataset.json", bad[i].json);
+        put(f, "dataset.json", bad[i].json);
         refused(f, &as_it_is, true, STATUS_BAD_DATA, bad[i].piece);
     }
-    put_text(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
+    put(f, "dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
     refused(f, &as_it_is, false, STATUS_MISSING, "imagesTr/x.nii.gz");
     refused(f, &as_it_is, true, STATUS_MISSING, "no case of split 'train' can be read");
     struct arena arena = {0};
-    const char **names, **paths;
+    struct sources found;
     struct err err;
-    int count;
-    assert_int_equal(volumes_sources(&names, &paths, &count, f->folder, false, &arena, &err), -1);
+    assert_int_equal(raw_sources(&found, f->folder, "nifti", false, &arena, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
 
     char known[PATH_BYTES];
     must(path_join(known, f->folder, "Task04_Hippocampus", &err), &err);
     must(folder_make(known, &err), &err);
-    put_text(f, "Task04_Hippocampus/dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
-    assert_int_equal(volumes_sources(&names, &paths, &count, known, false, &arena, &err), -1);
+    put(f, "Task04_Hippocampus/dataset.json", "{" LABELS ", \"training\": [" PAIR("x") "]}");
+    assert_int_equal(raw_sources(&found, known, "nifti", false, &arena, &err), -1);
     assert_non_null(strstr(err.text, "(scripts/fetch-data Task04_Hippocampus -d "));
     arena_free(&arena);
 }
@@ -635,16 +556,16 @@ static void lists_that_are_wrong(void **state)
 {
     const struct fixture *f = *state;
     put_decathlon(f);
-    put_text(f, "train.txt", "a\nd\n");
+    put(f, "train.txt", "a\nd\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
             "'d' is no case of the data set, which has 'a' to 'c'");
-    put_text(f, "train.txt", "a\xcc\x8a\n");
+    put(f, "train.txt", "a\xcc\x8a\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
             "is no case of the data set, which has 'a' to 'c' (in bytes 'a\\xCC\\x8A'; the same");
-    put_text(f, "train.txt", "a\nb\n");
-    put_text(f, "val.txt", "c\na\n");
+    put(f, "train.txt", "a\nb\n");
+    put(f, "val.txt", "c\na\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "'a' is already on line 1 of 'train.txt'");
-    put_text(f, "val.txt", "# none\n");
+    put(f, "val.txt", "# none\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "val.txt' lists no case");
 }
 
@@ -652,9 +573,9 @@ static void folders_without_volumes(void **state)
 {
     const struct fixture *f = *state;
     refused(f, &as_it_is, false, STATUS_MISSING, "cannot find 'dataset.json' or a volume");
-    put_text(f, "a.nii", "no volume");
+    put(f, "a.nii", "no volume");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "a.nii': the file ends early");
-    put_text(f, "a\tb.nii", "");
+    put(f, "a\tb.nii", "");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
             "/a\\x09b.nii': the name is not plain text in UTF-8");
     struct collection c;
@@ -719,7 +640,7 @@ static void cases_that_are_wrong(void **state)
         struct collection c;
         struct err err;
         put_case(f, "imagesTr/b.nii.gz", "labelsTr/b.nii.gz", 1);
-        put_volume(f, bad[i].file, &bad[i].as);
+        write_nifti(path_of(f, bad[i].file), &bad[i].as);
         if (bad[i].piece)
             refused(f, &as_it_is, false, STATUS_BAD_DATA, bad[i].piece);
         must(volumes_read(&c, f->folder, &as_it_is, true, &err), &err);
@@ -742,9 +663,9 @@ static void volumes_that_differ(void **state)
     struct nifti_content file = {{W, H, D}, DT_FLOAT32, voxels, {{0}}, 0};
     struct collection c;
     struct err err;
-    put_volume(f, "a.nii", &file);
+    write_nifti(path_of(f, "a.nii"), &file);
     file.size[1] = 2 * H;
-    put_volume(f, "b.nii", &file);
+    write_nifti(path_of(f, "b.nii"), &file);
     refused(f, &as_it_is, true, STATUS_BAD_DATA,
             "b.nii': 2x8x3 voxels (d, h, w), but 'a.nii' has 2x4x3; preprocess.size brings");
     const struct volume_spec sized = {.size = {D, H, W}};
@@ -755,7 +676,7 @@ static void volumes_that_differ(void **state)
     const float stretched[3][4] = {{1, 0, 0, 0}, {0, 1.002f, 0, 0}, {0, 0, 1, 0}};
     file.size[1] = H;
     memcpy(file.affine, stretched, sizeof stretched);
-    put_volume(f, "b.nii", &file);
+    write_nifti(path_of(f, "b.nii"), &file);
     refused(f, &sized, true, STATUS_BAD_DATA,
             "b.nii': a spacing of 1x1.002x1 mm (d, h, w), but 'a.nii' has 1x1x1; "
             "preprocess.spacing brings");
@@ -763,7 +684,7 @@ static void volumes_that_differ(void **state)
     must(volumes_read(&c, f->folder, &spaced, false, &err), &err);
     collection_free(&c);
     file.affine[1][1] = 1.0005f;
-    put_volume(f, "b.nii", &file);
+    write_nifti(path_of(f, "b.nii"), &file);
     must(volumes_read(&c, f->folder, &as_it_is, false, &err), &err);
     near(c.spacing[1], 1, 0);
     collection_free(&c);
@@ -773,7 +694,7 @@ static void voxels_of_a_pair_that_end_early(void **state)
 {
     const struct fixture *f = *state;
     put_case(f, "a.hdr", NULL, 1);
-    put_text(f, "a.img", "short");
+    put(f, "a.img", "short");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
             "a.hdr': its voxels (.img): the file is too short");
     put_case(f, "b.nii", NULL, 2);
@@ -786,19 +707,10 @@ static void voxels_of_a_pair_that_end_early(void **state)
 
 /* ---- the data sets that this was made for; numbers by nibabel and numpy ----------------------- */
 
-static bool real_folder(char folder[PATH_BYTES], const char *name)
-{
-    const char *root = getenv("DATA");
-    struct err err;
-    return root && !path_join(folder, root, name, &err) && file_exists(folder);
-}
-
 static void real_hippocampus(void **state)
 {
     (void)state;
-    char folder[PATH_BYTES];
-    if (!real_folder(folder, "Task04_Hippocampus"))
-        skip();
+    const char *folder = real("Task04_Hippocampus");
     const struct volume_spec spec = {.intensity = INTENSITY_ZSCORE, .size = {48, 64, 48}};
     const uint32_t want[SPLITS] = {91, 13, 26};
     uint32_t count[SPLITS] = {0};
@@ -828,9 +740,7 @@ static void real_hippocampus(void **state)
 static void real_brains(void **state)
 {
     (void)state;
-    char folder[PATH_BYTES];
-    if (!real_folder(folder, "brain-t1/ds002748-2mm"))
-        skip();
+    const char *folder = real("brain-t1/ds002748-2mm");
     struct collection c;
     struct err err;
     must(volumes_read(&c, folder, &as_it_is, false, &err), &err);

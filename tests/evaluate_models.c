@@ -2,6 +2,7 @@
  * training reports is what the artifact does afterwards. */
 #include "evaluate/evaluate.h"
 #include "apply/trained.h"
+#include "data/formats/formats.h"
 #include "train/classifier_train.h"
 #include "train/vae_train.h"
 

@@ -192,6 +192,7 @@ static int check_field(struct lab *lab, const struct base *base, const char *sec
     return 1;
 }
 
+/* Those of another variant than the base's are refused before they could be in a recipe. */
 static int walk(struct lab *lab, const struct base *base, const char *section, const char *prefix,
                 const struct field *fields)
 {
@@ -201,6 +202,9 @@ static int walk(struct lab *lab, const struct base *base, const char *section, c
         snprintf(path, sizeof path, "%s.%s", prefix, fields->key);
         if (fields->type == FIELD_SECTION || fields->type == FIELD_OPTION)
             checked += walk(lab, base, section, path, fields->sub);
+        for (int i = 0; fields->variant && fields->variant(i); i++)
+            if (strcmp(fields->variant(i)->name, "shapes") == 0) /* of the base */
+                checked += walk(lab, base, section, prefix, fields->variant(i)->fields);
         if (fields->type != FIELD_SECTION)
             checked += check_field(lab, base, section, path, fields);
     }

@@ -16,7 +16,7 @@
 
 #include "apply/sliding.h"
 #include "apply/trained.h"
-#include "data/formats/volumes.h"
+#include "data/data.h"
 
 enum { PREDICT_PIXELS = 1 << 20 };
 
@@ -27,15 +27,10 @@ struct windows {
 };
 struct windows windows_for(const struct model_facts *facts, const int32_t size[3]);
 
-/* What happened to the training images. */
-struct treatment {
-    struct fit fit;            /* of pictures; h 0: they were not resized */
-    struct volume_spec volume; /* of volumes */
-};
 struct predictor {
     const struct store *store;
     struct id model;
-    struct treatment treatment;
+    struct treatment treatment; /* of the training images; fit.h 0: they were not resized */
     struct meter *meter;
     struct arena arena;
     struct model_facts facts;

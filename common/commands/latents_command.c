@@ -320,10 +320,10 @@ static int prepare_files(struct work *work, struct err *err)
     TRY(add_files(work, err));
     TRY(check_pictures(work, err));
     TRY(model_run_preprocess(&config, work->store, work->run, &work->arena, err));
-    if (config.source.format == SOURCE_NIFTI)
+    if (preprocess_volumes(&config))
         return fail_as(err, STATUS_BAD_DATA,
                        "the model is of single slices of volumes; one of pictures expected");
-    work->fit = preprocess_fit(&config);
+    work->fit = preprocess_treatment(&config).fit;
     const struct image_data *data = &work->coder.trained.model.facts.data;
     if (work->fit.h && (work->fit.h != data->h || work->fit.w != data->w))
         return fail_as(err, STATUS_BAD_DATA,

@@ -276,13 +276,12 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
     int64_t run = 0;
     TRY(model_run_find(&model, &run, store, SEGMENT, options->arguments[1], &work->arena, err));
     TRY(model_run_preprocess(&preprocess, store, run, &work->arena, err));
-    const struct treatment treatment = {preprocess_fit(&preprocess),
-                                        preprocess_volumes(&preprocess)};
+    const struct treatment treatment = preprocess_treatment(&preprocess);
     TRY(backend_open(&work->backend, &(struct backend_spec){.threads = (int)options->threads},
                      &work->meter, err));
     TRY(predictor_open(&work->predictor, store, &model, &treatment, work->backend, &work->meter,
                        err));
-    if (preprocess.source.format == SOURCE_NIFTI && !predictor_takes_volumes(&work->predictor))
+    if (preprocess_volumes(&preprocess) && !predictor_takes_volumes(&work->predictor))
         return fail_as(
             err, STATUS_BAD_DATA,
             "the model is of single slices of volumes; one of pictures, or of volumes of "

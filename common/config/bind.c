@@ -155,7 +155,7 @@ static int read_text(const char **out, const struct site *site, struct err *err)
 
 static int read_choice(int *out, const struct site *site, struct err *err)
 {
-    const char *const *choices = site->field->choices;
+    const char *const *choices = field_choices(site->arena, site->field);
     int count = 0;
     TRY(want_scalar(site, field_range(site->arena, site->field), err));
     for (; choices[count]; count++) {
@@ -237,40 +237,92 @@ static int read_list(void *into, const struct site *site, struct err *err)
 
 /* ---- sections ------------------------------------------------------------------------------- */
 
+static bool has_key(const struct field *fields, const char *key)
+{
+    const struct field *f = fields;
+    while (f && f->key && strcmp(f->key, key) != 0)
+        f++;
+    return f && f->key;
+}
+
+static const struct field *variant_row(const struct field *fields)
+{
+    while (fields->key && fields->type != FIELD_VARIANT)
+        fields++;
+    return fields->key ? fields : NULL;
+}
+
+/* Into keys, if that is not NULL; returns how many. */
+static size_t add_keys(const char **keys, const struct field *fields)
+{
+    size_t count = 0;
+    for (; fields && fields[count].key; count++)
+        if (keys)
+            keys[count] = fields[count].key;
+    return count;
+}
+
+/* The keys that a section may have: of its table, then of the chosen variant (NULL: none). */
+static const char **valid_keys(size_t *count, const struct field *fields,
+                               const struct field_variant *chosen, struct arena *arena)
+{
+    const struct field *own = chosen ? chosen->fields : NULL;
+    size_t first = add_keys(NULL, fields);
+    const char **keys = arena_alloc(arena, (first + add_keys(NULL, own) + 1) * sizeof *keys);
+    *count = add_keys(keys, fields) + add_keys(keys + first, own);
+    return keys;
+}
+
+static const char *listed(const char *const *words, size_t count, struct arena *arena)
+{
+    const char *list = words[0];
+    for (size_t i = 1; i < count; i++)
+        list = arena_printf(arena, "%s, %s", list, words[i]);
+    return list;
+}
+
 /* "; did you mean 'epochs'?", or the valid keys if they are few, or nothing. */
-static const char *key_hint(const char *key, const struct field *fields, struct arena *arena)
+static const char *key_hint(const char *key, const char *const *keys, size_t count,
+                            struct arena *arena)
 {
     enum { FEW = 12 };
-    size_t count = 0;
-    while (fields[count].key)
-        count++;
-    const char **keys = arena_alloc(arena, (count + 1) * sizeof *keys);
-    for (size_t i = 0; i < count; i++)
-        keys[i] = fields[i].key;
     const char *hint = nearest_word(key, keys, count);
     if (hint)
         return arena_printf(arena, "; did you mean '%s'?", hint);
     if (count == 0)
         return "; no keys are expected here";
-    if (count > FEW)
-        return "";
-    hint = keys[0];
-    for (size_t i = 1; i < count; i++)
-        hint = arena_printf(arena, "%s, %s", hint, keys[i]);
-    return arena_printf(arena, "; valid keys: %s", hint);
+    return count > FEW ? "" : arena_printf(arena, "; valid keys: %s", listed(keys, count, arena));
 }
 
-static int check_keys(const struct field *fields, const struct yaml *map, const char *name,
-                      struct arena *arena, struct err *err)
+/* "'folder', 'npy'": the variants that have the key; NULL: none has. */
+static const char *owners(const struct field *row, const char *key, struct arena *arena)
+{
+    const char *names = NULL;
+    for (int i = 0; row && row->variant(i); i++)
+        if (has_key(row->variant(i)->fields, key))
+            names = arena_printf(arena, "%s%s'%s'", names ? names : "", names ? ", " : "",
+                                 row->variant(i)->name);
+    return names;
+}
+
+static int check_keys(const struct field *fields, const struct field_variant *chosen,
+                      const struct yaml *map, const char *name, struct arena *arena,
+                      struct err *err)
 {
     for (size_t i = 0; i < map->count; i++) {
         const struct yaml *key = map->keys[i];
-        const struct field *f = fields;
-        while (f->key && strcmp(f->key, key->text) != 0)
-            f++;
-        if (!f->key)
-            return yaml_fail(err, key, "%s%sunknown key '%s'%s", name, *name ? ": " : "",
-                             yaml_shown(arena, key->text), key_hint(key->text, fields, arena));
+        if (has_key(fields, key->text) || (chosen && has_key(chosen->fields, key->text)))
+            continue;
+        size_t count;
+        const struct field *row = variant_row(fields);
+        const char **keys = valid_keys(&count, fields, chosen, arena);
+        const char *others = owners(row, key->text, arena), *colon = *name ? ": " : "";
+        if (others)
+            return yaml_fail(err, key, "%s%skey '%s' is of %s %s, not of '%s'; valid keys: %s",
+                             name, colon, key->text, row->key, others, chosen->name,
+                             listed(keys, count, arena));
+        return yaml_fail(err, key, "%s%sunknown key '%s'%s", name, colon,
+                         yaml_shown(arena, key->text), key_hint(key->text, keys, count, arena));
     }
     return 0;
 }
@@ -290,6 +342,7 @@ static int bind_value(void *into, const struct site *site, struct err *err)
     case FIELD_TEXT:
         return read_text(into, site, err);
     case FIELD_CHOICE:
+    case FIELD_VARIANT: /* its first member */
         return read_choice(into, site, err);
     case FIELD_AUTO_INT:
         return read_auto_int(into, site, err);
@@ -332,6 +385,30 @@ static int bind_field(void *into, const struct field *field, const struct yaml *
     return 0;
 }
 
+/* All but a choice of variants. */
+static int bind_rows(void *into, const struct field *fields, const struct yaml *map,
+                     const struct yaml *at, const char *name, struct arena *arena, struct err *err)
+{
+    for (const struct field *f = fields; f->key; f++)
+        if (f->type != FIELD_VARIANT)
+            TRY(bind_field((char *)into + f->offset, f, yaml_get(map, f->key), at,
+                           field_path(arena, name, f->key), arena, err));
+    return 0;
+}
+
+/* The choice, and room for the struct that it brings. */
+static int bind_variant(const struct field_variant **chosen, void *into, const struct field *row,
+                        const struct yaml *map, const struct yaml *at, const char *name,
+                        struct arena *arena, struct err *err)
+{
+    struct variant_value *value = (void *)((char *)into + row->offset);
+    TRY(bind_field(value, row, yaml_get(map, row->key), at, field_path(arena, name, row->key),
+                   arena, err));
+    *chosen = row->variant(value->choice);
+    value->own = arena_alloc(arena, (*chosen)->size);
+    return 0;
+}
+
 static int bind(void *into, const struct field *fields, const struct yaml *map,
                 const struct yaml *at, const char *name, struct arena *arena, struct err *err)
 {
@@ -342,16 +419,53 @@ static int bind(void *into, const struct field *fields, const struct yaml *map,
             err, map, "%s%s%s given; a section (key: value) expected", name, *name ? ": " : "",
             map->kind == YAML_LIST ? "a list"
                                    : arena_printf(arena, "'%s'", yaml_shown(arena, map->text)));
+    const struct field *row = variant_row(fields);
+    const struct field_variant *chosen = NULL;
+    if (row) /* first: it says which keys there are */
+        TRY(bind_variant(&chosen, into, row, map, at, name, arena, err));
     if (map)
-        TRY(check_keys(fields, map, name, arena, err));
-    for (const struct field *f = fields; f->key; f++)
-        TRY(bind_field((char *)into + f->offset, f, yaml_get(map, f->key), at,
-                       field_path(arena, name, f->key), arena, err));
-    return 0;
+        TRY(check_keys(fields, chosen, map, name, arena, err));
+    TRY(bind_rows(into, fields, map, at, name, arena, err));
+    if (!chosen || !chosen->fields)
+        return 0;
+    struct variant_value *value = (void *)((char *)into + row->offset);
+    return bind_rows(value->own, chosen->fields, map, at, name, arena, err);
 }
 
 int config_bind(void *into, const struct field *fields, const struct yaml *map, const char *name,
                 struct arena *arena, struct err *err)
 {
     return bind(into, fields, map, map, name, arena, err);
+}
+
+/* The variant that a map chooses, by its words alone; NULL: none. */
+static const struct field_variant *chosen_by(const struct yaml *map, const struct field *row)
+{
+    const struct yaml *word = yaml_get(map, row->key);
+    for (int i = 0; word && word->kind == YAML_SCALAR && row->variant(i); i++)
+        if (strcmp(row->variant(i)->name, word->text) == 0)
+            return row->variant(i);
+    return NULL;
+}
+
+void config_drop_others(struct yaml *map, const struct field *fields)
+{
+    struct arena arena = {0};
+    const struct field *row = variant_row(fields);
+    const struct field_variant *chosen = row ? chosen_by(map, row) : NULL;
+    size_t kept = 0;
+    for (size_t i = 0; chosen && i < map->count; i++) {
+        const char *key = map->keys[i]->text;
+        if (!has_key(fields, key) && !has_key(chosen->fields, key) && owners(row, key, &arena))
+            continue;
+        map->keys[kept] = map->keys[i];
+        map->items[kept++] = map->items[i];
+    }
+    map->count = chosen ? kept : map->count;
+    for (const struct field *f = fields; f->key; f++) {
+        struct yaml *inner = f->sub ? yaml_get(map, f->key) : NULL;
+        if (inner && inner->kind == YAML_MAP)
+            config_drop_others(inner, f->sub);
+    }
+    arena_free(&arena);
 }

@@ -63,19 +63,32 @@ void yaml_write(struct text *out, const struct yaml *node);
 
 /* ---- field tables --------------------------------------------------------------------------- */
 enum field_type {
-    FIELD_BOOL,    /* bool */
-    FIELD_INT,     /* int64_t, in [min, max] */
-    FIELD_REAL,    /* double, in [min, max] */
-    FIELD_TEXT,    /* const char * */
-    FIELD_CHOICE,  /* int: index into choices */
-    FIELD_INTS,    /* struct int_list, each in [min, max] */
-    FIELD_REALS,   /* struct real_list */
-    FIELD_TEXTS,   /* struct text_list */
-    FIELD_CHOICES, /* struct int_list of indices into choices: a set, kept in the table's order */
-    FIELD_SECTION, /* a nested struct described by sub */
-    FIELD_OPTION,  /* a nested struct whose first member is `bool present`: absent unless given;
+    FIELD_BOOL,     /* bool */
+    FIELD_INT,      /* int64_t, in [min, max] */
+    FIELD_REAL,     /* double, in [min, max] */
+    FIELD_TEXT,     /* const char * */
+    FIELD_CHOICE,   /* int: index into choices */
+    FIELD_INTS,     /* struct int_list, each in [min, max] */
+    FIELD_REALS,    /* struct real_list */
+    FIELD_TEXTS,    /* struct text_list */
+    FIELD_CHOICES,  /* struct int_list of indices into choices: a set, kept in the table's order */
+    FIELD_SECTION,  /* a nested struct described by sub */
+    FIELD_OPTION,   /* a nested struct whose first member is `bool present`: absent unless given;
                       sub's offsets count from the struct's start */
-    FIELD_AUTO_INT /* int64_t or the word auto, which is stored as -1 */
+    FIELD_AUTO_INT, /* int64_t or the word auto, which is stored as -1 */
+    FIELD_VARIANT   /* struct variant_value: a choice that brings keys of its own into its section;
+                       at most one in a table */
+};
+
+/* One choice of a FIELD_VARIANT. */
+struct field_variant {
+    const char *name, *help;
+    const struct field *fields; /* beside the section's own, of none of its names; NULL: none */
+    size_t size;                /* of the struct that they describe */
+};
+struct variant_value {
+    int choice;
+    void *own; /* of the chosen variant's struct, in the arena */
 };
 
 struct int_list {
@@ -101,9 +114,10 @@ struct field {
     double min, max;      /* numbers; both 0: any finite; INFINITY leaves an end open */
     size_t min_count, max_count; /* lists; both 0: any; max_count 0: no upper limit */
     const char *const *choices;  /* NULL-terminated */
-    const struct field *sub;     /* sections; tables end with a row whose key is NULL */
-    bool silent;                 /* not in the canonical dump: cannot change a result */
-    bool later;                  /* came after its stage's first version: in the dump only where it
+    const struct field_variant *(*variant)(int choice); /* FIELD_VARIANT; NULL: there are no more */
+    const struct field *sub; /* sections; tables end with a row whose key is NULL */
+    bool silent;             /* not in the canonical dump: cannot change a result */
+    bool later;              /* came after its stage's first version: in the dump only where it
                                     differs from its default, so that a new key changes no recipe; of a
                                     section: likewise all below it */
 };
@@ -114,6 +128,9 @@ struct field {
  * does not pass its own row's check is a bug and aborts. */
 int config_bind(void *into, const struct field *fields, const struct yaml *map, const char *name,
                 struct arena *arena, struct err *err);
+/* Takes out of a map, and the sections in it, the keys of variants that are not the chosen one: a
+ * dump from before the choice was a FIELD_VARIANT has them. */
+void config_drop_others(struct yaml *map, const struct field *fields);
 
 /* The canonical text: every key of the table in its order, defaults included (but see `later`), one
  * "path=value" line each, shortest exact numbers, silent fields left out; a present FIELD_OPTION has

@@ -8,6 +8,8 @@
 const char *field_type_name(const struct field *field);
 /* "0 to 1", "1 or more", "a, b, c"; "" if anything goes. For lists it is about each item. */
 const char *field_range(struct arena *arena, const struct field *field);
+/* What a choice is one of, NULL-terminated. */
+const char *const *field_choices(struct arena *arena, const struct field *field);
 /* "2", "1 to 3", "1 or more": how many items; "" if any number. */
 const char *field_counts(struct arena *arena, const struct field *field);
 /* "prefix.key", or the key alone if there is no prefix. */

@@ -57,6 +57,9 @@ static void put_value(struct text *out, const struct field *field, const void *a
     case FIELD_CHOICE:
         text_puts(out, field->choices[*(const int *)at]);
         break;
+    case FIELD_VARIANT:
+        text_puts(out, field->variant(*(const int *)at)->name);
+        break;
     case FIELD_AUTO_INT:
         if (*(const int64_t *)at < 0)
             text_puts(out, "auto");
@@ -90,7 +93,7 @@ static bool is_fallback(const struct field *field, const void *at, const char *p
 static void dump(struct text *out, const struct field *fields, const void *from, const char *prefix,
                  bool later, struct arena *arena)
 {
-    for (const struct field *f = fields; f->key; f++) {
+    for (const struct field *f = fields; f && f->key; f++) {
         const void *at = (const char *)from + f->offset;
         const char *path = field_path(arena, prefix, f->key);
         if (f->silent)
@@ -104,11 +107,16 @@ static void dump(struct text *out, const struct field *fields, const void *from,
             dump(out, f->sub, at, path, later || f->later, arena);
             continue;
         }
-        if ((later || f->later) && is_fallback(f, at, path, arena))
-            continue;
-        text_printf(out, "%s=", path);
-        put_value(out, f, at);
-        text_puts(out, "\n");
+        if (!(later || f->later) || !is_fallback(f, at, path, arena)) {
+            text_printf(out, "%s=", path);
+            put_value(out, f, at);
+            text_puts(out, "\n");
+        }
+        if (f->type == FIELD_VARIANT) {
+            const struct variant_value *value = at;
+            dump(out, f->variant(value->choice)->fields, value->own, prefix, later || f->later,
+                 arena);
+        }
     }
 }
 
@@ -138,23 +146,36 @@ static void help_cells(const char *cell[CELLS], const struct field *field, const
     cell[3] = range;
 }
 
+static void help_row(struct text *out, size_t width[CELLS], bool measure,
+                     const char *const cell[CELLS], const char *what)
+{
+    for (int i = 0; i < CELLS; i++) {
+        size_t length = strlen(cell[i]);
+        if (measure && length <= WIDEST && length > width[i])
+            width[i] = length;
+        if (!measure)
+            text_printf(out, "%-*s  ", (int)width[i], cell[i]);
+    }
+    if (!measure)
+        text_printf(out, "%s\n", what ? what : "");
+}
+
 static void help(struct text *out, size_t width[CELLS], bool measure, const struct field *fields,
                  const char *prefix, struct arena *arena)
 {
-    for (const struct field *f = fields; f->key; f++) {
+    for (const struct field *f = fields; f && f->key; f++) {
         const char *cell[CELLS], *path = field_path(arena, prefix, f->key);
         help_cells(cell, f, path, arena);
-        for (int i = 0; i < CELLS; i++) {
-            size_t length = strlen(cell[i]);
-            if (measure && length <= WIDEST && length > width[i])
-                width[i] = length;
-            if (!measure)
-                text_printf(out, "%-*s  ", (int)width[i], cell[i]);
-        }
-        if (!measure)
-            text_printf(out, "%s\n", f->help ? f->help : "");
+        help_row(out, width, measure, cell, f->help);
         if (f->type == FIELD_SECTION || f->type == FIELD_OPTION)
             help(out, width, measure, f->sub, path, arena);
+        const struct field_variant *variant;
+        for (int i = 0; f->variant && (variant = f->variant(i)); i++) {
+            const char *given = arena_printf(arena, "%s=%s", path, variant->name);
+            help_row(out, width, measure, (const char *const[CELLS]){given, "", "", ""},
+                     variant->help);
+            help(out, width, measure, variant->fields, prefix, arena);
+        }
     }
 }
 

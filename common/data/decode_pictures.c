@@ -251,12 +251,12 @@ static int read_all(struct collection *out, struct pictures *pictures, struct er
     return 0;
 }
 
-int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
-                 struct err *err)
+int pictures_decode(struct collection *out, const struct listing *listing,
+                    const struct treatment *how, struct err *err)
 {
-    struct pictures pictures = {.listing = listing, .fit = *fit};
+    struct pictures pictures = {.listing = listing, .fit = how->fit};
     pictures.findings = xcalloc(listing->count, sizeof *pictures.findings);
-    if (!fit->h)
+    if (!how->fit.h)
         find_size(&pictures);
     out->d = 1;
     out->h = pictures.fit.h;

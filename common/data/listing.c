@@ -294,46 +294,45 @@ int listing_check(const struct listing *listing, struct err *err)
 
 /* ---- files for the recipe ------------------------------------------------------------------- */
 
-struct sources {
-    const char **names, **paths;
-    int count;
-    const struct listing *listing;
-    bool may_lack; /* what is not there is left out: the case is skipped when it is read */
-    struct arena *arena;
-};
-
-static int add_source(struct sources *sources, const char *name, struct err *err)
+int sources_add(struct sources *sources, const char *name, struct err *err)
 {
-    const struct listing *listing = sources->listing;
     char path[PATH_BYTES];
-    TRY(path_join(path, listing->folder, name, err));
+    int count = sources->count;
+    TRY(path_join(path, sources->folder, name, err));
     if (!file_exists(path))
-        return sources->may_lack ? 0 : missing_file(name, listing->folder, listing->fetch, err);
-    sources->names[sources->count] = name;
-    sources->paths[sources->count++] = arena_strdup(sources->arena, path);
+        return sources->may_lack ? 0 : missing_file(name, sources->folder, sources->fetch, err);
+    if ((count & (count - 1)) == 0) { /* room for twice as many */
+        struct source *items = arena_alloc(sources->arena, 2 * ((size_t)count + 1) * sizeof *items);
+        if (count)
+            memcpy(items, sources->items, (size_t)count * sizeof *items);
+        sources->items = items;
+    }
+    sources->items[sources->count++] =
+        (struct source){arena_strdup(sources->arena, name), arena_strdup(sources->arena, path)};
     return 0;
 }
 
-int listing_sources(const char ***names, const char ***paths, int *count,
-                    const struct listing *listing, bool skip_bad, struct arena *arena,
+static int add_file(struct sources *out, const struct listing *listing, const char *name,
                     struct err *err)
 {
-    size_t most = (size_t)listing->list_count + 2 * (size_t)listing->count;
-    struct sources sources = {arena_alloc(arena, most * sizeof **names),
-                              arena_alloc(arena, most * sizeof **paths),
-                              0,
-                              listing,
-                              false,
-                              arena};
+    const char *second = listing->second ? listing->second(name, out->arena) : NULL;
+    TRY(sources_add(out, name, err));
+    return second ? sources_add(out, second, err) : 0;
+}
+
+int listing_sources(struct sources *out, const struct listing *listing, bool skip_bad,
+                    struct err *err)
+{
+    out->fetch = listing->fetch;
+    if (listing->description)
+        TRY(sources_add(out, listing->description, err));
     for (int i = 0; i < listing->list_count; i++)
-        TRY(add_source(&sources, listing->lists[i], err));
-    sources.may_lack = skip_bad;
+        TRY(sources_add(out, listing->lists[i], err));
+    out->may_lack = skip_bad; /* the case is skipped when it is read */
     for (uint32_t i = 0; i < listing->count; i++) {
-        TRY(add_source(&sources, listing->cases[i].image, err));
-        TRY(add_source(&sources, listing->cases[i].mask, err));
+        TRY(add_file(out, listing, listing->cases[i].image, err));
+        if (listing->cases[i].mask)
+            TRY(add_file(out, listing, listing->cases[i].mask, err));
     }
-    *names = sources.names;
-    *paths = sources.paths;
-    *count = sources.count;
     return 0;
 }

@@ -31,6 +31,11 @@ struct listing {
     const char *folder;
     const char *fetch; /* what scripts/fetch-data calls the data set; NULL: it does not know it */
     const char *mask_suffix; /* of masks that lie among their images; NULL: none do */
+    const char *description; /* a file that says what the cases are; NULL: none does */
+    int ignore;              /* of volumes: what a mask has where there is no class; -1: nothing */
+    bool (*is_case)(const char *name); /* could a file of this name be a case's? */
+    /* The file that another one brings along, as voxels their header; NULL: none does */
+    const char *(*second)(const char *name, struct arena *arena);
     const char *lists[SPLITS];
     int list_count;
     struct listed *cases;
@@ -68,10 +73,9 @@ int listing_split(struct listing *listing, enum split split, const char *name,
                   const void *user, struct arena *arena, struct err *err);
 /* No id twice, cases in every list, and no image that is its own mask. */
 int listing_check(const struct listing *listing, struct err *err);
-/* Notes the files below the folder that no case uses, by kind; `used` are others that are of use. A
- * folder that nothing is used of counts as one. */
-void listing_unused(struct collection *out, const struct listing *listing,
-                    bool (*is_case)(const char *name), const char *const *used, size_t used_count);
+/* Notes the files below the folder that no case uses, by kind. A folder that nothing is used of
+ * counts as one. */
+void listing_unused(struct collection *out, const struct listing *listing);
 
 /* The name without its folder and without .png, .jpg or .jpeg, in any case. */
 const char *picture_stem(const char *path, struct arena *arena);
@@ -119,13 +123,24 @@ int missing_file(const char *name, const char *folder, const char *fetch, struct
  * The error has `status`. */
 int class_names_check(const char *const *names, size_t count, enum status status, struct err *err);
 
-/* As pets_sources and pets_read, of a listing that was checked. listing_read appends to *out, whose
- * class names are there already; it does not free it. */
-int listing_sources(const char ***names, const char ***paths, int *count,
-                    const struct listing *listing, bool skip_bad, struct arena *arena,
+/* Files on their way into a recipe. */
+struct sources {
+    struct source *items;
+    int count;
+    const char *folder, *fetch; /* as of a listing */
+    bool may_lack;              /* what is not there is left out */
+    struct arena *arena;
+};
+int sources_add(struct sources *sources, const char *name, struct err *err);
+/* Those of a listing that was checked. */
+int listing_sources(struct sources *out, const struct listing *listing, bool skip_bad,
                     struct err *err);
-int listing_read(struct collection *out, const struct listing *listing, const struct fit *fit,
-                 struct err *err);
+/* Decode the cases of such a listing. They append to *out, whose class names are there already, and
+ * do not free it. */
+int pictures_decode(struct collection *out, const struct listing *listing,
+                    const struct treatment *how, struct err *err);
+int volumes_decode(struct collection *out, const struct listing *listing,
+                   const struct treatment *how, struct err *err);
 
 /* What became of a case. */
 struct outcome {

@@ -25,7 +25,6 @@ struct place {
 struct survey {
     const struct listing *listing;
     struct collection *out;
-    bool (*is_case)(const char *name);
     const char **used; /* sorted */
     size_t used_count;
     struct place *places; /* sorted by path, one each */
@@ -94,7 +93,7 @@ static void find_places(struct survey *s)
 static int kind_of(const struct survey *s, const struct place *place, const char *name)
 {
     const char *suffix = s->listing->mask_suffix;
-    if (!s->is_case(name))
+    if (!s->listing->is_case(name))
         return OTHERS;
     bool among = suffix && ends_like(picture_stem(name, &s->out->arena), suffix);
     return among || (place->masks && !place->images) ? MASKS : IMAGES;
@@ -138,20 +137,28 @@ static void tell(struct survey *s)
     text_free(&text);
 }
 
-void listing_unused(struct collection *out, const struct listing *listing,
-                    bool (*is_case)(const char *name), const char *const *used, size_t used_count)
+static void use(struct survey *s, const char *name)
 {
-    struct survey s = {.listing = listing, .out = out, .is_case = is_case};
-    size_t most = used_count + (size_t)listing->list_count + 2 * (size_t)listing->count;
+    const struct listing *listing = s->listing;
+    s->used[s->used_count++] = name;
+    const char *second = listing->second ? listing->second(name, &s->out->arena) : NULL;
+    if (second)
+        s->used[s->used_count++] = second;
+}
+
+void listing_unused(struct collection *out, const struct listing *listing)
+{
+    struct survey s = {.listing = listing, .out = out};
+    size_t most = 1 + (size_t)listing->list_count + 4 * (size_t)listing->count;
     s.used = xcalloc(most, sizeof *s.used);
-    for (size_t i = 0; i < used_count; i++)
-        s.used[s.used_count++] = used[i];
+    if (listing->description)
+        s.used[s.used_count++] = listing->description;
     for (int i = 0; i < listing->list_count; i++)
         s.used[s.used_count++] = listing->lists[i];
     for (uint32_t i = 0; i < listing->count; i++) {
-        s.used[s.used_count++] = listing->cases[i].image;
+        use(&s, listing->cases[i].image);
         if (listing->cases[i].mask)
-            s.used[s.used_count++] = listing->cases[i].mask;
+            use(&s, listing->cases[i].mask);
     }
     qsort(s.used, s.used_count, sizeof *s.used, by_text);
     find_places(&s);

@@ -102,6 +102,7 @@ int model_text_bind(void *into, const struct field *fields, const char *text, co
             TRY(add_line(&tree, what, arena, line, n, err));
         line = next;
     }
+    config_drop_others(tree, fields);
     return config_bind(into, fields, tree, "", arena, err);
 }
 

@@ -1,5 +1,5 @@
 /* Any bytes as an IDX file, packed or not: what is accepted must lie inside what was given. */
-#include "data/data.h"
+#include "data/formats/formats.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
  * records), form feeds part what follows into files. Whatever is accepted names files that are
  * there, in the folder and nowhere else, or has the cases that its length says.
  */
-#include "data/data.h"
+#include "data_raw.h"
 
 #include "base/file.h"
 
@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { RECORD = 3073, BATCHES = 1, CLASSES = 10 };
+enum { RECORD = 3073, CLASSES = 10 };
 struct input {
     const uint8_t *data;
     size_t size;
@@ -71,38 +71,37 @@ static void put_pictures(const char *folder)
 }
 
 /* Lists first, then an image and a mask a case. */
-static void check_sources(const char *folder, const char **names, const char **paths, int count,
-                          int lists)
+static void check_sources(const struct sources *found, int lists)
 {
+    const char *folder = found->folder;
+    const int count = found->count;
     if (count < lists + 2 || (count - lists) % 2)
         bug("%d files, %d of them lists", count, lists);
     for (int i = 0; i < count; i++) {
         size_t length = strlen(folder);
-        if (strncmp(paths[i], folder, length) || paths[i][length] != '/' ||
-            strcmp(paths[i] + length + 1, names[i]) || strstr(names[i], ".."))
-            bug("'%s' as '%s' is not in the folder", names[i], paths[i]);
-        if (!file_exists(paths[i]))
-            bug("'%s' is not there", paths[i]);
+        const char *name = found->items[i].name, *path = found->items[i].path;
+        if (strncmp(path, folder, length) || path[length] != '/' ||
+            strcmp(path + length + 1, name) || strstr(name, ".."))
+            bug("'%s' as '%s' is not in the folder", name, path);
+        if (!file_exists(path))
+            bug("'%s' is not there", path);
         for (int j = i % 2 == lists % 2 ? lists : i; j < i; j += 2)
-            if (strcmp(names[i], names[j]) == 0)
-                bug("'%s' is there twice", names[i]);
+            if (strcmp(name, found->items[j].name) == 0)
+                bug("'%s' is there twice", name);
     }
 }
 
 static void lists(const char *folder, uint8_t format, struct input rest)
 {
-    static const char *const classes[] = {"nothing", "something"};
-    const struct folder_spec spec = {"images", "masks", "", classes, 2, 0};
+    const char *source = format == 'p' ? "oxford-pets" : format == 'c' ? "camvid" : "folder";
     struct arena arena = {0};
-    const char **names, **paths;
-    int count, status, files;
+    struct sources found;
+    int status, files = 2;
     struct err err = {0};
     put_pictures(folder);
     if (format == 'p') {
         put_list(folder, "annotations/trainval.txt", &rest, "");
         put_list(folder, "annotations/test.txt", &rest, "c 1 2 1\n");
-        status = pets_sources(&names, &paths, &count, folder, false, &arena, &err);
-        files = 2;
     } else {
         bool camvid = format == 'c';
         put_list(folder, "train.txt", &rest, "");
@@ -112,13 +111,11 @@ static void lists(const char *folder, uint8_t format, struct input rest)
         files += rest.size ? 1 : 0;
         put_list(folder, "test.txt", &rest,
                  camvid ? "CamVid/images/c.png CamVid/masks/c.png" : NULL);
-        status = camvid
-                     ? camvid_sources(&names, &paths, &count, folder, false, &arena, &err)
-                     : folder_sources(&names, &paths, &count, folder, &spec, false, &arena, &err);
         files = camvid ? 3 : files;
     }
+    status = raw_sources(&found, folder, source, false, &arena, &err);
     if (!status)
-        check_sources(folder, names, paths, count, files);
+        check_sources(&found, files);
     else if (err.status != STATUS_BAD_DATA && err.status != STATUS_MISSING)
         bug("status %d: %s", err.status, err.text);
     arena_free(&arena);
@@ -141,7 +138,7 @@ static void cifar10(const char *folder, uint8_t format, struct input rest)
     }
     put(folder, "data_batch_1.bin", rest.data, rest.size);
     put(folder, "test_batch.bin", record, RECORD);
-    if (cifar10_read(&c, folder, BATCHES, &err)) {
+    if (raw_read(&c, folder, "cifar10, batches: 1", &(const struct fit){0}, &err)) {
         if (err.status != STATUS_BAD_DATA)
             bug("status %d: %s", err.status, err.text);
         return;

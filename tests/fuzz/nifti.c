@@ -4,7 +4,7 @@
  * parted by form feeds). A volume that is read is finite, has a place in the world, and can be
  * brought to another grid; what is listed is there, in the folder and nowhere else.
  */
-#include "data/data.h"
+#include "data_raw.h"
 
 #include "base/file.h"
 
@@ -105,10 +105,9 @@ static void lists(const char *folder, const uint8_t *data, size_t size)
     static const char *const names[] = {"dataset.json", "train.txt", "test.txt"};
     static const char *const folders[] = {"imagesTr", "labelsTr"};
     struct arena arena = {0};
-    const char **found, **paths;
+    struct sources found;
     char path[PATH_BYTES];
     struct err err = {0};
-    int count;
     for (int i = 0; i < 2; i++)
         if (path_join(path, folder, folders[i], &err) || folder_make(path, &err))
             bug("%s", err.text);
@@ -121,11 +120,11 @@ static void lists(const char *folder, const uint8_t *data, size_t size)
         data += length + (stop != NULL);
         size -= length + (stop != NULL);
     }
-    if (!volumes_sources(&found, &paths, &count, folder, false, &arena, &err)) {
-        if (count < 3)
-            bug("%d files", count);
-        for (int i = 0; i < count; i++)
-            check_source(folder, found[i], paths[i]);
+    if (!raw_sources(&found, folder, "nifti", false, &arena, &err)) {
+        if (found.count < 3)
+            bug("%d files", found.count);
+        for (int i = 0; i < found.count; i++)
+            check_source(folder, found.items[i].name, found.items[i].path);
     } else if (err.status != STATUS_BAD_DATA && err.status != STATUS_MISSING) {
         bug("status %d: %s", err.status, err.text);
     }

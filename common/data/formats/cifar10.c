@@ -1,4 +1,9 @@
-#include "data/listing.h"
+/*
+ * CIFAR-10, binary (https://www.cs.toronto.edu/~kriz/cifar.html): FOLDER/batches.meta.txt (names of
+ * the classes), data_batch_1.bin to data_batch_BATCHES.bin, test_batch.bin: records of a label and
+ * 32x32 pixels, plane by plane.
+ */
+#include "data/formats/formats.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -15,25 +20,18 @@ enum {
 enum { MOST_RECORDS = 1000000 };
 static const char meta_name[] = "batches.meta.txt", test_name[] = "test_batch.bin";
 
-int cifar10_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                    int batches, struct arena *arena, struct err *err)
+struct keys {
+    int64_t batches;
+};
+
+static int add_sources(struct sources *out, const void *own, struct err *err)
 {
-    int most = batches + 2;
-    *names = arena_alloc(arena, (size_t)most * sizeof **names);
-    *paths = arena_alloc(arena, (size_t)most * sizeof **paths);
-    for (*count = 0; *count < most; ++*count) {
-        char path[PATH_BYTES];
-        const char *name = *count == 0 ? meta_name
-                           : *count == batches + 1
-                               ? test_name
-                               : arena_printf(arena, "data_batch_%d.bin", *count);
-        TRY(path_join(path, folder, name, err));
-        if (!file_exists(path))
-            return missing_file(name, folder, "cifar-10-batches-bin", err);
-        (*names)[*count] = name;
-        (*paths)[*count] = arena_strdup(arena, path);
-    }
-    return 0;
+    const struct keys *keys = own;
+    out->fetch = "cifar-10-batches-bin";
+    TRY(sources_add(out, meta_name, err));
+    for (int64_t i = 1; i <= keys->batches; i++)
+        TRY(sources_add(out, arena_printf(out->arena, "data_batch_%lld.bin", (long long)i), err));
+    return sources_add(out, test_name, err);
 }
 
 /* Ten names, one a line; empty lines count for nothing. */
@@ -119,24 +117,27 @@ static int read_batch(struct collection *out, enum split split, uint32_t *number
     return status ? -1 : 0;
 }
 
-static int read_all(struct collection *out, const char *folder, int batches, struct err *err)
+static int read_cifar10(struct collection *out, const char *folder, const void *own,
+                        struct err *err)
 {
-    const char **names, **paths;
-    int count;
+    struct sources sources = {.folder = folder, .arena = &out->arena};
     uint32_t train = 0, test = 0;
-    TRY(cifar10_sources(&names, &paths, &count, folder, batches, &out->arena, err));
-    TRY(read_classes(out, paths[0], err));
-    for (int i = 1; i <= batches; i++)
-        TRY(read_batch(out, SPLIT_TRAIN, &train, paths[i], err));
-    return read_batch(out, SPLIT_TEST, &test, paths[batches + 1], err);
+    TRY(add_sources(&sources, own, err));
+    const struct source *file = sources.items, *last = file + sources.count - 1;
+    out->d = 1, out->h = out->w = SIDE, out->c = CHANNELS;
+    TRY(read_classes(out, file->path, err));
+    while (++file < last)
+        TRY(read_batch(out, SPLIT_TRAIN, &train, file->path, err));
+    return read_batch(out, SPLIT_TEST, &test, last->path, err);
 }
 
-int cifar10_read(struct collection *out, const char *folder, int batches, struct err *err)
-{
-    *out = (struct collection){.d = 1, .h = SIDE, .w = SIDE, .c = CHANNELS};
-    if (read_all(out, folder, batches, err)) {
-        collection_free(out);
-        return -1;
-    }
-    return 0;
-}
+static const struct field fields[] = {
+    {"batches", FIELD_INT, offsetof(struct keys, batches), "5", "how many training batches",
+     .min = 1, .max = 5},
+    {0},
+};
+const struct format cifar10_format = {
+    .keys = {"cifar10", "CIFAR-10's binary files", fields, sizeof(struct keys)},
+    .sources = add_sources,
+    .read = read_cifar10,
+};

@@ -1,4 +1,14 @@
-#include "data/listing.h"
+/*
+ * Any folder of pictures with masks (PNG) of equal names: FOLDER/IMAGES/NAME.{png,jpg,jpeg} and
+ * FOLDER/MASKS/NAME+SUFFIX.png, with FOLDER/train.txt (and val.txt, test.txt) of names; or, without
+ * lists, FOLDER/{Train,Val,Test}/IMAGES/... and all the pictures there, sorted, their ids with
+ * the split in front. Pictures that no list names are for training where there is no train.txt, and
+ * so are all where there is neither a list nor a folder of a split. The case of letters does not
+ * count, and lists and folders may be called as in listing.h. A mask holds class numbers from 0.
+ * Of two classes the second may also be 255, in all masks of the set or in none, and not as an
+ * entry of a palette of colours.
+ */
+#include "data/formats/formats.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -8,9 +18,16 @@
 
 static const char *const endings[] = {".png", ".jpg", ".jpeg"};
 
+struct keys {
+    const char *images, *masks; /* "." : no folder of their own */
+    const char *mask_suffix;
+    struct text_list class_names;
+    int64_t void_value; /* in masks: no class; 0: none */
+};
+
 /* What add_* need beside a name. */
 struct layout {
-    const struct folder_spec *spec;
+    const struct keys *keys;
     const struct mask_values *values;
     const char *image_folder, *mask_folder; /* as they are called there: "Train/images"; "" */
     struct names images, masks;             /* what lies in them */
@@ -34,36 +51,36 @@ int class_names_check(const char *const *names, size_t count, enum status status
     return 0;
 }
 
-static int check_spec(const struct folder_spec *spec, struct err *err)
+static int check_keys(const struct keys *keys, struct err *err)
 {
-    const char *const folders[] = {spec->images, spec->masks};
+    const char *const folders[] = {keys->images, keys->masks};
     for (int i = 0; i < 2; i++)
         if (!*folders[i] || !text_is_plain(folders[i]))
             return fail_as(err, STATUS_CONFIG, "'%s' is no folder's name", folders[i]);
-    if (!text_is_plain(spec->mask_suffix))
-        return fail_as(err, STATUS_CONFIG, "'%s' is no end of a file's name", spec->mask_suffix);
-    TRY(class_names_check(spec->classes, spec->class_count, STATUS_CONFIG, err));
-    if (spec->void_value && (size_t)spec->void_value < spec->class_count)
-        return fail_as(err, STATUS_CONFIG, "void: %d is the number of class '%s'", spec->void_value,
-                       spec->classes[spec->void_value]);
+    if (!text_is_plain(keys->mask_suffix))
+        return fail_as(err, STATUS_CONFIG, "'%s' is no end of a file's name", keys->mask_suffix);
+    TRY(class_names_check(keys->class_names.items, keys->class_names.count, STATUS_CONFIG, err));
+    if (keys->void_value && (uint64_t)keys->void_value < keys->class_names.count)
+        return fail_as(err, STATUS_CONFIG, "void: %d is the number of class '%s'",
+                       (int)keys->void_value, keys->class_names.items[keys->void_value]);
     return 0;
 }
 
-static const struct mask_values *values_of(const struct folder_spec *spec, struct arena *arena)
+static const struct mask_values *values_of(const struct keys *keys, struct arena *arena)
 {
-    bool binary = spec->class_count == 2 && spec->void_value != 255;
-    const char *classes =
-        binary ? "0 and 1, or 0 and 255" : arena_printf(arena, "0 to %zu", spec->class_count - 1);
-    const char *also = spec->void_value ? arena_printf(arena, "%d for void", spec->void_value)
+    bool binary = keys->class_names.count == 2 && keys->void_value != 255;
+    const char *classes = binary ? "0 and 1, or 0 and 255"
+                                 : arena_printf(arena, "0 to %zu", keys->class_names.count - 1);
+    const char *also = keys->void_value ? arena_printf(arena, "%d for void", (int)keys->void_value)
                                         : "a value that source.void names";
     struct mask_values *values =
         mask_values_new(arena, arena_printf(arena, "%s, or %s", classes, also));
-    for (size_t i = 0; i < spec->class_count; i++)
+    for (size_t i = 0; i < keys->class_names.count; i++)
         values->becomes[i] = (int16_t)i;
     if (binary)
         values->becomes[255] = 1;
-    if (spec->void_value)
-        values->becomes[spec->void_value] = MASK_IGNORE;
+    if (keys->void_value)
+        values->becomes[keys->void_value] = MASK_IGNORE;
     values->binary = binary;
     return values;
 }
@@ -91,11 +108,11 @@ static int open_one(const char **out, struct names *names, const struct listing 
 static int open_folders(struct layout *layout, const struct listing *listing,
                         const char *split_folder, struct arena *arena, struct err *err)
 {
-    const struct folder_spec *spec = layout->spec;
+    const struct keys *keys = layout->keys;
     TRY(open_one(&layout->image_folder, &layout->images, listing,
-                 join(split_folder, spec->images, arena), arena, err));
+                 join(split_folder, keys->images, arena), arena, err));
     return open_one(&layout->mask_folder, &layout->masks, listing,
-                    join(split_folder, spec->masks, arena), arena, err);
+                    join(split_folder, keys->masks, arena), arena, err);
 }
 
 /* The name as it is if that is a picture's, else the first of NAME.png, ... that is there. */
@@ -114,7 +131,7 @@ static const char *find_picture(const struct layout *layout, const char *name, s
 
 static const char *mask_name(const struct layout *layout, const char *stem, struct arena *arena)
 {
-    return arena_printf(arena, "%s%s.png", stem, layout->spec->mask_suffix);
+    return arena_printf(arena, "%s%s.png", stem, layout->keys->mask_suffix);
 }
 
 /* Files that are not there keep the names they should have: whoever opens them tells. */
@@ -156,7 +173,7 @@ static int by_image(const void *a, const void *b)
 /* Among the images: not an image itself, which would have a mask. */
 static bool is_mask(const struct layout *layout, const char *name, struct arena *arena)
 {
-    const char *suffix = layout->spec->mask_suffix, *stem = picture_stem(name, arena);
+    const char *suffix = layout->keys->mask_suffix, *stem = picture_stem(name, arena);
     return *suffix && strcmp(layout->image_folder, layout->mask_folder) == 0 &&
            ends_like(stem, suffix) && !names_find(&layout->masks, mask_name(layout, stem, arena));
 }
@@ -246,16 +263,23 @@ static int add_folders(struct listing *out, const struct parting *parting, struc
     return 0;
 }
 
-static int list_folder(struct listing *out, const char *folder, const struct folder_spec *spec,
-                       struct arena *arena, struct err *err)
+static int list_folder(struct listing *out, struct collection *classes, const char *folder,
+                       const void *own, struct err *err)
 {
-    TRY(check_spec(spec, err));
-    *out = (struct listing){.folder = folder};
-    struct layout layout = {.spec = spec, .values = values_of(spec, arena)};
+    const struct keys *keys = own;
+    struct arena *arena = &classes->arena;
+    TRY(check_keys(keys, err));
+    classes->mask_class_count = (uint32_t)keys->class_names.count;
+    classes->mask_classes =
+        arena_alloc(arena, keys->class_names.count * sizeof *classes->mask_classes);
+    for (size_t i = 0; i < keys->class_names.count; i++)
+        classes->mask_classes[i] = arena_strdup(arena, keys->class_names.items[i]);
+    *out = (struct listing){.folder = folder, .is_case = is_picture};
+    struct layout layout = {.keys = keys, .values = values_of(keys, arena)};
     struct parting parting;
-    if (*spec->mask_suffix && strcmp(spec->images, spec->masks) == 0)
-        out->mask_suffix = spec->mask_suffix;
-    TRY(parting_find(&parting, folder, spec->images, arena, err));
+    if (*keys->mask_suffix && strcmp(keys->images, keys->masks) == 0)
+        out->mask_suffix = keys->mask_suffix;
+    TRY(parting_find(&parting, folder, keys->images, arena, err));
     if (!parting.lists && parting.folders)
         TRY(add_folders(out, &parting, &layout, arena, err));
     else
@@ -263,30 +287,28 @@ static int list_folder(struct listing *out, const char *folder, const struct fol
     return listing_check(out, err);
 }
 
-int folder_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                   const struct folder_spec *spec, bool skip_bad, struct arena *arena,
-                   struct err *err)
-{
-    struct listing listing;
-    TRY(list_folder(&listing, folder, spec, arena, err));
-    return listing_sources(names, paths, count, &listing, skip_bad, arena, err);
-}
-
-int folder_read(struct collection *out, const char *folder, const struct folder_spec *spec,
-                const struct fit *fit, struct err *err)
-{
-    *out = (struct collection){.mask_class_count = (uint32_t)spec->class_count};
-    struct listing listing;
-    int status = list_folder(&listing, folder, spec, &out->arena, err);
-    if (!status) {
-        out->mask_classes = arena_alloc(&out->arena, spec->class_count * sizeof *out->mask_classes);
-        for (size_t i = 0; i < spec->class_count; i++)
-            out->mask_classes[i] = arena_strdup(&out->arena, spec->classes[i]);
-        status = listing_read(out, &listing, fit, err);
-    }
-    if (!status)
-        listing_unused(out, &listing, is_picture, NULL, 0);
-    if (status)
-        collection_free(out);
-    return status;
-}
+#define AT(member) offsetof(struct keys, member)
+static const struct field fields[] = {
+    {"images", FIELD_TEXT, AT(images), "images",
+     .help = "where the images are (all pictures: PNG or JPEG, turned as EXIF says, 16 bits "
+             "rounded to 8); "
+             ".: in root"},
+    {"masks", FIELD_TEXT, AT(masks), "masks",
+     .help =
+         "where the masks are: PNG of class numbers from 0, in greys (also of a palette of nothing "
+         "else) or as indices of a palette with colours; of two classes all masks may have 255 for "
+         "1"},
+    {"mask_suffix", FIELD_TEXT, AT(mask_suffix), "''", .help = "the mask of NAME is NAME and this"},
+    {"class_names", FIELD_TEXTS, AT(class_names), "[background, foreground]",
+     "classes of the masks, from 0", .min_count = 2},
+    {"void", FIELD_INT, AT(void_value), "0",
+     "the value in masks that is of no class and counts nowhere, as 255; 0: none", .min = 0,
+     .max = 255, .later = true},
+    {0},
+};
+#undef AT
+const struct format folder_format = {
+    .keys = {"folder", "pictures and masks of equal names", fields, sizeof(struct keys)},
+    .list = list_folder,
+    .decode = pictures_decode,
+};

@@ -1,8 +1,11 @@
 /*
+ * MNIST (http://yann.lecun.com/exdb/mnist/): FOLDER/{train,t10k}-{images-idx3,labels-idx1}-ubyte,
+ * with or without .gz. Splits: train and test.
+ *
  * IDX: two zero bytes, the type of the elements (0x08: unsigned byte), the number of dimensions,
  * each dimension as a big-endian 32-bit number, then the elements, the last dimension fastest.
  */
-#include "data/listing.h"
+#include "data/formats/formats.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -199,19 +202,21 @@ int idx_unpack(const uint8_t **out, size_t *length, struct arena *arena, const u
 
 /* ---- the four files ------------------------------------------------------------------------- */
 
-int idx_sources(const char *out[IDX_FILES], const char *folder, struct arena *arena,
-                struct err *err)
+static int add_sources(struct sources *out, const void *own, struct err *err)
 {
+    (void)own;
+    out->fetch = "mnist";
     for (int i = 0; i < IDX_FILES; i++) {
+        const char *names[] = {file_names[i], arena_printf(out->arena, "%s.gz", file_names[i])};
         char path[PATH_BYTES];
-        TRY(path_join(path, folder, file_names[i], err));
-        out[i] = arena_strdup(arena, path);
-        if (file_exists(out[i]))
-            continue;
-        out[i] = arena_printf(arena, "%s.gz", path);
-        if (!file_exists(out[i]))
-            return missing_file(arena_printf(arena, "%s[.gz]", file_names[i]), folder, "mnist",
-                                err);
+        int k = 0;
+        for (; k < 2; k++) {
+            TRY(path_join(path, out->folder, names[k], err));
+            if (file_exists(path))
+                break;
+        }
+        TRY(sources_add(out, k < 2 ? names[k] : arena_printf(out->arena, "%s[.gz]", names[0]),
+                        err));
     }
     return 0;
 }
@@ -290,11 +295,16 @@ static void add_half(struct collection *out, enum split split, const struct file
     }
 }
 
-static int read_all(struct collection *out, const char *const path[IDX_FILES], struct err *err)
+static int read_idx(struct collection *out, const char *folder, const void *own, struct err *err)
 {
+    struct sources sources = {.folder = folder, .arena = &out->arena};
     struct file file[IDX_FILES];
-    for (int i = 0; i < IDX_FILES; i++)
+    const char *path[IDX_FILES];
+    TRY(add_sources(&sources, own, err));
+    for (int i = 0; i < IDX_FILES; i++) {
+        path[i] = sources.items[i].path;
         TRY(read_file(&file[i], &out->arena, path[i], i % 2 ? LABEL_RANK : IMAGE_RANK, err));
+    }
     TRY(check_half(&file[0], &file[1], path[0], path[1], err));
     TRY(check_half(&file[2], &file[3], path[2], path[3], err));
     const int64_t *train = file[0].header.dims, *test = file[2].header.dims;
@@ -315,14 +325,8 @@ static int read_all(struct collection *out, const char *const path[IDX_FILES], s
     return 0;
 }
 
-int idx_read(struct collection *out, const char *folder, struct err *err)
-{
-    *out = (struct collection){0};
-    const char *path[IDX_FILES];
-    int status = idx_sources(path, folder, &out->arena, err);
-    if (!status)
-        status = read_all(out, path, err);
-    if (status)
-        collection_free(out);
-    return status;
-}
+const struct format idx_format = {
+    .keys = {"idx", "the four MNIST files"},
+    .sources = add_sources,
+    .read = read_idx,
+};

@@ -1,10 +1,25 @@
-#include "data/listing.h"
+/*
+ * Oxford-IIIT Pet (https://www.robots.ox.ac.uk/~vgg/data/pets/): FOLDER/images/NAME.jpg,
+ * FOLDER/annotations/trimaps/NAME.png (1 pet, 2 background, 3 boundary),
+ * FOLDER/annotations/{trainval,test}.txt ("NAME CLASS-ID SPECIES BREED-ID"). Splits as the lists
+ * say, trainval being train. Labels: species (0 cat, 1 dog). Masks:
+ *   foreground  background, foreground; the boundary becomes either, or MASK_IGNORE
+ *   trimap      background, foreground, boundary
+ *   species     background, cat, dog; the boundary becomes MASK_IGNORE
+ */
+#include "data/formats/formats.h"
 
 #include "base/file.h"
 
 #include <string.h>
 
 enum { PET = 1, BACKGROUND, BOUNDARY, FIELDS = 4 };
+enum { PETS_FOREGROUND, PETS_TRIMAP, PETS_SPECIES };
+enum { BOUNDARY_FOREGROUND, BOUNDARY_BACKGROUND, BOUNDARY_IGNORE };
+struct keys {
+    int target;
+    int boundary; /* foreground only */
+};
 
 static const char *const species_names[] = {"cat", "dog"};
 static const char *const target_names[][3] = {
@@ -13,7 +28,7 @@ static const char *const target_names[][3] = {
     [PETS_SPECIES] = {"background", "cat", "dog"},
 };
 
-static const struct mask_values *values_of(const struct pets_spec *spec, int species,
+static const struct mask_values *values_of(const struct keys *keys, int species,
                                            struct arena *arena)
 {
     static const int16_t boundary[] = {
@@ -21,9 +36,9 @@ static const struct mask_values *values_of(const struct pets_spec *spec, int spe
     struct mask_values *values = mask_values_new(arena, "1 to 3");
     values->becomes[BACKGROUND] = 0;
     values->becomes[PET] = 1;
-    switch (spec->target) {
+    switch (keys->target) {
     case PETS_FOREGROUND:
-        values->becomes[BOUNDARY] = boundary[spec->boundary];
+        values->becomes[BOUNDARY] = boundary[keys->boundary];
         break;
     case PETS_TRIMAP:
         values->becomes[BOUNDARY] = 2;
@@ -70,26 +85,7 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
     return 0;
 }
 
-static int list_pets(struct listing *out, const char *folder, const struct pets_spec *spec,
-                     struct arena *arena, struct err *err)
-{
-    *out = (struct listing){.folder = folder, .fetch = "oxford-iiit-pet"};
-    const struct mask_values *values[] = {values_of(spec, 0, arena), values_of(spec, 1, arena)};
-    TRY(listing_split(out, SPLIT_TRAIN, "annotations/trainval.txt", add_line, values, arena, err));
-    TRY(listing_split(out, SPLIT_TEST, "annotations/test.txt", add_line, values, arena, err));
-    return listing_check(out, err);
-}
-
-int pets_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                 bool skip_bad, struct arena *arena, struct err *err)
-{
-    const struct pets_spec any = {0}; /* what the masks become does not change the files */
-    struct listing listing;
-    TRY(list_pets(&listing, folder, &any, arena, err));
-    return listing_sources(names, paths, count, &listing, skip_bad, arena, err);
-}
-
-static void name_classes(struct collection *out, enum pets_target target)
+static void name_classes(struct collection *out, int target)
 {
     out->class_count = 2;
     out->classes = arena_alloc(&out->arena, sizeof species_names);
@@ -99,18 +95,38 @@ static void name_classes(struct collection *out, enum pets_target target)
     memcpy(out->mask_classes, target_names[target], sizeof target_names[target]);
 }
 
-int pets_read(struct collection *out, const char *folder, const struct pets_spec *spec,
-              const struct fit *fit, struct err *err)
+static int list_pets(struct listing *out, struct collection *classes, const char *folder,
+                     const void *own, struct err *err)
 {
-    *out = (struct collection){0};
-    struct listing listing;
-    name_classes(out, spec->target);
-    int status = list_pets(&listing, folder, spec, &out->arena, err);
-    if (!status)
-        status = listing_read(out, &listing, fit, err);
-    if (!status)
-        listing_unused(out, &listing, is_picture, NULL, 0);
-    if (status)
-        collection_free(out);
-    return status;
+    const struct keys *keys = own;
+    struct arena *arena = &classes->arena;
+    *out = (struct listing){.folder = folder, .fetch = "oxford-iiit-pet", .is_case = is_picture};
+    const struct mask_values *values[] = {values_of(keys, 0, arena), values_of(keys, 1, arena)};
+    name_classes(classes, keys->target);
+    TRY(listing_split(out, SPLIT_TRAIN, "annotations/trainval.txt", add_line, values, arena, err));
+    TRY(listing_split(out, SPLIT_TEST, "annotations/test.txt", add_line, values, arena, err));
+    return listing_check(out, err);
 }
+
+static const char *const targets[] = {
+    [PETS_FOREGROUND] = "foreground", [PETS_TRIMAP] = "trimap", [PETS_SPECIES] = "species", NULL};
+static const char *const boundaries[] = {[BOUNDARY_FOREGROUND] = "foreground",
+                                         [BOUNDARY_BACKGROUND] = "background",
+                                         [BOUNDARY_IGNORE] = "ignore",
+                                         NULL};
+#define AT(member) FIELD_CHOICE, offsetof(struct keys, member)
+static const struct field fields[] = {
+    {"target", AT(target), "foreground",
+     "classes of the masks; trimap: background, foreground, boundary; species: background, cat, "
+     "dog",
+     .choices = targets},
+    {"boundary", AT(boundary), "foreground",
+     "target foreground: what the pixels between pet and background count as",
+     .choices = boundaries},
+    {0},
+};
+const struct format oxford_pets_format = {
+    .keys = {"oxford-pets", "Oxford-IIIT Pet", fields, sizeof(struct keys)},
+    .list = list_pets,
+    .decode = pictures_decode,
+};

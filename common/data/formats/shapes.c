@@ -1,9 +1,14 @@
 /*
+ * Labelled shapes with masks, drawn from a seed: `classes` kinds (disc, ring, square, cross,
+ * triangle, ...; at most 10) with random place, size, tilt and grey, antialiased, on black.
+ * size x size x 1. A case depends on the seed and its id alone: asking for more of them changes
+ * none, and every machine draws the same bytes.
+ *
  * Shapes are signed distances to their outline (negative inside), in pixels, y downwards; what a
  * pixel gets is its distance clamped to one pixel's width. Only + - * / and square roots, which
  * IEEE 754 rounds in one way, and tilts by a rational rotation: the bytes are the same everywhere.
  */
-#include "data/data.h"
+#include "data/formats/formats.h"
 
 #include "base/random.h"
 #include "base/stop.h"
@@ -168,3 +173,31 @@ int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t t
     }
     return 0;
 }
+
+/* ---- the format ----------------------------------------------------------------------------- */
+
+struct keys {
+    int64_t size, classes, train, test, seed;
+};
+
+static int read_shapes(struct collection *out, const char *folder, const void *own, struct err *err)
+{
+    const struct keys *keys = own;
+    (void)folder;
+    return shapes_make(out, keys->size, keys->classes, keys->train, keys->test,
+                       (uint64_t)keys->seed, err);
+}
+
+#define AT(member) FIELD_INT, offsetof(struct keys, member)
+static const struct field fields[] = {
+    {"size", AT(size), "28", "side of an image in pixels", .min = 8, .max = 256},
+    {"classes", AT(classes), "10", "how many kinds", .min = 2, .max = KINDS},
+    {"train", AT(train), "6000", "cases to learn from", .min = 1, .max = 1000000},
+    {"test", AT(test), "1000", "cases to test on", .min = 1, .max = 1000000},
+    {"seed", AT(seed), "0", "what the drawing starts from", .min = 0, .max = INT32_MAX},
+    {0},
+};
+const struct format shapes_format = {
+    .keys = {"shapes", "made here from a seed", fields, sizeof(struct keys)},
+    .read = read_shapes,
+};

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/listing.h"
-#include "data/formats/volumes_parts.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,7 +21,6 @@ struct volumes {
     struct voxel_grid grid;       /* of all cases, once they are prepared */
     const struct listed *pattern; /* the grid is this one's; NULL: nobody's */
     uint32_t classes;
-    int ignore; /* what a voxel without a class is in the masks; -1: there is none */
     float *images;
     uint8_t *masks;
 };
@@ -86,7 +84,7 @@ static int classes_of(uint8_t *out, const struct volume *mask, const struct volu
     size_t count = (size_t)mask->d * (size_t)mask->h * (size_t)mask->w;
     for (size_t i = 0; i < count; i++) {
         float value = mask->voxels[i], whole = roundf(value);
-        bool ignored = v->ignore >= 0 && whole == (float)v->ignore;
+        bool ignored = v->listing->ignore >= 0 && whole == (float)v->listing->ignore;
         /* a slope of 1/255 makes 0.9999999 of 255 */
         if (!(fabsf(value - whole) <= SAME_CLASS) ||
             !(ignored || (whole >= 0 && whole < (float)v->classes))) {
@@ -245,11 +243,11 @@ static void find_grid(struct volumes *v, bool skip_bad)
     }
 }
 
-static int read_listing(struct collection *out, const struct listing *listing, int ignore,
-                        const struct volume_spec *spec, bool skip_bad, struct err *err)
+int volumes_decode(struct collection *out, const struct listing *listing,
+                   const struct treatment *how, struct err *err)
 {
-    struct volumes v = {
-        .listing = listing, .spec = *spec, .classes = out->mask_class_count, .ignore = ignore};
+    struct volumes v = {.listing = listing, .spec = how->volume, .classes = out->mask_class_count};
+    const bool skip_bad = how->fit.skip_bad;
     find_grid(&v, skip_bad);
     const int32_t *size = v.grid.size;
     void *images, *masks = NULL;
@@ -264,22 +262,7 @@ static int read_listing(struct collection *out, const struct listing *listing, i
     out->c = 1;
     out->pixel = PIXEL_F32;
     memcpy(out->spacing, v.grid.spacing, sizeof out->spacing);
-    const struct decoding how = {
+    const struct decoding decoding = {
         .skip_bad = skip_bad, .decode = decode_case, .user = &v, .images = images, .masks = masks};
-    return listing_decode(out, listing, &how, err);
-}
-
-int volumes_read(struct collection *out, const char *folder, const struct volume_spec *spec,
-                 bool skip_bad, struct err *err)
-{
-    *out = (struct collection){0};
-    struct listing listing;
-    int ignore;
-    if (!volumes_list(&listing, &ignore, out, folder, err) &&
-        !read_listing(out, &listing, ignore, spec, skip_bad, err)) {
-        volumes_unused(out, &listing);
-        return 0;
-    }
-    collection_free(out);
-    return -1;
+    return listing_decode(out, listing, &decoding, err);
 }

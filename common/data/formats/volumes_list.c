@@ -1,13 +1,21 @@
 /*
- * Data sets that are folders of NIfTI files: those that a dataset.json lists (Medical Segmentation
- * Decathlon, nnU-Net), or all that lie there; parted as train.txt, val.txt and test.txt say, if there
- * are any.
+ * A folder of NIfTI-1 volumes (nifti.h), f32 [d,h,w,1]: those that FOLDER/dataset.json lists, with
+ * masks, as the Medical Segmentation Decathlon does (http://medicaldecathlon.com/): "labels" {"0":
+ * "background", ...}, "training" [{"image": "./imagesTr/X.nii.gz", "label": ...}, ...] (its "test"
+ * has no masks and is left out); or as nnU-Net does from version 2 on: "labels" {"background": 0,
+ * ..., "ignore": n}, "file_ending" ".nii.gz", imagesTr/X_0000.nii.gz and labelsTr/X.nii.gz; or all
+ * that lie in FOLDER, without masks. A case is called as its image, less the folder and the ending.
+ * FOLDER/train.txt, val.txt and test.txt of such names, with or without the ending, say the splits,
+ * and what they do not name is left out; without a train.txt it is for training.
+ *
+ * A mask has the voxels of its image and comes to spacing and size with it: nearest, and 0 where
+ * there was nothing. Without a spacing the files must agree to a part in a thousand, without a size
+ * exactly.
  */
-#include "data/formats/volumes_parts.h"
+#include "data/formats/formats.h"
 
 #include "base/file.h"
 #include "base/text.h"
-#include "data/formats/nifti.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -185,8 +193,7 @@ static int read_cases(struct listing *out, const json_t *root, struct arena *are
                                : read_training(out, training, arena, err);
 }
 
-static int read_description(struct listing *out, int *ignore, struct collection *classes,
-                            struct err *err)
+static int read_description(struct listing *out, struct collection *classes, struct err *err)
 {
     static const char mark[] = "\xEF\xBB\xBF";
     char path[PATH_BYTES], *bytes;
@@ -199,8 +206,8 @@ static int read_description(struct listing *out, int *ignore, struct collection 
     free(bytes);
     if (!root)
         return fail_as(err, STATUS_BAD_DATA, "line %d of '%s': %s", why.line, path, why.text);
-    int status =
-        read_classes(classes, ignore, root, err) || read_cases(out, root, &classes->arena, err);
+    int status = read_classes(classes, &out->ignore, root, err) ||
+                 read_cases(out, root, &classes->arena, err);
     json_decref(root);
     return status ? wrap(err, "'%s'", path) : 0;
 }
@@ -304,7 +311,8 @@ static int split_by_lists(struct listing *listing, struct arena *arena, struct e
         TRY(parting_check_rest(&parting, all.folder, err));
     if (!parting.lists)
         return 0;
-    *listing = (struct listing){.folder = all.folder, .fetch = all.fetch};
+    listing->cases = NULL;
+    listing->count = listing->room = 0;
     for (int split = 0; split < SPLITS; split++)
         if (parting.list[split])
             TRY(listing_split(listing, split, parting.list[split], add_line, &all, arena, err));
@@ -314,22 +322,7 @@ static int split_by_lists(struct listing *listing, struct arena *arena, struct e
     return 0;
 }
 
-int volumes_list(struct listing *out, int *ignore, struct collection *classes, const char *folder,
-                 struct err *err)
-{
-    struct arena *arena = &classes->arena;
-    *out = (struct listing){.folder = folder, .fetch = fetched_as(folder)};
-    *ignore = -1;
-    if (there(folder, description))
-        TRY(read_description(out, ignore, classes, err));
-    else
-        TRY(read_folder(out, arena, err));
-    qsort(out->cases, out->count, sizeof *out->cases, by_id);
-    TRY(listing_check(out, err));
-    return split_by_lists(out, arena, err);
-}
-
-/* ---- files for the recipe ------------------------------------------------------------------- */
+/* ---- the format ----------------------------------------------------------------------------- */
 
 /* The .img of a .hdr; NULL: it is no pair. */
 static const char *voxels_of(const char *name, struct arena *arena)
@@ -338,73 +331,30 @@ static const char *voxels_of(const char *name, struct arena *arena)
     return volume_other(path, name, ".hdr", ".img") ? arena_strdup(arena, path) : NULL;
 }
 
-struct files {
-    const char **names, **paths;
-    int count;
-    const char *folder;
-    bool may_lack;
-    struct arena *arena;
+static int list_volumes(struct listing *out, struct collection *classes, const char *folder,
+                        const void *own, struct err *err)
+{
+    struct arena *arena = &classes->arena;
+    (void)own;
+    *out = (struct listing){.folder = folder,
+                            .fetch = fetched_as(folder),
+                            .ignore = -1,
+                            .is_case = is_case,
+                            .second = voxels_of};
+    if (there(folder, description)) {
+        out->description = description;
+        TRY(read_description(out, classes, err));
+    } else {
+        TRY(read_folder(out, arena, err));
+    }
+    qsort(out->cases, out->count, sizeof *out->cases, by_id);
+    TRY(listing_check(out, err));
+    return split_by_lists(out, arena, err);
+}
+
+const struct format nifti_format = {
+    .keys = {"nifti", "volumes, as the Medical Segmentation Decathlon or nnU-Net lay them out"},
+    .volumes = true,
+    .list = list_volumes,
+    .decode = volumes_decode,
 };
-
-static int add_file(struct files *files, const char *name, struct err *err)
-{
-    char path[PATH_BYTES];
-    TRY(path_join(path, files->folder, name, err));
-    if (!file_exists(path))
-        return files->may_lack ? 0
-                               : missing_file(name, files->folder, fetched_as(files->folder), err);
-    files->names[files->count] = arena_strdup(files->arena, name);
-    files->paths[files->count++] = arena_strdup(files->arena, path);
-    return 0;
-}
-
-static int add_volume(struct files *files, const char *name, struct err *err)
-{
-    TRY(add_file(files, name, err));
-    const char *voxels = voxels_of(name, files->arena);
-    return voxels ? add_file(files, voxels, err) : 0;
-}
-
-int volumes_sources(const char ***names, const char ***paths, int *count, const char *folder,
-                    bool skip_bad, struct arena *arena, struct err *err)
-{
-    struct collection classes = {0};
-    struct listing listing;
-    int ignore, status = volumes_list(&listing, &ignore, &classes, folder, err);
-    size_t most = 1 + (size_t)SPLITS + 4 * (size_t)listing.count;
-    struct files files = {.names = arena_alloc(arena, most * sizeof *files.names),
-                          .paths = arena_alloc(arena, most * sizeof *files.paths),
-                          .folder = folder,
-                          .arena = arena};
-    if (!status && there(folder, description))
-        status = add_file(&files, description, err);
-    for (int i = 0; !status && i < listing.list_count; i++)
-        status = add_file(&files, listing.lists[i], err);
-    files.may_lack = skip_bad;
-    for (uint32_t i = 0; !status && i < listing.count; i++) {
-        status = add_volume(&files, listing.cases[i].image, err);
-        if (!status && listing.cases[i].mask)
-            status = add_volume(&files, listing.cases[i].mask, err);
-    }
-    *names = files.names;
-    *paths = files.paths;
-    *count = files.count;
-    arena_free(&classes.arena);
-    return status ? -1 : 0;
-}
-
-void volumes_unused(struct collection *out, const struct listing *listing)
-{
-    size_t count = 0;
-    const char **used = arena_alloc(&out->arena, (1 + 2 * (size_t)listing->count) * sizeof *used);
-    used[count++] = description;
-    for (uint32_t i = 0; i < listing->count; i++) {
-        const char *files[] = {listing->cases[i].image, listing->cases[i].mask};
-        for (int k = 0; k < 2; k++) {
-            const char *voxels = files[k] ? voxels_of(files[k], &out->arena) : NULL;
-            if (voxels)
-                used[count++] = voxels;
-        }
-    }
-    listing_unused(out, listing, is_case, used, count);
-}
