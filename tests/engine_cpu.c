@@ -1,6 +1,7 @@
 /* The CPU backend: every op against the oracle, on every instruction set this processor has and
  * with several threads; accuracy of the elementary functions; the same bits twice. */
 #include "engine/cpu/cpu_parts.h"
+#include "engine/graph_parts.h"
 #include "engine_convolutions.h"
 #include "oracle/reference.h"
 
@@ -395,6 +396,99 @@ static void pooling_passes_over_no_nan(void **state)
     }
 }
 
+/* ---- large convolutions --------------------------------------------------------------------- */
+
+/* A filter's gradient in BF16, 3x3(x3) by 2 with padding 1. */
+static struct kernel strided_filter(struct backend *cpu, struct shape x, int32_t outputs,
+                                    struct kernel_desc *desc)
+{
+    static struct attr attr;
+    struct err err;
+    struct kernel kernel;
+    int32_t depth = x.d > 1 ? 3 : 1;
+    attr = (struct attr){.window = window_make(x.d > 1, 3, 2, 1),
+                         .shape = {outputs, depth, 3, 3, x.c}};
+    *desc = (struct kernel_desc){.op = OP_conv_filter,
+                                 .attr = &attr,
+                                 .in = {x, window_output(&attr.window, x, outputs)},
+                                 .out = {attr.shape},
+                                 .in_type = {BF16, BF16},
+                                 .in_used = {true, true},
+                                 .out_used = {true},
+                                 .backend = cpu};
+    if (cpu->make_half[OP_conv_filter](&kernel, desc, &err))
+        fail_msg("%s", err.text);
+    return kernel;
+}
+
+/* Small whole numbers, whose sums are exact. */
+static float whole_number(int64_t i)
+{
+    return (float)(i * 7919 % 13 - 6);
+}
+
+static uint16_t *whole_numbers(int64_t count)
+{
+    uint16_t *out = xmalloc((size_t)count * sizeof *out);
+    for (int64_t i = 0; i < count; i++) {
+        float value = whole_number(i);
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        out[i] = (uint16_t)(bits >> 16);
+    }
+    return out;
+}
+
+static double filter_element(struct shape x, struct shape dy, int32_t o, int32_t h, int32_t w,
+                             int32_t c)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < dy.h; i++)
+        for (int64_t j = 0; j < dy.w; j++) {
+            int64_t y = 2 * i - 1 + h, at = 2 * j - 1 + w;
+            if (y >= 0 && y < x.h && at >= 0 && at < x.w)
+                sum += (double)whole_number((y * x.w + at) * x.c + c) *
+                       (double)whole_number((i * dy.w + j) * dy.c + o);
+        }
+    return sum;
+}
+
+/* What a filter's gradient in BF16 takes does not grow with the image: 0.9 GB would be the columns of
+ * the volume. The image's are of 75 MB, so of two blocks, the second one shorter. */
+static void strided_filters_take_bounded_scratch(void **state)
+{
+    (void)state;
+    enum { MOST = 96 << 20, OUTPUTS = 8, CHANNELS = 64 };
+    struct backend *cpu = open_cpu(2, NULL);
+    if (!cpu->make_half) {
+        backend_close(cpu);
+        skip();
+    }
+    struct kernel_desc desc;
+    struct kernel kernel = strided_filter(cpu, (struct shape){1, 128, 128, 128, 64}, 64, &desc);
+    assert_true(kernel.scratch <= MOST);
+    kernel.free(&kernel);
+    kernel = strided_filter(cpu, (struct shape){1, 1, 500, 514, CHANNELS}, OUTPUTS, &desc);
+    assert_true(kernel.scratch > 1 << 20 && kernel.scratch <= MOST);
+    uint16_t *x = whole_numbers(shape_count(desc.in[0])),
+             *dy = whole_numbers(shape_count(desc.in[1]));
+    static float dw[OUTPUTS * 9 * CHANNELS];
+    void *scratch;
+    struct err err;
+    assert_int_equal(block_alloc(&scratch, kernel.scratch, NULL, &err), 0);
+    assert_int_equal(kernel.run(&kernel, (void *[]){x, dy, dw}, scratch, &err), 0);
+    for (int32_t k = 0; k < 9; k++)
+        for (int32_t c = 0; c < CHANNELS; c += 21)
+            for (int32_t o = 0; o < OUTPUTS; o += 7)
+                assert_true(dw[(o * 9 + k) * CHANNELS + c] ==
+                            (float)filter_element(desc.in[0], desc.in[1], o, k / 3, k % 3, c));
+    block_free(scratch, kernel.scratch, NULL);
+    free(x);
+    free(dy);
+    kernel.free(&kernel);
+    backend_close(cpu);
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* Sums of BF16: ties go to even, up and down; what is no number stays none. Sixteen channels are
@@ -608,6 +702,7 @@ int main(void)
         cmocka_unit_test(gives_the_same_bits),
         cmocka_unit_test(channels_side_by_side_round_as_one),
         cmocka_unit_test(a_lesser_processor_refuses_bf16),
+        cmocka_unit_test(strided_filters_take_bounded_scratch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

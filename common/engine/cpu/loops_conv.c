@@ -403,14 +403,27 @@ static void fill_column(const struct window *window, struct shape x, const eleme
         }
 }
 
-/* Items are rows of dy. */
+/* Columns are made, and multiplied, for so many rows of dy at a time that they take no more than this
+ * (if a single row does not); the products are summed in the rows' order. */
+enum { COLUMNS_BYTES = 64 << 20 };
+
+struct blocks {
+    struct kernel pass, product[2]; /* of a full block, and of a shorter one behind those */
+    struct shape dy;
+    int64_t lines, each;   /* rows of dy, and in a full block */
+    int64_t count;         /* elements of dw */
+    size_t columns, share; /* bytes: from the beginning of scratch on; behind that a block's dw */
+};
+
+/* Items are rows of dy, from arg[1] on. */
 RANGE(columns_range)
 {
     const struct window *window = &loop->attr.window;
     struct shape x = loop->desc.in[0], dy = loop->desc.in[1];
     int64_t length = taps_of(window) * x.c, case_size = shape_count(x) / x.n;
-    for (int64_t item = begin; item < end; item++) {
-        struct line line = line_at(dy, item);
+    int64_t lines = (int64_t)dy.n * dy.d * dy.h, before = *(const int64_t *)arg[1];
+    for (int64_t item = begin; item < min64(end, lines - before); item++) {
+        struct line line = line_at(dy, before + item);
         const element *from = (const element *)arg[0] + line.n * case_size;
         element *column = (element *)scratch + item * dy.w * length;
         int64_t first[3] = {line.d * window->stride[0] - window->pad[0],
@@ -420,19 +433,61 @@ RANGE(columns_range)
     }
 }
 
+static int run_blocks(const struct kernel *kernel, void *const *arg, void *scratch, struct err *err)
+{
+    const struct blocks *b = kernel->state;
+    for (int64_t before = 0; before < b->lines; before += b->each) {
+        const struct kernel *product = &b->product[b->lines - before < b->each];
+        void *dy = (element *)arg[1] + before * b->dy.w * b->dy.c;
+        void *dw = before ? (char *)scratch + b->columns : arg[2];
+        TRY(b->pass.run(&b->pass, (void *[]){arg[0], &before}, scratch, err));
+        TRY(product->run(product, (void *[]){dy, scratch, dw},
+                         (char *)scratch + b->columns + b->share, err));
+        if (before)
+            add_strided(arg[2], 1, dw, 1, b->count);
+    }
+    return 0;
+}
+
+static void free_blocks(struct kernel *kernel)
+{
+    struct blocks *b = kernel->state;
+    for (int i = 0; i < 2; i++)
+        if (b->product[i].state)
+            b->product[i].free(&b->product[i]);
+    free(b->pass.state);
+    free(b);
+}
+
 static int make_filter_columns(struct kernel *out, const struct kernel_desc *desc, struct err *err)
 {
     struct shape x = desc->in[0], dy = desc->in[1];
-    struct loop *loop;
-    struct pair *pair = make_pair(out, &loop, desc);
-    int64_t rows = rows_of(dy), length = taps_of(&desc->attr->window) * x.c;
-    cpu_loop_pass(loop, columns_range, (int64_t)dy.n * dy.d * dy.h);
-    memcpy(pair->product_arg, (const int[]){1, PLANES, 2, 0}, sizeof pair->product_arg);
-    pair->planes = (size_t)(rows * length) * sizeof(element);
-    return finish_pair(out, make_product(&pair->product, desc->backend,
-                                         (struct matrix){dy.c, rows, true, desc->in_type[1]},
-                                         (struct matrix){rows, length, false, desc->in_type[0]},
-                                         (struct matrix){dy.c, length, false, F32}, err));
+    struct blocks *b = xcalloc(1, sizeof *b);
+    int64_t length = taps_of(&desc->attr->window) * x.c, row = dy.w * length * sizeof(element);
+    b->dy = dy;
+    b->lines = (int64_t)dy.n * dy.d * dy.h;
+    b->each = max64(1, min64(b->lines, COLUMNS_BYTES / row));
+    b->count = dy.c * length;
+    b->columns = (size_t)(b->each * row + 63) / 64 * 64;
+    b->share = b->each < b->lines ? (size_t)(b->count * sizeof(float) + 63) / 64 * 64 : 0;
+    cpu_loop_pass(cpu_loop_make(&b->pass, desc), columns_range, b->each);
+    *out = (struct kernel){.run = run_blocks, .free = free_blocks, .state = b};
+    const int64_t lines[2] = {b->each, b->lines % b->each};
+    int failed = 0;
+    for (int i = 0; !failed && i < 2 && lines[i]; i++) {
+        int64_t rows = lines[i] * dy.w;
+        failed = make_product(&b->product[i], desc->backend,
+                              (struct matrix){dy.c, rows, true, desc->in_type[1]},
+                              (struct matrix){rows, length, false, desc->in_type[0]},
+                              (struct matrix){dy.c, length, false, F32}, err);
+        out->scratch = (size_t)max64((int64_t)out->scratch, (int64_t)b->product[i].scratch);
+    }
+    out->scratch += b->columns + b->share;
+    if (failed) {
+        free_blocks(out);
+        *out = (struct kernel){0};
+    }
+    return failed;
 }
 
 MAKER(conv_filter)
