@@ -171,12 +171,17 @@ struct metered {
     size_t size;
 };
 
-static void note_block(struct meter *meter, void *block, size_t size)
+void meter_note(struct meter *meter, size_t size)
 {
-    *ARRAY_ADD(meter->blocks, meter->count) = (struct metered){block, size};
     size_t now = atomic_fetch_add(&meter->now, size) + size;
     if (now > atomic_load(&meter->peak))
         atomic_store(&meter->peak, now);
+}
+
+static void note_block(struct meter *meter, void *block, size_t size)
+{
+    *ARRAY_ADD(meter->blocks, meter->count) = (struct metered){block, size};
+    meter_note(meter, size);
 }
 
 static void forget_block(struct meter *meter, const void *block, size_t size)

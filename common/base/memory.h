@@ -52,6 +52,8 @@ struct meter {
     size_t count;
 };
 
+/* Counts what lies in other memory; whoever gives it back takes it off `now`. */
+void meter_note(struct meter *meter, size_t size);
 /* 64-byte aligned, not zeroed; meter may be NULL. Out of memory is STATUS_FAILED with the size. */
 int block_alloc(void **out, size_t size, struct meter *meter, struct err *err);
 void block_free(void *block, size_t size, struct meter *meter);

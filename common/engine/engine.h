@@ -281,8 +281,6 @@ double plan_multiply_adds(const struct plan *plan); /* of the convolutions, one 
  * text stays valid as long as the plan. NULL: all finite. */
 const char *plan_find_nonfinite(struct plan *plan, struct err *err);
 int plan_guards(struct plan *plan, struct err *err);
-/* Runs once, adding each node's seconds to seconds[op] (OPS entries): where a step's time goes. */
-int plan_profile(struct plan *plan, double *seconds, struct err *err);
 const char *op_name(enum op op);
 
 /* ---- backends ------------------------------------------------------------------------------- */

@@ -5,11 +5,6 @@
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
-void *plan_scratch(const struct plan *plan)
-{
-    return plan->memory + plan->values_bytes;
-}
-
 void *plan_address(struct plan *plan, val x)
 {
     const struct planned *planned = &plan->value[x];
@@ -93,16 +88,6 @@ static int make_kernels(struct plan *plan, struct err *err)
     return 0;
 }
 
-static void count_bytes(struct plan *plan)
-{
-    struct meter *meter = plan->meter;
-    if (!meter || meter == plan->backend->meter)
-        return;
-    size_t now = meter->now += plan->bytes;
-    if (now > meter->peak)
-        meter->peak = now;
-}
-
 static int write_sentinels(struct plan *plan, struct err *err)
 {
     TRY(plan->backend->calls->fill(plan->backend, plan->memory, PLAN_SENTINEL, plan->bytes, err));
@@ -116,7 +101,8 @@ static int prepare(struct plan *plan, struct err *err)
         void *memory;
         TRY(plan->backend->calls->alloc(plan->backend, &memory, plan->bytes, err));
         plan->memory = memory;
-        count_bytes(plan);
+        if (plan->meter && plan->meter != plan->backend->meter)
+            meter_note(plan->meter, plan->bytes);
         if (plan->guard)
             TRY(write_sentinels(plan, err));
     }
@@ -175,7 +161,7 @@ int plan_step(struct plan *plan, int32_t index, struct err *err)
     const struct step *step = &plan->step[index];
     if (!runs(step))
         return 0;
-    if (step->kernel.run(&step->kernel, step->arg, plan_scratch(plan), err))
+    if (step->kernel.run(&step->kernel, step->arg, plan->memory + plan->values_bytes, err))
         return wrap(err, "%s", step->path);
     return 0;
 }

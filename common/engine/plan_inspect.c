@@ -1,25 +1,9 @@
-/* Looking into a plan: where its time goes, where a number went wrong, who wrote out of bounds. */
+/* Looking into a plan: where a number went wrong, who wrote out of bounds. */
 #include "engine/plan_parts.h"
-
-#include "base/progress.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-int plan_profile(struct plan *plan, double *seconds, struct err *err)
-{
-    const struct backend_calls *calls = plan->backend->calls;
-    TRY(plan_rebind(plan, err));
-    TRY(calls->sync(plan->backend, err));
-    for (int32_t i = 0; i < plan->steps; i++) {
-        double begin = clock_seconds();
-        TRY(plan_step(plan, i, err));
-        TRY(calls->sync(plan->backend, err));
-        seconds[plan->step[i].op] += clock_seconds() - begin;
-    }
-    return 0;
-}
 
 /* *bad: does value x hold a NaN or an infinity? */
 static int check_finite(bool *bad, struct plan *plan, val x, struct err *err)

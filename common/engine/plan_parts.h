@@ -53,6 +53,5 @@ void plan_pack(struct plan *plan);
 /* Resolves every step's arguments again if addresses have changed since. */
 int plan_rebind(struct plan *plan, struct err *err);
 int plan_step(struct plan *plan, int32_t index, struct err *err);
-void *plan_scratch(const struct plan *plan);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#define OP_ALIAS(name, nin, nout, flags, help)
 #define OP(name, nin, nout, flags, help) kernel_maker ref_##name;
 #include "engine/ops.def"
 

@@ -186,13 +186,6 @@ REFERENCE(unslice)
     copy_part(arg[1], desc->out[0], arg[0], desc->in[0], desc->attr->axis, desc->attr->begin, true);
 }
 
-/* An alias: the plan never runs it. */
-REFERENCE(reshape)
-{
-    (void)desc, (void)arg;
-    bug("reshape runs");
-}
-
 /* ---- sums ----------------------------------------------------------------------------------- */
 
 REFERENCE(reduce_sum)

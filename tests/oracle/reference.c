@@ -31,6 +31,7 @@ int reference_kernel(struct kernel *out, const struct kernel_desc *desc, referen
 }
 
 static kernel_maker *const makers[OPS] = {
+#define OP_ALIAS(name, nin, nout, flags, help)
 #define OP(name, nin, nout, flags, help) [OP_##name] = ref_##name,
 #include "engine/ops.def"
 };

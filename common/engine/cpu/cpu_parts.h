@@ -13,6 +13,12 @@
 
 #include "engine/backend.h"
 
+/* Of the matrix [rows, c] that a tensor is. */
+static inline int64_t rows_of(struct shape shape)
+{
+    return (int64_t)shape.n * shape.d * shape.h * shape.w;
+}
+
 struct library; /* oneDNN's engine and stream */
 
 struct cpu {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 kernel_maker *const ISA_NAME(cpu_makers)[OPS] = {
+#define OP_ALIAS(name, nin, nout, flags, help)
 #ifdef LOOPS_HALF
 #define OP(name, nin, nout, flags, help) [OP_##name] = (flags)&HALF ? ISA_NAME(cpu_##name) : NULL,
 #else
@@ -12,12 +13,6 @@ kernel_maker *const ISA_NAME(cpu_makers)[OPS] = {
 #endif
 #include "engine/ops.def"
 };
-
-/* Items of a pass over contiguous memory are blocks; the last may be short. */
-static int64_t block_end(const struct loop *loop, int64_t end)
-{
-    return min64(end * BLOCK, shape_count(loop->desc.out[0]));
-}
 
 /* ---- one input ------------------------------------------------------------------------------ */
 
@@ -27,7 +22,7 @@ static int64_t block_end(const struct loop *loop, int64_t end)
         const element *xs = arg[0];                                                                \
         element *ys = arg[1];                                                                      \
         float p = loop->attr.p, q = loop->attr.q;                                                  \
-        int64_t last = block_end(loop, end);                                                       \
+        int64_t last = block_end(loop->desc.out[0], end);                                          \
         (void)p, (void)q;                                                                          \
         _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
         {                                                                                          \
@@ -44,7 +39,7 @@ static int64_t block_end(const struct loop *loop, int64_t end)
         const element *dys = arg[0], *xs = arg[1], *ys = arg[2];                                   \
         element *dxs = arg[3];                                                                     \
         float p = loop->attr.p, q = loop->attr.q;                                                  \
-        int64_t last = block_end(loop, end);                                                       \
+        int64_t last = block_end(loop->desc.out[0], end);                                          \
         (void)p, (void)q;                                                                          \
         _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
         {                                                                                          \
@@ -224,7 +219,7 @@ RANGE(widen_range)
 {
     const element *x = arg[0];
     float *y = arg[1];
-    int64_t last = block_end(loop, end);
+    int64_t last = block_end(loop->desc.out[0], end);
 #pragma omp simd
     for (int64_t i = begin * BLOCK; i < last; i++)
         y[i] = load(x[i]);
@@ -234,7 +229,7 @@ RANGE(narrow_range)
 {
     const float *x = arg[0];
     element *y = arg[1];
-    int64_t last = block_end(loop, end);
+    int64_t last = block_end(loop->desc.out[0], end);
 #pragma omp simd
     for (int64_t i = begin * BLOCK; i < last; i++)
         y[i] = store(x[i]);

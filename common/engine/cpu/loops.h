@@ -59,6 +59,7 @@ MATH_INLINE element store(float x)
     int ISA_NAME(cpu_##name)(struct kernel * out, const struct kernel_desc *desc,                  \
                              struct err *err __attribute__((unused)))
 
+#define OP_ALIAS(name, nin, nout, flags, help)
 #define OP(name, nin, nout, flags, help) MAKER(name);
 #include "engine/ops.def"
 
@@ -87,19 +88,23 @@ static inline int64_t blocks_of(int64_t count)
     return (count + BLOCK - 1) / BLOCK;
 }
 
+/* Channels are summed this many at a time. */
+enum { LANES = 64 };
+
 static inline int64_t min64(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
+/* Where blocks up to `end` of such a tensor end; the last may be short. */
+static inline int64_t block_end(struct shape shape, int64_t end)
+{
+    return min64(end * BLOCK, shape_count(shape));
+}
+
 static inline int64_t max64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
-}
-
-static inline int64_t rows_of(struct shape shape)
-{
-    return (int64_t)shape.n * shape.d * shape.h * shape.w;
 }
 
 /* An activation by name, for loops that fuse one; act is a constant where this is inlined. */

@@ -5,7 +5,7 @@
 RANGE(fill_range)
 {
     float *y = arg[0], p = loop->attr.p;
-    int64_t last = min64(end * BLOCK, shape_count(loop->desc.out[0]));
+    int64_t last = block_end(loop->desc.out[0], end);
     for (int64_t i = begin * BLOCK; i < last; i++)
         y[i] = p;
 }

@@ -5,9 +5,6 @@
 #include "engine/cpu/lanes.h"
 #include "engine/cpu/pixels.h"
 
-/* Channels are taken this many at a time. */
-enum { LANES = 64 };
-
 /* ---- windows -------------------------------------------------------------------------------- */
 
 /* The part of an output's window that lies in the input, as positions in the window. */

@@ -21,18 +21,18 @@
 #endif
 
 #if defined __AVX512F__
-enum { LANES = 16, TALL = 12 };
+enum { VECTOR = 16, TALL = 12 };
 #elif defined __AVX__
-enum { LANES = 8, TALL = 6 };
+enum { VECTOR = 8, TALL = 6 };
 #else
-enum { LANES = 4, TALL = 6 };
+enum { VECTOR = 4, TALL = 6 };
 #endif
 /* A tile of the result is TALL x WIDE; blocks are HIGH or BROAD by DEPTH, so that those of the left
  * factor stay in the second cache. A panel is at most MOST wide. Below FEW_PRODUCTS multiplications
  * threads cost more than they save. */
-enum { WIDE = 2 * LANES, MOST = 32, DEPTH = 256, HIGH = 144, BROAD = 480, FEW_PRODUCTS = 1 << 16 };
+enum { WIDE = 2 * VECTOR, MOST = 32, DEPTH = 256, HIGH = 144, BROAD = 480, FEW_PRODUCTS = 1 << 16 };
 
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef float lanes __attribute__((vector_size(VECTOR * sizeof(float)), aligned(4), may_alias));
 
 /* ---- a tile --------------------------------------------------------------------------------- */
 
@@ -48,13 +48,13 @@ MATH_INLINE lanes multiply_add(lanes a, lanes b, lanes c)
 }
 
 /* Rows of c = (or, with more, +=) panel a [depth, TALL] transposed times panel b [depth, WIDE], of
- * which the first `wide` * LANES columns count. */
+ * which the first `wide` * VECTOR columns count. */
 MATH_INLINE void multiply_lanes(int wide, int64_t depth, const float *a, const float *b,
                                 float *const c[TALL], bool more)
 {
     lanes sum[TALL][2] = {{{0}}};
     for (int64_t k = 0; k < depth; k++, a += TALL, b += WIDE) {
-        lanes left = *(const lanes *)b, right = *(const lanes *)(b + LANES);
+        lanes left = *(const lanes *)b, right = *(const lanes *)(b + VECTOR);
 #pragma GCC unroll 12
         for (int i = 0; i < TALL; i++) {
             lanes x = a[i] - (lanes){0};
@@ -364,7 +364,7 @@ static void multiply_edge(const struct part *part, int64_t m, int64_t n, int64_t
     int64_t width = min64(WIDE, part->n_end - n);
     for (int i = 0; i < TALL; i++)
         row[i] = tile[i];
-    (width > LANES ? multiply_tile : multiply_narrow)(depth, a, b, row, false);
+    (width > VECTOR ? multiply_tile : multiply_narrow)(depth, a, b, row, false);
     for (int i = 0; i < TALL && m + i < part->m_end; i++) {
         float *to = result_row(part, m + i) + n;
         for (int64_t j = 0; j < width; j++)

@@ -146,16 +146,3 @@ MAKER(unslice)
     cpu_loop_pass(loop, unslice_range, loop->outer * loop->chunks);
     return 0;
 }
-
-RANGE(reshape_range)
-{
-    int64_t at = begin * BLOCK, last = min64(end * BLOCK, shape_count(loop->desc.out[0]));
-    if (arg[0] != arg[1])
-        memcpy((element *)arg[1] + at, (const element *)arg[0] + at,
-               (size_t)(last - at) * sizeof(element));
-}
-
-MAKER(reshape)
-{
-    return one_pass(out, desc, reshape_range, blocks_of(shape_count(desc->out[0])));
-}

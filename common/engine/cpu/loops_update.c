@@ -13,11 +13,6 @@ static float scale_of(const void *scale)
     return scale ? *(const float *)scale : 1;
 }
 
-static int64_t block_end(const struct loop *loop, int64_t end)
-{
-    return min64(end * BLOCK, shape_count(loop->desc.in[0]));
-}
-
 static int make_update(struct kernel *out, const struct kernel_desc *desc, range_body *body)
 {
     return one_pass(out, desc, body, blocks_of(shape_count(desc->in[0])));
@@ -36,7 +31,7 @@ RANGE(adam_range)
     float keep = loop->attr.decoupled ? 1 - rates[RATE_LR] * rates[RATE_WEIGHT_DECAY] : 1;
     float step = rates[RATE_LR] / rates[RATE_BIAS1], eps = rates[RATE_EPS];
     float root = 1 / sqrtf(rates[RATE_BIAS2]), rest1 = 1 - beta1, rest2 = 1 - beta2;
-    int64_t last = block_end(loop, end);
+    int64_t last = block_end(loop->desc.in[0], end);
 #pragma omp simd
     for (int64_t i = begin * BLOCK; i < last; i++) {
         float gs = fma1(decay, p[i], g[i] * scale);
@@ -62,7 +57,7 @@ RANGE(sgd_range)
     float scale = scale_of(arg[4]), lr = rates[RATE_LR], decay = rates[RATE_WEIGHT_DECAY];
     float momentum = rates[RATE_MOMENTUM];
     bool nesterov = loop->attr.mode == 1;
-    int64_t last = block_end(loop, end);
+    int64_t last = block_end(loop->desc.in[0], end);
     if (!m) {
         float slope = nesterov ? 1 + momentum : 1;
 #pragma omp simd
@@ -91,7 +86,7 @@ RANGE(blend_range)
     const float *src = arg[1], *share = arg[3];
     float *dst = arg[0], keep = share ? *share : loop->attr.p;
     float add = share ? 1 - keep : loop->attr.q;
-    int64_t last = block_end(loop, end);
+    int64_t last = block_end(loop->desc.in[0], end);
     if (keep == 0)
 #pragma omp simd
         for (int64_t i = begin * BLOCK; i < last; i++)

@@ -4,9 +4,6 @@
  */
 #include "engine/cpu/pixels.h"
 
-/* Channels are taken this many at a time. */
-enum { LANES = 64 };
-
 /* An output's value along one axis is (1 - t) x[low] + t x[high]; nearest: t = 0. Half-pixel
  * centres: output o looks at input (o + 1/2) / factor - 1/2, held at the edges. */
 struct tap {

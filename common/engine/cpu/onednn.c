@@ -345,11 +345,6 @@ static int add_use_at(struct work *work, int name, const dnnl_memory_desc_t *md,
 
 /* ---- matrix products ------------------------------------------------------------------------ */
 
-static int64_t rows_of(struct shape shape)
-{
-    return (int64_t)shape.n * shape.d * shape.h * shape.w;
-}
-
 static dnnl_data_type_t type_of(enum dtype type)
 {
     return type == BF16 ? dnnl_bf16 : dnnl_f32;

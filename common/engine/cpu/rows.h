@@ -7,9 +7,6 @@
 
 #include "engine/cpu/loops.h"
 
-/* Channels are joined this many at a time. */
-enum { LANES = 64 };
-
 /* Chunks long enough that their sums are few, short enough that single precision holds. */
 static inline void cut_rows(struct loop *loop, int64_t outer, int64_t rows, int64_t c)
 {
