@@ -81,6 +81,14 @@ static int work_name(char out[PATH_BYTES], struct store *store, struct err *err)
     return temporary_name(out, store, work, "", err);
 }
 
+int lab_path(char out[PATH_BYTES], const struct store *store, const char *folder, const char *name,
+             struct err *err)
+{
+    char path[PATH_BYTES];
+    TRY(path_join(path, store->lab, folder, err));
+    return path_join(out, path, name, err);
+}
+
 int object_put(struct store *store, const void *bytes, size_t length, struct id *out,
                struct err *err)
 {

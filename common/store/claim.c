@@ -75,13 +75,8 @@ int ports_read(const struct store *store, int64_t run, bool outputs, struct aren
 int newest_run(const struct store *store, const struct id *recipe, const char *status, int64_t *run,
                struct err *err)
 {
-    struct statement statement;
-    TRY(statement_open(&statement, store, "SELECT max(id) FROM run WHERE recipe = ? AND status = ?",
-                       VALUES(text_value(recipe->hex), text_value(status)), err));
-    int got = statement_step(&statement, err);
-    *run = got == 1 ? statement_int(&statement, 0) : 0;
-    statement_close(&statement);
-    return got < 0 ? -1 : 0;
+    return sql_int(run, store, "SELECT max(id) FROM run WHERE recipe = ? AND status = ?",
+                   VALUES(text_value(recipe->hex), text_value(status)), err);
 }
 
 /* A result whose files were deleted or cut short is not known any more: it is made again. */
@@ -132,35 +127,29 @@ static int find_holder(const struct store *store, const struct id *recipe, int64
 }
 
 /* Is the newest run of the recipe done? Then what it left in its folder is no checkpoint. */
-static int newest_is_done(const struct store *store, const char *recipe, bool *done,
+static int newest_is_done(const struct store *store, const char *recipe, int64_t *done,
                           struct err *err)
 {
-    struct statement statement;
-    TRY(statement_open(&statement, store,
-                       "SELECT status FROM run WHERE recipe = ? ORDER BY id DESC LIMIT 1",
-                       VALUES(text_value(recipe)), err));
-    int got = statement_step(&statement, err);
-    *done = got == 1 && !strcmp(statement_text(&statement, 0), "done");
-    statement_close(&statement);
-    return got < 0 ? -1 : 0;
+    return sql_int(done, store,
+                   "SELECT status = 'done' FROM run WHERE recipe = ? ORDER BY id DESC LIMIT 1",
+                   VALUES(text_value(recipe)), err);
 }
 
 /* What a finished run left in its folder must not be taken for a checkpoint by the next one. Inside
  * a transaction: nobody can claim the recipe meanwhile. */
 static int clear_folder(const struct store *store, const char *recipe, struct err *err)
 {
-    bool done;
-    char work[PATH_BYTES], folder[PATH_BYTES];
+    int64_t done;
+    char folder[PATH_BYTES];
     TRY(newest_is_done(store, recipe, &done, err));
-    TRY(path_join(work, store->lab, "work", err));
-    TRY(path_join(folder, work, recipe, err));
+    TRY(lab_path(folder, store, "work", recipe, err));
     return done ? folder_remove(folder, err) : 0;
 }
 
 void clear_finished(struct store *store, const char *recipe)
 {
     struct err ignored; /* what stays is cleared by registry_sweep or the next claim */
-    bool done;
+    int64_t done;
     /* looked at first without the lock: most folders are of trainings that stopped half-way */
     if (!newest_is_done(store, recipe, &done, &ignored) && done && !sql_begin(store, &ignored))
         sql_end(store, clear_folder(store, recipe, &ignored), &ignored);
@@ -172,14 +161,11 @@ int insert_ports(const struct store *store, const char *sql, int64_t run, const 
     struct statement statement;
     TRY(statement_open(&statement, store, sql, NULL, err));
     int status = 0;
-    for (int i = 0; !status && i < count; i++) {
-        status = statement_bind(
+    for (int i = 0; !status && i < count; i++)
+        status = statement_run(
             &statement,
             VALUES(int_value(run), text_value(ports[i].name), text_value(ports[i].artifact.hex)),
             err);
-        if (!status && statement_step(&statement, err) < 0)
-            status = -1;
-    }
     statement_close(&statement);
     return status;
 }
@@ -300,7 +286,6 @@ int run_claim(struct run **out, struct store *store, const struct run_spec *spec
     *out = NULL;
     struct run *run = run_new(store, spec);
     run->recipe = sha256_of(spec->recipe_text, strlen(spec->recipe_text));
-    char work[PATH_BYTES];
     hash_cache_flush(store);
     int known = 0;
     if (!spec->again) /* before anything is written: a read-only lab knows its results, too */
@@ -308,8 +293,7 @@ int run_claim(struct run **out, struct store *store, const struct run_spec *spec
     if (!known &&
         (alive_hold(store, err) ||
          object_put(store, spec->recipe_text, strlen(spec->recipe_text), &run->recipe, err) ||
-         path_join(work, store->lab, "work", err) ||
-         path_join(run->folder, work, run->recipe.hex, err)))
+         lab_path(run->folder, store, "work", run->recipe.hex, err)))
         known = -1;
     if (!known)
         known = claim_or_wait(run, arena, outputs, count, waiting, err);
@@ -383,14 +367,9 @@ int registry_sweep(struct store *store, struct err *err)
 
 int registry_release(struct store *store, int64_t run, struct err *err)
 {
-    struct statement statement;
-    TRY(statement_open(&statement, store,
-                       "UPDATE run SET status = 'lost' WHERE id = ? AND status = 'running' "
-                       "RETURNING id",
-                       VALUES(int_value(run)), err));
-    int got = statement_step(&statement, err);
-    statement_close(&statement);
-    if (!got)
-        return fail_as(err, STATUS_MISSING, "run %" PRId64 " is not running", run);
-    return got < 0 ? -1 : 0;
+    int64_t lost;
+    TRY(sql_int(&lost, store,
+                "UPDATE run SET status = 'lost' WHERE id = ? AND status = 'running' RETURNING id",
+                VALUES(int_value(run)), err));
+    return lost ? 0 : fail_as(err, STATUS_MISSING, "run %" PRId64 " is not running", run);
 }

@@ -129,13 +129,11 @@ void hash_cache_flush(struct store *store)
                                 &err);
         for (size_t i = 0; !status && i < store->fresh_count; i++) {
             const struct file_hash *file = store->fresh + i;
-            status = statement_bind(&statement,
-                                    VALUES(int_value(file->device), int_value(file->inode),
-                                           int_value(file->size), int_value(file->mtime),
-                                           int_value(file->ctime), text_value(file->hash.hex)),
-                                    &err);
-            if (!status && statement_step(&statement, &err) < 0)
-                status = -1;
+            status = statement_run(&statement,
+                                   VALUES(int_value(file->device), int_value(file->inode),
+                                          int_value(file->size), int_value(file->mtime),
+                                          int_value(file->ctime), text_value(file->hash.hex)),
+                                   &err);
         }
         statement_close(&statement);
         sql_end(store, status, &err);

@@ -133,14 +133,6 @@ static void own_namespace(char out[NAMESPACE])
     out[length < 0 ? 0 : length] = '\0';
 }
 
-static int alive_path(char out[PATH_BYTES], const struct store *store, const char *key,
-                      struct err *err)
-{
-    char folder[PATH_BYTES];
-    TRY(path_join(folder, store->lab, "alive", err));
-    return path_join(out, folder, key, err);
-}
-
 /* 1: the file is ours and locked. 0: whoever clears such files took it for a dead one's meanwhile. */
 static int hold_file(struct store *store, const char *path, struct err *err)
 {
@@ -178,7 +170,7 @@ int alive_hold(struct store *store, struct err *err)
         return fail_as(err, STATUS_IO, "lab '%s' is read-only", store->lab);
     TRY(path_join(folder, store->lab, "alive", err));
     TRY(folder_make(folder, err));
-    TRY(alive_path(path, store, owner_key(key, &self), err));
+    TRY(lab_path(path, store, "alive", owner_key(key, &self), err));
     int held = 0;
     for (int i = 0; !held && i < ATTEMPTS; i++)
         held = hold_file(store, path, err);
@@ -202,7 +194,7 @@ void alive_release(struct store *store)
     char key[OWNER_KEY], path[PATH_BYTES];
     if (store->alive < 0)
         return;
-    if (!alive_path(path, store, owner_key(key, &self), &ignored))
+    if (!lab_path(path, store, "alive", owner_key(key, &self), &ignored))
         alive_clear(store->alive, path);
     store->alive = -1;
 }
@@ -220,7 +212,7 @@ static bool life_by_lock(enum life *out, const struct store *store, const struct
     char key[OWNER_KEY], path[PATH_BYTES], namespace[NAMESPACE] = "", own[NAMESPACE];
     struct err ignored;
     *out = LIFE_ELSEWHERE;
-    if (alive_path(path, store, *owner->key ? owner->key : owner_key(key, owner), &ignored))
+    if (lab_path(path, store, "alive", *owner->key ? owner->key : owner_key(key, owner), &ignored))
         return true;
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
@@ -284,7 +276,7 @@ static void clear_alive(const struct store *store, const struct owner *self)
     while (dir && (entry = readdir(dir))) {
         if (!owner_of_key(&owner, entry->d_name, self) ||
             owner_life(store, &owner, self) != LIFE_DEAD ||
-            alive_path(path, store, entry->d_name, &err))
+            lab_path(path, store, "alive", entry->d_name, &err))
             continue;
         int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)

@@ -67,14 +67,8 @@ int registry_runs(struct store *store, const char *stage, int64_t before, int64_
 
 int registry_count_runs(struct store *store, const char *stage, int64_t *out, struct err *err)
 {
-    struct statement statement;
-    TRY(statement_open(&statement, store, "SELECT count(*) FROM run WHERE ?1 IS NULL OR stage = ?1",
-                       VALUES(text_value(stage)), err));
-    int got = statement_step(&statement, err);
-    if (got == 1)
-        *out = statement_int(&statement, 0);
-    statement_close(&statement);
-    return got < 0 ? -1 : 0;
+    return sql_int(out, store, "SELECT count(*) FROM run WHERE ?1 IS NULL OR stage = ?1",
+                   VALUES(text_value(stage)), err);
 }
 
 /* ---- finding one run ------------------------------------------------------------------------ */
@@ -159,13 +153,8 @@ int registry_recipe_text(char **out, struct store *store, const struct id *recip
 
 int registry_maker(struct store *store, const struct id *artifact, int64_t *run, struct err *err)
 {
-    struct statement statement;
-    TRY(statement_open(&statement, store, "SELECT made_by FROM artifact WHERE id = ?",
-                       VALUES(text_value(artifact->hex)), err));
-    int got = statement_step(&statement, err);
-    *run = got == 1 ? statement_int(&statement, 0) : 0;
-    statement_close(&statement);
-    return got < 0 ? -1 : 0;
+    return sql_int(run, store, "SELECT made_by FROM artifact WHERE id = ?",
+                   VALUES(text_value(artifact->hex)), err);
 }
 
 /* ---- what a run left ------------------------------------------------------------------------ */
@@ -245,14 +234,12 @@ static int replace_cells(const struct store *store, const char *experiment,
     int status = 0;
     for (size_t i = 0; !status && i < count; i++) {
         const struct cell *cell = cells + i;
-        status = statement_bind(&statement,
-                                VALUES(text_value(experiment), text_value(cell->variant),
-                                       int_value(cell->seed), text_value(cell->section),
-                                       text_value(cell->recipe.hex[0] ? cell->recipe.hex : NULL),
-                                       int_value((int64_t)i)),
-                                err);
-        if (!status && statement_step(&statement, err) < 0)
-            status = -1;
+        status = statement_run(&statement,
+                               VALUES(text_value(experiment), text_value(cell->variant),
+                                      int_value(cell->seed), text_value(cell->section),
+                                      text_value(cell->recipe.hex[0] ? cell->recipe.hex : NULL),
+                                      int_value((int64_t)i)),
+                               err);
     }
     statement_close(&statement);
     return status;

@@ -84,7 +84,7 @@ static bool same_number(double a, double b)
 static int open_check(struct check *check, struct store *store, int64_t run, struct err *err)
 {
     struct statement statement;
-    char name[128], runs[PATH_BYTES];
+    char name[128];
     *check = (struct check){.store = store, .run = run};
     TRY(statement_open(&statement, store, "SELECT recipe, uuid FROM run WHERE id = ?",
                        VALUES(int_value(run)), err));
@@ -95,8 +95,7 @@ static int open_check(struct check *check, struct store *store, int64_t run, str
     statement_close(&statement);
     if (!got)
         return fail_as(err, STATUS_MISSING, "no run %" PRId64, run);
-    if (got < 0 || path_join(runs, store->lab, "runs", err) ||
-        path_join(check->path, runs, name, err))
+    if (got < 0 || lab_path(check->path, store, "runs", name, err))
         return -1;
     if (file_exists(check->path))
         return record_read(&check->json, check->path, err);

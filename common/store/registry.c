@@ -148,6 +148,11 @@ void statement_close(struct statement *statement)
     statement->stmt = NULL;
 }
 
+int statement_run(struct statement *statement, const struct value *values, struct err *err)
+{
+    return statement_bind(statement, values, err) || statement_step(statement, err) < 0 ? -1 : 0;
+}
+
 int sql_run(const struct store *store, const char *sql, const struct value *values, struct err *err)
 {
     struct statement statement;
@@ -155,6 +160,17 @@ int sql_run(const struct store *store, const char *sql, const struct value *valu
     int status = statement_step(&statement, err);
     statement_close(&statement);
     return status < 0 ? -1 : 0;
+}
+
+int sql_int(int64_t *out, const struct store *store, const char *sql, const struct value *values,
+            struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(&statement, store, sql, values, err));
+    int got = statement_step(&statement, err);
+    *out = got == 1 ? statement_int(&statement, 0) : 0;
+    statement_close(&statement);
+    return got < 0 ? -1 : 0;
 }
 
 int sql_begin(struct store *store, struct err *err)
@@ -183,25 +199,14 @@ int64_t sql_last_id(const struct store *store)
 
 /* ---- versions ------------------------------------------------------------------------------- */
 
-static int read_pragma(const struct store *store, const char *sql, int64_t *out, struct err *err)
-{
-    struct statement statement;
-    TRY(statement_open(&statement, store, sql, NULL, err));
-    int got = statement_step(&statement, err);
-    if (got == 1)
-        *out = statement_int(&statement, 0);
-    statement_close(&statement);
-    return got < 0 ? -1 : 0;
-}
-
 static int read_version(const struct store *store, int64_t *version, struct err *err)
 {
-    int64_t application = 0;
-    TRY(read_pragma(store, "PRAGMA application_id", &application, err));
+    int64_t application;
+    TRY(sql_int(&application, store, "PRAGMA application_id", NULL, err));
     if (application != APPLICATION_ID)
         return fail_as(err, STATUS_BAD_DATA, "'%s' is not a registry of this program",
                        store->registry);
-    return read_pragma(store, "PRAGMA user_version", version, err);
+    return sql_int(version, store, "PRAGMA user_version", NULL, err);
 }
 
 static int run_script(const struct store *store, const char *sql, struct err *err)
@@ -214,7 +219,7 @@ static int migrate(const struct store *store, struct err *err)
 {
     TRY(run_script(store, "BEGIN EXCLUSIVE", err));
     int64_t version = 0; /* read again: another process may just have done it */
-    int status = read_pragma(store, "PRAGMA user_version", &version, err);
+    int status = sql_int(&version, store, "PRAGMA user_version", NULL, err);
     for (; !status && version < SCHEMA_VERSION; version++)
         status = run_script(store, migrations[version], err);
     char text[64];
@@ -333,7 +338,7 @@ static int open_database(struct store *store, const char *path, const char *quer
     }
     int64_t version;
     if (!status) /* the first read: only now does SQLite open the WAL */
-        status = read_pragma(store, "PRAGMA user_version", &version, err);
+        status = sql_int(&version, store, "PRAGMA user_version", NULL, err);
     if (status)
         close_database(store);
     return status;

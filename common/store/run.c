@@ -74,16 +74,12 @@ static int insert_metrics(const struct run *run, bool cases, struct err *err)
         const struct metric *metric = run->metrics + i;
         if (cases != (metric->case_id != NULL))
             continue;
-        struct value name = text_value(metric->name), value = real_value(metric->value);
+        struct value name = text_value(metric->name);
         status =
-            cases ? statement_bind(
-                        &statement,
-                        VALUES(int_value(run->id), text_value(metric->case_id), name, value), err)
-                  : statement_bind(&statement,
-                                   VALUES(int_value(run->id), name, int_value(metric->step), value),
-                                   err);
-        if (!status && statement_step(&statement, err) < 0)
-            status = -1;
+            statement_run(&statement,
+                          VALUES(int_value(run->id), cases ? text_value(metric->case_id) : name,
+                                 cases ? name : int_value(metric->step), real_value(metric->value)),
+                          err);
     }
     statement_close(&statement);
     return status;
@@ -114,18 +110,14 @@ static int insert_artifacts(const struct run *run, const struct port *outputs, i
 static int close_row(const struct run *run, const char *status, const char *error, double seconds,
                      struct err *err)
 {
-    struct statement statement;
-    TRY(statement_open(&statement, run->store,
-                       "UPDATE run SET status = ?, error = ?, seconds = ?, numerics = ? "
-                       "WHERE id = ? AND status = 'running' RETURNING id",
-                       VALUES(text_value(status), text_value(error), real_value(seconds),
-                              text_value(run->numerics), int_value(run->id)),
-                       err));
-    int got = statement_step(&statement, err);
-    statement_close(&statement);
-    if (!got)
-        return fail(err, "run %" PRId64 " was taken over by another process", run->id);
-    return got < 0 ? -1 : 0;
+    int64_t closed;
+    TRY(sql_int(&closed, run->store,
+                "UPDATE run SET status = ?, error = ?, seconds = ?, numerics = ? "
+                "WHERE id = ? AND status = 'running' RETURNING id",
+                VALUES(text_value(status), text_value(error), real_value(seconds),
+                       text_value(run->numerics), int_value(run->id)),
+                err));
+    return closed ? 0 : fail(err, "run %" PRId64 " was taken over by another process", run->id);
 }
 
 static int commit_rows(const struct run *run, const struct port *outputs, int count,

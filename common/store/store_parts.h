@@ -74,9 +74,14 @@ const char *statement_maybe(const struct statement *statement, int column); /* N
 int64_t statement_int(const struct statement *statement, int column);
 double statement_real(const struct statement *statement, int column); /* NULL: not a number */
 void statement_close(struct statement *statement);
+/* Binds the values and steps, for a statement that gives no rows and is used again. */
+int statement_run(struct statement *statement, const struct value *values, struct err *err);
 
 /* A statement that gives no rows. */
 int sql_run(const struct store *store, const char *sql, const struct value *values,
+            struct err *err);
+/* The number that the first row begins with; 0 where there is no row. */
+int sql_int(int64_t *out, const struct store *store, const char *sql, const struct value *values,
             struct err *err);
 /* Takes the write lock at once, so that nothing read inside can change before the commit. A
  * read-only lab fails here. */
@@ -105,6 +110,9 @@ void alive_release(struct store *store);
 void clear_left_behind(const struct store *store);
 
 /* ---- files ---------------------------------------------------------------------------------- */
+/* LAB/FOLDER/NAME */
+int lab_path(char out[PATH_BYTES], const struct store *store, const char *folder, const char *name,
+             struct err *err);
 /* 16 random hex digits: names that no other process can have chosen. */
 enum { RANDOM_NAME = 17 };
 void random_name(char out[RANDOM_NAME]);
