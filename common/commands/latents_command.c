@@ -231,7 +231,7 @@ static int name_pictures(struct work *work, struct err *err)
         TRY(find_class(&label, work, work->options.label, err));
     for (size_t i = 0; i < work->count; i++) {
         const struct picture *picture = &work->pictures[i];
-        latents->names[i] = picture_stem(picture->path, &work->arena);
+        latents->names[i] = file_stem(&picture_files, picture->path, &work->arena);
         if (conditional(work) || picture->label || work->options.label)
             TRY(label_picture(&label, work, picture, err));
         if (latents->labels)

@@ -88,8 +88,9 @@ static int check_names(const struct work *work, struct err *err)
 
 static const char *stem_of(struct work *work, const char *path)
 {
-    return predictor_takes_volumes(&work->predictor) ? volume_stem(path, &work->arena)
-                                                     : picture_stem(path, &work->arena);
+    return predictor_takes_volumes(&work->predictor)
+               ? volume_stem(path, &work->arena)
+               : file_stem(&picture_files, path, &work->arena);
 }
 
 static int name_files(struct work *work, struct err *err)

@@ -163,24 +163,20 @@ bool name_is_plain(const char *name)
     return *name && *name != '.' && !strchr(name, '/') && text_is_plain(name);
 }
 
-static size_t picture_ending(const char *name)
+const struct file_kind picture_files = {{".png", ".jpg", ".jpeg"}, ".png", "PNG or JPEG"};
+
+size_t file_ending(const struct file_kind *kind, const char *name)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (strlen(name) > strlen(endings[i]) && ends_like(name, endings[i]))
-            return strlen(endings[i]);
+    for (const char *const *ending = kind->endings; *ending; ending++)
+        if (strlen(name) > strlen(*ending) && ends_like(name, *ending))
+            return strlen(*ending);
     return 0;
 }
 
-bool is_picture(const char *name)
-{
-    return picture_ending(name) > 0;
-}
-
-const char *picture_stem(const char *path, struct arena *arena)
+const char *file_stem(const struct file_kind *kind, const char *path, struct arena *arena)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    return arena_strndup(arena, name, strlen(name) - picture_ending(name));
+    return arena_strndup(arena, name, strlen(name) - file_ending(kind, name));
 }
 
 /* Bytes that are not ASCII's own as \xHH. */

@@ -7,6 +7,7 @@
 #ifndef CAIRN_DATA_LISTING_H
 #define CAIRN_DATA_LISTING_H
 
+#include "config/config.h"
 #include "data/data.h"
 
 /* What each value in a mask file becomes: a class index or MASK_IGNORE, -1: it must not be there. */
@@ -17,6 +18,18 @@ struct mask_values {
 };
 /* All -1. */
 struct mask_values *mask_values_new(struct arena *arena, const char *expected);
+
+/* Files of cases, by how their names end: in any case of the letters. */
+struct file_kind {
+    const char *endings[5];  /* the last is NULL */
+    const char *mask_ending; /* of pairs */
+    const char *called;      /* "PNG or JPEG" */
+};
+extern const struct file_kind picture_files;
+/* How long the ending is; 0: the name has none, or nothing before it. */
+size_t file_ending(const struct file_kind *kind, const char *name);
+/* The name without its folder and its ending. */
+const char *file_stem(const struct file_kind *kind, const char *path, struct arena *arena);
 
 struct listed {
     const char *id;
@@ -33,7 +46,7 @@ struct listing {
     const char *mask_suffix; /* of masks that lie among their images; NULL: none do */
     const char *description; /* a file that says what the cases are; NULL: none does */
     int ignore;              /* of volumes: what a mask has where there is no class; -1: nothing */
-    bool (*is_case)(const char *name); /* could a file of this name be a case's? */
+    const struct file_kind *kind;
     /* The file that another one brings along, as voxels their header; NULL: none does */
     const char *(*second)(const char *name, struct arena *arena);
     const char *lists[SPLITS];
@@ -76,10 +89,6 @@ int listing_check(const struct listing *listing, struct err *err);
 /* Notes the files below the folder that no case uses, by kind. A folder that nothing is used of
  * counts as one. */
 void listing_unused(struct collection *out, const struct listing *listing);
-
-/* The name without its folder and without .png, .jpg or .jpeg, in any case. */
-const char *picture_stem(const char *path, struct arena *arena);
-bool is_picture(const char *name);
 
 /* What lies in a folder, sorted; hidden files and what systems leave behind are passed over. */
 struct names {
@@ -141,6 +150,42 @@ int pictures_decode(struct collection *out, const struct listing *listing,
                     const struct treatment *how, struct err *err);
 int volumes_decode(struct collection *out, const struct listing *listing,
                    const struct treatment *how, struct err *err);
+
+/*
+ * Pairs: FOLDER/IMAGES/NAME.png and FOLDER/MASKS/NAME+SUFFIX.png (or as the kind of files ends),
+ * with FOLDER/train.txt (and val.txt, test.txt) of names; or, without lists,
+ * FOLDER/{Train,Val,Test}/IMAGES/... and all the images there, sorted, their ids with the split in
+ * front. Images that no list names are for training where there is no train.txt, and so are all
+ * where there is neither a list nor a folder of a split. The case of letters does not count, and
+ * lists and folders may be called as above. A mask holds class numbers from 0.
+ */
+struct pair_keys {
+    const char *images, *masks; /* "." : no folder of their own */
+    const char *mask_suffix;
+    struct text_list class_names;
+    int64_t void_value; /* in masks: no class; 0: none */
+};
+/* The rows of these, which a format's own struct begins with. */
+#define PAIR_FIELDS(of_images, of_masks)                                                           \
+    {"images", FIELD_TEXT, offsetof(struct pair_keys, images), "images",                           \
+     .help = "where the images are (" of_images "); .: in root"},                                  \
+        {"masks", FIELD_TEXT, offsetof(struct pair_keys, masks), "masks",                          \
+         .help = "where the masks are: " of_masks},                                                \
+        {"mask_suffix", FIELD_TEXT, offsetof(struct pair_keys, mask_suffix), "''",                 \
+         .help = "the mask of NAME is NAME and this"},                                             \
+        {"class_names",                                                                            \
+         FIELD_TEXTS,                                                                              \
+         offsetof(struct pair_keys, class_names),                                                  \
+         "[background, foreground]",                                                               \
+         .help = "classes of the masks, from 0",                                                   \
+         .min_count = 2},                                                                          \
+    {                                                                                              \
+        "void", FIELD_INT, offsetof(struct pair_keys, void_value), "0",                            \
+            .help = "the value in masks that is of no class and counts nowhere, as 255; 0: none",  \
+            .min = 0, .max = 255, .later = true                                                    \
+    }
+int pairs_list(struct listing *out, struct collection *classes, const char *folder,
+               const struct pair_keys *keys, const struct file_kind *kind, struct err *err);
 
 /* What became of a case. */
 struct outcome {

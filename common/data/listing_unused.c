@@ -93,9 +93,9 @@ static void find_places(struct survey *s)
 static int kind_of(const struct survey *s, const struct place *place, const char *name)
 {
     const char *suffix = s->listing->mask_suffix;
-    if (!s->listing->is_case(name))
+    if (!file_ending(s->listing->kind, name))
         return OTHERS;
-    bool among = suffix && ends_like(picture_stem(name, &s->out->arena), suffix);
+    bool among = suffix && ends_like(file_stem(s->listing->kind, name, &s->out->arena), suffix);
     return among || (place->masks && !place->images) ? MASKS : IMAGES;
 }
 

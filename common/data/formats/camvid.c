@@ -39,7 +39,7 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
     if (!one->image || !one->mask)
         return line_fail(err, listing, one->list, one->line,
                          "'%.200s' is no path of a file in CamVid/", field[one->image ? 1 : 0]);
-    one->id = picture_stem(one->image, arena);
+    one->id = file_stem(&picture_files, one->image, arena);
     one->values = user;
     listing_add(listing, one, arena);
     return 0;
@@ -50,7 +50,7 @@ static int list_camvid(struct listing *out, struct collection *names, const char
 {
     struct arena *arena = &names->arena;
     (void)own;
-    *out = (struct listing){.folder = folder, .fetch = "CamVid", .is_case = is_picture};
+    *out = (struct listing){.folder = folder, .fetch = "CamVid", .kind = &picture_files};
     names->mask_class_count = CLASSES;
     names->mask_classes = arena_alloc(arena, sizeof classes);
     memcpy(names->mask_classes, classes, sizeof classes);

@@ -100,7 +100,7 @@ static int list_pets(struct listing *out, struct collection *classes, const char
 {
     const struct keys *keys = own;
     struct arena *arena = &classes->arena;
-    *out = (struct listing){.folder = folder, .fetch = "oxford-iiit-pet", .is_case = is_picture};
+    *out = (struct listing){.folder = folder, .fetch = "oxford-iiit-pet", .kind = &picture_files};
     const struct mask_values *values[] = {values_of(keys, 0, arena), values_of(keys, 1, arena)};
     name_classes(classes, keys->target);
     TRY(listing_split(out, SPLIT_TRAIN, "annotations/trainval.txt", add_line, values, arena, err));

@@ -33,10 +33,7 @@ static bool there(const char *folder, const char *name)
 }
 
 /* The header of a pair brings its voxels along. */
-static bool is_case(const char *name)
-{
-    return volume_ending(name) && !ends_like(name, ".img") && !ends_like(name, ".img.gz");
-}
+static const struct file_kind headers = {{".nii", ".nii.gz", ".hdr", ".hdr.gz"}, NULL, "volume"};
 
 /* ---- dataset.json: classes ------------------------------------------------------------------ */
 
@@ -156,7 +153,7 @@ static int read_nnunet(struct listing *out, const char *ending, struct arena *ar
 {
     struct names labels;
     size_t most = strlen(ending);
-    if (!is_case(ending) || volume_ending(ending) != most)
+    if (file_ending(&headers, arena_printf(arena, "x%s", ending)) != most)
         return fail_as(err, STATUS_BAD_DATA,
                        "'file_ending' is '%.40s'; .nii.gz, .nii or .hdr expected", ending);
     TRY(names_read_files(&labels, out->folder, "labelsTr", arena, err));
@@ -231,7 +228,7 @@ static int read_folder(struct listing *out, struct arena *arena, struct err *err
     for (size_t i = 0; i < names.count; i++) {
         const char *name = names.items[i];
         struct listed one = {.split = SPLIT_TRAIN, .label = -1, .image = name};
-        if (!is_case(name))
+        if (!file_ending(&headers, name))
             continue;
         if (!name_is_plain(name))
             return fail_as(err, STATUS_BAD_DATA, "'%s/%s': the name is not plain text in UTF-8",
@@ -339,7 +336,7 @@ static int list_volumes(struct listing *out, struct collection *classes, const c
     *out = (struct listing){.folder = folder,
                             .fetch = fetched_as(folder),
                             .ignore = -1,
-                            .is_case = is_case,
+                            .kind = &headers,
                             .second = voxels_of};
     if (there(folder, description)) {
         out->description = description;
