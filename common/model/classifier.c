@@ -23,16 +23,12 @@ const struct field classifier_model_fields[] = {
 };
 #undef MODEL
 
+#define DESCRIPTION(member)                                                                        \
+    .key = #member, .offset = offsetof(struct classifier_description, member)
 static const struct field description_fields[] = {
-    {.key = "model",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct classifier_description, model),
-     .sub = classifier_model_fields,
+    {DESCRIPTION(model), .type = FIELD_SECTION, .sub = classifier_model_fields,
      .help = "the network"},
-    {.key = "data",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct classifier_description, data),
-     .sub = image_data_fields,
+    {DESCRIPTION(data), .type = FIELD_SECTION, .sub = image_data_fields,
      .help = "what it was trained on"},
     {0},
 };

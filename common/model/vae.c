@@ -50,21 +50,12 @@ const struct field vae_loss_fields[] = {
 };
 #undef LOSS
 
+#define DESCRIPTION(member) .key = #member, .offset = offsetof(struct vae_description, member)
 static const struct field description_fields[] = {
-    {.key = "model",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct vae_description, model),
-     .sub = vae_model_fields,
-     .help = "the network"},
-    {.key = "loss",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct vae_description, loss),
-     .sub = vae_loss_fields,
+    {DESCRIPTION(model), .type = FIELD_SECTION, .sub = vae_model_fields, .help = "the network"},
+    {DESCRIPTION(loss), .type = FIELD_SECTION, .sub = vae_loss_fields,
      .help = "what was minimised"},
-    {.key = "data",
-     .type = FIELD_SECTION,
-     .offset = offsetof(struct vae_description, data),
-     .sub = image_data_fields,
+    {DESCRIPTION(data), .type = FIELD_SECTION, .sub = image_data_fields,
      .help = "what it was trained on"},
     {0},
 };

@@ -44,19 +44,12 @@ static inline struct value real_value(double d)
 {
     return (struct value){.type = VALUE_REAL, .d = d};
 }
-static inline struct value
-text_value(const char *t) /* NULL is NULL; t must outlive the statement */
+/* NULL is NULL; t must outlive the statement. */
+static inline struct value text_value(const char *t)
 {
     return (struct value){.type = VALUE_TEXT, .t = t};
 }
-#define VALUES(...)                                                                                \
-    (const struct value[])                                                                         \
-    {                                                                                              \
-        __VA_ARGS__,                                                                               \
-        {                                                                                          \
-            .type = VALUE_END                                                                      \
-        }                                                                                          \
-    }
+#define VALUES(...) ((const struct value[]){__VA_ARGS__, (struct value){.type = VALUE_END}})
 
 struct statement {
     const struct store *store;
