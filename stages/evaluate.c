@@ -5,7 +5,6 @@
 #include "commands/predict_command.h"
 #include "evaluate/evaluate.h"
 #include "pipeline/pipeline.h"
-#include "train/unet_train.h"
 
 #include <string.h>
 
@@ -22,11 +21,7 @@ static int run(struct context *context, struct err *err)
                               .backend = context->backend,
                               .meter = &context->meter,
                               .quiet = context->options->quiet};
-    const struct stage_info *maker;
-    int status = context_input_maker(&maker, context, "model", err);
-    if (!status)
-        status = (maker->fields == unet_fields ? evaluate_unet : evaluate_vae)(
-            &what, context->config, context_output(context, "evaluation"), err);
+    int status = evaluate(&what, context->config, context_output(context, "evaluation"), err);
     dataset_close(&dataset);
     return status;
 }

@@ -1,107 +1,113 @@
-/* Image metrics against scikit-image (scripts/golden-metrics.py) and against what must hold. */
-#include "evaluate/metrics.h"
+/* The table of metrics: names that are told apart, what is usual, and what needs what. */
+#include "evaluate/evaluate.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
-enum { ROOM = 4096 };
-
-static const struct {
-    int d, h, w, c, first, second;
-    double mse, psnr, ssim;
-} golden[] = {
-#include "golden/metrics.def"
-};
-
-static int byte_of(int kind, uint64_t i)
-{
-    if (kind == 3)
-        return (3 * byte_of(1, i) + byte_of(2, i)) / 4;
-    if (kind >= 4)
-        return 60 * kind - 180;
-    return (int)((i * i * 31 + i * (kind == 1 ? 17 : 91)) / 7 % 256);
-}
-
-static void fill(float *out, int kind, int count)
-{
-    assert_true(count <= ROOM);
-    for (int i = 0; i < count; i++)
-        out[i] = (float)byte_of(kind, (uint64_t)i) / 255.0f;
-}
-
-static void near(double found, double expected, double tolerance)
-{
-    if (!(fabs(found - expected) <= tolerance))
-        fail_msg("%.17g found, %.17g expected", found, expected);
-}
-
-static void as_scikit_image_says(void **state)
+static void a_full_name_finds_its_row(void **state)
 {
     (void)state;
-    float a[ROOM], b[ROOM];
-    for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
-        int d = golden[i].d, h = golden[i].h, w = golden[i].w, c = golden[i].c;
-        fill(a, golden[i].first, d * h * w * c);
-        fill(b, golden[i].second, d * h * w * c);
-        double mse = image_mse(a, b, d * h * w * c);
-        near(mse, golden[i].mse, 1e-14);
-        near(image_psnr(mse), golden[i].psnr, 1e-11);
-        near(image_ssim(a, b, d, h, w, c), golden[i].ssim, 1e-12);
-        near(image_ssim(b, a, d, h, w, c), golden[i].ssim, 1e-12);
+    static const struct {
+        const char *full, *name, *class;
+        int better;
+    } rows[] = {
+        {"test/dice/foreground", "dice", "foreground", MORE},
+        {"test/dice_per_case/left/atrium", "dice_per_case", "left/atrium", MORE},
+        {"val/label_obedience/prior", "label_obedience/prior", "", MORE},
+        {"test/negative_elbo", "negative_elbo", "", LESS},
+        {"train/hd95_per_case/a", "hd95_per_case", "a", LESS},
+        {"test/hd95_undefined/a", "hd95_undefined", "a", NEITHER},
+        {"test/kl", "kl", "", NEITHER},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct metric_info *found = metric_find(rows[i].full);
+        assert_non_null(found);
+        assert_string_equal(found->name, rows[i].name);
+        assert_string_equal(metric_class(found, rows[i].full), rows[i].class);
+        assert_int_equal(found->better, rows[i].better);
+    }
+    static const char *const unknown[] = {"dice", "test/dic", "test/dicey",
+                                          "",     "test/",    "a/b/dice"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        assert_null(metric_find(unknown[i]));
+}
+
+static void no_two_rows_share_a_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < metric_count; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(metric_table[i].name, metric_table[k].name);
+}
+
+static bool is_wanted(const struct evaluate_config *config, const char *full, unsigned has)
+{
+    return evaluate_wants(config, metric_find(full), has);
+}
+
+/* Without a list: what is usual, of what the model can do, judged if there is a judge. */
+static void what_is_usual(void **state)
+{
+    (void)state;
+    const struct evaluate_config config = {0};
+    static const struct {
+        const char *full;
+        bool images, judged, told, masks, both;
+    } rows[] = {
+        {"test/mse", true, true, true, false, true},
+        {"test/mae", false, false, false, false, false},
+        {"test/kl", true, true, true, false, true},
+        {"test/negative_iw_bound", false, false, false, false, false},
+        {"test/fd_judge/prior", false, true, true, false, false},
+        {"test/judge_accuracy", false, true, true, false, false},
+        {"test/label_obedience/prior", false, false, true, false, false},
+        {"test/iou_per_case/a", false, false, false, true, true},
+        {"test/boundary_f_per_case/a", false, false, false, true, true},
+        {"test/hd95_per_case/a", false, false, false, false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES), rows[i].images);
+        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES | HAS_JUDGE), rows[i].judged);
+        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES | HAS_JUDGE | HAS_LABELS),
+                         rows[i].told);
+        assert_int_equal(is_wanted(&config, rows[i].full, HAS_MASKS), rows[i].masks);
+        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES | HAS_MASKS), rows[i].both);
     }
 }
 
-static void psnr_has_a_ceiling(void **state)
+/* With a list: it alone, with the other names of its keys and what its work gives anyway. */
+static void what_is_listed(void **state)
 {
     (void)state;
-    near(image_psnr(1), 0, 0);
-    near(image_psnr(0.01), 20, 1e-13);
-    near(image_psnr(0), 100, 1e-13);
-    near(image_psnr(1e-12), 100, 1e-13);
-    assert_true(isnan(image_psnr(NAN)));
-}
-
-/* Per channel, then the mean: interleaved channels and separate images say the same. */
-static void channels_are_averaged(void **state)
-{
-    (void)state;
-    enum { N = 20 * 15 };
-    float a[N], b[N], pair_a[2 * N], pair_b[2 * N];
-    fill(a, 1, N);
-    fill(b, 3, N);
-    for (int i = 0; i < N; i++) {
-        pair_a[2 * i] = a[i], pair_a[2 * i + 1] = b[i];
-        pair_b[2 * i] = b[i], pair_b[2 * i + 1] = b[i];
-    }
-    near(image_ssim(pair_a, pair_b, 1, 20, 15, 2), (image_ssim(a, b, 1, 20, 15, 1) + 1) / 2, 1e-14);
-}
-
-/* Windows reach into the corners, which one of them sees. */
-static void every_pixel_is_seen(void **state)
-{
-    (void)state;
-    enum { N = 12 * 12 };
-    float a[N], b[N];
-    fill(a, 1, N);
-    for (int at = 0; at < N; at++) {
-        fill(b, 1, N);
-        b[at] = 1 - b[at];
-        assert_true(image_ssim(a, b, 1, 12, 12, 1) < 1 - 1e-9);
-    }
+    int64_t keys[] = {METRIC_hd95, METRIC_fd_judge};
+    const struct evaluate_config config = {.metrics = {2, keys}};
+    const unsigned has = HAS_ALL;
+    assert_true(is_wanted(&config, "test/hd95_per_case/a", has));
+    assert_true(is_wanted(&config, "test/hd95_undefined/a", has));
+    assert_true(is_wanted(&config, "test/fd_judge/prior", has));
+    assert_true(is_wanted(&config, "test/judge_accuracy", has));
+    assert_false(is_wanted(&config, "test/surface_dice_per_case/a", has));
+    assert_false(is_wanted(&config, "test/label_obedience/prior", has));
+    assert_false(is_wanted(&config, "test/mse", has));
+    assert_int_equal(evaluate_needs(&config, has), NEED_SURFACES | NEED_FEATURES);
+    assert_int_equal(evaluate_needs(&config, HAS_MASKS), NEED_SURFACES);
+    const struct evaluate_config bounded = {.metrics = {1, keys}, .importance_samples = 2};
+    assert_true(is_wanted(&bounded, "test/negative_iw_bound", HAS_ALL));
+    assert_false(is_wanted(&bounded, "test/negative_iw_bound", HAS_MASKS));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_scikit_image_says),
-        cmocka_unit_test(psnr_has_a_ceiling),
-        cmocka_unit_test(channels_are_averaged),
-        cmocka_unit_test(every_pixel_is_seen),
+        cmocka_unit_test(a_full_name_finds_its_row),
+        cmocka_unit_test(no_two_rows_share_a_name),
+        cmocka_unit_test(what_is_usual),
+        cmocka_unit_test(what_is_listed),
     };
     return cmocka_run_group_tests_name("evaluate_metrics", tests, NULL, NULL);
 }

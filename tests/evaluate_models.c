@@ -308,7 +308,7 @@ static void vae(void **state)
                               .backend = one_thread(),
                               .quiet = true};
     OK(draft_open(&draft, t.lab->store, &err));
-    OK(evaluate_vae(&what, &config, draft, &err));
+    OK(evaluate(&what, &config, draft, &err));
     OK(draft_seal(draft, &result, &err));
     char *json = text_of(t.lab, &result, "metrics.json");
     const char *elbo = strstr(json, "\"val/negative_elbo\": ");

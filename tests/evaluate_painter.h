@@ -183,9 +183,9 @@ static inline struct id nearest_level(struct lab *lab)
 
 /* ---- evaluating ----------------------------------------------------------------------------- */
 static int64_t all_metrics[] = {
-    METRIC_PIXEL_ACCURACY, METRIC_IOU,        METRIC_DICE, METRIC_PRECISION,
-    METRIC_RECALL,         METRIC_BOUNDARY_F, METRIC_HD95, METRIC_SURFACE_DISTANCE,
-    METRIC_SURFACE_DICE};
+    METRIC_pixel_accuracy, METRIC_iou,        METRIC_dice, METRIC_precision,
+    METRIC_recall,         METRIC_boundary_f, METRIC_hd95, METRIC_surface_distance,
+    METRIC_surface_dice};
 static int64_t both_saved[] = {SAVE_PREDICTIONS, SAVE_PROBABILITIES};
 static const struct evaluate_config usual = {.split = SPLIT_TEST,
                                              .metrics = {9, all_metrics},
@@ -193,9 +193,9 @@ static const struct evaluate_config usual = {.split = SPLIT_TEST,
                                              .tolerance = 0.5,
                                              .save = {2, both_saved}};
 
-static inline int evaluate(struct id *out, struct lab *lab, struct run *run,
-                           const struct dataset *set, const struct id *model,
-                           const struct evaluate_config *config, struct err *err)
+static inline int evaluated(struct id *out, struct lab *lab, struct run *run,
+                            const struct dataset *set, const struct id *model,
+                            const struct evaluate_config *config, struct err *err)
 {
     struct evaluation what = {.run = run,
                               .store = lab->store,
@@ -205,7 +205,7 @@ static inline int evaluate(struct id *out, struct lab *lab, struct run *run,
                               .quiet = true};
     struct draft *draft;
     TRY(draft_open(&draft, lab->store, err));
-    if (evaluate_unet(&what, config, draft, err)) {
+    if (evaluate(&what, config, draft, err)) {
         draft_drop(draft);
         return -1;
     }

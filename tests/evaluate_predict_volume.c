@@ -342,7 +342,7 @@ static void large_volumes_are_evaluated_in_windows(void **state)
                                 .mask_classes = names};
     const struct evaluate_config config = {
         .split = SPLIT_TEST,
-        .metrics = {1, (int64_t[]){METRIC_DICE}},
+        .metrics = {1, (int64_t[]){METRIC_dice}},
         .batch = -1,
         .save = {2, (int64_t[]){SAVE_PREDICTIONS, SAVE_PROBABILITIES}}};
     for (int i = 0; i < ALL; i++) {
@@ -356,7 +356,7 @@ static void large_volumes_are_evaluated_in_windows(void **state)
     struct tensors file;
     char path[PATH_BYTES], *json;
     struct err err;
-    OK(evaluate(&result, lab, NULL, &set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &set, &model, &config, &err));
     json = text_of(lab, &result, "metrics.json");
     metric_is(json, "dice/foreground", 1);
     free(json);

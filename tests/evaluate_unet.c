@@ -19,7 +19,7 @@ static void pooled(void **state)
     struct data data;
     draw(&data, five, FIVE, 2);
     struct id model = one_logit(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "pixel_accuracy", 67.0 / 76);
     metric_is(json, "dice/foreground", 30.0 / 39);
@@ -43,7 +43,7 @@ static void per_case(void **state)
     struct data data;
     draw(&data, five, FIVE, 2);
     struct id model = one_logit(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "dice_per_case/foreground", (16.0 / 20 + 0 + 1 + 6.0 / 7) / 4);
     metric_is(json, "iou_per_case/foreground", (8.0 / 12 + 0 + 1 + 3.0 / 4) / 4);
@@ -77,14 +77,14 @@ static void tolerance(void **state)
     struct evaluate_config config = usual;
     config.tolerance = 0;
     struct id model = one_logit(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
     char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "boundary_f_per_case/foreground", 3.0 / 4);
     metric_is(json, "surface_dice_per_case/foreground", 3.0 / 4);
     free(json);
     static const struct drawing corner[] = {{"", "1000 1110 0000 1000 0000 0000 0000 0000 "}};
     draw(&data, corner, 1, 2);
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
     json = text_of(lab, &result, "metrics.json");
     metric_is(json, "boundary_f_per_case/foreground", 2 * 0.75 / 1.75); /* 1 of 1, 3 of 4 */
     metric_is(json, "surface_dice_per_case/foreground", 4.0 / 5);
@@ -106,13 +106,13 @@ static void distances_are_in_millimetres(void **state)
     struct evaluate_config config = usual;
     config.tolerance = 0;
     struct id model = one_logit(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
     char *csv = text_of(lab, &result, "cases.csv");
     assert_non_null(strstr(csv, "\nrow,,0,0,1,2,2,1\n"));
     assert_non_null(strstr(csv, "\ncolumn,,0,0,0,5,5,0\n"));
     free(csv);
     config.tolerance = 5;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
     char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "surface_dice_per_case/foreground", 1);
     metric_is(json, "hd95_per_case/foreground", 3.5);
@@ -136,11 +136,33 @@ static void the_tolerance_follows_the_diagonal(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         draw(&data, shifted, 1, 2);
         memcpy(data.set.spacing, (double[]){1, rows[i].h, rows[i].w}, sizeof data.set.spacing);
-        OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+        OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
         char *json = text_of(lab, &result, "metrics.json");
         metric_is(json, "boundary_f_per_case/foreground", rows[i].f);
         free(json);
     }
+}
+
+/* As many pixels are similar wherever they are; 3 of 1 leave 1 - 2/4. */
+static void volumes_are_compared_by_size(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct data data;
+    static const struct drawing drawings[] = {
+        {"elsewhere", "1100 0000 0000 0000 0000 0000 0000 0011 "},
+        {"thrice", "0000 0000 0100 1110 0000 0000 0000 0000 "},
+        {"missed", "1000 0000 0000 0000 0000 0000 0000 0000 "},
+        {"nothing", "0000 0000 0000 0000 0000 0000 0000 0000 "}};
+    draw(&data, drawings, 4, 2);
+    struct evaluate_config config = usual;
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_volume_similarity}};
+    struct id model = one_logit(lab), result;
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
+    char *csv = text_of(lab, &result, "cases.csv");
+    assert_string_equal(csv, "case_id,label,test/volume_similarity_per_case/foreground\n"
+                             "elsewhere,,1\nthrice,,0.5\nmissed,,0\nnothing,,\n");
+    free(csv);
 }
 
 /* Without a wish all that is usual is measured: no distances but the boundary's. */
@@ -157,7 +179,7 @@ static void by_default(void **state)
     OK(config_bind(&config, evaluate_fields, tree, "test", &arena, &err));
     assert_int_equal(config.batch, -1);
     struct id model = one_logit(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
     char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "pixel_accuracy", 67.0 / 76);
     metric_is(json, "boundary_f_per_case/foreground", 3.0 / 4);
@@ -166,9 +188,9 @@ static void by_default(void **state)
     free(json);
     assert_true(has_file(lab, &result, "prediction-right.png"));
     assert_false(has_file(lab, &result, "probabilities.safetensors"));
-    config.metrics = (struct int_list){1, (int64_t[]){METRIC_DICE}};
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_dice}};
     config.save = (struct int_list){1, (int64_t[]){SAVE_PROBABILITIES}};
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
     json = text_of(lab, &result, "metrics.json");
     metric_is(json, "dice/foreground", 30.0 / 39);
     assert_null(strstr(json, "iou"));
@@ -185,12 +207,12 @@ static void batches(void **state)
     struct data data;
     draw(&data, five, FIVE, 2);
     struct id model = one_logit(lab), first, other;
-    OK(evaluate(&first, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&first, lab, NULL, &data.set, &model, &usual, &err));
     static const int64_t sizes[] = {1, 3, 5, 8, -1};
     for (int i = 0; i < 5; i++) {
         struct evaluate_config config = usual;
         config.batch = sizes[i];
-        OK(evaluate(&other, lab, NULL, &data.set, &model, &config, &err));
+        OK(evaluated(&other, lab, NULL, &data.set, &model, &config, &err));
         assert_string_equal(first.hex, other.hex);
     }
 }
@@ -203,7 +225,7 @@ static void several_classes(void **state)
     struct data data;
     draw(&data, three, 3, CLASSES);
     struct id model = nearest_level(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
     char *csv = text_of(lab, &result, "confusion.csv");
     assert_string_equal(csv, "truth,background,foreground,stone\nbackground,24,2,0\n"
                              "foreground,0,12,1\nstone,0,0,5\n");
@@ -269,7 +291,7 @@ static void class_0_is_a_class_where_it_is_no_background(void **state)
         draw(&data, three, 3, CLASSES);
         data.set.mask_classes = names;
         config.background = rows[i].background;
-        OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+        OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
         char *json = text_of(lab, &result, "metrics.json");
         char *csv = text_of(lab, &result, "cases.csv");
         snprintf(key, sizeof key, "dice/%s", name);
@@ -301,13 +323,13 @@ static void of_two_classes_one_is_enough(void **state)
     struct id model = one_logit(lab), result;
     draw(&data, five, FIVE, 2);
     data.set.mask_classes = names;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     assert_null(strstr(json, "/sky\""));
     free(json);
     struct evaluate_config config = usual;
     config.background = BACKGROUND_AS_CLASS;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &config, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
     json = text_of(lab, &result, "metrics.json");
     metric_is(json, "iou/sky", 52.0 / 61); /* of miou in on_the_run */
     /* sky of 8, 16, 16, 12 and 8 pixels: 4 missed, none, 4 missed, none, 1 missed */
@@ -324,7 +346,7 @@ static void absent_class(void **state)
     static const struct drawing drawings[] = {{"a", "0000 0000 0000 0000 1111 1111 1111 1110 "}};
     draw(&data, drawings, 1, CLASSES);
     struct id model = nearest_level(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "iou/stone", NAN);
     metric_is(json, "dice/stone", NAN);
@@ -376,7 +398,7 @@ static void on_the_run(void **state)
     double miou = 0;
     OK(claim(&run, lab, "stage evaluate\n", false, &err));
     int64_t number = run_id(run);
-    OK(evaluate(&port.artifact, lab, run, &data.set, &model, &usual, &err));
+    OK(evaluated(&port.artifact, lab, run, &data.set, &model, &usual, &err));
     OK(run_commit(run, &port, 1, &err));
     OK(registry_metrics(lab->store, number, true, take_miou, &miou, &err));
     near(miou, (15.0 / 24 + 52.0 / 61) / 2, 1e-12);
@@ -396,10 +418,10 @@ static void stopped(void **state)
     struct id model = one_logit(lab), result;
     struct stop stop = stop_watch();
     raise(SIGTERM);
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_STOPPED,
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_STOPPED,
           "run the same command");
     stop_unwatch(&stop);
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
 }
 
 static void refusals(void **state)
@@ -411,24 +433,24 @@ static void refusals(void **state)
     struct id model = one_logit(lab), other = nearest_level(lab), result;
     struct evaluate_config config = usual;
     config.split = SPLIT_VAL;
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
           "the val split is empty");
     config = usual;
-    config.metrics = (struct int_list){1, (int64_t[]){METRIC_SSIM}};
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
-          "'ssim' is not measured of a UNet");
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_ssim}};
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
+          "'ssim' takes a model that encodes and decodes images");
     config = usual;
     config.importance_samples = 3;
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
           "importance_samples");
-    FAILS(evaluate(&result, lab, NULL, &data.set, &other, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, NULL, &data.set, &other, &usual, &err), STATUS_BAD_DATA,
           "the model was trained on masks of 3 classes, the data set has 2");
     data.set.c = 4;
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
           "the data set has [1,4,4,4]");
     data.set.c = 1;
     data.set.masks = NULL;
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_CONFIG,
           "the data set has none");
 }
 
@@ -442,14 +464,14 @@ static void not_a_number(void **state)
     static const char logits[] = "the segmentation's logits are not finite; first at 'head";
     draw(&data, five, FIVE, 2);
     struct id model = painter(lab, &(struct head){1, none, nan + 1}, 2, 1), result;
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
           "value 0 of tensor 'head.bias' is nan");
     model = painter(lab, &(struct head){1, steep + 1, much + 1}, 2, 1);
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
     assert_true(starts_with(err.text, "case 'wide': "));
     draw(&data, three, 3, CLASSES);
     model = painter(lab, &(struct head){CLASSES, steep, much}, CLASSES, 1);
-    FAILS(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
+    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
     assert_true(starts_with(err.text, "case 'all': "));
 }
 
@@ -467,7 +489,7 @@ static void labels(void **state)
     data.set.classes = classes;
     data.set.class_count = 2;
     struct id model = one_logit(lab), result;
-    OK(evaluate(&result, lab, NULL, &data.set, &model, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
     char *csv = text_of(lab, &result, "cases.csv");
     assert_non_null(strstr(csv, "\nwide,\"dog, wet\",0.8,"));
     assert_non_null(strstr(csv, "\nright,cat,1,"));
@@ -482,6 +504,7 @@ int main(void)
         LAB_TEST(tolerance),
         LAB_TEST(distances_are_in_millimetres),
         LAB_TEST(the_tolerance_follows_the_diagonal),
+        LAB_TEST(volumes_are_compared_by_size),
         LAB_TEST(by_default),
         LAB_TEST(batches),
         LAB_TEST(several_classes),

@@ -162,8 +162,8 @@ static struct id level_judge(struct lab *lab, int64_t side)
 }
 
 /* ---- evaluating ----------------------------------------------------------------------------- */
-static int64_t all_metrics[] = {METRIC_NEGATIVE_ELBO,   METRIC_MSE,     METRIC_PSNR, METRIC_SSIM,
-                                METRIC_LABEL_OBEDIENCE, METRIC_FD_JUDGE};
+static int64_t all_metrics[] = {METRIC_negative_elbo,   METRIC_mse,     METRIC_psnr, METRIC_ssim,
+                                METRIC_label_obedience, METRIC_fd_judge};
 static const struct evaluate_config usual = {.split = SPLIT_TEST,
                                              .metrics = {6, all_metrics},
                                              .batch = 4,
@@ -184,15 +184,15 @@ static int evaluate_set(struct id *out, struct lab *lab, struct run *run, const 
                               .quiet = true};
     struct draft *draft;
     TRY(draft_open(&draft, lab->store, err));
-    if (evaluate_vae(&what, config, draft, err)) {
+    if (evaluate(&what, config, draft, err)) {
         draft_drop(draft);
         return -1;
     }
     return draft_seal(draft, out, err);
 }
 
-static int evaluate(struct id *out, struct lab *lab, struct run *run, const struct id *model,
-                    const struct id *judge, const struct evaluate_config *config, struct err *err)
+static int evaluated(struct id *out, struct lab *lab, struct run *run, const struct id *model,
+                     const struct id *judge, const struct evaluate_config *config, struct err *err)
 {
     struct data data;
     make_data(&data);
@@ -242,7 +242,7 @@ static void numbers(void **state)
     struct lab *lab = *state;
     struct err err;
     struct id model = grey_vae(lab, true), judge = level_judge(lab, SIDE), result;
-    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &model, &judge, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     double kl = LATENT * (exp(z_logvar) + z_mean * z_mean - 1 - z_logvar) / 2;
     double mse = SPECK / 255.0 * (SPECK / 255.0) / PIXELS;
@@ -260,6 +260,24 @@ static void numbers(void **state)
     free(json);
 }
 
+/* Asked for alone: one pixel of each image is off by a speck. */
+static void absolute_error(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct id model = grey_vae(lab, true), result;
+    struct evaluate_config config = usual;
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_mae}};
+    config.importance_samples = 0;
+    OK(evaluated(&result, lab, NULL, &model, NULL, &config, &err));
+    char *json = text_of(lab, &result, "metrics.json"), *csv = text_of(lab, &result, "cases.csv");
+    near(metric_of(json, "mae"), SPECK / 255.0 / PIXELS, 1e-8);
+    assert_null(strstr(json, "mse"));
+    assert_true(starts_with(csv, "case_id,label,test/mae\n"));
+    free(json);
+    free(csv);
+}
+
 /* Each of the two that are judged can be asked for alone; the number of samples is label obedience's. */
 static void judged_apart(void **state)
 {
@@ -267,18 +285,18 @@ static void judged_apart(void **state)
     struct err err;
     struct id model = grey_vae(lab, true), judge = level_judge(lab, SIDE), result;
     struct evaluate_config config = usual;
-    config.metrics = (struct int_list){1, (int64_t[]){METRIC_FD_JUDGE}};
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_fd_judge}};
     config.samples = 4;
     config.importance_samples = 0;
-    OK(evaluate(&result, lab, NULL, &model, &judge, &config, &err));
+    OK(evaluated(&result, lab, NULL, &model, &judge, &config, &err));
     char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "fd_judge/prior"), speck_feature * speck_feature, 1e-7);
     near(metric_of(json, "judge_accuracy"), 1, 0);
     assert_null(strstr(json, "label_obedience"));
     free(json);
-    config.metrics.items = (int64_t[]){METRIC_LABEL_OBEDIENCE};
+    config.metrics.items = (int64_t[]){METRIC_label_obedience};
     config.samples = 13; /* more than there are cases */
-    OK(evaluate(&result, lab, NULL, &model, &judge, &config, &err));
+    OK(evaluated(&result, lab, NULL, &model, &judge, &config, &err));
     json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "label_obedience/prior"), 1, 0);
     assert_null(strstr(json, "fd_judge"));
@@ -295,7 +313,7 @@ static void importance_weights(void **state)
     struct id model = grey_vae(lab, true), result;
     struct evaluate_config config = usual;
     config.importance_samples = 20000;
-    OK(evaluate(&result, lab, NULL, &model, NULL, &config, &err));
+    OK(evaluated(&result, lab, NULL, &model, NULL, &config, &err));
     char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "negative_iw_bound"), expected_reconstruction(), 0.02);
     assert_true(metric_of(json, "negative_iw_bound") < metric_of(json, "negative_elbo") - 0.5);
@@ -309,7 +327,7 @@ static void unconditional(void **state)
     struct lab *lab = *state;
     struct err err;
     struct id model = grey_vae(lab, false), judge = level_judge(lab, SIDE), result;
-    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &model, &judge, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "reconstruction"), PIXELS * log(2), 1e-5);
     assert_null(strstr(json, "label_obedience"));
@@ -359,14 +377,14 @@ static void only_numbers_are_judged(void **state)
         grey_judge(&is, &w)[2] = to_spoil;
         w.spoilt = bad[i];
         judge = artifact(lab, &is, &classifier_kind, &w);
-        FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
+        FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
               i ? "value 2 of tensor 'logits.bias' is inf"
                 : "value 2 of tensor 'logits.bias' is nan");
         assert_non_null(strstr(err.text, "weights of artifact '"));
     }
     grey_judge(&is, &w)[2] = -3e38f; /* the greatest is another's, and yet */
     judge = artifact(lab, &is, &classifier_kind, &w);
-    FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_FAILED,
+    FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_FAILED,
           "the judge, images from 0 on: the classifier's logits are beyond 1e19");
 }
 
@@ -384,10 +402,10 @@ static void a_variance_is_not_negative(void **state)
     weight(&w, "0.norm.running_mean", 1, 1, 0)[0] = -1;
     float *variance = weight(&w, "0.norm.running_var", 1, 1, 0);
     judge = artifact(lab, &is, &classifier_kind, &w);
-    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &model, &judge, &usual, &err));
     variance[0] = -1e-6f;
     judge = artifact(lab, &is, &classifier_kind, &w);
-    FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
           "value 0 of '0.norm.running_var' is -1e-06; a variance is not below 0");
 }
 
@@ -411,7 +429,7 @@ static void weights_of_another_layout(void **state)
         grey_judge(&is, &w);
         memcpy(w.meta, bad[i].meta, sizeof w.meta);
         judge = artifact(lab, &is, &classifier_kind, &w);
-        FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
+        FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
               bad[i].text);
     }
 }
@@ -423,7 +441,7 @@ static void codes_and_images_are_numbers(void **state)
     struct err err;
     struct id model, result;
     struct evaluate_config config = usual;
-    config.metrics = (struct int_list){1, (int64_t[]){METRIC_MSE}};
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_mse}};
     config.importance_samples = 0;
     static const char *const want[] = {
         "case 'test-02': the encoder's z_mean and z_logvar are beyond 1e19",
@@ -437,7 +455,7 @@ static void codes_and_images_are_numbers(void **state)
         if (i == 2)
             fill(w.data[4], LATENT, 3e38);
         model = artifact(lab, &is, &vae_kind, &w);
-        FAILS(evaluate(&result, lab, NULL, &model, NULL, &config, &err), STATUS_FAILED, want[i]);
+        FAILS(evaluated(&result, lab, NULL, &model, NULL, &config, &err), STATUS_FAILED, want[i]);
     }
 }
 
@@ -451,7 +469,7 @@ static void judge_is_asked(void **state)
     struct weights w;
     grey_judge(&is, &w);
     struct id judge = artifact(lab, &is, &classifier_kind, &w);
-    OK(evaluate(&result, lab, NULL, &model, &judge, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &model, &judge, &usual, &err));
     char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "judge_accuracy"), 3.0 / TEST, 1e-12);      /* 0 2 1 0 2 1 0 2 1 0 */
     near(metric_of(json, "label_obedience/prior"), 3.0 / 10, 1e-12); /* 0 1 2 0 1 2 0 1 2 0 */
@@ -466,13 +484,13 @@ static void cases(void **state)
     struct err err;
     struct id model = grey_vae(lab, true), results[2];
     struct evaluate_config config = usual;
-    OK(evaluate(&results[0], lab, NULL, &model, NULL, &config, &err));
+    OK(evaluated(&results[0], lab, NULL, &model, NULL, &config, &err));
     config.batch = 7;
-    OK(evaluate(&results[1], lab, NULL, &model, NULL, &config, &err));
+    OK(evaluated(&results[1], lab, NULL, &model, NULL, &config, &err));
     assert_string_equal(results[0].hex, results[1].hex);
     config.batch = -1;                     /* auto */
     config.metrics = (struct int_list){0}; /* all that suit */
-    OK(evaluate(&results[1], lab, NULL, &model, NULL, &config, &err));
+    OK(evaluated(&results[1], lab, NULL, &model, NULL, &config, &err));
     assert_string_equal(results[0].hex, results[1].hex);
     char *csv = text_of(lab, &results[0], "cases.csv");
     char *json = text_of(lab, &results[0], "metrics.json");
@@ -519,11 +537,11 @@ static void too_many_features(void **state)
             t->bytes *= (size_t)(t->dim[k] = shapes[i].dim[k]);
     }
     struct id judge = artifact(lab, &is, &classifier_kind, &w);
-    FAILS(evaluate(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_CONFIG,
           "'fd_judge' takes a judge of at most 4096 hidden units, this one has 4097");
     struct evaluate_config config = usual;
-    config.metrics = (struct int_list){1, (int64_t[]){METRIC_LABEL_OBEDIENCE}};
-    OK(evaluate(&result, lab, NULL, &model, &judge, &config, &err));
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_label_obedience}};
+    OK(evaluated(&result, lab, NULL, &model, &judge, &config, &err));
 }
 
 /* ---- pictures ------------------------------------------------------------------------------- */
@@ -548,7 +566,7 @@ static void pictures(void **state)
     struct lab *lab = *state;
     struct err err;
     struct id model = grey_vae(lab, true), result;
-    OK(evaluate(&result, lab, NULL, &model, NULL, &usual, &err));
+    OK(evaluated(&result, lab, NULL, &model, NULL, &usual, &err));
     char path[PATH_BYTES];
     struct tensors file;
     OK(artifact_path(path, lab->store, &result, "pictures.safetensors", &err));
@@ -635,7 +653,7 @@ static void on_the_run(void **state)
     struct run *run;
     OK(claim(&run, lab, "stage evaluate\n", false, &err));
     int64_t number = run_id(run);
-    OK(evaluate(&port.artifact, lab, run, &model, NULL, &usual, &err));
+    OK(evaluated(&port.artifact, lab, run, &model, NULL, &usual, &err));
     OK(run_commit(run, &port, 1, &err));
     double kl = 0;
     OK(registry_metrics(lab->store, number, true, count_row, &kl, &err));
@@ -649,17 +667,17 @@ static void refusals(void **state)
     struct id model = grey_vae(lab, true), result, other;
     struct evaluate_config config = usual;
     config.split = SPLIT_VAL;
-    FAILS(evaluate(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
           "the val split is empty");
     config = usual;
-    config.metrics = (struct int_list){1, (int64_t[]){METRIC_DICE}};
-    FAILS(evaluate(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
-          "'dice' is not measured of a VAE");
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_dice}};
+    FAILS(evaluated(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
+          "'dice' takes a model that segments");
     other = level_judge(lab, SIDE * 2);
     FAILS(
-        evaluate(&result, lab, NULL, &model, &other, &usual, &err), STATUS_BAD_DATA,
+        evaluated(&result, lab, NULL, &model, &other, &usual, &err), STATUS_BAD_DATA,
         "the judge was trained on images [1,8,8,1] of 3 classes, the data set has [1,4,4,1] of 3");
-    FAILS(evaluate(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_BAD_DATA,
           "a model of kind 'classifier' can classify, not encode");
 }
 
@@ -668,6 +686,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAB_TEST(numbers),
         LAB_TEST(importance_weights),
+        LAB_TEST(absolute_error),
         LAB_TEST(judged_apart),
         LAB_TEST(too_many_features),
         LAB_TEST(unconditional),

@@ -107,8 +107,9 @@ static void numbers_are_those_of_the_artifacts(void **state)
     assert_true(all[1].p == 0.25 && all[1].p_holm == 0.25);
     assert_false(all[1].best || all[0].best); /* three seeds prove nothing */
     const char *md = report_text(world, "ablation.md");
-    assert_has(md, "| test/negative\\_elbo \u2193 | a | 12.0 \u00b1 2.0 | 3 | baseline |  |  |\n"
-                   "|  | ../b c | 9.3 \u00b1 2.1 | 3 | -2.7 \\[-4.1, -1.2\\] | 0.25 | 0.25 |\n");
+    assert_has(md,
+               "| test/negative\\_elbo (nats) \u2193 | a | 12.0 \u00b1 2.0 | 3 | baseline |  |  |\n"
+               "|  | ../b c | 9.3 \u00b1 2.1 | 3 | -2.7 \\[-4.1, -1.2\\] | 0.25 | 0.25 |\n");
     assert_has(md, "|  | ../b c | 21.0 \u00b1 1.0 | 3 | +0.0 \\[-2.5, +2.5\\] | 1 | 1 |\n");
 }
 

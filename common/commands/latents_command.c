@@ -267,8 +267,8 @@ static int read_picture(float *out, struct work *work, const char *path, struct 
     uint8_t *pixels = xcalloc(count, 1);
     int status = fit_picture(pixels, work, &image, err);
     image_free(&image);
-    for (size_t i = 0; i < count && !status; i++)
-        out[i] = (float)pixels[i] / 255.0f;
+    if (!status)
+        pixel_values(out, PIXEL_U8, pixels, count);
     free(pixels);
     return status ? wrap(err, "'%s'", path) : 0;
 }

@@ -112,8 +112,9 @@ struct field {
                              section has none of its own: its rows have) */
     const char *help;     /* one line; also units */
     double min, max;      /* numbers; both 0: any finite; INFINITY leaves an end open */
-    size_t min_count, max_count; /* lists; both 0: any; max_count 0: no upper limit */
-    const char *const *choices;  /* NULL-terminated */
+    size_t min_count, max_count;    /* lists; both 0: any; max_count 0: no upper limit */
+    const char *const *choices;     /* NULL-terminated */
+    const char *const *choice_help; /* what each of them is, beside them; NULL: nothing */
     const struct field_variant *(*variant)(int choice); /* FIELD_VARIANT; NULL: there are no more */
     const struct field *sub; /* sections; tables end with a row whose key is NULL */
     bool silent;             /* not in the canonical dump: cannot change a result */

@@ -143,7 +143,7 @@ static void help_cells(const char *cell[CELLS], const struct field *field, const
               : field->type == FIELD_OPTION  ? "absent"
               : field->type == FIELD_SECTION ? ""
                                              : "(required)";
-    cell[3] = range;
+    cell[3] = field->choice_help ? "" : range; /* each has a line of its own */
 }
 
 static void help_row(struct text *out, size_t width[CELLS], bool measure,
@@ -167,6 +167,11 @@ static void help(struct text *out, size_t width[CELLS], bool measure, const stru
         const char *cell[CELLS], *path = field_path(arena, prefix, f->key);
         help_cells(cell, f, path, arena);
         help_row(out, width, measure, cell, f->help);
+        for (size_t i = 0; f->choice_help && f->choices[i]; i++)
+            help_row(
+                out, width, measure,
+                (const char *const[CELLS]){arena_printf(arena, "  %s", f->choices[i]), "", "", ""},
+                f->choice_help[i]);
         if (f->type == FIELD_SECTION || f->type == FIELD_OPTION)
             help(out, width, measure, f->sub, path, arena);
         const struct field_variant *variant;

@@ -33,6 +33,16 @@ size_t pixel_size(enum pixel pixel)
     return pixel == PIXEL_F32 ? sizeof(float) : 1;
 }
 
+void pixel_values(float *out, enum pixel pixel, const void *pixels, size_t count)
+{
+    const uint8_t *levels = pixels;
+    if (pixel == PIXEL_F32)
+        memcpy(out, pixels, count * sizeof *out);
+    else
+        for (size_t i = 0; i < count; i++)
+            out[i] = (float)levels[i] / 255.0f;
+}
+
 static struct id hash_of(const char *shape, const void *bytes, size_t length)
 {
     struct sha256 *sha = sha256_new();

@@ -74,6 +74,8 @@ struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *
 /* Of one channel of F32: "D H W f32\n", then the bytes. */
 struct id volume_hash(int32_t d, int32_t h, int32_t w, const float *voxels);
 size_t pixel_size(enum pixel pixel);
+/* As a model sees them. */
+void pixel_values(float *out, enum pixel pixel, const void *pixels, size_t count);
 
 /* One file that is read from outside the store. The name is its role, never a path: it enters the
  * recipe beside the content's hash. */

@@ -2,22 +2,6 @@
 
 enum { MAX_BATCH = 65536, MAX_SAMPLES = 1000000 };
 
-static const char *const metric_names[] = {"negative_elbo",
-                                           "mse",
-                                           "psnr",
-                                           "ssim",
-                                           "label_obedience",
-                                           "fd_judge",
-                                           "pixel_accuracy",
-                                           "iou",
-                                           "dice",
-                                           "precision",
-                                           "recall",
-                                           "boundary_f",
-                                           "hd95",
-                                           "surface_distance",
-                                           "surface_dice",
-                                           NULL};
 static const char *const background_names[] = {"auto", "include", "exclude", NULL};
 static const char *const save_names[] = {"predictions", "probabilities", NULL};
 
@@ -25,56 +9,78 @@ static const char *const save_names[] = {"predictions", "probabilities", NULL};
 const struct field evaluate_fields[] = {
     {FIELD(split), .type = FIELD_CHOICE, .fallback = "test", .choices = split_names,
      .help = "which cases"},
-    {FIELD(metrics), .type = FIELD_CHOICES, .fallback = "[]", .choices = metric_names,
+    {FIELD(metrics), .type = FIELD_CHOICES, .fallback = "[]", .choices = metric_keys,
+     .choice_help = metric_help,
      .help =
-         "what is measured; []: all that is usual for the model (label_obedience and fd_judge if "
-         "there is a judge; of distances boundary_f alone)"},
+         "what is measured; []: what is usual, as far as the model can do it and there is a judge"},
     {FIELD(batch), .type = FIELD_AUTO_INT, .fallback = "auto", .min = 1, .max = MAX_BATCH,
      .help = "cases at a time"},
     {FIELD(noise_seed), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 9007199254740992.0,
      .help = "seed of all noise; the same for every training seed"},
     {FIELD(importance_samples), .type = FIELD_INT, .fallback = "0", .min = 0, .max = MAX_SAMPLES,
-     .help = "VAE: samples a case of the importance-weighted bound; 0: no such bound"},
+     .help = "images: samples a case of the importance-weighted bound; 0: no such bound"},
     {FIELD(samples), .type = FIELD_INT, .fallback = "5000", .min = 0, .max = MAX_SAMPLES,
-     .help = "VAE: prior samples of label_obedience"},
+     .help = "images: prior samples of label_obedience"},
     {FIELD(tolerance), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e6,
-     .help =
-         "UNet: how far a boundary may be off in boundary_f and surface_dice, in mm where the data "
-         "set knows its spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
-         "least side"},
+     .help = "masks: how far a boundary may be off in boundary_f and surface_dice, in mm where the "
+             "data "
+             "set knows its spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
+             "least side"},
     {FIELD(background), .type = FIELD_CHOICE, .fallback = "auto", .choices = background_names,
      .later = true,
      .help =
-         "UNet: whether class 0 counts as the others do, in per-case metrics and the order of "
+         "masks: whether class 0 counts as the others do, in per-case metrics and the order of "
          "cases "
          "(of two classes everywhere); auto: unless it is called background or there are but two"},
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
-     .help = "UNet: what is kept of each case"},
+     .help = "masks: what is kept of each case"},
     {0},
 };
 #undef FIELD
 
-static bool is_of_vae(int64_t metric)
-{
-    return metric <= METRIC_FD_JUDGE;
-}
-
-int evaluate_check(const struct evaluate_config *config, enum model_family family, struct err *err)
-{
-    for (size_t i = 0; i < config->metrics.count; i++)
-        if (is_of_vae(config->metrics.items[i]) != (family == FAMILY_VAE))
-            return fail_as(err, STATUS_CONFIG, "metrics: '%s' is not measured of a %s",
-                           metric_names[config->metrics.items[i]],
-                           family == FAMILY_VAE ? "VAE" : "UNet");
-    if (config->importance_samples && family != FAMILY_VAE)
-        return fail_as(err, STATUS_CONFIG, "importance_samples: a UNet has no such bound");
-    return 0;
-}
-
-bool evaluate_wants(const struct evaluate_config *config, enum metric metric)
+static bool names(const struct evaluate_config *config, enum metric metric)
 {
     for (size_t i = 0; i < config->metrics.count; i++)
         if (config->metrics.items[i] == (int64_t)metric)
             return true;
-    return !config->metrics.count && metric <= METRIC_BOUNDARY_F;
+    return !config->metrics.count && metric_usual[metric];
+}
+
+static bool can(const struct metric_info *metric, unsigned has)
+{
+    return !(metric->need & HAS_ALL & ~has);
+}
+
+unsigned evaluate_needs(const struct evaluate_config *config, unsigned has)
+{
+    unsigned needs = config->importance_samples && has & HAS_IMAGES ? NEED_WEIGHTS : 0;
+    for (size_t i = 0; i < metric_count; i++)
+        if (metric_table[i].key != METRICS && evaluate_wants(config, &metric_table[i], has))
+            needs |= metric_table[i].need;
+    return needs;
+}
+
+bool evaluate_wants(const struct evaluate_config *config, const struct metric_info *metric,
+                    unsigned has)
+{
+    if (metric->key == METRICS)
+        return !(metric->need & ~evaluate_needs(config, has));
+    return names(config, metric->key) && can(metric, has);
+}
+
+int evaluate_check(const struct evaluate_config *config, unsigned has, struct err *err)
+{
+    for (size_t i = 0; i < metric_count && config->metrics.count; i++) {
+        const struct metric_info *metric = &metric_table[i];
+        if (metric->key != METRICS && names(config, metric->key) &&
+            !can(metric, has | HAS_JUDGE | HAS_LABELS))
+            return fail_as(err, STATUS_CONFIG, "metrics: '%s' takes a model that %s",
+                           metric_keys[metric->key],
+                           metric->need & HAS_IMAGES ? "encodes and decodes images" : "segments");
+    }
+    if (config->importance_samples && !(has & HAS_IMAGES))
+        return fail_as(err, STATUS_CONFIG,
+                       "importance_samples: the bound takes a model that encodes and decodes "
+                       "images");
+    return 0;
 }

@@ -1,62 +1,85 @@
-/* What the parts of an evaluation share: evaluate.c, evaluate_results.c, judge.c, pictures.c. */
+/*
+ * What the parts of an evaluation share. Two sides measure what a model can do: images
+ * (image_evaluate.c, image_judge.c, image_pictures.c) and masks (segment_*.c). evaluate.c gives each
+ * batch to those that apply, results.c keeps what they found.
+ */
 #ifndef CAIRN_EVALUATE_EVALUATE_PARTS_H
 #define CAIRN_EVALUATE_EVALUATE_PARTS_H
 
 #include "evaluate/evaluate.h"
-#include "apply/trained.h"
-
+#include "apply/predict.h"
 #include "base/random.h"
 #include "base/stop.h"
+#include "base/text.h"
+#include "store/tensors.h"
 
-struct case_result {
-    double negative_elbo, reconstruction, kl, negative_iw_bound, mse, psnr, ssim;
+/* One number of metrics.json and, if it is measured case by case, a column of cases.csv. */
+struct column {
+    const struct metric_info *metric;
+    int32_t class;    /* of masks; -1: of none */
+    const char *name; /* SPLIT/NAME[/CLASS] */
+    double value;     /* NaN: undefined */
+    double *cases;    /* [count]; NULL: pooled */
 };
-struct named_value {
-    const char *name;
-    double value;
-};
-enum { MOST_METRICS = 16 };
 struct evaluator {
     const struct evaluation *what;
     const struct evaluate_config *config;
     uint32_t begin, count; /* the split's cases in the dataset */
-    int64_t classes;       /* that the model is told; 0: unconditional */
-    struct trained vae, judge;
-    bool judged;
+    unsigned has, needs;   /* joined enum has, enum need */
+    int32_t batch;         /* cases at a time */
+    int32_t first_class;   /* of masks, that counts as one: 1, or 0 where that is no background */
+    struct model_facts facts;
+    struct windows windows; /* in which masks are predicted, if not as ... */
+    bool whole;             /* ... whole cases */
+    struct trained model;   /* open for what it does with whole cases */
     struct arena arena;
-    struct case_result *cases; /* [count] */
-    float *z_mean;             /* [count, latent] */
-    int32_t *wrong_label;      /* [count], if there are two classes or more */
-    struct {
-        size_t count;
-        struct named_value items[MOST_METRICS];
-    } metrics;
+    size_t column_count;
+    struct column *columns;
+    struct images *images;             /* in the arena, as ... */
+    struct segmentation *segmentation; /* ... that; NULL where the side does not apply */
+    size_t picture_count, note_count;
+    struct tensor *pictures;
+    const char **notes; /* of the pictures: key, value, ... */
 };
 
-/* Keeps SPLIT/NAME for metrics.json and the run. */
-void metric(struct evaluator *e, const char *name, double value);
-/* The stream of one purpose for one case. */
-struct stream noise(const struct evaluator *e, const char *purpose, const char *id);
-int32_t label_of(const struct evaluator *e,
-                 uint32_t i); /* of case i of the split; 0 without labels */
-/* Decodes any number of codes [count, latent] with their labels, batch by batch; each batch's first
- * `n` images [n,d,h,w,c] go to `use`. */
-int decode_all(struct evaluator *e, const float *z, const int32_t *label, uint32_t count,
-               int (*use)(void *user, const float *image, uint32_t first, uint32_t n,
-                          struct err *err),
-               void *user, struct err *err);
-/* Codes from N(0, I) with labels in turn, the same for every model with as many latent channels. */
-void prior_codes(const struct evaluator *e, const char *purpose, uint32_t count, float *z,
-                 int32_t *label);
+struct side {
+    enum has has;
+    int (*begin)(struct evaluator *e, struct err *err);
+    /* The split's cases from `first` on; batches come in order. */
+    int (*batch)(struct evaluator *e, const struct batch *b, uint32_t first, struct err *err);
+    /* After all of them: pooled values, pictures, files of its own. */
+    int (*end)(struct evaluator *e, const struct draft *draft, struct err *err);
+    void (*close)(struct evaluator *e); /* also after a failed begin */
+};
+extern const struct side image_side, segment_side;
 
-/* The means of what was measured case by case, as metrics; a case without a number is an error. */
-int take_means(struct evaluator *e, struct err *err);
-/* metrics.json; sorts the items. NaN: undefined; an infinity is an error. */
-int write_metrics(struct named_value *items, size_t count, const struct draft *draft,
-                  struct err *err);
-int write_cases(const struct evaluator *e, const struct draft *draft, struct err *err);
-void keep_metrics(struct evaluator *e); /* on the run */
-int judge_images(struct evaluator *e, struct err *err);
-int write_pictures(struct evaluator *e, const struct draft *draft, struct err *err);
+static inline bool needs(const struct evaluator *e, enum need need)
+{
+    return (e->needs & need) == need;
+}
+/* Of case i of the split. */
+const char *case_name(const struct evaluator *e, uint32_t i);
+int32_t case_label(const struct evaluator *e, uint32_t i); /* 0 without labels */
+/* Windows may be whole cases. */
+int evaluate_open(struct trained *out, const struct evaluator *e, const struct id *artifact,
+                  unsigned abilities, const struct windows *windows, struct err *err);
+
+/* ---- results.c ------------------------------------------------------------------------------ */
+void choose_columns(struct evaluator *e);
+/* Takes the values of all columns of what needs this and of the class, of case i or, if i is POOLED_ALL,
+ * of the split. May be called for different cases at once. */
+enum { POOLED_ALL = -1 };
+void measure(struct evaluator *e, enum has has, int32_t class, int64_t i, const struct subject *s);
+/* metrics.json, cases.csv, pictures.safetensors, and the run's metrics. */
+int write_results(struct evaluator *e, const struct draft *draft, struct err *err);
+/* A tensor without those of the dimensions that are 0. */
+struct tensor tensor_of(const char *name, enum tensor_type type, const int64_t *dim, int dims,
+                        const void *data);
+/* What is added lives until the results are written. */
+void add_picture(struct evaluator *e, const char *name, enum tensor_type type, const int64_t *dim,
+                 int dims, const void *data);
+void add_note(struct evaluator *e, const char *key, const char *value);
+/* The names, joined, in the arena. */
+const char *joined(struct evaluator *e, const char *const *names, size_t count, char between);
 
 #endif

@@ -1,105 +1,60 @@
 #include "evaluate/metrics.h"
 
-#include "base/memory.h"
+#include "evaluate/similarity.h"
 
-#include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
-double image_mse(const float *a, const float *b, int64_t count)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double difference = (double)a[i] - (double)b[i];
-        sum += difference * difference;
-    }
-    return sum / (double)count;
-}
+const char *const metric_keys[] = {
+#define METRIC(key, ...) #key,
+#include "evaluate/metrics.def"
+    NULL};
 
-double image_psnr(double mse)
-{
-    return -10 * log10(mse < 1e-10 ? 1e-10 : mse);
-}
-
-/* ---- structural similarity ------------------------------------------------------------------ */
-
-enum { WINDOW = 11 };
-static const double sigma = 1.5, c1 = 0.01 * 0.01, c2 = 0.03 * 0.03;
-
-struct window {
-    int length;
-    double weight[WINDOW];
+const char *const metric_help[] = {
+#define METRIC(key, name, need, scope, better, unit, usual, value, help) help,
+#include "evaluate/metrics.def"
 };
 
-static struct window window_for(int axis)
-{
-    struct window window = {.length = axis < WINDOW ? axis - (axis + 1) % 2 : WINDOW};
-    double sum = 0;
-    for (int i = 0; i < window.length; i++) {
-        double x = (i - window.length / 2) / sigma;
-        window.weight[i] = exp(-0.5 * x * x);
-        sum += window.weight[i];
-    }
-    for (int i = 0; i < window.length; i++)
-        window.weight[i] /= sum;
-    return window;
-}
-
-/* Weighted means of both images, their squares and their product around one point. */
-struct moments {
-    double a, b, aa, bb, ab;
+const bool metric_usual[] = {
+#define METRIC(key, name, need, scope, better, unit, usual, ...) usual,
+#include "evaluate/metrics.def"
 };
 
-/* Filters the middle axis of [outer,axis,inner] in place, where the window fits. Writing never
- * overtakes reading: the result is nowhere longer. Returns what is left of the axis. */
-static int filter(struct moments *map, int64_t outer, int axis, int64_t inner)
-{
-    struct window window = window_for(axis);
-    int left = axis - window.length + 1;
-    struct moments *out = map;
-    for (int64_t o = 0; o < outer; o++)
-        for (int i = 0; i < left; i++)
-            for (int64_t k = 0; k < inner; k++) {
-                const struct moments *in = map + (o * axis + i) * inner + k;
-                struct moments sum = {0};
-                for (int j = 0; j < window.length; j++, in += inner) {
-                    double weight = window.weight[j];
-                    sum.a += weight * in->a;
-                    sum.b += weight * in->b;
-                    sum.aa += weight * in->aa;
-                    sum.bb += weight * in->bb;
-                    sum.ab += weight * in->ab;
-                }
-                *out++ = sum;
-            }
-    return left;
-}
-
-static double similarity(const struct moments *m)
-{
-    double mean_ab = m->a * m->b, mean_aa = m->a * m->a, mean_bb = m->b * m->b;
-    double luminance = (2 * mean_ab + c1) / (mean_aa + mean_bb + c1);
-    double covariance = m->ab - mean_ab, variances = m->aa - mean_aa + m->bb - mean_bb;
-    return luminance * (2 * covariance + c2) / (variances + c2);
-}
-
-double image_ssim(const float *a, const float *b, int d, int h, int w, int c)
-{
-    int64_t pixels = (int64_t)d * h * w;
-    struct moments *map = xcalloc((size_t)pixels, sizeof *map);
-    double sum = 0;
-    for (int channel = 0; channel < c; channel++) {
-        for (int64_t i = 0; i < pixels; i++) {
-            double x = (double)a[i * c + channel], y = (double)b[i * c + channel];
-            map[i] = (struct moments){x, y, x * x, y * y, x * y};
-        }
-        int64_t columns = filter(map, (int64_t)d * h, w, 1);
-        int64_t rows = filter(map, d, h, columns);
-        int64_t windows = filter(map, 1, d, rows * columns) * rows * columns;
-        double channel_sum = 0;
-        for (int64_t i = 0; i < windows; i++)
-            channel_sum += similarity(&map[i]);
-        sum += channel_sum / (double)windows;
+#define VALUE(id, value)                                                                           \
+    static double of_##id(const struct subject *s)                                                 \
+    {                                                                                              \
+        return value;                                                                              \
     }
-    free(map);
-    return sum / c;
+#define METRIC(key, name, need, scope, better, unit, usual, value, help) VALUE(key, value)
+#define ALSO(key, id, name, need, scope, better, unit, value)            VALUE(id, value)
+#define EXTRA(id, name, need, scope, better, unit, value)                VALUE(id, value)
+#include "evaluate/metrics.def"
+
+#define ROW(key, id, name, need, scope, better, unit)                                              \
+    {key, name, unit, NEED_##need, scope, better, of_##id},
+#define METRIC(key, name, need, scope, better, unit, ...)                                          \
+    ROW(METRIC_##key, key, name, need, scope, better, unit)
+#define ALSO(key, id, name, need, scope, better, unit, ...)                                        \
+    ROW(METRIC_##key, id, name, need, scope, better, unit)
+#define EXTRA(id, name, need, scope, better, unit, ...)                                            \
+    ROW(METRICS, id, name, need, scope, better, unit)
+const struct metric_info metric_table[] = {
+#include "evaluate/metrics.def"
+};
+const size_t metric_count = sizeof metric_table / sizeof *metric_table;
+
+const char *metric_class(const struct metric_info *metric, const char *full_name)
+{
+    const char *name = strchr(full_name, '/');
+    size_t length = strlen(metric->name);
+    if (!name || strncmp(++name, metric->name, length) != 0)
+        return NULL;
+    return name[length] == '/' ? name + length + 1 : name[length] ? NULL : name + length;
+}
+
+const struct metric_info *metric_find(const char *full_name)
+{
+    for (size_t i = 0; i < metric_count; i++)
+        if (metric_class(&metric_table[i], full_name))
+            return &metric_table[i];
+    return NULL;
 }

@@ -1,28 +1,90 @@
 /*
- * How near a picture is to another: in double precision, over values in [0, 1], channels-last
- * [d,h,w,c] (an image has d = 1). One pair of images a call; a mean over cases is the caller's.
+ * The metrics as a table, from metrics.def: what each is called, what it takes, and its value for
+ * what was measured.
  */
 #ifndef CAIRN_EVALUATE_METRICS_H
 #define CAIRN_EVALUATE_METRICS_H
 
-#include <stdint.h>
+#include "evaluate/overlap.h"
 
-/* Mean squared error of `count` values, count > 0. */
-double image_mse(const float *a, const float *b, int64_t count);
+#include <stdbool.h>
 
-/* Peak signal-to-noise ratio in dB for a data range of 1: -10 log10(mse). Identical images would
- * have an infinite one and take every mean with them, so 100 dB (an mse of 1e-10) is the most there
- * is. */
-double image_psnr(double mse);
+/* What a user asks for. */
+enum metric {
+#define METRIC(key, ...) METRIC_##key,
+#include "evaluate/metrics.def"
+    METRICS
+};
+extern const char *const metric_keys[METRICS + 1],
+    *const metric_help[METRICS]; /* NULL at the end */
+extern const bool metric_usual[METRICS];
 
-/*
- * Structural similarity (Wang, Bovik, Sheikh, Simoncelli, "Image Quality Assessment: From Error
- * Visibility to Structural Similarity", IEEE Trans. Image Processing 13(4), 2004, equation 13):
- * Gaussian windows of 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, range 1, the mean over all windows
- * that lie inside the image, then over channels. Volumes have windows of 11 x 11 x 11. Along an
- * axis shorter than 11 the window has the largest odd length that fits, its weights made to sum
- * to 1.
- */
-double image_ssim(const float *a, const float *b, int d, int h, int w, int c);
+/* What there is to measure with ... */
+enum has {
+    HAS_IMAGES = 1, /* a model that encodes images and decodes them */
+    HAS_MASKS = 2,  /* a model that segments, and masks in the data set */
+    HAS_JUDGE = 4,
+    HAS_LABELS = 8, /* a decoder that is told one of several labels */
+    HAS_ALL = 15
+};
+/* ... and what is done with it for a metric. */
+enum need {
+    NEED_BOUND = 16 | HAS_IMAGES,   /* one noise sample a case */
+    NEED_WEIGHTS = 32 | HAS_IMAGES, /* importance_samples of them */
+    NEED_DECODED = 64 | HAS_IMAGES, /* the image of z_mean */
+    NEED_JUDGE = 128 | HAS_IMAGES | HAS_JUDGE,
+    NEED_OBEDIENCE = 256 | NEED_JUDGE | HAS_LABELS,
+    NEED_FEATURES = 512 | NEED_JUDGE,
+    NEED_MASKS = HAS_MASKS,
+    NEED_SURFACES = 1024 | HAS_MASKS, /* distances, which take time */
+};
+enum scope {
+    BY_CASE = 1,
+    BY_CLASS = 2,
+    COUNTING = 4, /* of classes: without the background; else with it, unless there are but two */
+    QUIET = 8,    /* the registry keeps no single case's */
+    POOLED = 0,   /* over the split */
+    POOLED_CLASSES = BY_CLASS,
+    COUNT_CLASSES = BY_CLASS | COUNTING,
+    PER_CASE =
+        BY_CASE, /* a column of cases.csv; the metric is the mean of those that have a value */
+    PER_CASE_CLASSES = BY_CASE | BY_CLASS | COUNTING,
+    TERM = BY_CASE | QUIET,
+};
+enum { LESS = -1, NEITHER, MORE }; /* is better */
+
+/* What the judge said of the split. */
+struct judged {
+    double accuracy, wrong_label, prior, distance_reconstruction, distance_prior;
+};
+/* What a value is of: a case, one of its classes, the split, or one of its classes. */
+struct subject {
+    double reconstruction, kl, weighted; /* of a case: nats */
+    const float *image, *decoded;        /* of a case, [d,h,w,c] */
+    int32_t size[4];                     /* d, h, w, c */
+    int64_t values;                      /* d*h*w*c */
+    double range;                        /* that the images have */
+    const struct judged *judged;         /* of the split */
+    const int64_t *counts;               /* of a case or the split, [classes,classes] */
+    int32_t classes;
+    struct overlap overlap; /* of a class */
+    struct surface surface; /* of a class in a case */
+    uint32_t alone;         /* cases of the split where truth or prediction has the class alone */
+};
+struct metric_info {
+    enum metric key; /* METRICS: has none, and is found wherever what it needs is there */
+    const char *name, *unit;
+    enum need need;
+    enum scope scope;
+    int better; /* LESS, NEITHER or MORE */
+    double (*value)(const struct subject *s);
+};
+extern const struct metric_info metric_table[];
+extern const size_t metric_count;
+
+/* Of SPLIT/NAME or SPLIT/NAME/CLASS; NULL: not known. */
+const struct metric_info *metric_find(const char *full_name);
+/* The class, "" of a name without; NULL: full_name is no name of this metric. */
+const char *metric_class(const struct metric_info *metric, const char *full_name);
 
 #endif

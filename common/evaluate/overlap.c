@@ -44,7 +44,8 @@ struct overlap confusion_overlap(const int64_t *counts, int32_t classes, int32_t
     return (struct overlap){.dice = share(2 * both, truth + predicted),
                             .iou = share(both, truth + predicted - both),
                             .precision = share(both, predicted),
-                            .recall = share(both, truth)};
+                            .recall = share(both, truth),
+                            .volume = 1 - share(llabs(predicted - truth), predicted + truth)};
 }
 
 double confusion_miou(const int64_t *counts, int32_t classes)

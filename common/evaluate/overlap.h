@@ -18,7 +18,7 @@ void confusion_add(int64_t *counts, int32_t classes, const uint8_t *truth,
                    const uint8_t *prediction, int64_t pixels);
 double confusion_accuracy(const int64_t *counts, int32_t classes);
 struct overlap {
-    double dice, iou, precision, recall;
+    double dice, iou, precision, recall, volume;
 };
 struct overlap confusion_overlap(const int64_t *counts, int32_t classes, int32_t class);
 /* Mean IoU over the classes that have one, background included. */

@@ -59,9 +59,6 @@ struct context {
 };
 /* The artifact at an input port; NULL if the configuration does not use it. */
 const struct id *context_input(const struct context *context, const char *port);
-/* The stage that made it. STATUS_MISSING: it is given by its id, and the lab does not know it. */
-int context_input_maker(const struct stage_info **out, const struct context *context,
-                        const char *port, struct err *err);
 /* Where the files of an output go. */
 const struct draft *context_output(const struct context *context, const char *output);
 

@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "data/preprocess.h"
+#include "model/kinds.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -38,6 +39,7 @@ struct stage_info {
     bool compute;     /* runs on a backend: precision, and device and threads where given, enter */
     bool trains;      /* fits a model: --explain has a memory plan to show */
     bool measures;    /* its artifact is an evaluation: reports are made of these */
+    const struct model_kind *model; /* what it fits; NULL: nothing, or not known */
     const struct field *fields;
     size_t config_size;
     struct output_info outputs[MAX_PORTS + 1]; /* ends with a NULL name, as the ports do */

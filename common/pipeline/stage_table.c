@@ -9,33 +9,26 @@
 
 enum { PORT_MODEL }; /* the first of evaluate */
 
-static bool is_unet(const struct stage_info *maker)
+/* What an artifact given by its id is, only the stage itself can tell: it may have anything. */
+static unsigned has_of(const struct stage_info *maker)
 {
-    return maker && maker->fields == unet_fields;
+    return maker && maker->model ? evaluate_has(maker->model) : HAS_ALL;
 }
 
 /* No metrics named means all that suit the model: images are judged if there is a judge. */
 static enum port_use judged(const void *config, const struct stage_info *const *makers)
 {
     const struct evaluate_config *evaluate = config;
-    if (is_unet(makers[PORT_MODEL]))
+    unsigned has = has_of(makers[PORT_MODEL]) | HAS_JUDGE | HAS_LABELS;
+    if ((evaluate_needs(evaluate, has) & NEED_JUDGE) != NEED_JUDGE)
         return PORT_UNUSED;
-    if (!evaluate->metrics.count)
-        return PORT_IF_MADE;
-    for (size_t i = 0; i < evaluate->metrics.count; i++)
-        if (evaluate->metrics.items[i] == METRIC_LABEL_OBEDIENCE ||
-            evaluate->metrics.items[i] == METRIC_FD_JUDGE)
-            return PORT_USED;
-    return PORT_UNUSED;
+    return evaluate->metrics.count ? PORT_USED : PORT_IF_MADE;
 }
 
-/* What an artifact given by its id is, only the stage itself can tell. */
 static int check_evaluate(const void *config, const struct stage_info *const *makers,
                           struct err *err)
 {
-    if (!makers[PORT_MODEL])
-        return 0;
-    return evaluate_check(config, is_unet(makers[PORT_MODEL]) ? FAMILY_UNET : FAMILY_VAE, err);
+    return evaluate_check(config, has_of(makers[PORT_MODEL]), err);
 }
 
 /* ---- preprocess ----------------------------------------------------------------------------- */
@@ -73,6 +66,7 @@ const struct stage_info stage_table[] = {
         .version = 2,
         .compute = true,
         .trains = true,
+        .model = &classifier_kind,
         .fields = classifier_fields,
         .config_size = sizeof(struct classifier_config),
         .outputs = {{"model", "judge"}},
@@ -85,6 +79,7 @@ const struct stage_info stage_table[] = {
         .seeded = true,
         .compute = true,
         .trains = true,
+        .model = &vae_kind,
         .fields = vae_fields,
         .config_size = sizeof(struct vae_config),
         .outputs = {{"model", "model"}},
@@ -97,6 +92,7 @@ const struct stage_info stage_table[] = {
         .seeded = true,
         .compute = true,
         .trains = true,
+        .model = &unet_kind,
         .fields = unet_fields,
         .config_size = sizeof(struct unet_config),
         .outputs = {{"model", "model"}},

@@ -12,6 +12,7 @@
 #ifndef CAIRN_REPORT_REPORT_H
 #define CAIRN_REPORT_REPORT_H
 
+#include "evaluate/metrics.h"
 #include "pipeline/pipeline.h"
 #include "view/stats.h"
 #include "view/view.h"
@@ -49,7 +50,8 @@ enum unit { UNIT_PLAIN, UNIT_COUNT, UNIT_RATE, UNIT_BYTES, UNIT_SECONDS };
 struct measure {
     const char *section, *name;
     const char *title; /* the name, with its section where several have one of that name */
-    int better;        /* 1: more is better, -1: less, 0: neither */
+    const struct metric_info *metric; /* of an evaluation; NULL: not known */
+    int better;                       /* LESS, NEITHER or MORE is */
     enum unit unit;
     bool cost;                 /* of the training, not of the result */
     double *values;            /* [variants, seeds]; NaN: missing */

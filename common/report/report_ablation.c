@@ -323,7 +323,10 @@ static void reading_table(struct text *out, const struct report *report, struct 
 const char *measure_title(struct arena *arena, const struct measure *measure)
 {
     static const char *const arrows[] = {" \u2193", "", " \u2191"};
-    return arena_printf(arena, "%s%s", measure->title, arrows[measure->better + 1]);
+    const char *unit = measure->metric ? measure->metric->unit : "";
+    bool shown = *unit && strcmp(unit, "share") != 0;
+    return arena_printf(arena, "%s%s%s%s%s", measure->title, shown ? " (" : "", shown ? unit : "",
+                        shown ? ")" : "", arrows[measure->better + 1]);
 }
 
 static bool leaves_out(const struct report *report)

@@ -96,31 +96,11 @@ int draw_confusion(struct panels *panels, const struct place *place, struct err 
 }
 
 /* ---- per-case values ------------------------------------------------------------------------ */
-/* The first of these that the cases have is shown; a column is SPLIT/METRIC/CLASS. */
-static const struct shown_metric {
-    const char *name, *title;
-    bool share;
-} shown_metrics[] = {{"dice_per_case", "Dice", true},
-                     {"iou_per_case", "IoU", true},
-                     {"boundary_f_per_case", "boundary F", true},
-                     {"hd95_per_case", "HD95", false}};
-enum { SHOWN_METRICS = sizeof shown_metrics / sizeof *shown_metrics };
-
 /* One variant's evaluation: its first seed's or, without that, that of the first that has one. */
 struct case_table {
     const char *name;
     struct csv csv;
 };
-
-/* The class of a column SPLIT/METRIC/CLASS of this metric, or NULL. */
-static const char *class_of(const char *head, const char *metric)
-{
-    const char *slash = strchr(head, '/');
-    if (!slash || !starts_with(slash + 1, metric))
-        return NULL;
-    slash += 1 + strlen(metric);
-    return *slash == '/' ? slash + 1 : NULL;
-}
 
 static int read_tables(struct case_table *out, size_t *count, struct arena *arena,
                        const struct report *report, const char *section, struct err *err)
@@ -162,17 +142,19 @@ static int fill_strip(struct strip *out, struct arena *arena, const struct case_
 /* A panel a class, in the order of the first variant's columns. */
 static int fill_panels(struct strips *out, size_t *count, size_t *classes, struct arena *arena,
                        const struct case_table *tables, size_t table_count,
-                       const struct shown_metric *metric, struct err *err)
+                       const struct metric_info *metric, struct err *err)
 {
+    const char *title = metric_keys[metric->key];
+    bool share = strcmp(metric->unit, "share") == 0;
     *count = *classes = 0;
     for (size_t c = 0; table_count && c < tables->csv.columns; c++) {
-        const char *head = tables->csv.heads[c], *class = class_of(head, metric->name);
+        const char *head = tables->csv.heads[c], *class = metric_class(metric, head);
         if (!class || ++*classes > MOST_PANELS)
             continue;
         struct strip *strips = arena_alloc(arena, table_count * sizeof *strips);
         for (size_t t = 0; t < table_count; t++)
             TRY(fill_strip(&strips[t], arena, &tables[t], head, err));
-        out[(*count)++] = (struct strips){class, metric->title, table_count, strips, metric->share};
+        out[(*count)++] = (struct strips){class, title, table_count, strips, share};
     }
     return 0;
 }
@@ -195,8 +177,11 @@ static int draw_strips(struct gallery *out, struct report *report, struct arena 
         arena_alloc(arena, report->experiment->variant_count * sizeof *tables);
     size_t tables_read, count = 0, classes;
     TRY(read_tables(tables, &tables_read, arena, report, section, err));
-    for (size_t m = 0; m < SHOWN_METRICS && !count; m++) {
-        TRY(fill_panels(panels, &count, &classes, arena, tables, tables_read, &shown_metrics[m],
+    /* the first that the cases have */
+    for (size_t m = 0; m < metric_count && !count; m++) {
+        if (metric_table[m].scope != PER_CASE_CLASSES)
+            continue;
+        TRY(fill_panels(panels, &count, &classes, arena, tables, tables_read, &metric_table[m],
                         err));
         if (!count)
             continue;
@@ -206,8 +191,8 @@ static int draw_strips(struct gallery *out, struct report *report, struct arena 
             arena_printf(&report->arena, "%s%scases.svg", at ? at + 1 : "", at ? "-" : "");
         TRY(path_join(path, folder, file, err));
         int drawn = report->no_plots ? 1 : strips_svg(panels, count, path, err);
-        TRY(gallery_plot(out, report, drawn, file,
-                         strips_caption(report, shown_metrics[m].title, classes), err));
+        TRY(gallery_plot(out, report, drawn, file, strips_caption(report, panels->y_label, classes),
+                         err));
     }
     return 0;
 }

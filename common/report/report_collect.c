@@ -191,51 +191,6 @@ static int collect_history(struct report *report, struct err *err)
 }
 
 /* ---- measures ------------------------------------------------------------------------------- */
-/* Metrics in the order in which a reader asks for them; a name is SPLIT/METRIC[/CLASS]. */
-static const struct {
-    const char *metric;
-    int better;
-} known_metrics[] = {
-    {"negative_elbo", -1},
-    {"negative_iw_bound", -1},
-    {"bits_per_dim", -1},
-    {"reconstruction", -1},
-    {"kl", 0},
-    {"miou", 1},
-    {"dice", 1},
-    {"iou", 1},
-    {"pixel_accuracy", 1},
-    {"precision", 1},
-    {"recall", 1},
-    {"boundary_f_per_case", 1},
-    {"dice_per_case", 1},
-    {"iou_per_case", 1},
-    {"hd95_per_case", -1},
-    {"hd95_undefined", 0},
-    {"surface_distance_per_case", -1},
-    {"surface_distance_undefined", 0},
-    {"surface_dice_per_case", 1},
-    {"surface_dice_undefined", 0},
-    {"accuracy", 1},
-    {"mse", -1},
-    {"psnr", 1},
-    {"ssim", 1},
-    {"fd_judge", -1},
-    {"label_obedience", 1},
-    {"judge_accuracy", 0},
-};
-enum { KNOWN_METRICS = sizeof known_metrics / sizeof *known_metrics };
-
-static size_t rank_of(const char *name)
-{
-    const char *slash = strchr(name, '/'), *metric = slash ? slash + 1 : name;
-    size_t length = strcspn(metric, "/"), i = 0;
-    while (i < KNOWN_METRICS && (strlen(known_metrics[i].metric) != length ||
-                                 strncmp(known_metrics[i].metric, metric, length) != 0))
-        i++;
-    return i;
-}
-
 static const struct {
     const char *name;
     enum unit unit;
@@ -292,9 +247,10 @@ static void measure_place(struct report *report, const struct facts *facts)
     if (section->stage->measures)
         for (size_t i = 0; i < facts->figure_count; i++) {
             const struct figure *figure = &facts->figures[i];
-            size_t rank = rank_of(figure->name);
-            struct measure like = {.section = section->name, .name = figure->name};
-            like.better = rank < KNOWN_METRICS ? known_metrics[rank].better : 0;
+            struct measure like = {.section = section->name,
+                                   .name = figure->name,
+                                   .metric = metric_find(figure->name)};
+            like.better = like.metric ? like.metric->better : NEITHER;
             put_value(report, facts->place, &like, figure->value, figure->coverage);
         }
     if (section->stage->trains && section->stage->seeded)
@@ -308,6 +264,14 @@ static void measure_place(struct report *report, const struct facts *facts)
         }
 }
 
+/* In the order of their table; what is not known comes last. */
+static int by_metric(const struct measure *x, const struct measure *y)
+{
+    if (!x->metric || !y->metric)
+        return !x->metric - !y->metric;
+    return (x->metric > y->metric) - (x->metric < y->metric);
+}
+
 static int by_rank(const void *a, const void *b)
 {
     const struct measure *x = a, *y = b;
@@ -315,8 +279,7 @@ static int by_rank(const void *a, const void *b)
     if (!order)
         order = strcmp(x->section, y->section);
     if (!order)
-        order = x->cost ? (int)cost_rank(x->name) - (int)cost_rank(y->name)
-                        : (int)rank_of(x->name) - (int)rank_of(y->name);
+        order = x->cost ? (int)cost_rank(x->name) - (int)cost_rank(y->name) : by_metric(x, y);
     return order ? order : strcmp(x->name, y->name);
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints tests/golden/metrics.def: image metrics of scikit-image over generated pairs of images.
+"""Prints tests/golden/similarity.def: image metrics of scikit-image over generated pairs of images.
 
 Axes shorter than the window are beyond scikit-image, so a direct sum over windows, checked against it
 where both apply, gives those. The images are of whole numbers, so that C makes the same ones.
@@ -49,7 +49,7 @@ def ssim_by_windows(a, b):
 
 
 def main():
-    print("/* Made by scripts/golden-metrics.py: d, h, w, c, patterns; mse, psnr, ssim. */")
+    print("/* Made by scripts/golden-similarity.py: d, h, w, c, patterns; mse, psnr, ssim. */")
     for d, h, w, c, first, second in PAIRS:
         # the single-precision values that the program sees, in double arithmetic
         a, b = ((pattern(k, d, h, w, c).astype(np.float32) / np.float32(255)).astype(np.float64)

@@ -1,5 +1,5 @@
 /*
- * pictures.safetensors of a UNet's evaluation: cases for a report, chosen by a rule: sorted by
+ * pictures.safetensors of masks: cases for a report, chosen by a rule: sorted by
  * score (the mean Dice of a case's classes but a background; cases without any are left out; of equals
  * by id), the 3 best, the 3 about the median and the 3 worst, none twice.
  *   segmentation_score f32 [k]
@@ -13,26 +13,11 @@
  * Metadata: mask_classes and segmentation_ranks joined by commas, segmentation_ids by newlines; of
  * volumes slices_spacing: d,h,w (only what they are to one another matters).
  */
-#include "evaluate/unet_parts.h"
-
-#include "base/file.h"
-#include "base/text.h"
+#include "evaluate/segment_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct tensor segment_tensor(const char *name, enum tensor_type type, const int64_t *dim, int dims,
-                             const void *data)
-{
-    struct tensor t = {.name = name, .type = type, .data = data, .bytes = tensor_size(type)};
-    for (int i = 0; i < dims; i++)
-        if (dim[i] > 0) {
-            t.dim[t.dims++] = dim[i];
-            t.bytes *= (size_t)dim[i];
-        }
-    return t;
-}
 
 /* ---- which cases ---------------------------------------------------------------------------- */
 enum { EACH = 3, SHOWN = 3 * EACH };
@@ -56,13 +41,14 @@ static int by_score(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
-static void choose(struct shown *out, const struct segmentation *s)
+static void choose(struct shown *out, const struct evaluator *e)
 {
-    struct ranked *all = xcalloc(s->count, sizeof *all);
+    const double *score = e->segmentation->score;
+    struct ranked *all = xcalloc(e->count, sizeof *all);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        if (!isnan(s->score[i]))
-            all[count++] = (struct ranked){s->score[i], case_name(s, i), i};
+    for (uint32_t i = 0; i < e->count; i++)
+        if (!isnan(score[i]))
+            all[count++] = (struct ranked){score[i], case_name(e, i), i};
     qsort(all, count, sizeof *all, by_score);
     uint32_t best = count < EACH ? count : EACH, rest = count - best;
     uint32_t worst = rest < EACH ? rest : EACH, between = rest - worst;
@@ -101,10 +87,10 @@ static void window_of(double window[2], const float *values, size_t count)
 }
 
 /* A case's image in 256 levels. */
-static void put_levels(uint8_t *out, const struct segmentation *s, uint32_t i)
+static void put_levels(uint8_t *out, const struct evaluator *e, uint32_t i)
 {
-    const struct dataset *data = s->what->dataset;
-    size_t count = (size_t)s->pixels * (size_t)data->c, from = (s->begin + i) * count;
+    const struct dataset *data = e->what->dataset;
+    size_t count = (size_t)e->segmentation->pixels * (size_t)data->c, from = (e->begin + i) * count;
     if (data->pixel == PIXEL_U8) {
         memcpy(out, (const uint8_t *)data->images + from, count);
         return;
@@ -119,73 +105,49 @@ static void put_levels(uint8_t *out, const struct segmentation *s, uint32_t i)
     }
 }
 
-/* ---- files ---------------------------------------------------------------------------------- */
-enum { MAX_ITEMS = 16 };
-struct pictures {
-    struct tensor items[MAX_ITEMS];
-    size_t count;
-    const char *spacing; /* NULL: images */
-};
-
-static void add(struct pictures *pictures, const char *name, enum tensor_type type,
-                const int64_t *dim, int dims, const void *data)
+/* ---- what is kept ------------------------------------------------------------------------- */
+static void add_shown(struct evaluator *e, const struct shown *shown)
 {
-    if (pictures->count == MAX_ITEMS)
-        bug("no room for '%s'", name);
-    pictures->items[pictures->count++] = segment_tensor(name, type, dim, dims, data);
-}
-
-static int write_file(struct pictures *pictures, const struct segmentation *s,
-                      const struct shown *shown, const struct draft *draft, struct err *err)
-{
-    const int64_t dim[] = {shown->count};
-    float score[SHOWN];
-    struct text classes = {0}, ids = {0}, ranks = {0};
-    for (int32_t i = 0; i < s->classes; i++)
-        text_printf(&classes, "%s%s", i ? "," : "", s->what->dataset->mask_classes[i]);
+    float *score = arena_alloc(&e->arena, shown->count * sizeof *score);
+    const char *ids[SHOWN];
     for (uint32_t i = 0; i < shown->count; i++) {
         score[i] = (float)shown->cases[i].score;
-        text_printf(&ids, "%s%s", i ? "\n" : "", shown->cases[i].id);
-        text_printf(&ranks, "%s%s", i ? "," : "", shown->rank[i]);
+        ids[i] = shown->cases[i].id;
     }
-    add(pictures, "segmentation_score", TENSOR_F32, dim, 1, score);
-    const char *meta[] = {"mask_classes",   classes.data,         "segmentation_ids",
-                          ids.data,         "segmentation_ranks", ranks.data,
-                          "slices_spacing", pictures->spacing};
-    char path[PATH_BYTES];
-    int status =
-        draft_path(draft, "pictures.safetensors", path, err) ||
-        tensors_write(path, pictures->items, pictures->count, meta, pictures->spacing ? 4 : 3, err);
-    text_free(&classes);
-    text_free(&ids);
-    text_free(&ranks);
-    return status ? -1 : 0;
+    add_picture(e, "segmentation_score", TENSOR_F32, &(int64_t){shown->count}, 1, score);
+    add_note(e, "mask_classes",
+             joined(e, e->what->dataset->mask_classes, (size_t)e->segmentation->classes, ','));
+    add_note(e, "segmentation_ids", joined(e, ids, shown->count, '\n'));
+    add_note(e, "segmentation_ranks", joined(e, shown->rank, shown->count, ','));
 }
 
-static const void *gather(struct segmentation *s, const uint8_t *from, const struct shown *shown)
+static const void *gather(struct evaluator *e, const uint8_t *from, const struct shown *shown)
 {
-    size_t size = (size_t)s->pixels;
-    uint8_t *out = arena_alloc(&s->arena, shown->count * size);
+    size_t size = (size_t)e->segmentation->pixels;
+    uint8_t *out = arena_alloc(&e->arena, shown->count * size);
     for (uint32_t i = 0; i < shown->count; i++)
         memcpy(out + i * size, from + shown->cases[i].index * size, size);
     return out;
 }
 
-static int write_images(struct segmentation *s, const struct shown *shown,
-                        const struct draft *draft, struct err *err)
+static void add_images(struct evaluator *e, const struct shown *shown)
 {
-    const struct dataset *data = s->what->dataset;
+    const struct segmentation *s = e->segmentation;
+    const struct dataset *data = e->what->dataset;
     const int64_t dim[] = {shown->count, data->h, data->w, data->c};
     size_t image = (size_t)s->pixels * (size_t)data->c;
-    struct pictures pictures = {0};
-    uint8_t *levels = arena_alloc(&s->arena, shown->count * image);
+    uint8_t *levels = arena_alloc(&e->arena, shown->count * image);
     for (uint32_t i = 0; i < shown->count; i++)
-        put_levels(levels + i * image, s, shown->cases[i].index);
-    add(&pictures, "segmentation_images", TENSOR_U8, dim, 4, levels);
-    add(&pictures, "segmentation_truth", TENSOR_U8, dim, 3, gather(s, case_truth(s, 0), shown));
-    add(&pictures, "segmentation_prediction", TENSOR_U8, dim, 3, gather(s, s->predicted, shown));
-    add(&pictures, "segmentation_confidence", TENSOR_U8, dim, 3, gather(s, s->confidence, shown));
-    return write_file(&pictures, s, shown, draft, err);
+        put_levels(levels + i * image, e, shown->cases[i].index);
+    add_picture(e, "segmentation_images", TENSOR_U8, dim, 4, levels);
+    const struct {
+        const char *name;
+        const uint8_t *from;
+    } masks[] = {{"segmentation_truth", case_truth(e, 0)},
+                 {"segmentation_prediction", s->predicted},
+                 {"segmentation_confidence", s->confidence}};
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
+        add_picture(e, masks[i].name, TENSOR_U8, dim, 3, gather(e, masks[i].from, shown));
 }
 
 /* ---- slices --------------------------------------------------------------------------------- */
@@ -226,58 +188,60 @@ static void cut(uint8_t *out, const uint8_t *from, const int32_t size[3], int32_
             *out++ = from[(((int64_t)at[0] * size[1] + at[1]) * size[2] + at[2]) * c];
 }
 
-static void add_plane(struct pictures *pictures, struct segmentation *s, const struct shown *shown,
-                      const struct plane *plane, const uint8_t *const *levels)
+static void add_plane(struct evaluator *e, const struct shown *shown, const struct plane *plane,
+                      const uint8_t *const *levels)
 {
-    const struct dataset *data = s->what->dataset;
-    const int32_t size[3] = {data->d, data->h, data->w};
+    const struct segmentation *s = e->segmentation;
+    const int32_t *size = s->size, c = e->what->dataset->c;
     const int64_t dim[] = {shown->count, size[plane->down], size[plane->across]};
     size_t area = (size_t)(dim[1] * dim[2]);
     uint8_t *out[3];
     for (int k = 0; k < 3; k++)
-        out[k] = arena_alloc(&s->arena, shown->count * area);
+        out[k] = arena_alloc(&e->arena, shown->count * area);
     for (uint32_t i = 0; i < shown->count; i++) {
         uint32_t index = shown->cases[i].index;
-        const uint8_t *truth = case_truth(s, index);
+        const uint8_t *truth = case_truth(e, index);
         int32_t middle[3];
-        find_middle(middle, truth, size, s->first);
-        cut(out[0] + i * area, levels[i], size, data->c, plane, middle);
+        find_middle(middle, truth, size, e->first_class);
+        cut(out[0] + i * area, levels[i], size, c, plane, middle);
         cut(out[1] + i * area, truth, size, 1, plane, middle);
         cut(out[2] + i * area, s->predicted + index * s->pixels, size, 1, plane, middle);
     }
     static const char *const parts[] = {"", "_truth", "_prediction"};
     for (int k = 0; k < 3; k++)
-        add(pictures, arena_printf(&s->arena, "slices_%s%s", plane->name, parts[k]), TENSOR_U8, dim,
-            3, out[k]);
+        add_picture(e, arena_printf(&e->arena, "slices_%s%s", plane->name, parts[k]), TENSOR_U8,
+                    dim, 3, out[k]);
 }
 
-static int write_slices(struct segmentation *s, const struct shown *shown,
-                        const struct draft *draft, struct err *err)
+static void add_slices(struct evaluator *e, const struct shown *shown)
 {
-    struct pictures pictures = {0};
-    size_t bytes = (size_t)s->pixels * (size_t)s->what->dataset->c;
+    const double *spacing = e->segmentation->spacing;
+    size_t bytes = (size_t)e->segmentation->pixels * (size_t)e->what->dataset->c;
     uint8_t *levels[SHOWN];
     char number[3][NUMBER_TEXT];
     for (uint32_t i = 0; i < shown->count; i++) {
         levels[i] = xmalloc(bytes);
-        put_levels(levels[i], s, shown->cases[i].index);
+        put_levels(levels[i], e, shown->cases[i].index);
     }
     for (int p = 0; p < 3; p++)
-        add_plane(&pictures, s, shown, &planes[p], (const uint8_t *const *)levels);
+        add_plane(e, shown, &planes[p], (const uint8_t *const *)levels);
     for (uint32_t i = 0; i < shown->count; i++)
         free(levels[i]);
-    pictures.spacing =
-        arena_printf(&s->arena, "%s,%s,%s", number_text(number[0], s->spacing[0]),
-                     number_text(number[1], s->spacing[1]), number_text(number[2], s->spacing[2]));
-    return write_file(&pictures, s, shown, draft, err);
+    const char *texts[3];
+    for (int k = 0; k < 3; k++)
+        texts[k] = number_text(number[k], spacing[k]);
+    add_note(e, "slices_spacing", joined(e, texts, 3, ','));
 }
 
-int segment_pictures(struct segmentation *s, const struct draft *draft, struct err *err)
+void add_segment_pictures(struct evaluator *e)
 {
     struct shown shown;
-    choose(&shown, s);
+    choose(&shown, e);
     if (!shown.count)
-        return 0;
-    return s->what->dataset->d > 1 ? write_slices(s, &shown, draft, err)
-                                   : write_images(s, &shown, draft, err);
+        return;
+    add_shown(e, &shown);
+    if (e->what->dataset->d > 1)
+        add_slices(e, &shown);
+    else
+        add_images(e, &shown);
 }

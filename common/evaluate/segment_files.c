@@ -1,0 +1,93 @@
+/* What an evaluation of masks leaves beside its metrics: confusion.csv and predictions. */
+#include "evaluate/segment_parts.h"
+
+#include "base/file.h"
+#include "base/png.h"
+#include "base/sha256.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int write_confusion(const struct evaluator *e, const int64_t *confusion,
+                           const struct draft *draft, struct err *err)
+{
+    const char **names = e->what->dataset->mask_classes;
+    int32_t classes = e->segmentation->classes;
+    struct text text = {0};
+    text_puts(&text, "truth");
+    for (int32_t j = 0; j < classes; j++) {
+        text_puts(&text, ",");
+        text_csv(&text, names[j]);
+    }
+    text_puts(&text, "\n");
+    for (int32_t i = 0; i < classes; i++) {
+        text_csv(&text, names[i]);
+        for (int32_t j = 0; j < classes; j++)
+            text_printf(&text, ",%lld", (long long)confusion[i * classes + j]);
+        text_puts(&text, "\n");
+    }
+    return draft_text(draft, "confusion.csv", &text, err);
+}
+
+/* ---- predictions ---------------------------------------------------------------------------- */
+/* A file's name for a case's; different cases have different ones. Where a character is not allowed,
+ * it and every '_' are _XX behind a second '-', with which no plain name begins. No folder takes a
+ * very long name: it is cut, and ends in the hash of the whole. */
+static const char *file_of(struct arena *arena, const char *id)
+{
+    enum { LONGEST = 200, KEPT = 100 };
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    struct text text = {0};
+    bool escaped = *id == '-';
+    for (const char *p = id; *p; p++)
+        escaped |= !strchr(plain, *p) && *p != '_';
+    text_puts(&text, escaped ? "prediction--" : "prediction-");
+    for (const char *p = id; *p; p++)
+        if (strchr(plain, *p) || (*p == '_' && !escaped))
+            text_add(&text, p, 1);
+        else
+            text_printf(&text, "_%02X", (unsigned char)*p);
+    const char *name = text.length > LONGEST ? arena_printf(arena, "%.*s-%s.png", KEPT, text.data,
+                                                            sha256_of(id, strlen(id)).hex)
+                                             : arena_printf(arena, "%s.png", text.data);
+    text_free(&text);
+    return name;
+}
+
+/* [count,d,h,w,last], without d for images and without last if it is 0; metadata: layout */
+static int write_whole(struct evaluator *e, const struct draft *draft, const char *name,
+                       enum tensor_type type, int64_t last, const void *data, struct err *err)
+{
+    const struct dataset *set = e->what->dataset;
+    char path[PATH_BYTES];
+    const int64_t dim[] = {e->count, set->d > 1 ? set->d : 0, set->h, set->w, last};
+    struct tensor tensor = tensor_of(name, type, dim, 5, data);
+    TRY(draft_path(draft, arena_printf(&e->arena, "%s.safetensors", name), path, err));
+    const char *meta[] = {"layout", arena_printf(&e->arena, "[case,%sheight,width%s]",
+                                                 set->d > 1 ? "depth," : "", last ? ",class" : "")};
+    return tensors_write(path, &tensor, 1, meta, 1, err);
+}
+
+int write_segmentation(struct evaluator *e, const int64_t *confusion, const struct draft *draft,
+                       struct err *err)
+{
+    const struct segmentation *s = e->segmentation;
+    const struct dataset *data = e->what->dataset;
+    char path[PATH_BYTES];
+    TRY(write_confusion(e, confusion, draft, err));
+    if (s->kept)
+        TRY(write_whole(e, draft, "probabilities", TENSOR_F32, s->outputs, s->kept, err));
+    if (!saves(e, SAVE_PREDICTIONS))
+        return 0;
+    if (data->d > 1)
+        return write_whole(e, draft, "predictions", TENSOR_U8, 0, s->predicted, err);
+    for (uint32_t i = 0; i < e->count; i++) {
+        TRY(stop_obey(err));
+        TRY(draft_path(draft, file_of(&e->arena, case_name(e, i)), path, err));
+        TRY(png_publish(path, s->predicted + i * s->pixels, data->h, data->w, 1, err));
+    }
+    return 0;
+}
