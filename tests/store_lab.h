@@ -88,6 +88,20 @@ static inline int artifact_of(struct id *out, struct store *store, const char *n
     return draft_seal(draft, out, err);
 }
 
+/* Are all its bytes those that its id stands for? */
+static inline int artifact_verify(const struct store *store, const struct id *artifact,
+                                  struct err *err)
+{
+    struct arena arena = {0};
+    struct manifest manifest;
+    char path[PATH_BYTES];
+    int status = artifact_manifest(&manifest, &arena, store, artifact, err);
+    for (size_t i = 0; !status && i < manifest.count; i++)
+        status = artifact_path(path, store, artifact, manifest.lines[i].name, err);
+    arena_free(&arena);
+    return status;
+}
+
 static inline int claim(struct run **out, struct lab *lab, const char *recipe_text, bool again,
                         struct err *err)
 {

@@ -179,28 +179,6 @@ int registry_metrics(struct store *store, int64_t run, bool final_only,
     return got;
 }
 
-int registry_case_metrics(struct store *store, int64_t run,
-                          int (*row)(void *user, const struct case_metric_row *row,
-                                     struct err *err),
-                          void *user, struct err *err)
-{
-    struct statement statement;
-    TRY(statement_open(&statement, store,
-                       "SELECT case_id, name, value FROM case_metric WHERE run = ? "
-                       "ORDER BY case_id, name",
-                       VALUES(int_value(run)), err));
-    int got;
-    while ((got = statement_step(&statement, err)) == 1) {
-        struct case_metric_row found = {statement_text(&statement, 0),
-                                        statement_text(&statement, 1),
-                                        statement_real(&statement, 2)};
-        if ((got = row(user, &found, err)))
-            break;
-    }
-    statement_close(&statement);
-    return got;
-}
-
 int registry_events(struct store *store, int64_t run,
                     int (*row)(void *user, double at, const char *kind, const char *detail,
                                struct err *err),

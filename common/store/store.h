@@ -89,8 +89,6 @@ int artifact_path(char *out, const struct store *store, const struct id *artifac
                   struct err *err);
 /* The path of its first file that is there and not as long as it was; out has PATH_BYTES. */
 bool artifact_cut(char *out, const struct store *store, const struct id *artifact);
-/* The same as artifact_path for all of its files. */
-int artifact_verify(const struct store *store, const struct id *artifact, struct err *err);
 
 /* An object that is there already is hashed, and replaced if it is damaged. */
 int object_put(struct store *store, const void *bytes, size_t length, struct id *out,
@@ -217,14 +215,6 @@ struct metric_row {
 int registry_metrics(struct store *store, int64_t run, bool final_only,
                      int (*row)(void *user, const struct metric_row *row, struct err *err),
                      void *user, struct err *err);
-struct case_metric_row {
-    const char *case_id, *name;
-    double value;
-};
-int registry_case_metrics(struct store *store, int64_t run,
-                          int (*row)(void *user, const struct case_metric_row *row,
-                                     struct err *err),
-                          void *user, struct err *err);
 int registry_events(struct store *store, int64_t run,
                     int (*row)(void *user, double at, const char *kind, const char *detail,
                                struct err *err),

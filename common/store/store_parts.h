@@ -120,9 +120,6 @@ int artifact_present(const struct store *store, const struct id *artifact, int64
  * touches and what to do. file NULL: the manifest. */
 int fail_artifact(const struct store *store, const struct id *artifact, const char *file,
                   const char *path, const char *state, struct err *err);
-/* Hashes the file's object at path; what is damaged or gone fails so. */
-int artifact_file_verify(const struct store *store, const struct id *artifact,
-                         const struct manifest_line *line, const char *path, struct err *err);
 /* What helps against changed rows or records, and against a damaged database. */
 extern const char run_again[], registry_again[];
 /* Reads a record and checks its hash; the caller drops *out. */

@@ -76,33 +76,6 @@ int fail_artifact(const struct store *store, const struct id *artifact, const ch
     return -1;
 }
 
-int artifact_file_verify(const struct store *store, const struct id *artifact,
-                         const struct manifest_line *line, const char *path, struct err *err)
-{
-    struct id found;
-    long long size;
-    if (sha256_file(&found, &size, path, err))
-        return err->status == STATUS_MISSING
-                   ? fail_artifact(store, artifact, line->name, path, "gone", err)
-                   : -1;
-    if (size != line->size || strcmp(found.hex, line->object.hex))
-        return fail_artifact(store, artifact, line->name, path, "damaged", err);
-    return 0;
-}
-
-int artifact_verify(const struct store *store, const struct id *artifact, struct err *err)
-{
-    struct arena arena = {0};
-    struct manifest manifest;
-    char path[PATH_BYTES];
-    int status = artifact_manifest(&manifest, &arena, store, artifact, err);
-    for (size_t i = 0; !status && i < manifest.count; i++)
-        status = object_path(path, store, &manifest.lines[i].object, err) ||
-                 artifact_file_verify(store, artifact, manifest.lines + i, path, err);
-    arena_free(&arena);
-    return status ? -1 : 0;
-}
-
 /* ---- all that a run left -------------------------------------------------------------------- */
 
 enum state { STATE_SOUND, STATE_DAMAGED, STATE_GONE, STATE_UNREADABLE };
