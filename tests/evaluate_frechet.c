@@ -2,13 +2,9 @@
  * hold. */
 #include "evaluate/frechet.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "near.h"
+
 #include <stdlib.h>
-#include <cmocka.h>
 
 static const struct {
     int features, n, m, first, second;
@@ -61,12 +57,6 @@ static double distance(const struct moments *a, const struct moments *b)
     if (frechet_distance(&out, a, b, &err))
         fail_msg("%s", err.text);
     return out;
-}
-
-static void near(double found, double expected, double tolerance)
-{
-    if (!(fabs(found - expected) <= tolerance))
-        fail_msg("%.17g found, %.17g expected", found, expected);
 }
 
 static void as_the_eigenvalues_say(void **state)

@@ -1,15 +1,11 @@
 /* Models as trained things: windows for every size, names, what a loss adds up, and that what
  * training reports is what the artifact does afterwards. */
-#include "evaluate/evaluate.h"
+#include "evaluate_world.h"
+
 #include "apply/trained.h"
 #include "data/formats/formats.h"
 #include "train/classifier_train.h"
 #include "train/vae_train.h"
-
-#include "one_thread.h"
-#include "store_lab.h"
-
-#include <math.h>
 
 /* ---- windows -------------------------------------------------------------------------------- */
 /* Every size halves to its ceiling and comes back, whatever the kernel. */
@@ -216,20 +212,10 @@ static void fit(struct fitted *t, const char *yaml, bool vae)
     OK(run_commit(run, &port, 1, &err));
 }
 
-static char *text_of(struct lab *lab, const struct id *artifact, const char *name)
-{
-    char path[PATH_BYTES], *text;
-    size_t length;
-    struct err err;
-    OK(artifact_path(path, lab->store, artifact, name, &err));
-    OK(file_read(&text, &length, path, 1 << 20, &err));
-    return text;
-}
-
 /* The last row's value in a column of history.csv. */
 static double last_value(struct fitted *t, const char *column)
 {
-    char *csv = text_of(t->lab, &t->model, "history.csv");
+    const char *csv = text_of(t->lab, &t->model, "history.csv");
     size_t head = strcspn(csv, "\n"), index = 0, width = strlen(column);
     const char *cell = csv;
     for (; strncmp(cell, column, width) || !strchr(",\n", cell[width]); index++) {
@@ -237,14 +223,12 @@ static double last_value(struct fitted *t, const char *column)
         if (cell > csv + head)
             fail_msg("history.csv has no column '%s'", column);
     }
-    char *row = csv + strlen(csv) - 1;
+    const char *row = csv + strlen(csv) - 1;
     while (row[-1] != '\n')
         row--;
     for (; index; index--)
         row += strcspn(row, ",\n") + 1;
-    double value = strtod(row, NULL);
-    free(csv);
-    return value;
+    return strtod(row, NULL);
 }
 
 /* The monitor "accuracy" counts what an argmax over the logits of the artifact counts. */
@@ -289,7 +273,6 @@ static void vae(void **state)
     struct fitted t = {.lab = *state};
     struct err err;
     struct id result;
-    struct draft *draft;
     struct arena arena = {0};
     struct evaluate_config config;
     struct yaml *tree;
@@ -302,15 +285,9 @@ static void vae(void **state)
         true);
     OK(yaml_parse(&tree, &arena, "test", "{split: val}", 12, &err));
     OK(config_bind(&config, evaluate_fields, tree, "test", &arena, &err));
-    struct evaluation what = {.store = t.lab->store,
-                              .dataset = &t.dataset,
-                              .model = &t.model,
-                              .backend = one_thread(),
-                              .quiet = true};
-    OK(draft_open(&draft, t.lab->store, &err));
-    OK(evaluate(&what, &config, draft, &err));
-    OK(draft_seal(draft, &result, &err));
-    char *json = text_of(t.lab, &result, "metrics.json");
+    OK(measured(&result, t.lab, (struct evaluation){.dataset = &t.dataset, .model = &t.model},
+                &config, &err));
+    const char *json = text_of(t.lab, &result, "metrics.json");
     const char *elbo = strstr(json, "\"val/negative_elbo\": ");
     const char *kl = strstr(json, "\"val/kl\": ");
     assert_non_null(elbo);
@@ -321,7 +298,6 @@ static void vae(void **state)
     double weighed = last_value(&t, "train/loss") - last_value(&t, "train/reconstruction");
     double factor = weighed / last_value(&t, "train/kl");
     assert_true(factor > 4 * 0.4 && factor < 4 * 0.6);
-    free(json);
     arena_free(&arena);
     dataset_close(&t.dataset);
 }

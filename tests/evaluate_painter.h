@@ -3,14 +3,12 @@
 #ifndef CAIRN_TESTS_EVALUATE_PAINTER_H
 #define CAIRN_TESTS_EVALUATE_PAINTER_H
 
+#include "evaluate_world.h"
+#include "model_artifact.h"
+
 #include "data/data.h"
-#include "evaluate/evaluate.h"
 #include "train/unet_train.h"
 #include "store/tensors.h"
-#include "model_artifact.h"
-#include "one_thread.h"
-
-#include <math.h>
 
 enum { SIDE = 4, PIXELS = SIDE * SIDE, MOST = 16, CLASSES = 3 };
 static const uint8_t levels[CLASSES] = {51, 204, 128}; /* grey of a class; 1 is the lightest */
@@ -193,54 +191,29 @@ static const struct evaluate_config usual = {.split = SPLIT_TEST,
                                              .tolerance = 0.5,
                                              .save = {2, both_saved}};
 
-static inline int evaluated(struct id *out, struct lab *lab, struct run *run,
-                            const struct dataset *set, const struct id *model,
-                            const struct evaluate_config *config, struct err *err)
+static inline int evaluated(struct id *out, struct lab *lab, const struct dataset *set,
+                            const struct id *model, const struct evaluate_config *config,
+                            struct err *err)
 {
-    struct evaluation what = {.run = run,
-                              .store = lab->store,
-                              .dataset = set,
-                              .model = model,
-                              .backend = one_thread(),
-                              .quiet = true};
-    struct draft *draft;
-    TRY(draft_open(&draft, lab->store, err));
-    if (evaluate(&what, config, draft, err)) {
-        draft_drop(draft);
-        return -1;
-    }
-    return draft_seal(draft, out, err);
+    return measured(out, lab, (struct evaluation){.dataset = set, .model = model}, config, err);
 }
 
-/* (gcc 12 takes its result for a pointer into its frame, if it is inlined) */
-static __attribute__((noinline, unused)) char *text_of(struct lab *lab, const struct id *id,
-                                                       const char *name)
+/* One that succeeds. */
+static inline struct id evaluation_of(struct lab *lab, const struct dataset *set,
+                                      const struct id *model, const struct evaluate_config *config)
 {
-    char path[PATH_BYTES], *text;
-    size_t length;
+    struct id result;
     struct err err;
-    OK(artifact_path(path, lab->store, id, name, &err));
-    OK(file_read(&text, &length, path, 1 << 20, &err));
-    return text;
-}
-
-static inline void near(double got, double want, double tolerance)
-{
-    if (!(fabs(got - want) <= tolerance))
-        fail_msg("%.12g is not %.12g", got, want);
+    OK(evaluated(&result, lab, set, model, config, &err));
+    return result;
 }
 
 /* want NAN: null */
 static inline void metric_is(const char *json, const char *name, double want)
 {
-    char key[128];
-    snprintf(key, sizeof key, "\"test/%s\": ", name);
-    const char *found = strstr(json, key);
-    if (!found)
-        fail_msg("no metric '%s' in %s", name, json);
-    const char *at = found + strlen(key);
-    if (isnan(want) ? !starts_with(at, "null") : !(fabs(strtod(at, NULL) - want) < 1e-12))
-        fail_msg("%s is %.20s, not %.17g", name, at, want);
+    double found = metric_of(json, name);
+    if (isnan(want) ? !isnan(found) : !(fabs(found - want) < 1e-12))
+        fail_msg("%s is %.17g, not %.17g", name, found, want);
 }
 
 static inline bool has_file(struct lab *lab, const struct id *id, const char *name)

@@ -354,12 +354,10 @@ static void large_volumes_are_evaluated_in_windows(void **state)
     is.patch = (struct model_patch){true, 2, 128, 96};
     struct id model = painter_of(lab, &(struct head){1, &slope, &offset}, is), result;
     struct tensors file;
-    char path[PATH_BYTES], *json;
+    char path[PATH_BYTES];
     struct err err;
-    OK(evaluated(&result, lab, NULL, &set, &model, &config, &err));
-    json = text_of(lab, &result, "metrics.json");
-    metric_is(json, "dice/foreground", 1);
-    free(json);
+    result = evaluation_of(lab, &set, &model, &config);
+    metric_is(text_of(lab, &result, "metrics.json"), "dice/foreground", 1);
     OK(artifact_path(path, lab->store, &result, "probabilities.safetensors", &err));
     OK(tensors_open(&file, path, &err));
     const float *p = file.items[0].data;

@@ -1,13 +1,9 @@
 /* Image metrics against scikit-image (scripts/golden-similarity.py) and against what must hold. */
 #include "evaluate/similarity.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "near.h"
+
 #include <stdlib.h>
-#include <cmocka.h>
 
 enum { ROOM = 4096 };
 
@@ -32,12 +28,6 @@ static void fill(float *out, int kind, int count)
     assert_true(count <= ROOM);
     for (int i = 0; i < count; i++)
         out[i] = (float)byte_of(kind, (uint64_t)i) / 255.0f;
-}
-
-static void near(double found, double expected, double tolerance)
-{
-    if (!(fabs(found - expected) <= tolerance))
-        fail_msg("%.17g found, %.17g expected", found, expected);
 }
 
 static void as_scikit_image_says(void **state)

@@ -16,12 +16,11 @@
 static void pooled(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     draw(&data, five, FIVE, 2);
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "pixel_accuracy", 67.0 / 76);
     metric_is(json, "dice/foreground", 30.0 / 39);
     metric_is(json, "iou/foreground", 15.0 / 24);
@@ -29,10 +28,8 @@ static void pooled(void **state)
     metric_is(json, "recall/foreground", 15.0 / 16);
     metric_is(json, "miou", (15.0 / 24 + 52.0 / 61) / 2);
     assert_null(strstr(json, "background"));
-    free(json);
-    char *csv = text_of(lab, &result, "confusion.csv");
+    const char *csv = text_of(lab, &result, "confusion.csv");
     assert_string_equal(csv, "truth,background,foreground\nbackground,52,8\nforeground,1,15\n");
-    free(csv);
 }
 
 /* Surfaces at a tolerance of 0.5. wide: 6 of 8 true ones and 6 of 10 predicted ones are the same, the
@@ -40,12 +37,11 @@ static void pooled(void **state)
 static void per_case(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     draw(&data, five, FIVE, 2);
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "dice_per_case/foreground", (16.0 / 20 + 0 + 1 + 6.0 / 7) / 4);
     metric_is(json, "iou_per_case/foreground", (8.0 / 12 + 0 + 1 + 3.0 / 4) / 4);
     metric_is(json, "boundary_f_per_case/foreground", (2.0 / 3 + 0 + 1 + 6.0 / 7) / 4);
@@ -54,8 +50,7 @@ static void per_case(void **state)
     metric_is(json, "surface_distance_per_case/foreground", (6.0 / 18 + 0 + 1.0 / 7) / 3);
     metric_is(json, "hd95_undefined/foreground", 1);
     metric_is(json, "surface_distance_undefined/foreground", 1);
-    free(json);
-    char *csv = text_of(lab, &result, "cases.csv"), *line = csv;
+    const char *csv = text_of(lab, &result, "cases.csv"), *line = csv;
     assert_true(starts_with(line, "case_id,label,test/dice_per_case/foreground,"
                                   "test/iou_per_case/foreground,"
                                   "test/boundary_f_per_case/foreground,"
@@ -65,31 +60,27 @@ static void per_case(void **state)
     assert_non_null(strstr(csv, "\nempty,,,,,,,\n"));
     assert_non_null(strstr(csv, "\nonly seen,,0,0,0,,,0\n"));
     assert_non_null(strstr(csv, "\nright,,1,1,1,0,0,1\n"));
-    free(csv);
 }
 
 /* The default tolerance is a pixel here: nothing is further away. */
 static void tolerance(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     draw(&data, five, FIVE, 2);
     struct evaluate_config config = usual;
     config.tolerance = 0;
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &config);
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "boundary_f_per_case/foreground", 3.0 / 4);
     metric_is(json, "surface_dice_per_case/foreground", 3.0 / 4);
-    free(json);
     static const struct drawing corner[] = {{"", "1000 1110 0000 1000 0000 0000 0000 0000 "}};
     draw(&data, corner, 1, 2);
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
+    result = evaluation_of(lab, &data.set, &model, &config);
     json = text_of(lab, &result, "metrics.json");
     metric_is(json, "boundary_f_per_case/foreground", 2 * 0.75 / 1.75); /* 1 of 1, 3 of 4 */
     metric_is(json, "surface_dice_per_case/foreground", 4.0 / 5);
-    free(json);
 }
 
 /* Pixels of 2 x 5 mm, however thin: one case is off by a row, the other by a column, and the default tolerance is
@@ -97,7 +88,6 @@ static void tolerance(void **state)
 static void distances_are_in_millimetres(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     static const struct drawing shifted[] = {
         {"row", "0000 0000 0100 0000 0000 0100 0000 0000 "},
@@ -106,18 +96,16 @@ static void distances_are_in_millimetres(void **state)
     memcpy(data.set.spacing, (double[]){0.25, 2, 5}, sizeof data.set.spacing);
     struct evaluate_config config = usual;
     config.tolerance = 0;
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
-    char *csv = text_of(lab, &result, "cases.csv");
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &config);
+    const char *csv = text_of(lab, &result, "cases.csv");
     assert_non_null(strstr(csv, "\nrow,,0,0,1,2,2,1\n"));
     assert_non_null(strstr(csv, "\ncolumn,,0,0,0,5,5,0\n"));
-    free(csv);
     config.tolerance = 5;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    result = evaluation_of(lab, &data.set, &model, &config);
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "surface_dice_per_case/foreground", 1);
     metric_is(json, "hd95_per_case/foreground", 3.5);
-    free(json);
 }
 
 /* Of images of about 400 mm 0.75 % are 3.0 mm, and two rows are nearer or not; of small ones it is
@@ -125,7 +113,6 @@ static void distances_are_in_millimetres(void **state)
 static void the_tolerance_follows_the_diagonal(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     static const struct drawing shifted[] = {{"rows", "0100 0000 0000 0000 0000 0100 0000 0000 "}};
     static const struct {
@@ -137,10 +124,9 @@ static void the_tolerance_follows_the_diagonal(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         draw(&data, shifted, 1, 2);
         memcpy(data.set.spacing, (double[]){1, rows[i].h, rows[i].w}, sizeof data.set.spacing);
-        OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
-        char *json = text_of(lab, &result, "metrics.json");
+        result = evaluation_of(lab, &data.set, &model, &config);
+        const char *json = text_of(lab, &result, "metrics.json");
         metric_is(json, "boundary_f_per_case/foreground", rows[i].f);
-        free(json);
     }
 }
 
@@ -148,7 +134,6 @@ static void the_tolerance_follows_the_diagonal(void **state)
 static void volumes_are_compared_by_size(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     static const struct drawing drawings[] = {
         {"elsewhere", "1100 0000 0000 0000 0000 0000 0000 0011 "},
@@ -158,12 +143,11 @@ static void volumes_are_compared_by_size(void **state)
     draw(&data, drawings, 4, 2);
     struct evaluate_config config = usual;
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_volume_similarity}};
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
-    char *csv = text_of(lab, &result, "cases.csv");
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &config);
+    const char *csv = text_of(lab, &result, "cases.csv");
     assert_string_equal(csv, "case_id,label,test/volume_similarity_per_case/foreground\n"
                              "elsewhere,,1\nthrice,,0.5\nmissed,,0\nnothing,,\n");
-    free(csv);
 }
 
 /* Without a wish all that is usual is measured: no distances but the boundary's. */
@@ -179,41 +163,38 @@ static void by_default(void **state)
     OK(yaml_parse(&tree, &arena, "test", "{}", 2, &err));
     OK(config_bind(&config, evaluate_fields, tree, "test", &arena, &err));
     assert_int_equal(config.batch, -1);
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &config);
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "pixel_accuracy", 67.0 / 76);
     metric_is(json, "boundary_f_per_case/foreground", 3.0 / 4);
     assert_null(strstr(json, "hd95"));
     assert_null(strstr(json, "surface"));
-    free(json);
     assert_true(has_file(lab, &result, "prediction-right.png"));
     assert_false(has_file(lab, &result, "probabilities.safetensors"));
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_dice}};
     config.save = (struct int_list){1, (int64_t[]){SAVE_PROBABILITIES}};
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
+    result = evaluation_of(lab, &data.set, &model, &config);
     json = text_of(lab, &result, "metrics.json");
     metric_is(json, "dice/foreground", 30.0 / 39);
     assert_null(strstr(json, "iou"));
     assert_null(strstr(json, "boundary"));
     assert_false(has_file(lab, &result, "prediction-right.png"));
-    free(json);
     arena_free(&arena);
 }
 
 static void batches(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     draw(&data, five, FIVE, 2);
     struct id model = one_logit(lab), first, other;
-    OK(evaluated(&first, lab, NULL, &data.set, &model, &usual, &err));
+    first = evaluation_of(lab, &data.set, &model, &usual);
     static const int64_t sizes[] = {1, 3, 5, 8, -1};
     for (int i = 0; i < 5; i++) {
         struct evaluate_config config = usual;
         config.batch = sizes[i];
-        OK(evaluated(&other, lab, NULL, &data.set, &model, &config, &err));
+        other = evaluation_of(lab, &data.set, &model, &config);
         assert_string_equal(first.hex, other.hex);
     }
 }
@@ -222,16 +203,14 @@ static void batches(void **state)
 static void several_classes(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     draw(&data, three, 3, CLASSES);
-    struct id model = nearest_level(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
-    char *csv = text_of(lab, &result, "confusion.csv");
+    struct id model = nearest_level(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
+    const char *csv = text_of(lab, &result, "confusion.csv");
     assert_string_equal(csv, "truth,background,foreground,stone\nbackground,24,2,0\n"
                              "foreground,0,12,1\nstone,0,0,5\n");
-    free(csv);
-    char *json = text_of(lab, &result, "metrics.json");
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "pixel_accuracy", 41.0 / 44);
     metric_is(json, "iou/background", 24.0 / 26);
     metric_is(json, "iou/foreground", 12.0 / 15);
@@ -246,7 +225,6 @@ static void several_classes(void **state)
     metric_is(json, "hd95_undefined/stone", 1);
     metric_is(json, "hd95_undefined/foreground", 0);
     assert_null(strstr(json, "case/background"));
-    free(json);
 }
 
 /* What is in front of the best and the last of a UNet's pictures. */
@@ -271,7 +249,6 @@ static void expect_shown(struct lab *lab, const struct id *result, const char *i
 static void class_0_is_a_class_where_it_is_no_background(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     static const struct {
         const char *name;
@@ -292,9 +269,9 @@ static void class_0_is_a_class_where_it_is_no_background(void **state)
         draw(&data, three, 3, CLASSES);
         data.set.mask_classes = names;
         config.background = rows[i].background;
-        OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
-        char *json = text_of(lab, &result, "metrics.json");
-        char *csv = text_of(lab, &result, "cases.csv");
+        result = evaluation_of(lab, &data.set, &model, &config);
+        const char *json = text_of(lab, &result, "metrics.json");
+        const char *csv = text_of(lab, &result, "cases.csv");
         snprintf(key, sizeof key, "dice/%s", name);
         metric_is(json, key, 48.0 / 50); /* pooled, either way */
         snprintf(key, sizeof key, "dice_per_case/%s", name);
@@ -309,8 +286,6 @@ static void class_0_is_a_class_where_it_is_no_background(void **state)
             expect_shown(lab, &result, "all\nnone of 2", without, 2);
         }
         metric_is(json, "dice_per_case/stone", (1.0 + 0) / 2);
-        free(json);
-        free(csv);
     }
 }
 
@@ -318,43 +293,38 @@ static void class_0_is_a_class_where_it_is_no_background(void **state)
 static void of_two_classes_one_is_enough(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     const char *names[] = {"sky", "foreground"};
     struct id model = one_logit(lab), result;
     draw(&data, five, FIVE, 2);
     data.set.mask_classes = names;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    result = evaluation_of(lab, &data.set, &model, &usual);
+    const char *json = text_of(lab, &result, "metrics.json");
     assert_null(strstr(json, "/sky\""));
-    free(json);
     struct evaluate_config config = usual;
     config.background = BACKGROUND_AS_CLASS;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &config, &err));
+    result = evaluation_of(lab, &data.set, &model, &config);
     json = text_of(lab, &result, "metrics.json");
     metric_is(json, "iou/sky", 52.0 / 61); /* of miou in on_the_run */
     /* sky of 8, 16, 16, 12 and 8 pixels: 4 missed, none, 4 missed, none, 1 missed */
     metric_is(json, "iou_per_case/sky", (4.0 / 8 + 1 + 12.0 / 16 + 1 + 8.0 / 9) / 5);
-    free(json);
 }
 
 /* A class that is nowhere has no value, and does not count in the mean. */
 static void absent_class(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     static const struct drawing drawings[] = {{"a", "0000 0000 0000 0000 1111 1111 1111 1110 "}};
     draw(&data, drawings, 1, CLASSES);
-    struct id model = nearest_level(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    struct id model = nearest_level(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "iou/stone", NAN);
     metric_is(json, "dice/stone", NAN);
     metric_is(json, "hd95_per_case/stone", NAN);
     metric_is(json, "hd95_undefined/stone", 0);
     metric_is(json, "miou", (8.0 / 9 + 7.0 / 8) / 2);
-    free(json);
 }
 
 /* ---- the registry and errors ---------------------------------------------------------------- */
@@ -379,7 +349,9 @@ static void on_the_run(void **state)
     double miou = 0;
     OK(claim(&run, lab, "stage evaluate\n", false, &err));
     int64_t number = run_id(run);
-    OK(evaluated(&port.artifact, lab, run, &data.set, &model, &usual, &err));
+    OK(measured(&port.artifact, lab,
+                (struct evaluation){.run = run, .dataset = &data.set, .model = &model}, &usual,
+                &err));
     OK(run_commit(run, &port, 1, &err));
     OK(registry_metrics(lab->store, number, true, take_miou, &miou, &err));
     near(miou, (15.0 / 24 + 52.0 / 61) / 2, 1e-12);
@@ -401,10 +373,10 @@ static void stopped(void **state)
     struct id model = one_logit(lab), result;
     struct stop stop = stop_watch();
     raise(SIGTERM);
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_STOPPED,
+    FAILS(evaluated(&result, lab, &data.set, &model, &usual, &err), STATUS_STOPPED,
           "run the same command");
     stop_unwatch(&stop);
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
 }
 
 static void refusals(void **state)
@@ -416,24 +388,24 @@ static void refusals(void **state)
     struct id model = one_logit(lab), other = nearest_level(lab), result;
     struct evaluate_config config = usual;
     config.split = SPLIT_VAL;
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, &data.set, &model, &config, &err), STATUS_CONFIG,
           "the val split is empty");
     config = usual;
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_ssim}};
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, &data.set, &model, &config, &err), STATUS_CONFIG,
           "'ssim' takes a model that encodes and decodes images");
     config = usual;
     config.importance_samples = 3;
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &config, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, &data.set, &model, &config, &err), STATUS_CONFIG,
           "importance_samples");
-    FAILS(evaluated(&result, lab, NULL, &data.set, &other, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, &data.set, &other, &usual, &err), STATUS_BAD_DATA,
           "the model was trained on masks of 3 classes, the data set has 2");
     data.set.c = 4;
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
           "the data set has [1,4,4,4]");
     data.set.c = 1;
     data.set.masks = NULL;
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_CONFIG,
+    FAILS(evaluated(&result, lab, &data.set, &model, &usual, &err), STATUS_CONFIG,
           "the data set has none");
 }
 
@@ -447,14 +419,14 @@ static void not_a_number(void **state)
     static const char logits[] = "the segmentation's logits are not finite; first at 'head";
     draw(&data, five, FIVE, 2);
     struct id model = painter(lab, &(struct head){1, none, nan + 1}, 2, 1), result;
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
+    FAILS(evaluated(&result, lab, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
           "value 0 of tensor 'head.bias' is nan");
     model = painter(lab, &(struct head){1, steep + 1, much + 1}, 2, 1);
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
+    FAILS(evaluated(&result, lab, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
     assert_true(starts_with(err.text, "case 'wide': "));
     draw(&data, three, 3, CLASSES);
     model = painter(lab, &(struct head){CLASSES, steep, much}, CLASSES, 1);
-    FAILS(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
+    FAILS(evaluated(&result, lab, &data.set, &model, &usual, &err), STATUS_FAILED, logits);
     assert_true(starts_with(err.text, "case 'all': "));
 }
 
@@ -463,7 +435,6 @@ static void not_a_number(void **state)
 static void labels(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     static const char *classes[] = {"cat", "dog, wet"};
     const int32_t label[MOST] = {0, 0, 1, 0, 0, 0, 0};
@@ -471,12 +442,11 @@ static void labels(void **state)
     data.set.labels = label;
     data.set.classes = classes;
     data.set.class_count = 2;
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
-    char *csv = text_of(lab, &result, "cases.csv");
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
+    const char *csv = text_of(lab, &result, "cases.csv");
     assert_non_null(strstr(csv, "\nwide,\"dog, wet\",0.8,"));
     assert_non_null(strstr(csv, "\nright,cat,1,"));
-    free(csv);
 }
 
 int main(void)

@@ -19,19 +19,18 @@ static void predicted(struct lab *lab, const struct id *id, const char *name, co
 static void ties(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     const float zeros[CLASSES] = {0}, last[CLASSES] = {-1, 0, 0};
     draw(&data, five, FIVE, 2);
-    struct id model = painter(lab, &(struct head){1, zeros, zeros}, 2, 1), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    struct id model = painter(lab, &(struct head){1, zeros, zeros}, 2, 1);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
     predicted(lab, &result, "prediction-empty.png", "1111111111111111");
     draw(&data, three, 3, CLASSES);
     model = painter(lab, &(struct head){CLASSES, zeros, zeros}, CLASSES, 1);
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
     predicted(lab, &result, "prediction-all.png", "0000000000000000");
     model = painter(lab, &(struct head){CLASSES, zeros, last}, CLASSES, 1);
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
     predicted(lab, &result, "prediction-all.png", "1111111111111111");
 }
 
@@ -56,8 +55,8 @@ static void names(void **state)
         {LONG LONG LONG "2", "0000 0011 0000 0000 0000 0000 0000 0000 "},
     };
     draw(&data, drawings, 8, 2);
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
     struct manifest manifest;
     OK(artifact_manifest(&manifest, &lab->arena, lab->store, &result, &err));
     int found = 0;
@@ -92,12 +91,11 @@ static const void *tensor_of(const struct tensors *file, const char *name, enum 
 static void probabilities(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     struct tensors file;
     draw(&data, five, FIVE, 2);
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "probabilities.safetensors");
     const float *p = tensor_of(&file, "probabilities", TENSOR_F32, 4, FIVE);
     assert_string_equal(tensors_meta(&file, "layout"), "[case,height,width,class]");
@@ -106,7 +104,7 @@ static void probabilities(void **state)
     tensors_close(&file);
     draw(&data, three, 3, CLASSES);
     model = nearest_level(lab);
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "probabilities.safetensors");
     p = tensor_of(&file, "probabilities", TENSOR_F32, 4, 3);
     for (int i = 0; i < 3 * PIXELS; i++)
@@ -118,7 +116,6 @@ static void probabilities(void **state)
 static void volumes(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     struct tensors file;
     static const struct drawing slices[] = {
@@ -130,29 +127,27 @@ static void volumes(void **state)
     data.set.begin[SPLIT_TEST] = 1;
     data.set.count[SPLIT_TEST] = 1;
     const float slope = 10, offset = -5;
-    struct id model = painter(lab, &(struct head){1, &slope, &offset}, 2, 2), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    struct id model = painter(lab, &(struct head){1, &slope, &offset}, 2, 2);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "predictions.safetensors");
     const uint8_t *got = tensor_of(&file, "predictions", TENSOR_U8, 4, 1);
     assert_string_equal(tensors_meta(&file, "layout"), "[case,depth,height,width]");
     for (int i = 0; i < 2 * PIXELS; i++)
         assert_int_equal(got[i], data.images[2 * PIXELS + i] == levels[1]);
     tensors_close(&file);
-    char *json = text_of(lab, &result, "metrics.json");
+    const char *json = text_of(lab, &result, "metrics.json");
     metric_is(json, "dice/foreground", 16.0 / 24);
-    free(json);
 }
 
 /* ---- pictures ------------------------------------------------------------------------------- */
 static void pictures(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     struct tensors file;
     draw(&data, five, FIVE, 2);
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "pictures.safetensors");
     assert_string_equal(tensors_meta(&file, "mask_classes"), "background,foreground");
     assert_string_equal(tensors_meta(&file, "segmentation_ids"), "right\nbehind\nwide\nonly seen");
@@ -182,7 +177,6 @@ static void pictures(void **state)
 static void ranks(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     struct tensors file;
     static const char *const ids[] = {"k", "j", "i", "h", "g", "f", "e", "d", "c", "b", "a"};
@@ -193,8 +187,8 @@ static void ranks(void **state)
     draw(&data, drawings, 11, 2);
     for (int i = 0; i < 11; i++)
         memset(data.images + (TEST_BEGIN + i) * PIXELS, levels[1], (size_t)found[i]);
-    struct id model = one_logit(lab), result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "pictures.safetensors");
     assert_string_equal(tensors_meta(&file, "segmentation_ids"), "a\nb\nc\ne\nf\ng\ni\nj\nk");
     assert_string_equal(tensors_meta(&file, "segmentation_ranks"),
@@ -251,7 +245,6 @@ static void assert_slices(const struct tensors *file, const char *part, const ui
 static void slices_go_through_the_middle(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     struct tensors file;
     struct id model, result;
@@ -266,7 +259,7 @@ static void slices_go_through_the_middle(void **state)
     memcpy(data.set.spacing, (double[]){2.5, 1, 0.75}, sizeof data.set.spacing);
     for (int i = 0; i < VOXELS; i++)
         predicted[i] = data.images[i] > 127;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "pictures.safetensors");
     assert_slices(&file, "", data.images, (int[]){4, 0, 3});
     assert_slices(&file, "_truth", data.masks, (int[]){4, 0, 3});
@@ -276,7 +269,7 @@ static void slices_go_through_the_middle(void **state)
     assert_null(tensors_find(&file, "segmentation_images"));
     tensors_close(&file);
     memset(data.masks, 0, VOXELS); /* the volume's own middle */
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "pictures.safetensors");
     assert_slices(&file, "", data.images, (int[]){DEEP / 2, SIDE / 2, SIDE / 2});
     tensors_close(&file);
@@ -287,7 +280,6 @@ static void slices_go_through_the_middle(void **state)
 static void floats_are_shown_in_a_window(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct data data;
     struct tensors file;
     struct id model, result;
@@ -302,7 +294,7 @@ static void floats_are_shown_in_a_window(void **state)
     data.set.pixel = PIXEL_F32;
     data.set.images = values;
     data.masks[0] = 1;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "pictures.safetensors");
     assert_slices(&file, "", levels_of, (int[]){0, 0, 0});
     assert_string_equal(tensors_meta(&file, "slices_spacing"), "1,1,1");
@@ -314,7 +306,6 @@ static void floats_are_shown_in_a_window(void **state)
 static void outliers_are_clipped(void **state)
 {
     struct lab *lab = *state;
-    struct err err;
     struct tensors file;
     struct data data;
     enum { W = 20, H = 20 };
@@ -338,7 +329,7 @@ static void outliers_are_clipped(void **state)
                                  (struct unet_description){
                                      .data = {1, H, W, 1, 0}, .mask_classes = 2, .outputs = 1}),
               result;
-    OK(evaluated(&result, lab, NULL, &data.set, &model, &usual, &err));
+    result = evaluation_of(lab, &data.set, &model, &usual);
     open_tensors(&file, lab, &result, "pictures.safetensors");
     const uint8_t *got = tensor_of(&file, "segmentation_images", TENSOR_U8, 4, 1);
     /* of 399 steps 0.5 % are 2, 99.5 % are 397: the values 12 and 407 */

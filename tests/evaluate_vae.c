@@ -1,17 +1,15 @@
 /* Evaluation, held against arithmetic: models whose weights are written by hand, so that every
  * number follows from a formula. The decoder paints each label as one level of grey; the judge
  * tells levels apart. */
+#include "evaluate_world.h"
+#include "model_artifact.h"
+
 #include "apply/trained.h"
-#include "evaluate/evaluate.h"
 #include "model/classifier.h"
 #include "model/vae.h"
 #include "train/train.h"
 
 #include "store/tensors.h"
-#include "model_artifact.h"
-#include "one_thread.h"
-
-#include <math.h>
 
 enum { CASES = 12, SIDE = 4, PIXELS = SIDE * SIDE, CLASSES = 3, LATENT = 2 };
 static const uint8_t levels[CLASSES] = {51, 128, 204};
@@ -171,58 +169,15 @@ static const struct evaluate_config usual = {.split = SPLIT_TEST,
                                              .importance_samples = 3,
                                              .samples = 10};
 
-static int evaluate_set(struct id *out, struct lab *lab, struct run *run, const struct dataset *set,
-                        const struct id *model, const struct id *judge,
-                        const struct evaluate_config *config, struct err *err)
-{
-    struct evaluation what = {.run = run,
-                              .store = lab->store,
-                              .dataset = set,
-                              .model = model,
-                              .judge = judge,
-                              .backend = one_thread(),
-                              .quiet = true};
-    struct draft *draft;
-    TRY(draft_open(&draft, lab->store, err));
-    if (evaluate(&what, config, draft, err)) {
-        draft_drop(draft);
-        return -1;
-    }
-    return draft_seal(draft, out, err);
-}
-
 static int evaluated(struct id *out, struct lab *lab, struct run *run, const struct id *model,
                      const struct id *judge, const struct evaluate_config *config, struct err *err)
 {
     struct data data;
     make_data(&data);
-    return evaluate_set(out, lab, run, &data.set, model, judge, config, err);
-}
-
-static char *text_of(struct lab *lab, const struct id *id, const char *name)
-{
-    char path[PATH_BYTES], *text;
-    size_t length;
-    struct err err;
-    OK(artifact_path(path, lab->store, id, name, &err));
-    OK(file_read(&text, &length, path, 1 << 20, &err));
-    return text;
-}
-
-static double metric_of(const char *json, const char *name)
-{
-    char key[128];
-    snprintf(key, sizeof key, "\"test/%s\": ", name);
-    const char *at = strstr(json, key);
-    if (!at)
-        fail_msg("no metric '%s' in %s", name, json);
-    return strtod(at + strlen(key), NULL);
-}
-
-static void near(double got, double want, double tolerance)
-{
-    if (!(fabs(got - want) <= tolerance))
-        fail_msg("%.12g is not %.12g", got, want);
+    return measured(
+        out, lab,
+        (struct evaluation){.run = run, .dataset = &data.set, .model = model, .judge = judge},
+        config, err);
 }
 
 /* What the formulas say, in the mean over the test cases. */
@@ -243,7 +198,7 @@ static void numbers(void **state)
     struct err err;
     struct id model = grey_vae(lab, true), judge = level_judge(lab, SIDE), result;
     OK(evaluated(&result, lab, NULL, &model, &judge, &usual, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    const char *json = text_of(lab, &result, "metrics.json");
     double kl = LATENT * (exp(z_logvar) + z_mean * z_mean - 1 - z_logvar) / 2;
     double mse = SPECK / 255.0 * (SPECK / 255.0) / PIXELS;
     near(metric_of(json, "reconstruction"), expected_reconstruction(), 1e-5);
@@ -257,7 +212,6 @@ static void numbers(void **state)
     /* the speck makes each real feature that much greater; as many samples as images, labels alike */
     near(metric_of(json, "fd_judge/reconstruction"), speck_feature * speck_feature, 1e-7);
     near(metric_of(json, "fd_judge/prior"), speck_feature * speck_feature, 1e-7);
-    free(json);
 }
 
 /* Asked for alone: one pixel of each image is off by a speck. */
@@ -270,12 +224,11 @@ static void absolute_error(void **state)
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_mae}};
     config.importance_samples = 0;
     OK(evaluated(&result, lab, NULL, &model, NULL, &config, &err));
-    char *json = text_of(lab, &result, "metrics.json"), *csv = text_of(lab, &result, "cases.csv");
+    const char *json = text_of(lab, &result, "metrics.json"),
+               *csv = text_of(lab, &result, "cases.csv");
     near(metric_of(json, "mae"), SPECK / 255.0 / PIXELS, 1e-8);
     assert_null(strstr(json, "mse"));
     assert_true(starts_with(csv, "case_id,label,test/mae\n"));
-    free(json);
-    free(csv);
 }
 
 /* Each of the two that are judged can be asked for alone; the number of samples is label obedience's. */
@@ -289,18 +242,16 @@ static void judged_apart(void **state)
     config.samples = 4;
     config.importance_samples = 0;
     OK(evaluated(&result, lab, NULL, &model, &judge, &config, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    const char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "fd_judge/prior"), speck_feature * speck_feature, 1e-7);
     near(metric_of(json, "judge_accuracy"), 1, 0);
     assert_null(strstr(json, "label_obedience"));
-    free(json);
     config.metrics.items = (int64_t[]){METRIC_label_obedience};
     config.samples = 13; /* more than there are cases */
     OK(evaluated(&result, lab, NULL, &model, &judge, &config, &err));
     json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "label_obedience/prior"), 1, 0);
     assert_null(strstr(json, "fd_judge"));
-    free(json);
 }
 
 /* With many samples the importance-weighted bound is the true -log p(x): here the reconstruction
@@ -314,11 +265,10 @@ static void importance_weights(void **state)
     struct evaluate_config config = usual;
     config.importance_samples = 20000;
     OK(evaluated(&result, lab, NULL, &model, NULL, &config, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    const char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "negative_iw_bound"), expected_reconstruction(), 0.02);
     assert_true(metric_of(json, "negative_iw_bound") < metric_of(json, "negative_elbo") - 0.5);
     assert_null(strstr(json, "label_obedience")); /* no judge */
-    free(json);
 }
 
 /* An unconditional model paints grey 0.5, which the judge takes for class 1; nobody can obey. */
@@ -328,7 +278,7 @@ static void unconditional(void **state)
     struct err err;
     struct id model = grey_vae(lab, false), judge = level_judge(lab, SIDE), result;
     OK(evaluated(&result, lab, NULL, &model, &judge, &usual, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    const char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "reconstruction"), PIXELS * log(2), 1e-5);
     assert_null(strstr(json, "label_obedience"));
     near(metric_of(json, "judge_accuracy"), 1, 0);
@@ -342,7 +292,6 @@ static void unconditional(void **state)
     double expected = (mean - 0.5) * (mean - 0.5) + variance;
     near(metric_of(json, "fd_judge/reconstruction"), expected, 1e-7);
     near(metric_of(json, "fd_judge/prior"), expected, 1e-7);
-    free(json);
 }
 
 /* A judge that calls everything "grey"; returns its biases. */
@@ -470,11 +419,10 @@ static void judge_is_asked(void **state)
     grey_judge(&is, &w);
     struct id judge = artifact(lab, &is, &classifier_kind, &w);
     OK(evaluated(&result, lab, NULL, &model, &judge, &usual, &err));
-    char *json = text_of(lab, &result, "metrics.json");
+    const char *json = text_of(lab, &result, "metrics.json");
     near(metric_of(json, "judge_accuracy"), 3.0 / TEST, 1e-12);      /* 0 2 1 0 2 1 0 2 1 0 */
     near(metric_of(json, "label_obedience/prior"), 3.0 / 10, 1e-12); /* 0 1 2 0 1 2 0 1 2 0 */
     assert_true(metric_of(json, "label_obedience/wrong_label") <= 7.0 / TEST + 1e-12);
-    free(json);
 }
 
 /* The means are the means of cases.csv, and a case's numbers do not depend on the batch. */
@@ -492,8 +440,8 @@ static void cases(void **state)
     config.metrics = (struct int_list){0}; /* all that suit */
     OK(evaluated(&results[1], lab, NULL, &model, NULL, &config, &err));
     assert_string_equal(results[0].hex, results[1].hex);
-    char *csv = text_of(lab, &results[0], "cases.csv");
-    char *json = text_of(lab, &results[0], "metrics.json");
+    const char *csv = text_of(lab, &results[0], "cases.csv");
+    const char *json = text_of(lab, &results[0], "metrics.json");
     assert_true(starts_with(csv, "case_id,label,test/negative_elbo,test/reconstruction,test/kl,"
                                  "test/negative_iw_bound,test/mse,test/psnr,test/ssim\n"
                                  "test-02,dark,"));
@@ -506,8 +454,6 @@ static void cases(void **state)
     }
     assert_int_equal(rows, TEST);
     near(sum / TEST, metric_of(json, "negative_elbo"), 1e-9);
-    free(csv);
-    free(json);
 }
 
 /* Found before anything is measured. */
@@ -625,15 +571,20 @@ static void floats(void **state)
     make_data(&data);
     for (int i = 0; i < CASES * PIXELS; i++)
         images[i] = (float)data.images[i] / 255.0f;
-    OK(evaluate_set(&results[0], lab, NULL, &data.set, &model, &judge, &usual, &err));
+    OK(measured(&results[0], lab,
+                (struct evaluation){.dataset = &data.set, .model = &model, .judge = &judge}, &usual,
+                &err));
     data.set.pixel = PIXEL_F32;
     data.set.images = images;
-    OK(evaluate_set(&results[1], lab, NULL, &data.set, &model, &judge, &usual, &err));
+    OK(measured(&results[1], lab,
+                (struct evaluation){.dataset = &data.set, .model = &model, .judge = &judge}, &usual,
+                &err));
     assert_string_equal(results[0].hex, results[1].hex);
 
     images[(TEST_BEGIN + 0) * PIXELS] = 1.5f; /* shown as white and black */
     images[(TEST_BEGIN + 0) * PIXELS + 1] = -2;
-    OK(evaluate_set(&results[1], lab, NULL, &data.set, &model, NULL, &usual, &err));
+    OK(measured(&results[1], lab, (struct evaluation){.dataset = &data.set, .model = &model},
+                &usual, &err));
     char path[PATH_BYTES];
     struct tensors file;
     OK(artifact_path(path, lab->store, &results[1], "pictures.safetensors", &err));
