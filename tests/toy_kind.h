@@ -94,8 +94,11 @@ static const struct model_kind toy_kind = {.name = "toy",
                                            .image = toy_image,
                                            .reconstruction = toy_reconstruction,
                                            .segment = toy_segment};
+#ifndef MORE_KINDS
+#define MORE_KINDS
+#endif
 const struct model_kind *const model_kinds[] = {&vae_kind, &classifier_kind, &unet_kind, &toy_kind,
-                                                NULL};
+                                                MORE_KINDS NULL};
 
 static inline struct id toy_artifact(struct lab *lab, int64_t h, int64_t w)
 {

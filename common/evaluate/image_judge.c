@@ -43,12 +43,12 @@ static int check_judge(const struct evaluator *e, struct err *err)
     const struct model_facts *judge = &e->images->judge.model.facts;
     struct image_data data = image_data_of(e->what->dataset);
     const struct range *its = &judge->range, *range = &e->facts.range;
-    TRY(image_data_match(&judge->data, &data, "the judge", err));
     if (isfinite(its->high - its->low) && (its->low != range->low || its->high != range->high))
         return fail_as(err, STATUS_BAD_DATA,
                        "the judge takes values from %g to %g, the model gives them from %g to %g",
                        (double)its->low, (double)its->high, (double)range->low,
                        (double)range->high);
+    TRY(image_data_match(&judge->data, &data, "the judge", err));
     if (judge->features > MAX_FEATURES && needs(e, NEED_FEATURES))
         return fail_as(err, STATUS_CONFIG,
                        "metrics: 'fd_judge' takes a judge of at most %d hidden units, this one has "
