@@ -32,6 +32,9 @@ static int keep_notes(const struct collection *collection, struct run *run, stru
 static void say(const struct collection *collection)
 {
     uint32_t count[SPLITS] = {0};
+    char depth[16] = "";
+    if (collection->d > 1)
+        snprintf(depth, sizeof depth, "%dx", collection->d);
     for (uint32_t i = 0; i < collection->count; i++)
         count[collection->cases[i].split]++;
     fprintf(stderr, "preprocess: %u train, %u val, %u test cases of ", count[SPLIT_TRAIN],
@@ -41,7 +44,7 @@ static void say(const struct collection *collection)
                 collection->w, collection->spacing[0], collection->spacing[1],
                 collection->spacing[2]);
     else
-        fprintf(stderr, "%dx%dx%d", collection->h, collection->w, collection->c);
+        fprintf(stderr, "%s%dx%dx%d", depth, collection->h, collection->w, collection->c);
     if (collection->class_count)
         fprintf(stderr, ", %u classes", collection->class_count);
     if (collection->mask_class_count)

@@ -43,26 +43,25 @@ void pixel_values(float *out, enum pixel pixel, const void *pixels, size_t count
             out[i] = (float)levels[i] / 255.0f;
 }
 
-static struct id hash_of(const char *shape, const void *bytes, size_t length)
-{
-    struct sha256 *sha = sha256_new();
-    sha256_add(sha, shape, strlen(shape));
-    sha256_add(sha, bytes, length);
-    return sha256_end(sha);
-}
-
 struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image)
 {
     char shape[64];
-    snprintf(shape, sizeof shape, "%d %d %d %d\n", d, h, w, c);
-    return hash_of(shape, image, (size_t)d * (size_t)h * (size_t)w * (size_t)c);
+    struct sha256 *sha = sha256_new();
+    sha256_add(sha, shape, (size_t)snprintf(shape, sizeof shape, "%d %d %d %d\n", d, h, w, c));
+    sha256_add(sha, image, (size_t)d * (size_t)h * (size_t)w * (size_t)c);
+    return sha256_end(sha);
 }
 
-struct id volume_hash(int32_t d, int32_t h, int32_t w, const float *voxels)
+struct id volume_hash(const struct volume *channels, int32_t count)
 {
     char shape[64];
-    snprintf(shape, sizeof shape, "%d %d %d f32\n", d, h, w);
-    return hash_of(shape, voxels, (size_t)d * (size_t)h * (size_t)w * sizeof *voxels);
+    struct sha256 *sha = sha256_new();
+    for (const struct volume *v = channels; v < channels + count; v++) {
+        sha256_add(sha, shape,
+                   (size_t)snprintf(shape, sizeof shape, "%d %d %d f32\n", v->d, v->h, v->w));
+        sha256_add(sha, v->voxels, (size_t)v->d * (size_t)v->h * (size_t)v->w * sizeof *v->voxels);
+    }
+    return sha256_end(sha);
 }
 
 /* ---- hold out ------------------------------------------------------------------------------- */

@@ -71,8 +71,8 @@ void collection_free(struct collection *collection);
 void collection_note(struct collection *collection, const char *text);
 /* SHA-256 of the text "D H W C\n" followed by the image's bytes. */
 struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image);
-/* Of one channel of F32: "D H W f32\n", then the bytes. */
-struct id volume_hash(int32_t d, int32_t h, int32_t w, const float *voxels);
+/* Of F32: for each channel "D H W f32\n", then its bytes. */
+struct id volume_hash(const struct volume *channels, int32_t count);
 size_t pixel_size(enum pixel pixel);
 /* As a model sees them. */
 void pixel_values(float *out, enum pixel pixel, const void *pixels, size_t count);

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHANNELS = 3 };
-
 struct pictures {
     const struct listing *listing;
     struct fit fit;               /* with a size */
-    const struct listed *pattern; /* the size is this one's, and all have to have it; NULL: no */
+    int32_t c;                    /* of all images */
+    bool sized;                   /* the size is asked for */
+    const struct listed *pattern; /* else this one's; and the channels are; NULL: nobody's */
     uint8_t *images, *masks;
     struct findings *findings; /* a case each, in the listing's order */
 };
@@ -38,7 +38,11 @@ static int read_picture(struct image *out, struct outcome *outcome, enum image_f
         return outcome_missing(outcome, file, err);
     outcome->hard = false;
     outcome->file = file;
-    int status = image_decode(out, form, pictures->fit.ground, map.data, map.length, err);
+    const struct listing *listing = pictures->listing;
+    int status =
+        listing->picture
+            ? listing->picture(out, form == IMAGE_INDEX, listing, map.data, map.length, err)
+            : image_decode(out, form, pictures->fit.ground, map.data, map.length, err);
     map_close(&map);
     return status;
 }
@@ -92,12 +96,17 @@ static int translate(struct findings *found, struct image *mask, const struct im
 static int check_size(struct outcome *outcome, const struct pictures *pictures,
                       const struct image *image, struct err *err)
 {
-    if (!pictures->pattern || (image->h == pictures->fit.h && image->w == pictures->fit.w))
-        return 0;
+    const struct listed *pattern = pictures->pattern;
     outcome->hard = true;
-    return fail_as(err, STATUS_BAD_DATA,
-                   "%dx%d, but '%s' is %dx%d (height x width); a size brings images to one",
-                   image->h, image->w, pictures->pattern->image, pictures->fit.h, pictures->fit.w);
+    if (pattern && !pictures->sized && (image->h != pictures->fit.h || image->w != pictures->fit.w))
+        return fail_as(err, STATUS_BAD_DATA,
+                       "%dx%d, but '%s' is %dx%d (height x width); a size brings images to one",
+                       image->h, image->w, pattern->image, pictures->fit.h, pictures->fit.w);
+    if (image->c != pictures->c)
+        return fail_as(err, STATUS_BAD_DATA, "%d channels, but the first image has %d", image->c,
+                       pictures->c);
+    outcome->hard = false;
+    return 0;
 }
 
 static int decode_case(struct outcome *outcome, uint32_t index, const void *user, struct err *err)
@@ -115,19 +124,21 @@ static int decode_case(struct outcome *outcome, uint32_t index, const void *user
         outcome->size[1] = image.h;
         outcome->size[2] = image.w;
         outcome->pixels = image_hash(1, image.h, image.w, image.c, image.pixels);
-        fit_case(pictures->images + index * pixels * CHANNELS, pictures->masks + index * pixels,
-                 &pictures->fit, image.pixels, mask.pixels, image.h, image.w, image.c);
+        fit_case(pictures->images + index * pixels * (size_t)pictures->c,
+                 pictures->masks + index * pixels, &pictures->fit, image.pixels, mask.pixels,
+                 image.h, image.w, image.c);
     }
     image_free(&image);
     image_free(&mask);
     return status ? -1 : 0;
 }
 
-/* Without a size all have that of the first image that can be read. If none can, any will do: what
- * is wrong with the first comes out on the way. */
-static void find_size(struct pictures *pictures)
+/* All have the channels, and without a size the size, of the first image that can be read. If none
+ * can, any will do: what is wrong with the first comes out on the way. */
+static void find_pattern(struct pictures *pictures)
 {
-    pictures->fit.h = pictures->fit.w = 1;
+    if (!pictures->sized)
+        pictures->fit.h = pictures->fit.w = 1;
     for (uint32_t i = 0; !pictures->pattern && i < pictures->listing->count; i++) {
         struct image image = {0};
         struct outcome outcome = {0};
@@ -139,8 +150,9 @@ static void find_size(struct pictures *pictures)
             continue;
         }
         pictures->pattern = one;
-        pictures->fit.h = image.h;
-        pictures->fit.w = image.w;
+        pictures->c = image.c;
+        if (!pictures->sized)
+            pictures->fit.h = image.h, pictures->fit.w = image.w;
         image_free(&image);
     }
 }
@@ -230,7 +242,7 @@ static int read_all(struct collection *out, struct pictures *pictures, struct er
     const struct listing *listing = pictures->listing;
     size_t pixels = (size_t)pictures->fit.h * (size_t)pictures->fit.w;
     void *images, *masks;
-    TRY(arena_block(&images, &out->arena, listing->count, pixels * CHANNELS, err));
+    TRY(arena_block(&images, &out->arena, listing->count, pixels * (size_t)pictures->c, err));
     TRY(arena_block(&masks, &out->arena, listing->count, pixels, err));
     pictures->images = images;
     pictures->masks = masks;
@@ -254,14 +266,15 @@ static int read_all(struct collection *out, struct pictures *pictures, struct er
 int pictures_decode(struct collection *out, const struct listing *listing,
                     const struct treatment *how, struct err *err)
 {
-    struct pictures pictures = {.listing = listing, .fit = how->fit};
+    struct pictures pictures = {
+        .listing = listing, .fit = how->fit, .c = 3, .sized = how->fit.h > 0};
     pictures.findings = xcalloc(listing->count, sizeof *pictures.findings);
-    if (!how->fit.h)
-        find_size(&pictures);
+    if (!pictures.sized || listing->picture) /* image_decode's are of 3 channels */
+        find_pattern(&pictures);
     out->d = 1;
     out->h = pictures.fit.h;
     out->w = pictures.fit.w;
-    out->c = CHANNELS;
+    out->c = pictures.c;
     int status = read_all(out, &pictures, err);
     for (uint32_t i = 0; i < listing->count; i++)
         free(pictures.findings[i].palette);

@@ -40,12 +40,26 @@ struct listed {
     const char *list; /* where it is listed, in which line; 0: a folder */
     size_t line;
 };
+/* One volume a channel, all on one grid. */
+struct channels {
+    struct volume *items;
+    int32_t count;
+};
 struct listing {
     const char *folder;
     const char *fetch; /* what scripts/fetch-data calls the data set; NULL: it does not know it */
     const char *mask_suffix; /* of masks that lie among their images; NULL: none do */
     const char *description; /* a file that says what the cases are; NULL: none does */
-    int ignore;              /* of volumes: what a mask has where there is no class; -1: nothing */
+    const void *own;         /* the format's keys */
+    /* Pictures that image_decode does not know, without a message's file; NULL: it knows them */
+    int (*picture)(struct image *out, bool mask, const struct listing *listing,
+                   const uint8_t *bytes, size_t length, struct err *err);
+    /* Volumes: likewise */
+    int (*volume)(struct channels *out, enum nifti_file *at, bool mask,
+                  const struct listing *listing, const char *path, struct err *err);
+    int ignore;        /* what a mask has where there is no class; -1: nothing */
+    bool spaced;       /* the files say how many mm lie between voxels */
+    const char *order; /* of their axes, for messages: "w, h, d in RAS+" */
     const struct file_kind *kind;
     /* The file that another one brings along, as voxels their header; NULL: none does */
     const char *(*second)(const char *name, struct arena *arena);

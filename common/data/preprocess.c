@@ -89,27 +89,30 @@ static const struct format *format_of(const struct preprocess_config *config)
     return formats[config->source.format.choice];
 }
 
-bool preprocess_volumes(const struct preprocess_config *config)
+static struct content content_of(const struct preprocess_config *config)
 {
-    return format_of(config)->volumes;
+    const struct format *format = format_of(config);
+    return format->content ? format->content(config->source.format.own)
+                           : (struct content){.axes = 2};
 }
 
-static int check_volumes(const struct preprocess_config *config, struct err *err)
+bool preprocess_volumes(const struct preprocess_config *config)
 {
-    const struct int_list *size = &config->size;
+    return content_of(config).numbers;
+}
+
+static int check_count(const char *key, size_t count, int axes, struct err *err)
+{
+    if (!count || count == (size_t)axes)
+        return 0;
+    return fail_as(err, STATUS_CONFIG,
+                   "%s: %zu item%s given; %d (%sheight and width) or none expected", key, count,
+                   count == 1 ? "" : "s", axes, axes == 3 ? "depth, " : "");
+}
+
+static int check_intensity(const struct preprocess_config *config, struct err *err)
+{
     double low = config->intensity.low, high = config->intensity.high;
-    if (size->count && size->count != 3)
-        return fail_as(err, STATUS_CONFIG,
-                       "size: %zu item%s given; 3 (depth, height and width) or none expected",
-                       size->count, size->count == 1 ? "" : "s");
-    if (config->spacing.count && config->spacing.count != 3)
-        return fail_as(err, STATUS_CONFIG,
-                       "spacing: %zu item%s given; 3 (depth, height and width) or none expected",
-                       config->spacing.count, config->spacing.count == 1 ? "" : "s");
-    if (size->count && size->items[0] * size->items[1] * size->items[2] > VOLUME_VOXELS)
-        return fail_as(err, STATUS_CONFIG, "size: %lld voxels; %d at most",
-                       (long long)(size->items[0] * size->items[1] * size->items[2]),
-                       VOLUME_VOXELS);
     if (config->intensity.kind == INTENSITY_PERCENTILE && !(low >= 0 && high <= 100))
         return fail_as(err, STATUS_CONFIG,
                        "intensity: the percentiles %g and %g are not from 0 to 100", low, high);
@@ -128,18 +131,23 @@ static int check_volumes(const struct preprocess_config *config, struct err *err
 
 int preprocess_check(const struct preprocess_config *config, struct err *err)
 {
-    const struct preprocess_config *preprocess = config;
-    size_t sides = preprocess->size.count;
-    if (preprocess_volumes(preprocess))
-        return check_volumes(preprocess, err);
-    if (sides && sides != 2)
-        return fail_as(err, STATUS_CONFIG,
-                       "size: %zu item%s given; 2 (height and width) or none expected", sides,
-                       sides == 1 ? "" : "s");
-    if (preprocess->spacing.count)
+    const struct content content = content_of(config);
+    const struct int_list *size = &config->size;
+    int64_t voxels = 1;
+    TRY(check_count("size", size->count, content.axes, err));
+    for (size_t i = 0; i < size->count; i++)
+        voxels *= size->items[i];
+    if (content.numbers && voxels > VOLUME_VOXELS)
+        return fail_as(err, STATUS_CONFIG, "size: %lld voxels; %d at most", (long long)voxels,
+                       VOLUME_VOXELS);
+    if (config->spacing.count && !content.spaced)
         return fail_as(err, STATUS_CONFIG, "spacing: of volumes (source.format: nifti) only");
-    if (preprocess->intensity.kind != INTENSITY_NONE || preprocess->intensity.within != WITHIN_AUTO)
-        return fail_as(err, STATUS_CONFIG, "intensity: of volumes (source.format: nifti) only");
+    TRY(check_count("spacing", config->spacing.count, 3, err));
+    if (content.numbers)
+        return check_intensity(config, err);
+    if (config->intensity.kind != INTENSITY_NONE || config->intensity.within != WITHIN_AUTO)
+        return fail_as(err, STATUS_CONFIG,
+                       "intensity: of volumes (source.format: nifti) and numbers (npy) only");
     return 0;
 }
 
@@ -169,13 +177,16 @@ struct treatment preprocess_treatment(const struct preprocess_config *config)
                                        .low = config->intensity.low,
                                        .high = config->intensity.high,
                                        .within = (enum within)config->intensity.within}};
-    const int64_t *size = config->size.items;
+    const struct int_list *size = &config->size;
+    const int64_t *width = size->items + size->count;
     for (size_t i = 0; i < config->spacing.count; i++)
         how.volume.spacing[i] = config->spacing.items[i];
-    for (size_t i = 0; preprocess_volumes(config) && i < config->size.count; i++)
-        how.volume.size[i] = (int32_t)size[i];
-    if (!preprocess_volumes(config) && config->size.count)
-        how.fit.h = (int32_t)size[0], how.fit.w = (int32_t)size[1];
+    if (size->count && preprocess_volumes(config)) {
+        how.volume.size[0] = size->count == 3 ? (int32_t)width[-3] : 1;
+        how.volume.size[1] = (int32_t)width[-2], how.volume.size[2] = (int32_t)width[-1];
+    } else if (size->count) {
+        how.fit.h = (int32_t)width[-2], how.fit.w = (int32_t)width[-1];
+    }
     return how;
 }
 

@@ -35,7 +35,8 @@ int preprocess_check(const struct preprocess_config *config, struct err *err);
 /* Of the section's format; config: struct preprocess_config. */
 int preprocess_sources(const void *config, const char *data, struct arena *arena,
                        const struct source **out, int *count, struct err *err);
-bool preprocess_volumes(const struct preprocess_config *config); /* pictures if not */
+/* Volumes, or other numbers that no picture holds; pictures if not. */
+bool preprocess_volumes(const struct preprocess_config *config);
 /* How they come to the size and the values that the section asks for. */
 struct treatment preprocess_treatment(const struct preprocess_config *config);
 /* Reads the raw files below `data`, at the size that the section asks for. */

@@ -82,7 +82,7 @@ refused "pictures have no spacing" 78 \
     "preprocess: $tmp/pets.yaml:3:3: preprocess: spacing: of volumes (source.format: nifti) only" \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set 'preprocess.spacing=[1, 1, 1]'
 refused "pictures have no intensities" 78 \
-    "preprocess: $tmp/pets.yaml:3:3: preprocess: intensity: of volumes (source.format: nifti) only" \
+    "preprocess: $tmp/pets.yaml:3:3: preprocess: intensity: of volumes (source.format: nifti) and numbers (npy) only" \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set preprocess.intensity.kind=zscore
 refused "a test split to be drawn, and one there" 78 \
     "preprocess: cannot hold out 1 cases for the test: the data have a test split, from 'kit' on" \

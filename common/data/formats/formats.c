@@ -8,7 +8,8 @@
     FORMAT(camvid)                                                                                 \
     FORMAT(folder)                                                                                 \
     FORMAT(cifar10)                                                                                \
-    FORMAT(nifti)
+    FORMAT(nifti)                                                                                  \
+    FORMAT(npy)
 
 #define FORMAT(name) extern const struct format name##_format;
 FORMATS

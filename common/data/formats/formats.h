@@ -10,11 +10,17 @@
 #include "config/config.h"
 #include "data/listing.h"
 
+/* What the images are. */
+struct content {
+    bool
+        numbers; /* f32, of any range, cut off or filled up to a size; else bytes, which are resized */
+    int axes;    /* that a size has: 2, or 3 with a depth */
+    bool spaced; /* the files say how many mm lie between voxels */
+};
 /* own: the struct of the format's keys. */
 struct format {
-    struct field_variant
-        keys;     /* its name, its layout in a line of help, keys of its own in `source` */
-    bool volumes; /* f32 with a depth and a spacing; else pictures */
+    struct field_variant keys; /* name, layout in a line of help, keys beside those of all */
+    struct content (*content)(const void *own); /* NULL: bytes without a depth */
     /* Either the folder is a list of cases, which are decoded one by one; what `out` points to and the
      * names of the classes live in the arena of `classes`. */
     int (*list)(struct listing *out, struct collection *classes, const char *folder,
@@ -45,6 +51,17 @@ int idx_unpack(const uint8_t **out, size_t *length, struct arena *arena, const u
  */
 int idx_parse(const uint8_t **data, int *rank, int64_t dims[4], const uint8_t *bytes, size_t length,
               const char *name, struct err *err);
+/* What an .npy file holds, from memory. */
+struct npy {
+    char type; /* 'b'ool, 'u'nsigned, 'i'nteger, 'f'loat, of so many bytes */
+    int bytes;
+    bool turned;  /* the highest byte comes first */
+    bool fortran; /* the first axis runs fastest, else the last */
+    int rank;
+    int64_t dim[4];
+    const uint8_t *data; /* as many elements as the dimensions say */
+};
+int npy_parse(struct npy *out, const uint8_t *bytes, size_t length, struct err *err);
 /* The shapes of shapes.c; size, classes, train and test may be all that the drawing can do. */
 int shapes_make(struct collection *out, int64_t size, int64_t classes, int64_t train, int64_t test,
                 uint64_t seed, struct err *err);

@@ -1,5 +1,5 @@
-/* Cases of volumes: read, checked against each other and brought to one grid. What they are is in
- * volumes_list.c. */
+/* Cases of volumes: read, checked against each other and brought to one grid. What they are is a
+ * format's to say. */
 #include "data/formats/volumes.h"
 
 #include "base/file.h"
@@ -7,6 +7,7 @@
 #include "data/listing.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SAME_PLACE        0.05  /* of a voxel: how far a mask may lie from its image */
@@ -20,25 +21,33 @@ struct volumes {
     struct volume_spec spec;
     struct voxel_grid grid;       /* of all cases, once they are prepared */
     const struct listed *pattern; /* the grid is this one's; NULL: nobody's */
+    int32_t channels;             /* likewise */
     uint32_t classes;
     float *images;
     uint8_t *masks;
 };
 
-static int read_one(struct volume *out, struct outcome *outcome, const struct listing *listing,
-                    const char *file, struct err *err)
+static int read_one(struct channels *out, struct outcome *outcome, bool mask,
+                    const struct listing *listing, const char *file, struct err *err)
 {
     char path[PATH_BYTES];
     enum nifti_file at;
     outcome->hard = true;
     outcome->file = NULL;
     TRY(path_join(path, listing->folder, file, err));
-    int status = nifti_read(out, &at, path, err);
+    int status = listing->volume(out, &at, mask, listing, path, err);
     if (status && at == NIFTI_UNOPENED)
         return outcome_missing(outcome, file, err);
     outcome->hard = false;
     outcome->file = file;
     return status && at == NIFTI_SECOND ? wrap(err, "its voxels (.img)") : status;
+}
+
+static void channels_free(struct channels *channels)
+{
+    for (int32_t k = 0; k < channels->count; k++)
+        volume_free(&channels->items[k]);
+    free(channels->items);
 }
 
 static void corner_of(double out[3], const struct volume *volume, int corner)
@@ -54,12 +63,12 @@ static void corner_of(double out[3], const struct volume *volume, int corner)
 
 /* A mask covers the voxels of its image, and no others. */
 static int check_place(const struct volume *mask, const struct volume *image,
-                       const struct listed *one, struct err *err)
+                       const struct listed *one, const char *order, struct err *err)
 {
     if (mask->d != image->d || mask->h != image->h || mask->w != image->w)
         return fail_as(err, STATUS_BAD_DATA,
-                       "%dx%dx%d voxels (w, h, d in RAS+), but its image '%s' has %dx%dx%d",
-                       mask->w, mask->h, mask->d, one->image, image->w, image->h, image->d);
+                       "%dx%dx%d voxels (%s), but its image '%s' has %dx%dx%d", mask->w, mask->h,
+                       mask->d, order, one->image, image->w, image->h, image->d);
     const double *s = image->spacing;
     double least = fmin(s[0], fmin(s[1], s[2]));
     for (int corner = 0; corner < 8; corner++) {
@@ -90,9 +99,8 @@ static int classes_of(uint8_t *out, const struct volume *mask, const struct volu
             !(ignored || (whole >= 0 && whole < (float)v->classes))) {
             size_t w = (size_t)mask->w, h = (size_t)mask->h;
             return fail_as(err, STATUS_BAD_DATA,
-                           "voxel (%zu, %zu, %zu) (w, h, d in RAS+) is %g; a class from 0 to %u "
-                           "expected",
-                           i % w, i / w % h, i / w / h, (double)value, v->classes - 1);
+                           "voxel (%zu, %zu, %zu) (%s) is %g; a class from 0 to %u expected", i % w,
+                           i / w % h, i / w / h, v->listing->order, (double)value, v->classes - 1);
         }
         out[i] = ignored ? MASK_IGNORE : (uint8_t)whole;
     }
@@ -168,16 +176,29 @@ static int check_grid(struct outcome *outcome, const struct volumes *v, const st
     return 0;
 }
 
+static int put_channel(struct outcome *outcome, float *out, const struct volumes *v,
+                       struct volume *channel, struct err *err)
+{
+    TRY(volume_prepare(channel, &v->spec, err));
+    TRY(check_grid(outcome, v, channel, err));
+    size_t count = voxels_of(v->grid.size);
+    for (size_t i = 0; i < count; i++)
+        out[i * (size_t)v->channels] = channel->voxels[i];
+    return 0;
+}
+
 static int put_image(struct outcome *outcome, float *out, const struct volumes *v,
-                     struct volume *image, const struct listed *one, struct err *err)
+                     const struct channels *image, const struct listed *one, struct err *err)
 {
     outcome->file = one->image;
-    outcome->pixels = volume_hash(image->d, image->h, image->w, image->voxels);
-    memcpy(outcome->size, volume_grid(image).size, sizeof outcome->size);
-    TRY(volume_prepare(image, &v->spec, err));
-    TRY(check_grid(outcome, v, image, err));
-    size_t count = (size_t)image->d * (size_t)image->h * (size_t)image->w;
-    memcpy(out, image->voxels, count * sizeof *out);
+    outcome->pixels = volume_hash(image->items, image->count);
+    memcpy(outcome->size, volume_grid(image->items).size, sizeof outcome->size);
+    outcome->hard = image->count != v->channels;
+    if (outcome->hard)
+        return fail_as(err, STATUS_BAD_DATA, "%d channels, but the first image has %d",
+                       image->count, v->channels);
+    for (int32_t k = 0; k < image->count; k++)
+        TRY(put_channel(outcome, out + k, v, &image->items[k], err));
     return 0;
 }
 
@@ -185,19 +206,20 @@ static int decode_case(struct outcome *outcome, uint32_t index, const void *user
 {
     const struct volumes *v = user;
     const struct listed *one = &v->listing->cases[index];
-    const int32_t *size = v->grid.size;
-    size_t voxels = voxels_of(size);
-    struct volume image = {0}, mask = {0};
-    int status = read_one(&image, outcome, v->listing, one->image, err);
-    struct voxel_grid grid = volume_grid(&image);
-    if (!status && one->mask)
-        status = read_one(&mask, outcome, v->listing, one->mask, err) ||
-                 check_place(&mask, &image, one, err) ||
-                 put_mask(outcome, v->masks + index * voxels, v, &mask, &grid, err);
+    size_t voxels = voxels_of(v->grid.size);
+    struct channels image = {0}, mask = {0};
+    int status = read_one(&image, outcome, false, v->listing, one->image, err);
+    if (!status && one->mask) {
+        const struct voxel_grid grid = volume_grid(image.items);
+        status = read_one(&mask, outcome, true, v->listing, one->mask, err) ||
+                 check_place(mask.items, image.items, one, v->listing->order, err) ||
+                 put_mask(outcome, v->masks + index * voxels, v, mask.items, &grid, err);
+    }
     if (!status)
-        status = put_image(outcome, v->images + index * voxels, v, &image, one, err);
-    volume_free(&image);
-    volume_free(&mask);
+        status = put_image(outcome, v->images + index * voxels * (size_t)v->channels, v, &image,
+                           one, err);
+    channels_free(&image);
+    channels_free(&mask);
     return status ? -1 : 0;
 }
 
@@ -219,25 +241,26 @@ static void find_grid(struct volumes *v, bool skip_bad)
 {
     const struct volume_spec *spec = &v->spec;
     bool sized = spec->size[0] > 0, spaced = spec->spacing[0] > 0;
-    v->grid = (struct voxel_grid){{1, 1, 1}, {1, 1, 1}};
+    v->channels = 1;
     for (int i = 0; i < 3; i++) {
         v->grid.size[i] = sized ? spec->size[i] : 1;
         v->grid.spacing[i] = spaced ? spec->spacing[i] : 1;
     }
     for (uint32_t i = 0; !(sized && spaced) && !v->pattern && i < v->listing->count; i++) {
-        struct volume image = {0};
+        struct channels image = {0};
         struct outcome outcome = {0};
         struct err err;
         const struct listed *one = &v->listing->cases[i];
-        bool bad = read_one(&image, &outcome, v->listing, one->image, &err) ||
-                   volume_prepare(&image, spec, &err);
+        bool bad = read_one(&image, &outcome, false, v->listing, one->image, &err) ||
+                   volume_prepare(image.items, spec, &err);
         if (!bad) {
             v->pattern = one;
-            v->grid = volume_grid(&image);
+            v->channels = image.count;
+            v->grid = volume_grid(image.items);
             for (int k = 0; k < 3; k++)
                 v->grid.spacing[k] = rounded(v->grid.spacing[k]);
         }
-        volume_free(&image);
+        channels_free(&image);
         if (bad && (outcome.hard || !skip_bad))
             return;
     }
@@ -251,7 +274,8 @@ int volumes_decode(struct collection *out, const struct listing *listing,
     find_grid(&v, skip_bad);
     const int32_t *size = v.grid.size;
     void *images, *masks = NULL;
-    TRY(arena_block(&images, &out->arena, listing->count, voxels_of(size) * sizeof *v.images, err));
+    TRY(arena_block(&images, &out->arena, listing->count,
+                    voxels_of(size) * (size_t)v.channels * sizeof *v.images, err));
     if (v.classes)
         TRY(arena_block(&masks, &out->arena, listing->count, voxels_of(size), err));
     v.images = images;
@@ -259,9 +283,10 @@ int volumes_decode(struct collection *out, const struct listing *listing,
     out->d = size[0];
     out->h = size[1];
     out->w = size[2];
-    out->c = 1;
+    out->c = v.channels;
     out->pixel = PIXEL_F32;
-    memcpy(out->spacing, v.grid.spacing, sizeof out->spacing);
+    if (listing->spaced)
+        memcpy(out->spacing, v.grid.spacing, sizeof out->spacing);
     const struct decoding decoding = {
         .skip_bad = skip_bad, .decode = decode_case, .user = &v, .images = images, .masks = masks};
     return listing_decode(out, listing, &decoding, err);

@@ -328,6 +328,20 @@ static const char *voxels_of(const char *name, struct arena *arena)
     return volume_other(path, name, ".hdr", ".img") ? arena_strdup(arena, path) : NULL;
 }
 
+static int read_volume(struct channels *out, enum nifti_file *at, bool mask,
+                       const struct listing *listing, const char *path, struct err *err)
+{
+    (void)mask, (void)listing;
+    *out = (struct channels){xcalloc(1, sizeof *out->items), 1};
+    return nifti_read(out->items, at, path, err);
+}
+
+static struct content content(const void *own)
+{
+    (void)own;
+    return (struct content){.numbers = true, .axes = 3, .spaced = true};
+}
+
 static int list_volumes(struct listing *out, struct collection *classes, const char *folder,
                         const void *own, struct err *err)
 {
@@ -335,7 +349,10 @@ static int list_volumes(struct listing *out, struct collection *classes, const c
     (void)own;
     *out = (struct listing){.folder = folder,
                             .fetch = fetched_as(folder),
+                            .volume = read_volume,
                             .ignore = -1,
+                            .spaced = true,
+                            .order = "w, h, d in RAS+",
                             .kind = &headers,
                             .second = voxels_of};
     if (there(folder, description)) {
@@ -351,7 +368,7 @@ static int list_volumes(struct listing *out, struct collection *classes, const c
 
 const struct format nifti_format = {
     .keys = {"nifti", "volumes, as the Medical Segmentation Decathlon or nnU-Net lay them out"},
-    .volumes = true,
+    .content = content,
     .list = list_volumes,
     .decode = volumes_decode,
 };
