@@ -82,7 +82,9 @@ static void check_case(const struct collection *c, uint32_t at, const char *id, 
         if (one->mask)
             assert_int_equal(one->mask[i], (i + k) % 3);
     }
-    assert_string_equal(one->pixels->hex, volume_hash(&(struct volume){.d = D, .h = H, .w = W, .voxels = voxels}, 1).hex);
+    assert_string_equal(
+        one->pixels->hex,
+        volume_hash(&(struct volume){.d = D, .h = H, .w = W, .voxels = voxels}, 1).hex);
 }
 
 static void a_decathlon_folder(void **state)
