@@ -239,6 +239,7 @@ static void a_volume_takes_what_its_features_take(void **state)
         struct params *params = params_new();
         struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
         graph_set_precision(g, precision);
+        graph_suit(g, backend);
         struct shape shape = {1, SIDE_3D, SIDE_3D, SIDE_3D, 1};
         val image = g_input(g, "image", F32, shape), extra[UNET_LEVELS];
         int extras;
