@@ -255,13 +255,12 @@ static void a_judge_of_another_range(void **state)
     struct classifier_description is = {.data = {1, H, W, 1, 2}};
     is.model = (struct classifier_model_config){
         .channels = {1, (int64_t[]){1}}, .hidden = 1, .activation = ACT_RELU};
-    const struct tensor weights[] = {
-        {"0.conv.weight", TENSOR_F32, 4, {1, 3, 3, 1}, zeros, 36},
-        {"0.conv.bias", TENSOR_F32, 1, {1}, zeros, 4},
-        {"hidden.weight", TENSOR_F32, 1, {PIXELS / 4}, zeros, PIXELS},
-        {"hidden.bias", TENSOR_F32, 1, {1}, zeros, 4},
-        {"logits.weight", TENSOR_F32, 2, {2, 1}, zeros, 8},
-        {"logits.bias", TENSOR_F32, 1, {2}, zeros, 8}};
+    const struct tensor weights[] = {{"0.conv.weight", TENSOR_F32, 4, {1, 3, 3, 1}, zeros, 36},
+                                     {"0.conv.bias", TENSOR_F32, 1, {1}, zeros, 4},
+                                     {"hidden.weight", TENSOR_F32, 1, {PIXELS / 4}, zeros, PIXELS},
+                                     {"hidden.bias", TENSOR_F32, 1, {1}, zeros, 4},
+                                     {"logits.weight", TENSOR_F32, 2, {2, 1}, zeros, 8},
+                                     {"logits.bias", TENSOR_F32, 1, {2}, zeros, 8}};
     narrow_kind = classifier_kind;
     narrow_kind.name = "narrow";
     narrow_kind.facts = narrow_facts;
