@@ -38,7 +38,7 @@ static void date_text(char out[32], double seconds)
 
 enum { LIST_COLUMNS = 7, LIST_MOST = 1000 };
 struct list {
-    struct arena arena;
+    struct arena *arena;
     struct table_cell cells[LIST_MOST * LIST_COLUMNS];
     size_t rows;
 };
@@ -50,42 +50,40 @@ static int list_row(void *user, const struct run_row *run, struct err *err)
     char started[32], duration[NUMBER_TEXT];
     date_text(started, run->started);
     struct table_cell *cell = &list->cells[list->rows++ * LIST_COLUMNS];
-    cell[0].text = arena_printf(&list->arena, "%lld", (long long)run->id);
-    cell[1].text = arena_strdup(&list->arena, run->stage);
-    cell[2].text = arena_strdup(&list->arena, run->status);
-    cell[3].text = arena_strdup(&list->arena, started);
-    cell[4].text = arena_strdup(&list->arena, duration_text(duration, run->seconds));
-    cell[5].text = arena_printf(&list->arena, "%.12s", run->recipe.hex);
-    cell[6].text = arena_strdup(&list->arena, run->error ? run->error : "");
+    cell[0].text = arena_printf(list->arena, "%lld", (long long)run->id);
+    cell[1].text = arena_strdup(list->arena, run->stage);
+    cell[2].text = arena_strdup(list->arena, run->status);
+    cell[3].text = arena_strdup(list->arena, started);
+    cell[4].text = arena_strdup(list->arena, duration_text(duration, run->seconds));
+    cell[5].text = arena_printf(list->arena, "%.12s", run->recipe.hex);
+    cell[6].text = arena_strdup(list->arena, run->error ? run->error : "");
     return 0;
 }
 
-static int list(const struct options *options, struct store *store, struct err *err)
+static int list(const struct options *options, struct store *store, struct arena *arena,
+                struct err *err)
 {
     static const char *const heads[LIST_COLUMNS] = {"run",  "stage",  "status", "started",
                                                     "took", "recipe", "error"};
     static const bool right[LIST_COLUMNS] = {true, false, false, false, true, false, false};
     const char *stage = options->argument_count > 1 ? options->arguments[1] : NULL;
-    struct list *rows = xcalloc(1, sizeof *rows);
-    int64_t all = 0;
-    int status = registry_runs(store, stage, 0, LIST_MOST, list_row, rows, err) ||
-                 (rows->rows == LIST_MOST && registry_count_runs(store, stage, &all, err));
-    if (!status) {
-        struct table table = {.columns = LIST_COLUMNS,
-                              .rows = rows->rows,
-                              .heads = heads,
-                              .right = right,
-                              .cells = rows->cells};
-        struct text out = {0};
-        table_write(&out, &table, options->json ? TABLE_JSON : TABLE_TEXT);
-        fputs(out.data, stdout);
-        text_free(&out);
-        if (all > LIST_MOST && !options->quiet)
-            fprintf(stderr, "the newest %d of %lld runs\n", LIST_MOST, (long long)all);
-    }
-    arena_free(&rows->arena);
-    free(rows);
-    return status;
+    struct list *rows = arena_alloc(arena, sizeof *rows);
+    int64_t all;
+    rows->arena = arena;
+    TRY(registry_runs(store, stage, 0, LIST_MOST, list_row, rows, err));
+    TRY(registry_count_runs(store, stage, &all, err));
+    struct table table = {.columns = LIST_COLUMNS,
+                          .rows = rows->rows,
+                          .heads = heads,
+                          .right = right,
+                          .cells = rows->cells};
+    struct text out = {0};
+    table_write(&out, &table, options->json ? TABLE_JSON : TABLE_TEXT);
+    fputs(out.data, stdout);
+    text_free(&out);
+    if (all > LIST_MOST && !options->quiet)
+        fprintf(stderr, "the newest %d of %lld runs\n", LIST_MOST, (long long)all);
+    return 0;
 }
 
 /* ---- show ----------------------------------------------------------------------------------- */
@@ -276,8 +274,10 @@ static void note_damage(void *user, const char *damage)
     fprintf(stderr, "%s: %s\n", (const char *)user, damage);
 }
 
-static int rebuild(const struct options *options, struct err *err)
+static int rebuild(const struct options *options, struct store *store, struct arena *arena,
+                   struct err *err)
 {
+    (void)store, (void)arena;
     int64_t runs;
     TRY(store_rebuild(options->lab, &runs, note_damage, (void *)(uintptr_t)options->program, err));
     if (!options->quiet)
@@ -299,49 +299,50 @@ static int release(const struct options *options, struct store *store, struct ar
 
 /* ---- command line --------------------------------------------------------------------------- */
 
-static int check_options(const struct options *options, struct err *err)
-{
-    const char *command = options->arguments[0];
-    if (options->all && strcmp(command, "verify") != 0)
-        return fail_as(err, STATUS_USAGE, "--all: only verify has it");
-    if (options->json && strcmp(command, "ls") != 0 && strcmp(command, "show") != 0 &&
-        strcmp(command, "why") != 0)
-        return fail_as(err, STATUS_USAGE, "--json: ls, show and why have it");
-    return 0;
-}
+/* rebuild opens no registry: it may not open. */
+static const struct command {
+    const char *name;
+    int (*run)(const struct options *options, struct store *store, struct arena *arena,
+               struct err *err);
+    int least, most; /* words behind it */
+    bool json;       /* takes --json */
+} commands[] = {
+    {"ls", list, 0, 1, true},          {"show", show, 1, 1, true},
+    {"why", why, 1, 2, true},          {"verify", verify, 0, 1, false},
+    {"rebuild", rebuild, 0, 0, false}, {"release", release, 1, 1, false},
+};
 
-static int dispatch(const struct options *options, struct store *store, struct arena *arena,
-                    struct err *err)
+static int choose(const struct command **out, const struct options *options, struct err *err)
 {
-    const char *command = options->arguments[0];
-    int count = options->argument_count;
-    if (strcmp(command, "ls") == 0 && count <= 2)
-        return list(options, store, err);
-    if (strcmp(command, "show") == 0 && count == 2)
-        return show(options, store, arena, err);
-    if (strcmp(command, "why") == 0 && (count == 2 || count == 3))
-        return why(options, store, arena, err);
-    if (strcmp(command, "verify") == 0 && count <= 2 - options->all)
-        return verify(options, store, arena, err);
-    if (strcmp(command, "release") == 0 && count == 2)
-        return release(options, store, arena, err);
+    int words = options->argument_count - 1;
+    for (size_t i = 0; words >= 0 && i < sizeof commands / sizeof *commands; i++) {
+        const struct command *command = &commands[i];
+        if (strcmp(command->name, options->arguments[0]) != 0)
+            continue;
+        if (options->json && !command->json)
+            return fail_as(err, STATUS_USAGE, "--json: '%s' has none", command->name);
+        if (options->all && command->run != verify)
+            return fail_as(err, STATUS_USAGE, "--all: only verify has it");
+        if (words < command->least || words > command->most - options->all)
+            break;
+        *out = command;
+        return 0;
+    }
     return fail_as(err, STATUS_USAGE, "usage: registry %s", usage);
 }
 
 static int registry(int argc, char **argv, struct err *err)
 {
     static const char *const takes[] = {"json", "all", NULL};
+    const struct command *command = NULL;
     struct options options;
-    struct store *store;
+    struct store *store = NULL;
     struct arena arena = {0};
     TRY(options_parse(&options, argc, argv, usage, help, takes, err));
-    if (!options.argument_count)
-        return fail_as(err, STATUS_USAGE, "usage: registry %s", usage);
-    TRY(check_options(&options, err));
-    if (strcmp(options.arguments[0], "rebuild") == 0 && options.argument_count == 1)
-        return rebuild(&options, err); /* of what may not open */
-    TRY(store_open(&store, options.lab, false, err));
-    int status = dispatch(&options, store, &arena, err);
+    TRY(choose(&command, &options, err));
+    if (command->run != rebuild)
+        TRY(store_open(&store, options.lab, false, err));
+    int status = command->run(&options, store, &arena, err);
     arena_free(&arena);
     store_close(store);
     return status;

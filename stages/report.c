@@ -34,18 +34,19 @@ static int write_report(const struct options *options, const struct experiment *
     struct report report;
     char index[PATH_BYTES];
     TRY(resolve(&resolution, experiment, store, options->data, -1, -1, err));
-    int status = publish(options, &resolution, experiment, store, err) ||
-                 report_collect(&report, experiment, &resolution, store, err);
-    if (!status) {
-        status = report_write(index, &report, options, err);
-        if (!status && report.no_plots)
-            fprintf(stderr, "report: the page is without plots: %s\n", report.no_plots);
-        if (!status)
-            puts(index);
-        report_free(&report);
-    }
+    int status = -1;
+    if (publish(options, &resolution, experiment, store, err) ||
+        report_collect(&report, experiment, &resolution, store, err))
+        goto done;
+    status = report_write(index, &report, options, err);
+    if (!status && report.no_plots)
+        fprintf(stderr, "report: the page is without plots: %s\n", report.no_plots);
+    if (!status)
+        puts(index);
+    report_free(&report);
+done:
     resolution_free(&resolution);
-    return status ? -1 : 0;
+    return status;
 }
 
 static int report(int argc, char **argv, struct err *err)

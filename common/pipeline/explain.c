@@ -183,12 +183,16 @@ int explain(const struct place *place, const struct experiment *experiment, stru
     const struct variant *variant = &experiment->variants[place->variant];
     const struct place *cell = place - (place->section - variant->sections);
     bool *asked = arena_alloc(&explanation.arena, variant->count * sizeof *asked);
-    int status = find_reasons(&explanation, store, cell, asked, place, err) ||
-                 find_checkpoint(&explanation, store, err);
-    if (!status && json)
+    int status = -1;
+    if (find_reasons(&explanation, store, cell, asked, place, err) ||
+        find_checkpoint(&explanation, store, err))
+        goto done;
+    if (json)
         print_json(&explanation, variant->name, memory);
-    else if (!status)
+    else
         print(&explanation, memory);
+    status = 0;
+done:
     drop(&explanation);
-    return status ? -1 : 0;
+    return status;
 }
