@@ -4,11 +4,7 @@
 #include "base/file.h"
 #include "base/png.h"
 #include "base/sha256.h"
-#include "base/text.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int write_confusion(const struct evaluator *e, const int64_t *confusion,

@@ -1,7 +1,7 @@
 /*
- * pictures.safetensors of masks: cases for a report, chosen by a rule: sorted by
- * score (the mean Dice of a case's classes but a background; cases without any are left out; of equals
- * by id), the 3 best, the 3 about the median and the 3 worst, none twice.
+ * pictures.safetensors of masks: cases for a report, chosen by a rule: sorted by score (the mean Dice
+ * of a case's classes but a background; cases without any are left out; of equals by id), the 3 best,
+ * the 3 about the median and the 3 worst, none twice.
  *   segmentation_score f32 [k]
  * of images:
  *   segmentation_images u8 [k,h,w,c], segmentation_truth, _prediction, _confidence u8 [k,h,w]
