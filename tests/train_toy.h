@@ -199,6 +199,13 @@ static inline const char *toy_recipe(const struct toy *toy)
     return toy->other ? "stage toy\nseed 2\n" : "stage toy\n";
 }
 
+/* Of one size. */
+static inline struct model_facts toy_facts(const void *description)
+{
+    (void)description;
+    return (struct model_facts){0};
+}
+
 static inline int toy_claimed(struct toy *toy, struct store *store, struct run *run,
                               struct port *port, struct err *err)
 {
@@ -209,7 +216,7 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
     struct dataset dataset;
     toy_data(&dataset, toy);
     static const struct field fields[] = {{.key = "name", .type = FIELD_TEXT}, {0}};
-    static const struct model_kind kind = {.name = "toy", .fields = fields};
+    static const struct model_kind kind = {.name = "toy", .fields = fields, .facts = toy_facts};
     static const char *const description = "toy";
     struct task task = {.name = "toy",
                         .kind = &kind,
