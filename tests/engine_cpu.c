@@ -206,7 +206,7 @@ enum { MANY = 1 << 16 };
 static void apply(struct backend *backend, enum op op, const float *x, float *y, int32_t count)
 {
     struct err err;
-    struct attr attr = {0};
+    struct attr attr = {.p = 1};
     struct kernel kernel;
     struct kernel_desc desc = {.op = op, .attr = &attr, .backend = backend};
     desc.in[0] = desc.out[0] = (struct shape){1, 1, 1, 1, count};
@@ -257,12 +257,12 @@ static double worst_ulps(struct backend *backend, const struct function *functio
 }
 
 static const struct function functions[] = {
-    {OP_exp_, exp, -104, 89, 2},        {OP_exp_, exp, -1, 1, 2},
-    {OP_log_, log, 1e-45, 1e-37, 2},    {OP_log_, log, 0.4, 2.5, 2},
-    {OP_log_, log, 1e-3, 3e38, 2},      {OP_sqrt_, sqrt, 0, 1e-37, 1.5},
-    {OP_sqrt_, sqrt, 1e-3, 9, 1.5},     {OP_sqrt_, sqrt, 1, 3.4e38, 1.5},
-    {OP_tanh_, tanh, -10, 10, 3},       {OP_tanh_, tanh, -0.7, 0.7, 3},
-    {OP_tanh_, tanh, -1e-30, 1e-30, 3},
+    {OP_exp_, exp, -104, 89, 2},       {OP_exp_, exp, -1, 1, 2},
+    {OP_log_, log, 1e-45, 1e-37, 2},   {OP_log_, log, 0.4, 2.5, 2},
+    {OP_log_, log, 1e-3, 3e38, 2},     {OP_sqrt_, sqrt, 0, 1e-37, 1.5},
+    {OP_sqrt_, sqrt, 1e-3, 9, 1.5},    {OP_sqrt_, sqrt, 1, 3.4e38, 1.5},
+    {OP_tanh, tanh, -10, 10, 3},       {OP_tanh, tanh, -0.7, 0.7, 3},
+    {OP_tanh, tanh, -1e-30, 1e-30, 3},
 };
 
 static void functions_are_accurate(void **state)
@@ -301,6 +301,91 @@ static void gelu_is_accurate(void **state)
     backend_close(backend);
 }
 
+/* ---- activations ---------------------------------------------------------------------------- */
+
+static const struct shape ended_shape = {2, 1, 5, 7, 8};
+enum { ENDED = 2 * 5 * 7 * 8 };
+struct ended {
+    float y[ENDED], dx[ENDED];
+};
+
+/* y = act of a norm or a convolution of x, and the gradient of the sum of its squares; alone: by an op
+ * of its own. */
+static void end_with(struct ended *out, struct backend *backend, enum act act, bool norm,
+                     bool alone)
+{
+    static const char *const groups[] = {"all"};
+    const struct initial some = {INIT_NORMAL, 1};
+    struct shape each = {1, 1, 1, 1, 8}, filter = {8, 1, 3, 3, 8};
+    struct err err;
+    struct plan *plan;
+    struct params *params = params_new();
+    struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
+    val x = g_param(g, "all", "x", ended_shape, some),
+        scale = g_param(g, "all", "scale", each, some),
+        shift = g_param(g, "all", "shift", each, some), w = g_param(g, "all", "w", filter, some);
+    enum act part = alone ? ACT_NONE : act;
+    val y = norm ? g_norm(g, x, scale, shift, 2, 1e-5f, part, NULL, NULL)
+                 : g_conv(g, x, w, shift, window_make(false, 3, 1, 1), part);
+    y = g_output(g, "y", alone ? g_act(g, y, act) : y);
+    val sum = g_reduce_sum(g, g_unary(g, OP_square, y), (struct shape){1, 1, 1, 1, 1});
+    graph_backward(g, sum, groups, 1, false);
+    if (graph_check(g, &err) || params_realise(params, backend, 1, &err) ||
+        plan_make(&plan, g, backend, &(struct plan_options){0}, &err) || plan_run(plan, &err) ||
+        plan_get(plan, y, out->y, &err) ||
+        params_get(params, params_find(params, "x"), ARRAY_GRAD, out->dx, &err))
+        fail_msg("%s", err.text);
+    plan_free(plan);
+    graph_free(g);
+    params_free(params);
+}
+
+/* What a norm or a convolution ends with is the op of that name, whether fused or not, and so is its
+ * derivative, whichever way it is written. */
+static void fused_activations_are_their_ops(void **state)
+{
+    (void)state;
+    static const char *const name[] = {
+#define ACT(id, op, p, cost, library) #op,
+#include "engine/activation.def"
+    };
+    for (int i = 0; i < LEVELS; i++) {
+        struct backend *cpu = open_cpu(1, levels[i]);
+        for (enum act act = 0; cpu && act < sizeof name / sizeof *name; act++)
+            for (int norm = 0; norm < 2; norm++) {
+                struct ended fused, alone;
+                end_with(&fused, cpu, act, norm, false);
+                end_with(&alone, cpu, act, norm, true);
+                double y = scaled_error(fused.y, alone.y, ENDED);
+                double dx = scaled_error(fused.dx, alone.dx, ENDED);
+                if (!(y <= 1e-6 && dx <= 1e-6))
+                    fail_msg("%s of a %s: %g, gradient %g (%s)", name[act],
+                             norm ? "norm" : "convolution", y, dx, backend_numerics(cpu));
+            }
+        if (cpu)
+            backend_close(cpu);
+    }
+}
+
+/* exp(x) - 1 below 0 (Clevert, Unterthiner, Hochreiter 2016), by the C library. */
+static void elu_is_what_it_is_called(void **state)
+{
+    (void)state;
+    struct backend *cpu = open_cpu(1, NULL);
+    struct ended elu, none;
+    end_with(&elu, cpu, ACT_ELU, true, false);
+    end_with(&none, cpu, ACT_NONE, true, false);
+    int below = 0;
+    for (int i = 0; i < ENDED; i++) {
+        double x = none.y[i], y = x > 0 ? x : expm1(x);
+        below += x < 0;
+        if (!(fabs(elu.y[i] - y) <= 2e-7))
+            fail_msg("elu(%g) is %g", x, (double)elu.y[i]);
+    }
+    assert_true(below > ENDED / 4 && below < ENDED);
+    backend_close(cpu);
+}
+
 /* Values at the ends, by bits where there is one right answer. */
 static void functions_are_right_at_the_ends(void **state)
 {
@@ -329,11 +414,15 @@ static void functions_are_right_at_the_ends(void **state)
         {OP_sqrt_, INFINITY, INFINITY},
         {OP_sqrt_, -1, NAN},
         {OP_sqrt_, NAN, NAN},
-        {OP_tanh_, INFINITY, 1},
-        {OP_tanh_, -INFINITY, -1},
-        {OP_tanh_, 0, 0},
-        {OP_tanh_, -0.0f, -0.0f},
-        {OP_tanh_, NAN, NAN},
+        {OP_tanh, INFINITY, 1},
+        {OP_tanh, -INFINITY, -1},
+        {OP_tanh, 0, 0},
+        {OP_tanh, -0.0f, -0.0f},
+        {OP_tanh, NAN, NAN},
+        {OP_elu, INFINITY, INFINITY},
+        {OP_elu, -INFINITY, -1},
+        {OP_elu, 0, 0},
+        {OP_elu, NAN, NAN},
         {OP_gelu, 50, 50},
         {OP_gelu, -50, -0.0f},
         {OP_gelu, 3e38f, 3e38f},
@@ -695,6 +784,8 @@ int main(void)
         cmocka_unit_test(functions_are_right_at_the_ends),
         cmocka_unit_test(pooling_passes_over_no_nan),
         cmocka_unit_test(gelu_is_accurate),
+        cmocka_unit_test(fused_activations_are_their_ops),
+        cmocka_unit_test(elu_is_what_it_is_called),
         {"agrees_with_the_oracle_1_thread", agrees_with_the_oracle, NULL, NULL, &threads[0]},
         {"agrees_with_the_oracle_3_threads", agrees_with_the_oracle, NULL, NULL, &threads[1]},
         cmocka_unit_test(agrees_on_every_instruction_set),

@@ -265,6 +265,37 @@ static void a_volume_takes_what_its_features_take(void **state)
     }
 }
 
+/* Of every word that a configuration may say, the op is the one of that name; with a norm it is part
+ * of that. */
+static void activation_is_the_one_named(void **state)
+{
+    (void)state;
+    for (int i = 0; act_names[i]; i++)
+        for (int norm = 0; norm < 2; norm++) {
+            struct unet_model_config config;
+            struct arena arena = {0};
+            struct yaml *map;
+            struct err err;
+            char text[100];
+            int apart = 0, fused = 0;
+            snprintf(text, sizeof text, "{block: residual, norm: %s, activation: %s}",
+                     norm_names[norm], act_names[i]);
+            OK(yaml_parse(&map, &arena, "f", text, strlen(text), &err));
+            OK(config_bind(&config, unet_model_fields, map, "model", &arena, &err));
+            struct net m = model_of(&config, MODE_TRAIN, (struct shape){1, 1, 16, 16, 1}, 1);
+            for (int32_t k = 0; k < graph_nodes(m.graph); k++) {
+                const struct node *node = graph_node(m.graph, k);
+                apart += !strcmp(op_name(node->op), act_names[i]);
+                fused += node->op == OP_norm && (int)node->attr.act == i;
+            }
+            bool none = !strcmp(act_names[i], "none");
+            if ((apart > 0) == none || (fused > 0) != (norm > 0))
+                fail_msg("%s: %d ops, %d fused", text, apart, fused);
+            model_free(&m);
+            arena_free(&arena);
+        }
+}
+
 /* ---- what does not count -------------------------------------------------------------------- */
 enum { CASES = 3, SIDE = 6, PIXELS = SIDE * SIDE };
 struct step {
@@ -435,11 +466,17 @@ static void soft_dice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_size),       cmocka_unit_test(no_copies),
-        cmocka_unit_test(encoder_alone),  cmocka_unit_test(same_at_any_depth),
-        cmocka_unit_test(biases),         cmocka_unit_test(dropout),
-        cmocka_unit_test(wrong_settings), cmocka_unit_test(a_volume_takes_what_its_features_take),
-        cmocka_unit_test(uncounted),      cmocka_unit_test(soft_dice),
+        cmocka_unit_test(any_size),
+        cmocka_unit_test(no_copies),
+        cmocka_unit_test(encoder_alone),
+        cmocka_unit_test(same_at_any_depth),
+        cmocka_unit_test(biases),
+        cmocka_unit_test(dropout),
+        cmocka_unit_test(wrong_settings),
+        cmocka_unit_test(a_volume_takes_what_its_features_take),
+        cmocka_unit_test(activation_is_the_one_named),
+        cmocka_unit_test(uncounted),
+        cmocka_unit_test(soft_dice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,9 @@
 
 enum { MAX_IN = 7, MAX_OUT = 3 };
 
-enum { INPLACE = 1, ALIAS = 2, EFFECT = 4, RANDOM = 8, HALF = 16 };
+/* See ops.def. */
+enum { INPLACE = 1, ALIAS = 2, EFFECT = 4, RANDOM = 8, HALF = 16, CHEAP = 32 };
+#define PRODUCTS(filter, output) ((filter) << 8 | (output) << 12)
 
 struct node {
     enum op op;

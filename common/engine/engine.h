@@ -41,8 +41,10 @@ enum dtype { F32, BF16, I32, U8 };
 
 typedef int32_t val;
 
-enum act { ACT_NONE, ACT_RELU, ACT_LEAKY_RELU, ACT_SILU, ACT_GELU, ACT_SIGMOID, ACT_TANH };
-enum { LEAKY_SLOPE_PERCENT = 1 }; /* leaky_relu: slope 0.01 below 0 */
+enum act {
+#define ACT(id, op, p, cost, library) ACT_##id,
+#include "engine/activation.def"
+};
 
 /* Convolution and pooling: sizes along d, h, w. Output = (in + pad + pad_end - size)/stride + 1. */
 struct window {

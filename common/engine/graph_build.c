@@ -1,14 +1,9 @@
 /* The builders: one for each op that a model may use. */
 #include "engine/graph_parts.h"
 
-static bool of_result_alone(enum act act)
-{
-    return act != ACT_SILU && act != ACT_GELU;
-}
-
 val g_conv(struct graph *g, val x, val w, val bias, struct window window, enum act act)
 {
-    bool fused = of_result_alone(act);
+    bool fused = op_act_fuses(act);
     const val in[] = {x, w, bias};
     struct attr attr = {.window = window, .act = fused ? act : ACT_NONE};
     val y = g_append(g, OP_conv, in, &attr, NULL);
@@ -18,7 +13,7 @@ val g_conv(struct graph *g, val x, val w, val bias, struct window window, enum a
 val g_conv_transposed(struct graph *g, val x, val w, val bias, struct window window,
                       struct shape out, enum act act)
 {
-    bool fused = of_result_alone(act);
+    bool fused = op_act_fuses(act);
     const val in[] = {x, w, bias};
     struct attr attr = {.window = window, .shape = out, .act = fused ? act : ACT_NONE};
     val y = g_append(g, OP_conv_data, in, &attr, NULL);
@@ -152,12 +147,7 @@ val g_fill(struct graph *g, struct shape shape, float value)
 
 val g_act(struct graph *g, val x, enum act act)
 {
-    static const enum op op[] = {
-        [ACT_NONE] = OP_none,  [ACT_RELU] = OP_relu, [ACT_LEAKY_RELU] = OP_leaky_relu,
-        [ACT_SILU] = OP_silu,  [ACT_GELU] = OP_gelu, [ACT_SIGMOID] = OP_sigmoid,
-        [ACT_TANH] = OP_tanh_,
-    };
-    return op[act] == OP_none ? x : g_unary(g, op[act], x);
+    return act == ACT_NONE ? x : g_unary(g, op_of_act(act), x);
 }
 
 val g_affine(struct graph *g, val x, float scale, float shift)
@@ -188,11 +178,13 @@ val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard)
     return g_append(g, OP_blend, in, &(struct attr){.p = keep, .q = add}, NULL);
 }
 
-/* leaky_relu and elu read attr.p: 0.01 and 1, as torch has them. */
 val g_unary(struct graph *g, enum op op, val x)
 {
-    struct attr attr = {.p = op == OP_leaky_relu ? LEAKY_SLOPE_PERCENT / 100.0f : 1};
-    return g_append(g, op, &x, &attr, NULL);
+    static const float p[OPS] = {
+#define ACT(id, op, p, cost, library) [OP_##op] = (float)(p),
+#include "engine/activation.def"
+    };
+    return g_append(g, op, &x, &(struct attr){.p = p[op]}, NULL);
 }
 
 val g_binary(struct graph *g, enum op op, val a, val b)

@@ -80,6 +80,12 @@ int op_window(struct graph *graph, const struct node *node, bool proper);
  */
 struct shape window_output(const struct window *window, struct shape in, int32_t channels);
 
+enum op op_of_act(enum act act);
+/* Is its derivative one of the result alone? Then it may be part of the op in front of it. */
+bool op_act_fuses(enum act act);
+/* Of an op on values of these shapes, inputs first; 0 but for PRODUCTS. */
+double op_multiply_adds(enum op op, const struct shape *shape);
+
 /* Sums v over the axes where shape has 1; v itself if the shapes agree. */
 val g_reduce_to(struct graph *graph, val v, struct shape shape);
 

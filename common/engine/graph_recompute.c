@@ -17,37 +17,16 @@ struct recomputing {
     val *again; /* by value of the old graph: its copy, or 0 */
 };
 
-/* Is a convolution bound by memory, too? */
-static bool is_small(const struct graph *graph, const struct node *node)
-{
-    struct shape position = graph->value[node->op == OP_conv ? node->out[0] : node->in[0]]->shape;
-    position.c = 1;
-    double products =
-        (double)shape_count(position) * (double)shape_count(graph->value[node->in[1]]->shape);
-    return products <=
-           graph->prefers.few_products * (double)shape_count(graph->value[node->out[0]]->shape);
-}
-
 /* Bound by memory, and read by gradients. */
 static bool is_cheap(const struct graph *graph, const struct node *node)
 {
-    switch (node->op) {
-    case OP_conv:
-    case OP_conv_data:
-        return is_small(graph, node);
-    case OP_norm:
-    case OP_concat:
-    case OP_dropout:
-    case OP_cast:
-#define UNARY(name, y, dx) case OP_##name:
-#define BINARY(name, z)    case OP_##name:
-#include "engine/pointwise.def"
-#undef UNARY
-#undef BINARY
-        return true;
-    default:
-        return false;
-    }
+    const struct op_info *info = op_info(node->op);
+    struct shape shape[MAX_IN + MAX_OUT];
+    for (int i = 0; i < info->nin + info->nout; i++)
+        shape[i] = graph->value[i < info->nin ? node->in[i] : node->out[i - info->nin]]->shape;
+    return info->flags & CHEAP &&
+           op_multiply_adds(node->op, shape) <=
+               graph->prefers.few_products * (double)shape_count(shape[info->nin]);
 }
 
 /* The forward node that makes v, if it is one that is run again; NULL if v is kept. What the host

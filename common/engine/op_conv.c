@@ -39,8 +39,7 @@ static int check_filter(struct graph *graph, const struct node *node, struct sha
 
 static int check_act(struct graph *graph, const struct node *node)
 {
-    enum act act = node->attr.act;
-    if (act == ACT_SILU || act == ACT_GELU)
+    if (!op_act_fuses(node->attr.act))
         return op_fail(graph, node, "this activation's derivative needs more than its result");
     return 0;
 }

@@ -2,9 +2,6 @@
  * that the rows demand by name are made from the same rows. */
 #include "engine/op.h"
 
-#include <ctype.h>
-#include <string.h>
-
 /* ---- unary: y of x, dx of (dy, x, y) -------------------------------------------------------- */
 
 static int infer_unary(struct graph *graph, struct node *node)
@@ -23,23 +20,37 @@ static int infer_unary_grad(struct graph *graph, struct node *node)
     return op_output(graph, node, 0, op_shape(graph, node, 0), type);
 }
 
-/* Does the formula use the variable of this one-letter name? */
-static bool mentions(const char *formula, char name)
-{
-    for (const char *p = strchr(formula, name); p; p = strchr(p + 1, name)) {
-        bool begins = p == formula || !(isalnum((unsigned char)p[-1]) || p[-1] == '_');
-        if (begins && !(isalnum((unsigned char)p[1]) || p[1] == '_'))
-            return true;
-    }
-    return false;
-}
+enum { USES_none, USES_x, USES_y, USES_xy };
+
+static const uint8_t uses[OPS] = {
+#define UNARY(name, y, uses, dx) [OP_##name] = USES_##uses,
+#define BINARY(name, z)
+#include "engine/pointwise.def"
+#undef UNARY
+#undef BINARY
+};
 
 static void unary_gradient(struct graph *graph, const struct node *node, val dy, val *din,
-                           enum op op, const char *formula)
+                           enum op op)
 {
-    val x = mentions(formula, 'x') ? node->in[0] : 0, y = mentions(formula, 'y') ? node->out[0] : 0;
+    val x = uses[node->op] & USES_x ? node->in[0] : 0,
+        y = uses[node->op] & USES_y ? node->out[0] : 0;
     const val in[] = {dy, x ? x : y ? y : dy, y ? y : x ? x : dy};
     din[0] = g_append(graph, op, in, &node->attr, NULL);
+}
+
+enum op op_of_act(enum act act)
+{
+    static const enum op op[] = {
+#define ACT(id, op, p, cost, library) [ACT_##id] = OP_##op,
+#include "engine/activation.def"
+    };
+    return op[act];
+}
+
+bool op_act_fuses(enum act act)
+{
+    return !(uses[op_of_act(act)] & USES_x);
 }
 
 int op_cast_infer(struct graph *graph, struct node *node)
@@ -58,7 +69,7 @@ void op_cast_grad(struct graph *graph, const struct node *node, const val *dout,
     din[0] = g_cast(graph, dout[0], graph->value[node->in[0]]->dtype);
 }
 
-#define UNARY(name, y, dx)                                                                         \
+#define UNARY(name, y, uses, dx)                                                                   \
     int op_##name##_infer(struct graph *graph, struct node *node)                                  \
     {                                                                                              \
         return infer_unary(graph, node);                                                           \
@@ -69,7 +80,7 @@ void op_cast_grad(struct graph *graph, const struct node *node, const val *dout,
     }                                                                                              \
     void op_##name##_grad(struct graph *graph, const struct node *node, const val *dout, val *din) \
     {                                                                                              \
-        unary_gradient(graph, node, dout[0], din, OP_##name##_grad, #dx);                          \
+        unary_gradient(graph, node, dout[0], din, OP_##name##_grad);                               \
     }
 
 /* ---- binary: axes of size 1 repeat, so a gradient is summed over them ----------------------- */

@@ -18,3 +18,11 @@ const char *op_name(enum op op)
 {
     return table[op].name;
 }
+
+double op_multiply_adds(enum op op, const struct shape *shape)
+{
+    uint16_t products = table[op].flags >> 8;
+    struct shape filter = shape[products & 15], output = shape[products >> 4];
+    output.c = 1;
+    return products ? (double)shape_count(output) * (double)shape_count(filter) : 0;
+}

@@ -222,31 +222,15 @@ size_t plan_bytes(const struct plan *plan)
     return plan->bytes;
 }
 
-/* Each of the three convolutions multiplies its filter once at every position of the direct one's
- * output. */
 double plan_multiply_adds(const struct plan *plan)
 {
     double sum = 0;
     for (int32_t i = 0; i < plan->steps; i++) {
         const struct step *step = &plan->step[i];
-        const val *v = step->value;
-        val position, filter;
-        switch (step->op) {
-        case OP_conv:
-            position = v[3], filter = v[1];
-            break;
-        case OP_conv_data:
-            position = v[0], filter = v[1];
-            break;
-        case OP_conv_filter:
-            position = v[1], filter = v[2];
-            break;
-        default:
-            continue;
-        }
-        struct shape at = plan->value[position].value.shape;
-        at.c = 1;
-        sum += (double)shape_count(at) * (double)shape_count(plan->value[filter].value.shape);
+        struct shape shape[MAX_IN + MAX_OUT];
+        for (int k = 0; k < step->args; k++)
+            shape[k] = plan->value[step->value[k]].value.shape;
+        sum += op_multiply_adds(step->op, shape);
     }
     return sum;
 }

@@ -5,8 +5,10 @@
 #include <math.h>
 
 const char *const norm_names[] = {"none", "batch", "instance", "group", NULL};
-const char *const act_names[] = {"none", "relu",    "leaky_relu", "silu",
-                                 "gelu", "sigmoid", "tanh",       NULL};
+const char *const act_names[] = {
+#define ACT(id, op, p, cost, library) #op,
+#include "engine/activation.def"
+    NULL};
 
 static const float norm_eps = 1e-5f;
 static const float running_momentum = 0.1f;

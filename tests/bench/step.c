@@ -43,8 +43,10 @@ static const struct {
                {"act_", ACTIVATION},       {"adam", OPTIMISER},     {"sgd", OPTIMISER},
                {"sum_squares", OPTIMISER}, {"cross_entropy", LOSS}, {"bce", LOSS}};
 
-static const char *const activations[] = {"relu", "leaky_relu", "elu",   "silu",
-                                          "gelu", "sigmoid",    "tanh_", "softplus"};
+static const char *const activations[] = {
+#define ACT(id, op, p, cost, library) #op,
+#include "engine/activation.def"
+};
 
 /* What is not under a model's half is its loss: sampling, terms, monitors. */
 static enum part part_of(const struct step *step)

@@ -47,6 +47,8 @@ static const struct op_case cases_conv[] = {
     {"3x3x3", {IN(1,3,4,3,2), IN(2,3,3,3,2), IN(1,1,1,1,2)}, {SAME_3x3x3, .act = ACT_RELU}},
     {"3x3x3 strided", {IN(2,4,3,5,2), IN(3,3,3,3,2), IN(1,1,1,1,3)}, {HALF_3x3x3}},
     {"3x3x3, large", {IN(1,9,10,11,8), IN(16,3,3,3,8), IN(1,1,1,1,16)}, {SAME_3x3x3}},
+    {"3x3, elu", {IN(2,1,6,5,3), IN(17,1,3,3,3), IN(1,1,1,1,17)}, {SAME_3x3, .act = ACT_ELU}},
+    {"3x3 to one channel, elu", {IN(1,1,7,5,16), IN(1,1,3,3,16), IN(1,1,1,1,1)}, {SAME_3x3, .act = ACT_ELU}},
 };
 static const struct op_case cases_conv_data[] = {
     {"dense", {IN(5,1,1,1,3), IN(3,1,1,1,7)}, {ONE_BY_ONE, .shape = SHAPE(5,1,1,1,7)}},
@@ -63,6 +65,7 @@ static const struct op_case cases_conv_data[] = {
     {"1x1 with stride", {IN(1,1,3,2,2), IN(2,1,1,1,3)}, {SKIP_1x1, .shape = SHAPE(1,1,5,4,3)}},
     {"uneven window, stride and padding", {IN(2,1,3,3,3), IN(3,1,3,2,2), IN(1,1,1,1,2)}, {UNEVEN, .shape = SHAPE(2,1,6,8,2)}},
     {"3x3x3 strided", {IN(1,2,2,3,2), IN(2,3,3,3,2), IN(1,1,1,1,2)}, {HALF_3x3x3, .shape = SHAPE(1,4,3,5,2), .act = ACT_RELU}},
+    {"4x4 strided without bias, elu", {IN(1,1,3,2,3), IN(3,1,4,4,2)}, {HALF_4x4, .shape = SHAPE(1,1,6,4,2), .act = ACT_ELU}},
 };
 static const struct op_case cases_conv_filter[] = {
     {"dense", {IN(5,1,1,1,7), IN(5,1,1,1,3)}, {ONE_BY_ONE, .shape = SHAPE(3,1,1,1,7)}},
@@ -84,6 +87,8 @@ static const struct op_case cases_act_bias_grad[] = {
     {"leaky relu", {IN(3,1,4,5,7), IN(3,1,4,5,7)}, {.act = ACT_LEAKY_RELU}},
     {"sigmoid of one channel", {IN(3,2,4,5,1), OF(UNIT,3,2,4,5,1)}, {.act = ACT_SIGMOID}},
     {"tanh", {IN(70,1,1,1,33), OF(UNIT,70,1,1,1,33)}, {.act = ACT_TANH}},
+    {"elu", {IN(3,1,4,5,6), OF(UNIT,3,1,4,5,6)}, {.act = ACT_ELU}},
+    {"elu below 0", {IN(4,1,3,3,5), IN(4,1,3,3,5)}, {.act = ACT_ELU}},
     {"without the bias's", {IN(3,1,4,5,6), IN(3,1,4,5,6)}, {.act = ACT_RELU}, .unread = 2},
     {"the bias's alone", {IN(3,1,4,5,6), IN(3,1,4,5,6)}, {.act = ACT_RELU}, .unread = 1},
     {"large", {IN(8,1,29,31,16), IN(8,1,29,31,16)}, {.act = ACT_RELU}},
@@ -108,6 +113,8 @@ static const struct op_case cases_norm[] = {
     {"instance 3d", {IN(2,2,3,2,2), AFFINE(2)}, {.groups = 2, .eps = 1e-5f}},
     {"given statistics", {IN(2,1,3,4,3), AFFINE(3), GIVEN(3)}, {.act = ACT_RELU}, .unread = 6},
     {"given statistics, large", {IN(9,1,14,14,32), AFFINE(32), GIVEN(32)}, {.act = ACT_SILU}, .unread = 6},
+#define ACT(id, op, p, cost, library) {"four groups, " #op, {IN(2,1,4,3,8), AFFINE(8)}, {.groups = 4, .eps = 1e-5f, .act = ACT_##id}},
+#include "engine/activation.def"
 };
 #define NORM_GRAD(n,d,h,w,c) IN(n,d,h,w,c), IN(n,d,h,w,c), AFFINE(c)
 static const struct op_case cases_norm_grad[] = {
@@ -124,6 +131,8 @@ static const struct op_case cases_norm_grad[] = {
     {"two groups", {NORM_GRAD(2,1,3,4,6), OF(ANY,2,1,1,1,2), OF(POSITIVE,2,1,1,1,2)}, {.groups = 2}},
     {"groups, large", {NORM_GRAD(3,1,21,17,24), OF(ANY,3,1,1,1,8), OF(POSITIVE,3,1,1,1,8)}, {.groups = 8, .act = ACT_SILU}},
     {"instance", {NORM_GRAD(2,2,3,2,3), OF(ANY,2,1,1,1,3), OF(POSITIVE,2,1,1,1,3)}, {.groups = 3, .act = ACT_RELU}},
+#define ACT(id, op, p, cost, library) {"batch and " #op, {NORM_GRAD(3,1,4,3,7), GIVEN(7)}, {.act = ACT_##id}},
+#include "engine/activation.def"
 };
 
 /* ---- pooling and upsampling ----------------------------------------------------------------- */
@@ -355,7 +364,7 @@ static const struct op_case cases_blend[] = {
 /* ---- pointwise: what the formulas are defined on, then the same shapes for all -------------- */
 enum {
     DOMAIN_affine = ANY, DOMAIN_relu = ANY, DOMAIN_leaky_relu = ANY, DOMAIN_elu = ANY,
-    DOMAIN_silu = ANY, DOMAIN_gelu = ANY, DOMAIN_sigmoid = ANY, DOMAIN_tanh_ = ANY,
+    DOMAIN_silu = ANY, DOMAIN_gelu = ANY, DOMAIN_sigmoid = ANY, DOMAIN_tanh = ANY,
     DOMAIN_softplus = ANY, DOMAIN_exp_ = ANY, DOMAIN_log_ = POSITIVE, DOMAIN_square = ANY,
     DOMAIN_sqrt_ = POSITIVE, DOMAIN_abs_ = ANY, DOMAIN_reciprocal = POSITIVE, DOMAIN_clamp = ANY,
     DOMAIN_add = ANY, DOMAIN_sub = ANY, DOMAIN_mul = ANY, DOMAIN_div_ = POSITIVE,
@@ -365,7 +374,7 @@ enum {
 #define IS(what, ...)  {.content = (enum content)(what), .shape = {__VA_ARGS__}}
 #define OVER(what, ...) {.content = (enum content)(what), .shape = {__VA_ARGS__}, .fixed = true}
 #define PQ .p = 0.25f, .q = 1.5f
-#define UNARY(name, y, dx)                                                                        \
+#define UNARY(name, y, uses, dx)                                                                  \
     static const struct op_case cases_##name[] = {                                                \
         {"odd", {IS(DOMAIN_##name,3,1,5,7,3)}, {PQ}},                                             \
         {"one number", {IS(DOMAIN_##name,1,1,1,1,1)}, {PQ}},                                      \

@@ -66,6 +66,7 @@ static inline struct index window_at(const struct window *w, struct index y, int
 }
 
 double reference_act(enum act act, double x);
-double reference_act_slope(enum act act, double x); /* at x */
+/* at x, where it is y; x may be NaN where only y is needed */
+double reference_act_slope(enum act act, double x, double y);
 
 #endif

@@ -62,23 +62,6 @@ REFERENCE(conv_filter)
              TO_W);
 }
 
-/* The slope of an activation whose result is y. */
-static double slope_of_result(enum act act, double y)
-{
-    switch (act) {
-    case ACT_RELU:
-        return y > 0;
-    case ACT_LEAKY_RELU:
-        return y > 0 ? 1 : LEAKY_SLOPE_PERCENT / 100.0;
-    case ACT_SIGMOID:
-        return y * (1 - y);
-    case ACT_TANH:
-        return 1 - y * y;
-    default:
-        return 1;
-    }
-}
-
 REFERENCE(act_bias_grad)
 {
     const double *dy = arg[0], *y = arg[1];
@@ -87,7 +70,7 @@ REFERENCE(act_bias_grad)
     if (dbias)
         begin(dbias, desc->out[1], NULL);
     for (int64_t i = 0; i < shape_count(s); i++) {
-        double slope = slope_of_result(desc->attr->act, y[i]) * dy[i];
+        double slope = reference_act_slope(desc->attr->act, NAN, y[i]) * dy[i];
         if (dbias)
             dbias[i % s.c] += slope;
         if (da)

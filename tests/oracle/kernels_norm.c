@@ -60,7 +60,8 @@ REFERENCE(norm_grad)
     for (int64_t i = 0; i < count; i++) {
         int64_t k = statistic(s, groups, i), c = i % s.c;
         double xhat = (x[i] - mean[k]) * rstd[k];
-        double dpre = dy[i] * reference_act_slope(desc->attr->act, gamma[c] * xhat + beta[c]);
+        double pre = gamma[c] * xhat + beta[c], y = reference_act(desc->attr->act, pre);
+        double dpre = dy[i] * reference_act_slope(desc->attr->act, pre, y);
         dgamma[c] += dpre * xhat;
         dbeta[c] += dpre;
         dxhat[i] = dpre * gamma[c];

@@ -12,7 +12,7 @@ typedef double real;
 #define FMAX fmax
 
 /* A formula rarely uses all its variables. */
-#define UNARY(name, y_of, dx_of)                                                                   \
+#define UNARY(name, y_of, uses, dx_of)                                                             \
     static double name##_value(double x, double p, double q)                                       \
     {                                                                                              \
         (void)p, (void)q;                                                                          \
@@ -68,47 +68,38 @@ typedef double real;
 #include "engine/pointwise.def"
 #include "engine/losses.def"
 
-static const double LEAKY = LEAKY_SLOPE_PERCENT / 100.0;
+static double none_value(double x, double p, double q)
+{
+    (void)p, (void)q;
+    return x;
+}
+
+static double none_slope(double dy, double x, double y, double p, double q)
+{
+    (void)x, (void)y, (void)p, (void)q;
+    return dy;
+}
 
 double reference_act(enum act act, double x)
 {
     switch (act) {
-    case ACT_RELU:
-        return relu_value(x, 0, 0);
-    case ACT_LEAKY_RELU:
-        return leaky_relu_value(x, LEAKY, 0);
-    case ACT_SILU:
-        return silu_value(x, 0, 0);
-    case ACT_GELU:
-        return gelu_value(x, 0, 0);
-    case ACT_SIGMOID:
-        return sigmoid_value(x, 0, 0);
-    case ACT_TANH:
-        return tanh__value(x, 0, 0);
-    default:
-        return x;
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        return op##_value(x, p, 0);
+#include "engine/activation.def"
     }
+    return NAN;
 }
 
-double reference_act_slope(enum act act, double x)
+double reference_act_slope(enum act act, double x, double y)
 {
-    double y = reference_act(act, x);
     switch (act) {
-    case ACT_RELU:
-        return relu_slope(1, x, y, 0, 0);
-    case ACT_LEAKY_RELU:
-        return leaky_relu_slope(1, x, y, LEAKY, 0);
-    case ACT_SILU:
-        return silu_slope(1, x, y, 0, 0);
-    case ACT_GELU:
-        return gelu_slope(1, x, y, 0, 0);
-    case ACT_SIGMOID:
-        return sigmoid_slope(1, x, y, 0, 0);
-    case ACT_TANH:
-        return tanh__slope(1, x, y, 0, 0);
-    default:
-        return 1;
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        return op##_slope(1, x, y, p, 0);
+#include "engine/activation.def"
     }
+    return NAN;
 }
 
 /* The nearest number of 8 significant bits, ties to even. */

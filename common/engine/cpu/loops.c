@@ -1,5 +1,4 @@
 /* The table of makers, and the ops that are one formula per element (pointwise.def). */
-#include "engine/cpu/formulas.h"
 #include "engine/cpu/loops.h"
 
 #include <string.h>
@@ -16,7 +15,13 @@ kernel_maker *const ISA_NAME(cpu_makers)[OPS] = {
 
 /* ---- one input ------------------------------------------------------------------------------ */
 
-#define UNARY(name, value, slope)                                                                  \
+/* What a derivative uses; the compiler says where a row of pointwise.def is wrong about it. */
+#define LOAD_none
+#define LOAD_x  float x = load(xs[i]);
+#define LOAD_y  float y = load(ys[i]);
+#define LOAD_xy LOAD_x LOAD_y
+
+#define UNARY(name, value, uses, slope)                                                            \
     RANGE(name##_range)                                                                            \
     {                                                                                              \
         const element *xs = arg[0];                                                                \
@@ -40,12 +45,11 @@ kernel_maker *const ISA_NAME(cpu_makers)[OPS] = {
         element *dxs = arg[3];                                                                     \
         float p = loop->attr.p, q = loop->attr.q;                                                  \
         int64_t last = block_end(loop->desc.out[0], end);                                          \
-        (void)p, (void)q;                                                                          \
+        (void)xs, (void)ys, (void)p, (void)q;                                                      \
         _Pragma("omp simd") for (int64_t i = begin * BLOCK; i < last; i++)                         \
         {                                                                                          \
-            float dy = load(dys[i]), x = load(xs[i]), y = load(ys[i]);                             \
-            (void)x, (void)y;                                                                      \
-            dxs[i] = store(slope);                                                                 \
+            float dy = load(dys[i]);                                                               \
+            LOAD_##uses dxs[i] = store(slope);                                                     \
         }                                                                                          \
     }                                                                                              \
     MAKER(name##_grad)                                                                             \
@@ -183,7 +187,7 @@ static struct row row_at(const struct loop *loop, int64_t index)
         cpu_loop_pass(loop, name##_range, loop->rows);                                             \
         return 0;                                                                                  \
     }
-#define UNARY(name, value, slope)
+#define UNARY(name, value, uses, slope)
 #include "engine/pointwise.def"
 #undef UNARY
 #undef BINARY

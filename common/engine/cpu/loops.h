@@ -12,7 +12,7 @@
 #define CAIRN_ENGINE_CPU_LOOPS_H
 
 #include "engine/cpu/cpu_parts.h"
-#include "engine/cpu/math.h"
+#include "engine/cpu/formulas.h"
 
 /* Nobody looks at floating-point traps, and thinking that somebody might keeps the compiler from
  * vectorising conditionals; no result changes. */
@@ -107,80 +107,51 @@ static inline int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* An activation by name, for loops that fuse one; act is a constant where this is inlined. */
+/* The formulas as functions, for loops that fuse one; the slope is d y / d x. */
+#define UNARY(name, value, uses, dx)                                                               \
+    MATH_INLINE float name##_value(float x, float p, float q)                                      \
+    {                                                                                              \
+        (void)p, (void)q;                                                                          \
+        return value;                                                                              \
+    }                                                                                              \
+    MATH_INLINE float name##_slope(float x, float y, float p, float q)                             \
+    {                                                                                              \
+        const float dy = 1;                                                                        \
+        (void)x, (void)y, (void)p, (void)q;                                                        \
+        return dx;                                                                                 \
+    }
+#define BINARY(name, value)
+UNARY(none, x, none, dy)
+#include "engine/pointwise.def"
+#undef UNARY
+#undef BINARY
+
+/* An activation by name; act is a constant where this is inlined. */
 MATH_INLINE float act_value(enum act act, float x)
 {
     switch (act) {
-    case ACT_RELU:
-        return x < 0 ? 0 : x;
-    case ACT_LEAKY_RELU:
-        return x > 0 ? x : LEAKY_SLOPE_PERCENT * 0.01f * x;
-    case ACT_SILU:
-        return x / (1 + exp1(-x));
-    case ACT_GELU:
-        return x * 0.5f * (1 + erf1(x * 0.70710678118654752440f));
-    case ACT_SIGMOID:
-        return 1 / (1 + exp1(-x));
-    case ACT_TANH:
-        return tanh1(x);
-    case ACT_NONE:
-        break;
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        return op##_value(x, (float)(p), 0);
+#include "engine/activation.def"
     }
     return x;
 }
 
-/* d act(x) / d x */
-MATH_INLINE float act_slope(enum act act, float x)
+/* d act(x) / d x, where y = act(x) */
+MATH_INLINE float act_slope(enum act act, float x, float y)
 {
-    float s;
     switch (act) {
-    case ACT_RELU:
-        return x > 0 ? 1 : 0;
-    case ACT_LEAKY_RELU:
-        return x > 0 ? 1 : LEAKY_SLOPE_PERCENT * 0.01f;
-    case ACT_SILU:
-        s = 1 / (1 + exp1(-x));
-        return s * (1 + x * (1 - s));
-    case ACT_GELU:
-        return 0.5f * (1 + erf1(x * 0.70710678118654752440f)) +
-               x * 0.39894228040143267794f * exp1(-0.5f * x * x);
-    case ACT_SIGMOID:
-        s = 1 / (1 + exp1(-x));
-        return s * (1 - s);
-    case ACT_TANH:
-        s = tanh1(x);
-        return 1 - s * s;
-    case ACT_NONE:
-        break;
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        return op##_slope(x, y, (float)(p), 0);
+#define ACT_SLOPE(id, op, p, cost, library, slope)                                                 \
+    case ACT_##id:                                                                                 \
+        return slope;
+#include "engine/activation.def"
     }
     return 1;
 }
-
-/* Calls body(..., act) with act a constant, so that its inner loop has no switch. */
-#define WITH_ACT(act, body, ...)                                                                   \
-    switch (act) {                                                                                 \
-    case ACT_NONE:                                                                                 \
-        body(ACT_NONE, __VA_ARGS__);                                                               \
-        break;                                                                                     \
-    case ACT_RELU:                                                                                 \
-        body(ACT_RELU, __VA_ARGS__);                                                               \
-        break;                                                                                     \
-    case ACT_LEAKY_RELU:                                                                           \
-        body(ACT_LEAKY_RELU, __VA_ARGS__);                                                         \
-        break;                                                                                     \
-    case ACT_SILU:                                                                                 \
-        body(ACT_SILU, __VA_ARGS__);                                                               \
-        break;                                                                                     \
-    case ACT_GELU:                                                                                 \
-        body(ACT_GELU, __VA_ARGS__);                                                               \
-        break;                                                                                     \
-    case ACT_SIGMOID:                                                                              \
-        body(ACT_SIGMOID, __VA_ARGS__);                                                            \
-        break;                                                                                     \
-    case ACT_TANH:                                                                                 \
-        body(ACT_TANH, __VA_ARGS__);                                                               \
-        break;                                                                                     \
-    }
 
 /*
  * Work along the channels of [rows, c] with few of them leaves most of a vector register empty.

@@ -3,23 +3,6 @@
 
 #include <string.h>
 
-/* d act / d pre from y = act(pre) alone */
-MATH_INLINE float slope_from_value(enum act act, float y)
-{
-    switch (act) {
-    case ACT_RELU:
-        return y > 0 ? 1 : 0;
-    case ACT_LEAKY_RELU:
-        return y > 0 ? 1 : LEAKY_SLOPE_PERCENT * 0.01f;
-    case ACT_SIGMOID:
-        return y * (1 - y);
-    case ACT_TANH:
-        return 1 - y * y;
-    default:
-        return 1;
-    }
-}
-
 /* da and sum may be NULL; da may be dy. */
 MATH_INLINE void bias_lanes(enum act act, const element *dy, const element *y, element *da,
                             float *sum, int64_t n)
@@ -27,8 +10,8 @@ MATH_INLINE void bias_lanes(enum act act, const element *dy, const element *y, e
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
         float d = load(dy[j]);
-        if (act != ACT_NONE)
-            d *= slope_from_value(act, load(y[j]));
+        if (act != ACT_NONE) /* of a fused one, which does not ask for x */
+            d *= act_slope(act, NAN, load(y[j]));
         if (da)
             da[j] = store(d);
         if (sum)
@@ -71,7 +54,13 @@ RANGE(bias_range)
         float *sum = bias_sums(loop, arg) ? (float *)scratch + item * loop->width : NULL;
         if (sum)
             memset(sum, 0, (size_t)loop->width * sizeof *sum);
-        WITH_ACT(act, bias_span, loop, dy, y, da, sum, span)
+        switch (act) {
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        bias_span(ACT_##id, loop, dy, y, da, sum, span);                                           \
+        break;
+#include "engine/activation.def"
+        }
         if (sum)
             fold(sum, c, loop->width);
     }

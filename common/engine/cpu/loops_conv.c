@@ -154,14 +154,7 @@ MATH_INLINE void finish_lanes(enum act act, element *y, const float *bias, int64
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        y[j] = store(act_value(act, load(y[j]) + bias[j]));
-}
-
-MATH_INLINE void finish_plain(enum act act, element *y, int64_t n)
-{
-#pragma omp simd
-    for (int64_t j = 0; j < n; j++)
-        y[j] = store(act_value(act, load(y[j])));
+        y[j] = store(act_value(act, bias ? load(y[j]) + bias[j] : load(y[j])));
 }
 
 /* Folded rows (fold_of) of at most WIDTH lanes; of more channels a row is long enough. */
@@ -171,6 +164,10 @@ MATH_INLINE void finish_rows(enum act act, element *y, const float *bias, int64_
 {
     float lane[WIDTH];
     int64_t width = fold_of(c) * c, count = rows * c;
+    if (!bias) {
+        finish_lanes(act, y, NULL, count);
+        return;
+    }
     if (width <= WIDTH) {
         for (int64_t j = 0; j < min64(width, count); j++)
             lane[j] = j < c ? bias[j] : lane[j - c];
@@ -180,13 +177,18 @@ MATH_INLINE void finish_rows(enum act act, element *y, const float *bias, int64_
         finish_lanes(act, y + at, bias, min64(width, count - at));
 }
 
-/* The last step for rows of a result: bias and activation. */
+/* The last step for rows of a result: bias, if there is one, and activation. */
 static void finish(const struct loop *loop, const float *bias, element *y, int64_t rows, int64_t c)
 {
-    if (bias)
-        WITH_ACT(loop->attr.act, finish_rows, y, bias, rows, c)
-    else if (loop->attr.act != ACT_NONE)
-        WITH_ACT(loop->attr.act, finish_plain, y, rows * c)
+    if (!bias && loop->attr.act == ACT_NONE)
+        return;
+    switch (loop->attr.act) {
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        finish_rows(ACT_##id, y, bias, rows, c);                                                   \
+        break;
+#include "engine/activation.def"
+    }
 }
 
 /* Rows of a result with few channels are summed in F32: in their place, or where that is BF16 behind
@@ -210,7 +212,13 @@ MATH_INLINE void round_rows(enum act act, const float *sums, element *y, const f
 static void finish_sums(const struct loop *loop, const float *bias, const float *sums, element *y,
                         int64_t rows, int64_t c)
 {
-    WITH_ACT(loop->attr.act, round_rows, sums, y, bias, rows, c)
+    switch (loop->attr.act) {
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        round_rows(ACT_##id, sums, y, bias, rows, c);                                              \
+        break;
+#include "engine/activation.def"
+    }
 }
 #else
 static void finish_sums(const struct loop *loop, const float *bias, const float *sums, element *y,

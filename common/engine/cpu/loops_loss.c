@@ -1,5 +1,4 @@
 /* Losses (losses.def): a sum per case, and the slope in the same pass; and constants. */
-#include "engine/cpu/formulas.h"
 #include "engine/cpu/loops.h"
 
 RANGE(fill_range)

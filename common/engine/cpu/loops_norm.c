@@ -179,7 +179,13 @@ RANGE(norm_range)
         const element *x = (const element *)arg[0] + span.first;
         element *y = (element *)arg[5] + span.first;
         const float *tile = tile_of(loop, scratch, item / loop->chunks);
-        WITH_ACT(loop->attr.act, norm_span, loop, x, y, tile, span)
+        switch (loop->attr.act) {
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        norm_span(ACT_##id, loop, x, y, tile, span);                                               \
+        break;
+#include "engine/activation.def"
+        }
     }
 }
 
@@ -240,9 +246,12 @@ static bool needs_sums(const struct kernel_desc *desc)
 /* Where the slope costs more than a pass over memory, the sums leave dpre in dx for the last pass. */
 static bool keeps_dpre(const struct kernel_desc *desc)
 {
-    enum act act = desc->attr->act;
-    bool dear = act == ACT_SILU || act == ACT_GELU || act == ACT_SIGMOID || act == ACT_TANH;
-    return dear && needs_sums(desc) && desc->out_used[0];
+    enum { LIGHT, HEAVY };
+    static const uint8_t cost_of[] = {
+#define ACT(id, op, p, cost, library) [ACT_##id] = cost,
+#include "engine/activation.def"
+    };
+    return cost_of[desc->attr->act] == HEAVY && needs_sums(desc) && desc->out_used[0];
 }
 
 /* Items are outers. */
@@ -273,7 +282,8 @@ MATH_INLINE void grad_sum_lanes(enum act act, const element *dy, const element *
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
         float xhat = (load(x[j]) - mean[j]) * rstd[j];
-        float dpre = load(dy[j]) * act_slope(act, fma1(xhat, gamma[j], beta[j]));
+        float pre = fma1(xhat, gamma[j], beta[j]);
+        float dpre = load(dy[j]) * act_slope(act, pre, act_value(act, pre));
         if (kept)
             kept[j] = store(dpre);
         sum[j] += dpre;
@@ -306,7 +316,13 @@ RANGE(grad_sum_range)
         const float *tile = grad_tile(loop, scratch, item / loop->chunks);
         float *sum = grad_sums(loop, scratch, item);
         memset(sum, 0, SUM_LANES * (size_t)width * sizeof *sum);
-        WITH_ACT(loop->attr.act, grad_sum_span, loop, dy, x, kept, tile, sum, span)
+        switch (loop->attr.act) {
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        grad_sum_span(ACT_##id, loop, dy, x, kept, tile, sum, span);                               \
+        break;
+#include "engine/activation.def"
+        }
         fold(sum, c, width);
         fold(sum + width, c, width);
     }
@@ -380,7 +396,8 @@ MATH_INLINE void grad_lanes(enum act act, const element *dy, const element *x, e
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
         float xhat = (load(x[j]) - mean[j]) * rstd[j];
-        float dpre = load(dy[j]) * act_slope(act, fma1(xhat, gamma[j], beta[j]));
+        float pre = fma1(xhat, gamma[j], beta[j]);
+        float dpre = load(dy[j]) * act_slope(act, pre, act_value(act, pre));
         dx[j] = store(rstd[j] * (fma1(gamma[j], dpre, -a[j]) - xhat * b[j]));
     }
 }
@@ -403,7 +420,13 @@ RANGE(grad_range)
         const element *x = (const element *)arg[1] + span.first;
         element *dx = (element *)arg[6] + span.first;
         const float *tile = grad_tile(loop, scratch, item / loop->chunks);
-        WITH_ACT(kept ? ACT_NONE : loop->attr.act, grad_span, loop, dy, x, dx, tile, span)
+        switch (kept ? ACT_NONE : loop->attr.act) {
+#define ACT(id, op, p, cost, library)                                                              \
+    case ACT_##id:                                                                                 \
+        grad_span(ACT_##id, loop, dy, x, dx, tile, span);                                          \
+        break;
+#include "engine/activation.def"
+        }
     }
 }
 

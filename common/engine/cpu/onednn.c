@@ -252,12 +252,11 @@ static int make_attr(dnnl_primitive_attr_t *out, enum act act, struct err *err)
     static const struct {
         dnnl_alg_kind_t kind;
         float alpha;
-    } post[] = {[ACT_RELU] = {dnnl_eltwise_relu, 0},
-                [ACT_LEAKY_RELU] = {dnnl_eltwise_relu, LEAKY_SLOPE_PERCENT * 0.01f},
-                [ACT_SILU] = {dnnl_eltwise_swish, 1},
-                [ACT_GELU] = {dnnl_eltwise_gelu_erf, 0},
-                [ACT_SIGMOID] = {dnnl_eltwise_logistic, 0},
-                [ACT_TANH] = {dnnl_eltwise_tanh, 0}};
+    } post[] = {
+#define dnnl_eltwise_none             dnnl_alg_kind_undef
+#define ACT(id, op, p, cost, library) [ACT_##id] = {dnnl_eltwise_##library, (float)(p)},
+#include "engine/activation.def"
+    };
     TRY(check(dnnl_primitive_attr_create(out), "attributes", err));
     sure(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), "scratchpad");
     if (act == ACT_NONE)
