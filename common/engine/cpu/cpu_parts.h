@@ -63,6 +63,9 @@ struct loop {
      * repeated) */
     int rank;
     int64_t extent[5], stride[2][5];
+    /* Where the scratch has, in floats from its beginning on: sums that lie behind planes; a table for
+     * each of d, h and w, of so many an entry. */
+    int64_t sums_at, table_at[3], table_row[3];
 };
 
 /* Prepares a kernel without passes. */

@@ -192,10 +192,10 @@ static void finish(const struct loop *loop, const float *bias, element *y, int64
 }
 
 /* Rows of a result with few channels are summed in F32: in their place, or where that is BF16 behind
- * the planes, from the float loop->width of the scratch on. */
+ * the planes. */
 static float *row_sums(const struct loop *loop, void *y, void *scratch, int64_t item, int64_t count)
 {
-    float *sums = loop->desc.out_type[0] == F32 ? (float *)y : (float *)scratch + loop->width;
+    float *sums = loop->desc.out_type[0] == F32 ? (float *)y : (float *)scratch + loop->sums_at;
     memset(sums + item * count, 0, (size_t)count * sizeof *sums);
     return sums + item * count;
 }
@@ -233,7 +233,7 @@ static void finish_sums(const struct loop *loop, const float *bias, const float 
 static size_t planes_bytes(struct loop *loop, int64_t planes)
 {
     bool half = loop->desc.out_type[0] == BF16;
-    loop->width = planes;
+    loop->sums_at = planes;
     return (size_t)(planes + (half ? shape_count(loop->desc.out[0]) : 0)) * sizeof(float);
 }
 

@@ -99,7 +99,7 @@ static struct reach looking(int mode, int64_t input, int32_t factor, int32_t len
 }
 
 /* scratch: for every position along d, h and w in turn, what it gets of each output that may look at
- * it: loop->stride[0][axis] floats each, from loop->stride[1][axis] on. Items are positions. */
+ * it. Items are positions. */
 RANGE(shares_range)
 {
     const int32_t lengths[3] = {loop->desc.out[0].d, loop->desc.out[0].h, loop->desc.out[0].w};
@@ -110,7 +110,7 @@ RANGE(shares_range)
             at -= lengths[axis];
         int32_t factor = loop->attr.window.size[axis], length = lengths[axis];
         struct reach reach = looking(loop->attr.mode, at, factor, length);
-        float *share = (float *)scratch + loop->stride[1][axis] + at * loop->stride[0][axis];
+        float *share = (float *)scratch + loop->table_at[axis] + at * loop->table_row[axis];
         for (int32_t k = reach.begin; k < reach.end; k++)
             share[k - reach.begin] = share_of(loop->attr.mode, k, at, factor, length);
     }
@@ -126,8 +126,8 @@ static struct gather gather_of(const struct loop *loop, const void *scratch, int
                                int32_t length)
 {
     return (struct gather){looking(loop->attr.mode, at, loop->attr.window.size[axis], length),
-                           (const float *)scratch + loop->stride[1][axis] +
-                               at * loop->stride[0][axis]};
+                           (const float *)scratch + loop->table_at[axis] +
+                               at * loop->table_row[axis]};
 }
 
 static void gather_pixel(const element *dy, struct shape y, int64_t n,
@@ -177,9 +177,9 @@ MAKER(upsample_grad)
     const int64_t lengths[3] = {x.d, x.h, x.w};
     int64_t room = 0;
     for (int axis = 0; axis < 3; axis++) {
-        loop->stride[0][axis] = 2 * desc->attr->window.size[axis] + 2;
-        loop->stride[1][axis] = room;
-        room += lengths[axis] * loop->stride[0][axis];
+        loop->table_row[axis] = 2 * desc->attr->window.size[axis] + 2;
+        loop->table_at[axis] = room;
+        room += lengths[axis] * loop->table_row[axis];
     }
     cpu_loop_pass(loop, shares_range, x.d + x.h + x.w);
     cpu_loop_pass(loop, upsample_grad_range, (int64_t)x.n * x.d * x.h);
