@@ -16,22 +16,22 @@
 static const char encode_usage[] = "encode MODEL (FILE ... | --split SPLIT) -o DIR [OPTION ...]";
 static const char encode_help[] =
     "Writes DIR/latents.safetensors: z_mean and z_logvar f32 [N,latent] of PNG and\n"
-    "JPEG pictures, as a trained VAE encodes them; labels i32 [N] of a conditional\n"
-    "one; names as metadata. On stdout: MODEL DIR/latents.safetensors.\n\n"
+    "JPEG pictures, as a trained model (a VAE) encodes them; labels i32 [N] of a\n"
+    "conditional one; names as metadata. On stdout: MODEL DIR/latents.safetensors.\n\n"
     "A FILE that ends in .txt is a list with a line a picture, PATH or PATH CLASS\n"
     "(after a tab, where it has blanks itself), paths beginning at the list's folder.\n"
     "A conditional model wants a class of each picture: that of its line, else\n"
     "--label. Pictures are turned as their EXIF says, and come to the model as its\n"
     "training images did (preprocess: transparent, size, aspect, filter).\n\n"
-    "MODEL is a run of train-vae: its number, or the beginning of its recipe's or\n"
+    "MODEL is a run that trained one: its number, or the beginning of its recipe's or\n"
     "its model's id\n";
 
 static const char decode_usage[] = "decode MODEL FILE -o DIR [OPTION ...]";
 static const char decode_help[] =
     "Writes DIR/NAME.png for each row of z_mean in FILE, latents as `evaluate encode`\n"
-    "writes them: the image that a trained VAE decodes from it, given the row's\n"
+    "writes them: the image that the model decodes from it, given the row's\n"
     "label, or --label instead. On stdout: MODEL NAME DIR/NAME.png.\n\n"
-    "MODEL is a run of train-vae: its number, or the beginning of its recipe's or\n"
+    "MODEL is a run that trained one: its number, or the beginning of its recipe's or\n"
     "its model's id\n";
 
 /* A picture that is to be encoded. */

@@ -1,4 +1,4 @@
-/* evaluate encode and evaluate decode: images to latents with a trained VAE, and back. */
+/* evaluate encode and evaluate decode: images to latents and back, with a model that can. */
 #ifndef CAIRN_COMMANDS_LATENTS_COMMAND_H
 #define CAIRN_COMMANDS_LATENTS_COMMAND_H
 

@@ -1,4 +1,4 @@
-/* evaluate predict: segments pictures and volumes of any size with a trained UNet. */
+/* evaluate predict: segments pictures and volumes of any size. */
 #include "commands/predict_command.h"
 
 #include "base/png.h"
@@ -18,8 +18,8 @@
 
 static const char usage[] = "predict MODEL FILE ... -o DIR [OPTION ...]";
 static const char help[] =
-    "Segments new images of any size with a trained UNet: PNG and JPEG pictures or,\n"
-    "if it was trained on volumes, NIfTI files (.nii, .hdr, .img, also packed: .gz).\n"
+    "Segments new images of any size with a trained model (a UNet): PNG and JPEG\n"
+    "pictures or, if it was trained on volumes, NIfTI files (.nii, .hdr, .img, .gz).\n"
     "DIR/NAME.png or DIR/NAME.nii.gz holds the class of each pixel; NAME.safetensors,\n"
     "if asked for, `probabilities` f32 [h,w,classes] (one channel, the foreground's,\n"
     "where the model has one logit), of volumes [d,h,w,classes] from left to right,\n"
@@ -32,7 +32,7 @@ static const char help[] =
     "geometry (sizes, axes, sform, qform). Pictures without a size, and volumes, of\n"
     "more than 2^20 pixels are predicted in sliding windows of the size that the\n"
     "model was trained on.\n\n"
-    "MODEL is a run of transfer-unet: its number, or the beginning of its recipe's or\n"
+    "MODEL is a run that trained one: its number, or the beginning of its recipe's or\n"
     "its model's id\n";
 
 /* ---- what becomes of which file ------------------------------------------------------------- */

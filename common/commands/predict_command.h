@@ -1,4 +1,4 @@
-/* evaluate predict MODEL FILE ... -o DIR: new pictures and volumes with a trained UNet. */
+/* evaluate predict MODEL FILE ... -o DIR: new pictures and volumes, with a model that segments. */
 #ifndef CAIRN_COMMANDS_PREDICT_COMMAND_H
 #define CAIRN_COMMANDS_PREDICT_COMMAND_H
 
