@@ -52,7 +52,8 @@ full='^train-vae: .*: [Nn]o space left on device$'
 CAIRN_LAB=$small/checkpoint
 stage preprocess >/dev/null
 leave 420
-"$BUILD/train-vae" "$tmp/disk.yaml" -q --set train-vae.train.checkpoint.seconds=0 >"$tmp/out" 2>"$tmp/err"
+"$BUILD/train-vae" "$tmp/disk.yaml" -q --set train-vae.train.checkpoint.seconds=0 \
+    --set train-vae.train.checkpoint.share=1 >"$tmp/out" 2>"$tmp/err"
 is "a disk full during a checkpoint: status 74" 74 $?
 is "and one line that says so" "1 1" \
     "$(wc -l <"$tmp/err") $(grep "$full" "$tmp/err" | grep -c "cannot write '$CAIRN_LAB/work/.*/checkpoint-")"
