@@ -86,7 +86,7 @@ static void copy_pixel(float *out, const struct raster *raster, int64_t at)
     const float *values = raster->values;
     for (int32_t j = 0; j < raster->c; j++)
         if (raster->pixel == PIXEL_U8)
-            out[j] = (float)levels[at * raster->c + j] / 255.0f;
+            out[j] = pixel_value(levels[at * raster->c + j]);
         else
             out[j] = values[at * raster->c + j];
 }

@@ -1,6 +1,7 @@
 #include "data/augment.h"
 
 #include "base/random.h"
+#include "data/data.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -123,7 +124,7 @@ FOR_BOTH void sample_image(float *out, const struct plane *from, bool floats, in
         float c = value_at(from, floats, (y1 + x0) * from->c + k);
         float d = value_at(from, floats, (y1 + x1) * from->c + k);
         float upper = a + u * (b - a), lower = c + u * (d - c), value = upper + v * (lower - upper);
-        out[k] = floats ? value : value / 255.0f;
+        out[k] = floats ? value : pixel_value(value);
     }
 }
 
@@ -153,7 +154,7 @@ FOR_BOTH void copy(float *image, int32_t *mask, const struct plane *from, bool f
             int64_t at = (int64_t)row * from->w + (drawn->flip ? from->w - 1 - j : j);
             for (int32_t k = 0; k < from->c; k++) {
                 float value = value_at(from, floats, at * from->c + k);
-                *image++ = floats ? value : value / 255.0f;
+                *image++ = floats ? value : pixel_value(value);
             }
             if (mask)
                 *mask++ = from->mask[at];

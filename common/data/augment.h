@@ -5,7 +5,7 @@
  * All geometry is one affine map about the centre, sampled once: the image linearly, the mask
  * nearest; beyond the edge both are reflected. Then colour, of u8 clamped to [0, 1], of f32 not, and
  * without saturation. Volumes are cropped, turned and scaled in the h-w plane. What draws nothing
- * changes nothing: x / 255, or x, bit for bit.
+ * changes nothing: pixel_value, or x, bit for bit.
  */
 #ifndef CAIRN_DATA_AUGMENT_H
 #define CAIRN_DATA_AUGMENT_H

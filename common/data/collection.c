@@ -40,7 +40,7 @@ void pixel_values(float *out, enum pixel pixel, const void *pixels, size_t count
         memcpy(out, pixels, count * sizeof *out);
     else
         for (size_t i = 0; i < count; i++)
-            out[i] = (float)levels[i] / 255.0f;
+            out[i] = pixel_value(levels[i]);
 }
 
 struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image)

@@ -35,6 +35,11 @@ enum split { SPLIT_TRAIN, SPLIT_VAL, SPLIT_TEST, SPLITS };
 extern const char *const split_names[SPLITS + 1]; /* "train", "val", "test", NULL */
 /* U8: 0 to 255 for 0 to 1; F32: as they are */
 enum pixel { PIXEL_U8, PIXEL_F32 };
+/* Of U8; between two levels where it is interpolated. */
+static inline float pixel_value(float level)
+{
+    return level / 255.0f;
+}
 
 /* ---- collections: decoded cases on their way into an artifact ------------------------------- */
 struct raw_case {

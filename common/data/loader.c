@@ -21,7 +21,7 @@ struct loader {
     uint32_t begin, count; /* cases of the split */
     int32_t size[3];       /* d, h, w of what a batch holds of a case */
     size_t pixels;         /* d*h*w of that */
-    float unit[256];       /* x / 255 */
+    float unit[256];       /* pixel_value */
     struct meter *meter;
     void *block;
     size_t bytes;
@@ -339,7 +339,7 @@ int loader_open(struct loader **out, const struct dataset *dataset, const struct
     loader->first = loader->filled = loader->taken = spec->start;
     loader->end = spec->shuffle ? UINT64_MAX : (loader->count - 1) / spec->batch + 1;
     for (int i = 0; i < 256; i++)
-        loader->unit[i] = (float)i / 255.0f;
+        loader->unit[i] = pixel_value((float)i);
     if (block_alloc(&loader->block, loader->bytes, meter, err)) {
         free(loader);
         return -1;
