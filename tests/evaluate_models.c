@@ -338,7 +338,7 @@ static void values(void **state)
         char want[100];
         images[at] = bad[i];
         snprintf(want, sizeof want,
-                 "case '%s' has the value %g, but a VAE's images are from 0 to 1",
+                 "case '%s' has the value %g, but the model's images are from 0 to 1",
                  t.dataset.ids[at / (12 * 12)], (double)bad[i]);
         FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, want);
         images[at] = good;

@@ -455,6 +455,10 @@ static void impossible_configurations_are_refused(void **state)
     toy.config.patch.size = (struct int_list){3, (int64_t[]){1, 1, 1}};
     expect_error(&toy, STATUS_CONFIG, "train.patch: the model is of one size");
     toy = toy_new();
+    toy.dark = true;
+    expect_error(&toy, STATUS_CONFIG,
+                 "pictures are from 0 to 1, but the model's images are from 0 to 0.5");
+    toy = toy_new();
     toy.train = 0;
     expect_error(&toy, STATUS_BAD_DATA, "the train split is empty");
 }

@@ -43,6 +43,7 @@ struct toy {
     bool odd;      /* toy_linear: a monitor is not a number */
     bool other;    /* another seed, and so another recipe */
     bool linear;   /* the model of toy_linear, without random numbers */
+    bool dark;     /* its model's images are from 0 to 1/2 */
     int nan_at;    /* step (from 1) at which the loss is not a number; 0: never */
     int signal_at; /* step (from 1) before which the process sends itself `signal`; 0: never */
     int signal;
@@ -203,7 +204,13 @@ static inline const char *toy_recipe(const struct toy *toy)
 static inline struct model_facts toy_facts(const void *description)
 {
     (void)description;
-    return (struct model_facts){0};
+    return (struct model_facts){.range = {-1, 1}};
+}
+
+static inline struct model_facts toy_dark_facts(const void *description)
+{
+    (void)description;
+    return (struct model_facts){.range = {0, 0.5f}};
 }
 
 static inline int toy_claimed(struct toy *toy, struct store *store, struct run *run,
@@ -216,7 +223,8 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
     struct dataset dataset;
     toy_data(&dataset, toy);
     static const struct field fields[] = {{.key = "name", .type = FIELD_TEXT}, {0}};
-    static const struct model_kind kind = {.name = "toy", .fields = fields, .facts = toy_facts};
+    const struct model_kind kind = {
+        .name = "toy", .fields = fields, .facts = toy->dark ? toy_dark_facts : toy_facts};
     static const char *const description = "toy";
     struct task task = {.name = "toy",
                         .kind = &kind,

@@ -65,6 +65,51 @@ static int run_steps(struct trainer *t, struct err *err)
     }
 }
 
+/* ---- the model's range ---------------------------------------------------------------------- */
+static int check_values(const struct range *range, const struct dataset *dataset, struct err *err)
+{
+    const float *values = dataset->images;
+    int64_t voxels = (int64_t)dataset->d * dataset->h * dataset->w * dataset->c, cases = 0;
+    for (int i = 0; i < SPLITS; i++)
+        cases += dataset->count[i];
+    for (int64_t i = 0; i < cases * voxels; i++)
+        if (!(values[i] >= range->low && values[i] <= range->high))
+            return fail_as(err, STATUS_CONFIG,
+                           "case '%s' has the value %g, but the model's images are from %g to %g "
+                           "(preprocess.intensity: percentile or range)",
+                           dataset->ids[i / voxels], (double)values[i], (double)range->low,
+                           (double)range->high);
+    return 0;
+}
+
+/* Of f32 these two have no bounds; the others give nothing beyond the values that there are. */
+static int check_augment(const struct range *range, const struct int_list *augment, struct err *err)
+{
+    for (size_t i = 0; i < augment->count; i++)
+        if (augment->items[i] == AUGMENT_BRIGHTNESS || augment->items[i] == AUGMENT_CONTRAST)
+            return fail_as(err, STATUS_CONFIG,
+                           "train.augment: '%s' of volumes leads beyond %g and %g, and the model's "
+                           "images are between them",
+                           augmentation_names[augment->items[i]], (double)range->low,
+                           (double)range->high);
+    return 0;
+}
+
+/* A decoder gives nothing beyond its range, and its loss may have no bottom for targets there. */
+static int check_range(const struct range *range, const struct dataset *dataset,
+                       const struct int_list *augment, struct err *err)
+{
+    if (isinf(range->low) && isinf(range->high))
+        return 0;
+    if (dataset->pixel == PIXEL_F32)
+        return check_augment(range, augment, err) || check_values(range, dataset, err) ? -1 : 0;
+    if (range->low <= 0 && range->high >= 1)
+        return 0;
+    return fail_as(err, STATUS_CONFIG,
+                   "pictures are from 0 to 1, but the model's images are from %g to %g",
+                   (double)range->low, (double)range->high);
+}
+
 /* ---- before and after ----------------------------------------------------------------------- */
 
 static struct loader_spec train_spec(const struct trainer *t)
@@ -84,9 +129,11 @@ static int check_config(const struct trainer *t, struct err *err)
         return fail_as(err, STATUS_BAD_DATA, "the train split is empty");
     if (t->config->early_stopping.present && !trainer_validates(t))
         return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, and it is empty");
-    if (t->config->patch.size.count && !t->task->kind->facts(t->task->model).any_size)
+    const struct model_facts facts = t->task->kind->facts(t->task->model);
+    if (t->config->patch.size.count && !facts.any_size)
         return fail_as(err, STATUS_CONFIG,
                        "train.patch: the model is of one size, that of the whole images");
+    TRY(check_range(&facts.range, t->where->dataset, &t->config->augment, err));
     TRY(train_config_check(t->config, err));
     struct loader_spec spec = train_spec(t);
     return loader_check(t->where->dataset, &spec, err);

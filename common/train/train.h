@@ -66,7 +66,7 @@ double schedule_lr(const struct train_config *config, int64_t step, int64_t tota
  * patches the training's d, h, w are theirs, and validation is of whole cases, one at a time. */
 enum { MAX_SCALARS = 4 };
 struct feed {
-    val image;               /* F32 [batch,d,h,w,c] in [0, 1] */
+    val image;               /* F32 [batch,d,h,w,c], in the model's range */
     val label;               /* I32 [batch,1,1,1,1] */
     val mask;                /* I32 [batch,d,h,w,1] or 0 */
     val weight;              /* F32 [batch,1,1,1,1]: 1, or 0 for padding */

@@ -37,31 +37,6 @@ static double kl_factor(double epoch, const void *user)
     return epoch < epochs ? epoch / epochs : 1.0;
 }
 
-/* The decoder ends in a sigmoid, and cross entropy has no bottom for targets beyond 0 and 1. */
-static int check_values(const struct dataset *dataset, const struct int_list *augment,
-                        struct err *err)
-{
-    const float *values = dataset->images;
-    int64_t voxels = (int64_t)dataset->d * dataset->h * dataset->w * dataset->c, cases = 0;
-    if (dataset->pixel != PIXEL_F32)
-        return 0;
-    for (size_t i = 0; i < augment->count; i++)
-        if (augment->items[i] == AUGMENT_BRIGHTNESS || augment->items[i] == AUGMENT_CONTRAST)
-            return fail_as(err, STATUS_CONFIG,
-                           "train.augment: '%s' of volumes leads beyond 0 and 1, and a VAE's "
-                           "images are from 0 to 1",
-                           augmentation_names[augment->items[i]]);
-    for (int i = 0; i < SPLITS; i++)
-        cases += dataset->count[i];
-    for (int64_t i = 0; i < cases * voxels; i++)
-        if (!(values[i] >= 0 && values[i] <= 1))
-            return fail_as(err, STATUS_CONFIG,
-                           "case '%s' has the value %g, but a VAE's images are from 0 to 1 "
-                           "(preprocess.intensity: percentile or range)",
-                           dataset->ids[i / voxels], (double)values[i]);
-    return 0;
-}
-
 int vae_train(const struct training *where, const struct vae_config *config, uint64_t seed,
               const struct draft *draft, struct err *err)
 {
@@ -80,6 +55,5 @@ int vae_train(const struct training *where, const struct vae_config *config, uin
                         .scalars = {{kl_factor, 1}},
                         .user = &vae};
     TRY(vae_kind.check(&vae, err));
-    TRY(check_values(where->dataset, &config->train.augment, err));
     return train(where, &task, draft, err);
 }
