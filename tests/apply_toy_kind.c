@@ -3,6 +3,10 @@
 #include "apply/predict.h"
 
 #include "one_thread.h"
+
+/* Of the table, beside the toy: one that takes images of any size. */
+static struct model_kind free_kind;
+#define MORE_KINDS &free_kind,
 #include "toy_kind.h"
 
 #include <math.h>
@@ -94,6 +98,35 @@ static void asked_for_one_thing(void **state)
     trained_close(&toy);
 }
 
+static struct model_facts free_facts(const void *description)
+{
+    struct model_facts facts = toy_facts(description);
+    facts.any_size = true;
+    return facts;
+}
+
+/* Whatever size it takes, its latents have but one. */
+static void codes_are_of_one_size(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct trained toy;
+    free_kind = toy_kind;
+    free_kind.name = "free";
+    free_kind.facts = free_facts;
+    struct id id = toy_artifact_of(lab, &free_kind, (struct image_data){1, H, W, 1, 0});
+    for (enum ability ability = ENCODE; ability <= DECODE; ability++) {
+        struct trained_spec spec = spec_of(lab, &id, CAN(ability));
+        spec.size = (struct shape){.d = 1, .h = H + 2, .w = W};
+        FAILS(trained_open(&toy, &spec, &err), STATUS_BAD_DATA,
+              "the model encodes and decodes images of 1x4x6 alone, not of 1x6x6");
+        trained_close(&toy);
+        spec.size.h = H;
+        OK(trained_open(&toy, &spec, &err));
+        trained_close(&toy);
+    }
+}
+
 /* A file holds a map with its sides, and one of other sides is refused though it is of as many numbers. */
 static void maps_in_files(void **state)
 {
@@ -164,10 +197,10 @@ static void larger_pictures_in_windows(void **state)
 #define TOY_TEST(name) cmocka_unit_test_setup_teardown(name, draw, lab_teardown)
 int main(void)
 {
+    free_kind.name = "free"; /* the table is searched by name */
     const struct CMUnitTest tests[] = {
-        TOY_TEST(image_to_map_and_back),
-        TOY_TEST(asked_for_one_thing),
-        TOY_TEST(maps_in_files),
+        TOY_TEST(image_to_map_and_back),      TOY_TEST(asked_for_one_thing),
+        TOY_TEST(codes_are_of_one_size),      TOY_TEST(maps_in_files),
         TOY_TEST(larger_pictures_in_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

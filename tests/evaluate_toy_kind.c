@@ -5,9 +5,9 @@
 #include "base/random.h"
 #include "evaluate/similarity.h"
 
-/* Of the table, beside the toy: a judge that takes values from 0 to 1 alone. */
-static struct model_kind narrow_kind;
-#define MORE_KINDS &narrow_kind,
+/* Of the table, beside the toy: a judge that takes values from 0 to 1 alone, and a toy with labels. */
+static struct model_kind narrow_kind, told_kind;
+#define MORE_KINDS &narrow_kind, &told_kind,
 #include "toy_kind.h"
 
 enum { TRAIN = 1, CASES = 5, H = 4, W = 6, PIXELS = H * W, BLOCKS = H / 2 * (W / 2), SEED = 7 };
@@ -239,6 +239,58 @@ static void pictures_are_of_the_models_range(void **state)
     tensors_close(&file);
 }
 
+static struct model_facts told_facts(const void *description)
+{
+    struct model_facts facts = toy_facts(description);
+    facts.conditional = true;
+    return facts;
+}
+
+/* All that both sides can show: more than sixteen, and each is there. */
+static void many_pictures(void **state)
+{
+    struct lab *lab = *state;
+    static const char *classes[] = {"even", "odd"};
+    int32_t labels[TRAIN + CASES] = {0, 0, 1, 0, 1, 0};
+    struct err err;
+    struct tensors file;
+    char path[PATH_BYTES];
+    told_kind = toy_kind;
+    told_kind.name = "told";
+    told_kind.facts = told_facts;
+    set.labels = labels;
+    set.classes = classes;
+    set.class_count = 2;
+    struct id model = toy_artifact_of(lab, &told_kind, (struct image_data){1, H, W, 1, 2}), out;
+    OK(measured(&out, lab, (struct evaluation){.dataset = &set, .model = &model}, &all, &err));
+    OK(artifact_path(path, lab->store, &out, "pictures.safetensors", &err));
+    OK(tensors_open(&file, path, &err));
+    static const char *const shown[] = {"class_grid",
+                                        "class_grid_labels",
+                                        "interpolation",
+                                        "interpolation_columns",
+                                        "original_labels",
+                                        "originals",
+                                        "reconstructions",
+                                        "sample_labels",
+                                        "samples",
+                                        "segmentation_confidence",
+                                        "segmentation_images",
+                                        "segmentation_prediction",
+                                        "segmentation_score",
+                                        "segmentation_truth",
+                                        "wrong_label_given",
+                                        "wrong_label_images",
+                                        "wrong_label_sources",
+                                        "wrong_label_true"};
+    assert_int_equal(file.count, 18);
+    for (int i = 0; i < 18; i++)
+        assert_non_null(tensors_find(&file, shown[i]));
+    assert_string_equal(tensors_meta(&file, "classes"), "even,odd");
+    assert_string_equal(tensors_meta(&file, "mask_classes"), "background,foreground");
+    tensors_close(&file);
+}
+
 static struct model_facts narrow_facts(const void *description)
 {
     struct model_facts facts = classifier_kind.facts(description);
@@ -279,12 +331,11 @@ static void a_judge_of_another_range(void **state)
 int main(void)
 {
     narrow_kind.name = "narrow"; /* the table is searched by name */
+    told_kind.name = "told";
     const struct CMUnitTest tests[] = {
-        TOY_TEST(images_are_measured),
-        TOY_TEST(masks_are_measured),
-        TOY_TEST(in_one_pass),
-        TOY_TEST(pictures_are_of_the_models_range),
-        TOY_TEST(a_judge_of_another_range),
+        TOY_TEST(images_are_measured), TOY_TEST(masks_are_measured),
+        TOY_TEST(in_one_pass),         TOY_TEST(pictures_are_of_the_models_range),
+        TOY_TEST(many_pictures),       TOY_TEST(a_judge_of_another_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

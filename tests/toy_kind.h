@@ -100,18 +100,24 @@ static const struct model_kind toy_kind = {.name = "toy",
 const struct model_kind *const model_kinds[] = {&vae_kind, &classifier_kind, &unet_kind, &toy_kind,
                                                 MORE_KINDS NULL};
 
-static inline struct id toy_artifact(struct lab *lab, int64_t h, int64_t w)
+/* kind: the toy, or one that is described as it is */
+static inline struct id toy_artifact_of(struct lab *lab, const struct model_kind *kind,
+                                        struct image_data data)
 {
     /* [out,h,w,in], and of the transposed convolution [in,h,w,out] */
     static const float encoder[] = {0.25f, 0.25f, 0.25f, 0.25f, -0.25f, 0.25f, -0.25f, 0.25f};
     static const float decoder[] = {1, 1, 1, 1, -1, 1, -1, 1};
-    const struct toy_description toy = {{1, h, w, 1, 0}};
+    const struct toy_description toy = {data};
     const struct tensor weights[] = {
         {"encoder.weight", TENSOR_F32, 4, {2, 2, 2, 1}, encoder, sizeof encoder},
         {"decoder.weight", TENSOR_F32, 4, {2, 2, 2, 1}, decoder, sizeof decoder}};
     return model_artifact(
-        lab,
-        &(struct made){.kind = &toy_kind, .description = &toy, .weights = weights, .count = 2});
+        lab, &(struct made){.kind = kind, .description = &toy, .weights = weights, .count = 2});
+}
+
+static inline struct id toy_artifact(struct lab *lab, int64_t h, int64_t w)
+{
+    return toy_artifact_of(lab, &toy_kind, (struct image_data){1, h, w, 1, 0});
 }
 
 /* The mean of the two pixels of a column of the 2x2 that pixel i is of. */

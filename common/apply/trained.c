@@ -98,7 +98,7 @@ static struct shape image_shape(const struct image_data *data)
                           (int32_t)data->c};
 }
 
-static int choose_size(struct trained *t, struct shape size, struct err *err)
+static int choose_size(struct trained *t, struct shape size, unsigned abilities, struct err *err)
 {
     struct shape own = t->image = batch_of(t, image_shape(&t->model.facts.data));
     if (!size.d && !size.h && !size.w)
@@ -107,9 +107,12 @@ static int choose_size(struct trained *t, struct shape size, struct err *err)
     if ((size.d > 1) != (own.d > 1))
         return fail_as(err, STATUS_BAD_DATA, "the model is of %s, not of %s",
                        own.d > 1 ? "volumes" : "images", size.d > 1 ? "volumes" : "images");
-    if (!t->model.facts.any_size && !shape_equal(t->image, own))
+    /* what its facts say of a latent is of its own images' */
+    bool codes = abilities & (CAN(ENCODE) | CAN(DECODE));
+    if ((codes || !t->model.facts.any_size) && !shape_equal(t->image, own))
         return fail_as(err, STATUS_BAD_DATA,
-                       "the model is of images of %dx%dx%d alone, not of %dx%dx%d", (int)own.d,
+                       "the model %s images of %dx%dx%d alone, not of %dx%dx%d",
+                       t->model.facts.any_size ? "encodes and decodes" : "is of", (int)own.d,
                        (int)own.h, (int)own.w, (int)size.d, (int)size.h, (int)size.w);
     return 0;
 }
@@ -154,7 +157,7 @@ int trained_open(struct trained *out, const struct trained_spec *spec, struct er
     *out = (struct trained){.batch = spec->batch, .bad_case = -1};
     TRY(model_read(model, spec->store, spec->artifact, &out->arena, err));
     TRY(model_need(model->kind, spec->abilities, err));
-    TRY(choose_size(out, spec->size, err));
+    TRY(choose_size(out, spec->size, spec->abilities, err));
     out->pixels = shape_count(out->image) / out->batch;
     out->latent = shape_count(model->facts.latent);
     if (spec->abilities & CAN(CLASSIFY))
@@ -257,7 +260,7 @@ uint8_t pixel_class(const float *p, int32_t outputs, float *sure)
 
 void image_to_bytes(uint8_t *out, const float *image, size_t count, struct range range)
 {
-    if (isinf(range.low)) {
+    if (isinf(range.high - range.low)) {
         range = (struct range){INFINITY, -INFINITY};
         for (size_t i = 0; i < count; i++) {
             range.low = fminf(range.low, image[i]);
