@@ -163,7 +163,7 @@ static void what_fits_no_model_is_named_with_its_section(void **state)
     (void)state;
     expect_refused(SHAPES "transfer-unet: {loss: {}}\n", NULL,
                    "e.yaml:3:16: transfer-unet: loss: nothing to minimise; "
-                   "bce, cross_entropy, dice, focal or tversky expected");
+                   "bce, cross_entropy, dice, focal, tversky, or several of them expected");
     expect_refused(SHAPES UNET "vary: {a: {}, b: {transfer-unet.loss: {bce: {}, cross_entropy: "
                                "{}}}}\n",
                    NULL,

@@ -69,98 +69,6 @@ static const struct field tversky_fields[] = {
 #undef WEIGHT
 #undef WITHIN
 
-#define TERM(name) .key = #name, .type = FIELD_OPTION, .offset = AT(name), .sub = name##_fields
-const struct field segment_loss_fields[] = {
-    {TERM(bce), .help = "cross entropy of one logit, foreground against background"},
-    {TERM(cross_entropy), .help = "cross entropy of a logit a class"},
-    {TERM(dice), .help = "soft Dice of the probabilities"},
-    {TERM(focal), .help = "cross entropy that plays down what is easy"},
-    {TERM(tversky), .help = "Dice with two weights for the two kinds of error"},
-    {0},
-};
-#undef TERM
-#undef AT
-
-static bool all_zero(const struct real_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i] != 0)
-            return false;
-    return list->count > 0;
-}
-
-int segment_loss_check(const struct segment_loss_config *config, struct err *err)
-{
-    if (!config->bce.present && !config->cross_entropy.present && !config->dice.present &&
-        !config->focal.present && !config->tversky.present)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss: nothing to minimise; bce, cross_entropy, dice, focal or tversky "
-                       "expected");
-    if (config->bce.present && config->cross_entropy.present)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss: bce has one logit and cross_entropy one a class; choose one of them");
-    if (config->cross_entropy.present && config->cross_entropy.balance != BALANCE_NONE &&
-        config->cross_entropy.class_weights.count)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.cross_entropy: class_weights and balance both set the weights");
-    if (config->cross_entropy.present && all_zero(&config->cross_entropy.class_weights))
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.cross_entropy.class_weights: all are 0, so that no pixel counts");
-    if (config->tversky.present && config->tversky.alpha + config->tversky.beta == 0)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.tversky: alpha and beta are both 0, so that no error counts");
-    if (config->focal.present && config->focal.alpha < 0 && config->focal.alpha != -1)
-        return fail_as(err, STATUS_CONFIG, "loss.focal.alpha is between 0 and 1, or -1 for none");
-    if (config->focal.present && config->focal.class_balanced && config->focal.alpha >= 0)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.focal: alpha and class_balanced both set the weights");
-    return 0;
-}
-
-/* One logit is the foreground's, and there is nothing to say. */
-static int check_background(bool present, int background, const char *term, int64_t outputs,
-                            struct err *err)
-{
-    if (present && outputs == 1 && background == BACKGROUND_INCLUDE)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.%s.background: one logit has no background to include; cross_entropy "
-                       "beside it gives each class a logit",
-                       term);
-    if (present && outputs > 1 && background == BACKGROUND_UNSAID)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.%s.background: include or exclude has to be said for %lld classes",
-                       term, (long long)outputs);
-    return 0;
-}
-
-int segment_loss_outputs(int32_t *out, const struct segment_loss_config *config, int64_t classes,
-                         struct err *err)
-{
-    TRY(segment_loss_check(config, err));
-    size_t weights = config->cross_entropy.present ? config->cross_entropy.class_weights.count : 0;
-    if (weights && (int64_t)weights != classes)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.cross_entropy.class_weights: %zu weights for %lld classes", weights,
-                       (long long)classes);
-    if (classes < 2 || classes > MASK_CLASSES)
-        return fail_as(err, STATUS_CONFIG, "masks of %lld classes cannot be learnt",
-                       (long long)classes);
-    *out = classes == 2 && !config->cross_entropy.present ? 1 : (int32_t)classes;
-    if (config->bce.present && *out > 1)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.bce is for two classes, and the masks have %lld; cross_entropy is for "
-                       "several",
-                       (long long)classes);
-    if (config->focal.present && config->focal.alpha >= 0 && *out > 1)
-        return fail_as(err, STATUS_CONFIG,
-                       "loss.focal.alpha is for one logit, and here each of %lld classes has one; "
-                       "class_balanced is for several",
-                       (long long)classes);
-    TRY(check_background(config->dice.present, config->dice.background, "dice", *out, err));
-    return check_background(config->tversky.present, config->tversky.background, "tversky", *out,
-                            err);
-}
-
 /* ---- what the terms share ------------------------------------------------------------------- */
 static const struct shape one_number = {1, 1, 1, 1, 1};
 
@@ -245,7 +153,32 @@ static val weight_map(const struct pixels *px, const double *weights)
 }
 
 /* ---- terms over pixels ---------------------------------------------------------------------- */
-static val cross_entropy(const struct pixels *px, const struct segment_loss_config *config)
+static val bce(struct pixels *px, const struct segment_loss_config *config)
+{
+    return pixel_mean(px, one_logit_entropy(px, (float)config->bce.positive_weight));
+}
+
+static int check_cross_entropy(const struct segment_loss_config *config, int32_t outputs,
+                               struct err *err)
+{
+    const struct real_list *weights = &config->cross_entropy.class_weights;
+    bool some = !weights->count; /* is above 0 */
+    for (size_t i = 0; i < weights->count; i++)
+        some |= weights->items[i] != 0;
+    if (weights->count && config->cross_entropy.balance != BALANCE_NONE)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.cross_entropy: class_weights and balance both set the weights");
+    if (!some)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.cross_entropy.class_weights: all are 0, so that no pixel counts");
+    if (weights->count && outputs && weights->count != (size_t)outputs)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.cross_entropy.class_weights: %zu weights for %d classes",
+                       weights->count, (int)outputs);
+    return 0;
+}
+
+static val cross_entropy(struct pixels *px, const struct segment_loss_config *config)
 {
     struct graph *g = px->g;
     double weights[MASK_CLASSES], total = 0;
@@ -291,6 +224,22 @@ static val power(struct graph *g, val x, float gamma)
     return g_unary(g, OP_exp_, exponent);
 }
 
+static int check_focal(const struct segment_loss_config *config, int32_t outputs, struct err *err)
+{
+    double alpha = config->focal.alpha;
+    if (alpha < 0 && alpha != -1)
+        return fail_as(err, STATUS_CONFIG, "loss.focal.alpha is between 0 and 1, or -1 for none");
+    if (alpha >= 0 && config->focal.class_balanced)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.focal: alpha and class_balanced both set the weights");
+    if (alpha >= 0 && outputs > 1)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.focal.alpha is for one logit, and here each of %d classes has one; "
+                       "class_balanced is for several",
+                       (int)outputs);
+    return 0;
+}
+
 static val focal(struct pixels *px, const struct segment_loss_config *config)
 {
     struct graph *g = px->g;
@@ -312,25 +261,20 @@ struct region {
     val both, predicted, truth;
 };
 
-static val region_sum(const struct pixels *px, val x, int reduce, bool background)
+static struct region region(struct pixels *px, int reduce, int background)
 {
     struct graph *g = px->g;
-    struct shape shape = {1, 1, 1, 1, px->outputs};
-    if (reduce == REDUCE_CASE)
-        shape.n = g_shape(g, x).n;
-    x = g_reduce_sum(g, x, shape);
-    return background ? x : g_slice(g, x, AXIS_C, 1, px->outputs - 1);
-}
-
-static struct region region(struct pixels *px, int reduce, bool background)
-{
-    struct graph *g = px->g;
+    int32_t cases = reduce == REDUCE_CASE ? g_shape(g, px->target).n : 1;
+    bool foreground = px->outputs > 1 && background != BACKGROUND_INCLUDE;
     val predicted = g_binary(g, OP_mul, probability(px), px->valid);
     val truth = g_binary(g, OP_mul, px->target, px->valid);
-    val both = g_binary(g, OP_mul, predicted, px->target);
-    return (struct region){region_sum(px, both, reduce, background),
-                           region_sum(px, predicted, reduce, background),
-                           region_sum(px, truth, reduce, background)};
+    val sums[] = {g_binary(g, OP_mul, predicted, px->target), predicted, truth};
+    for (int i = 0; i < 3; i++) {
+        sums[i] = g_reduce_sum(g, sums[i], (struct shape){cases, 1, 1, 1, px->outputs});
+        if (foreground)
+            sums[i] = g_slice(g, sums[i], AXIS_C, 1, px->outputs - 1);
+    }
+    return (struct region){sums[0], sums[1], sums[2]};
 }
 
 /* 1 - the mean of (a + smooth) / (b + smooth) over classes, and over the cases that count. */
@@ -347,18 +291,21 @@ static val region_loss(const struct pixels *px, val a, val b, double smooth)
     return ratio(g, sum(g, lost), sum(g, px->weight)); /* a case without pixels has lost nothing */
 }
 
-static bool counts_background(const struct pixels *px, int background)
-{
-    return px->outputs == 1 || background == BACKGROUND_INCLUDE;
-}
-
 static val dice(struct pixels *px, const struct segment_loss_config *config)
 {
     struct graph *g = px->g;
-    struct region r =
-        region(px, config->dice.reduce, counts_background(px, config->dice.background));
+    struct region r = region(px, config->dice.reduce, config->dice.background);
     return region_loss(px, g_affine(g, r.both, 2, 0), g_binary(g, OP_add, r.predicted, r.truth),
                        config->dice.smooth);
+}
+
+static int check_tversky(const struct segment_loss_config *config, int32_t outputs, struct err *err)
+{
+    (void)outputs;
+    if (config->tversky.alpha + config->tversky.beta == 0)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss.tversky: alpha and beta are both 0, so that no error counts");
+    return 0;
 }
 
 /* TP + alpha FP + beta FN = (1 - alpha - beta) TP + alpha (TP + FP) + beta (TP + FN) */
@@ -366,50 +313,137 @@ static val tversky(struct pixels *px, const struct segment_loss_config *config)
 {
     struct graph *g = px->g;
     float alpha = (float)config->tversky.alpha, beta = (float)config->tversky.beta;
-    struct region r =
-        region(px, config->tversky.reduce, counts_background(px, config->tversky.background));
+    struct region r = region(px, config->tversky.reduce, config->tversky.background);
     val errors =
         g_binary(g, OP_add, g_affine(g, r.predicted, alpha, 0), g_affine(g, r.truth, beta, 0));
     val below = g_binary(g, OP_add, g_affine(g, r.both, 1 - alpha - beta, 0), errors);
     return region_loss(px, r.both, below, config->tversky.smooth);
 }
 
+/* ---- the terms ------------------------------------------------------------------------------ */
+enum logits { ANY_LOGITS, ONE_LOGIT, LOGIT_A_CLASS };
+
+/*
+ * TERM(name, help, what else its row says), in the order of recipes and of the sum. By that name go
+ * its key, its part of segment_loss_config (which begins with present and weight), the table of its
+ * keys NAME_fields, and the function that appends it to a graph.
+ */
+#define TERMS                                                                                      \
+    TERM(bce, "cross entropy of one logit, foreground against background", .logits = ONE_LOGIT)    \
+    TERM(cross_entropy, "cross entropy of a logit a class", .logits = LOGIT_A_CLASS,               \
+         .check = check_cross_entropy)                                                             \
+    TERM(dice, "soft Dice of the probabilities", .background = AT(dice.background))                \
+    TERM(focal, "cross entropy that plays down what is easy", .check = check_focal)                \
+    TERM(tversky, "Dice with two weights for the two kinds of error",                              \
+         .background = AT(tversky.background), .check = check_tversky)
+
+#define TERM(name, what, ...)                                                                      \
+    {.key = #name, .type = FIELD_OPTION, .offset = AT(name), .sub = name##_fields, .help = what},
+const struct field segment_loss_fields[] = {TERMS{0}};
+#undef TERM
+
+static const struct term {
+    const char *key;
+    size_t present, weight, background; /* where they are; background 0: it has no such key */
+    enum logits logits;                 /* what it is defined for */
+    /* What else may be wrong (NULL: nothing); outputs is the number of logits, 0: not known yet. */
+    int (*check)(const struct segment_loss_config *config, int32_t outputs, struct err *err);
+    val (*append)(struct pixels *px, const struct segment_loss_config *config); /* one number */
+} terms[] = {
+#define TERM(name, what, ...)                                                                      \
+    {.key = #name, .present = AT(name), .weight = AT(name.weight), .append = name, __VA_ARGS__},
+    TERMS
+#undef TERM
+    {0}};
+
 /* ---- the whole ------------------------------------------------------------------------------ */
-static struct pixels pixels_of(struct graph *g, const struct class_counts *counts, val logits,
-                               val label, val weight)
+static const void *at(const struct segment_loss_config *config, size_t offset)
 {
-    struct pixels px = {g, counts, g_shape(g, logits).c, logits, label, weight, 0, 0, 0, 0};
-    int32_t classes = (int32_t)counts->count;
-    struct shape map = g_shape(g, label);
-    val all = g_one_hot(g, label, 0, classes, MASK_IGNORE);
-    px.target = px.outputs == 1 ? g_one_hot(g, label, 1, 1, MASK_IGNORE) : all;
-    px.valid = g_binary(g, OP_mul, g_reduce_sum(g, all, map), weight);
-    return px;
+    return (const char *)config + offset;
 }
 
-static val plus(struct graph *g, val total, double weight, val term)
+static bool given(const struct segment_loss_config *config, const struct term *term)
 {
-    term = g_affine(g, term, (float)weight, 0);
-    return total ? g_binary(g, OP_add, total, term) : term;
+    return *(const bool *)at(config, term->present);
+}
+
+/* A term that is given and is for these logits; NULL: none. */
+static const struct term *given_for(const struct segment_loss_config *config, enum logits logits)
+{
+    for (const struct term *term = terms; term->key; term++)
+        if (term->logits == logits && given(config, term))
+            return term;
+    return NULL;
+}
+
+/* One logit is the foreground's, and has no background to speak of. */
+static int check_terms(const struct segment_loss_config *config, int32_t outputs, struct err *err)
+{
+    for (const struct term *term = terms; term->key; term++) {
+        if (!given(config, term))
+            continue;
+        if (term->logits == ONE_LOGIT && outputs > 1)
+            return fail_as(err, STATUS_CONFIG,
+                           "loss.%s is for two classes, and the masks have %d; cross_entropy is "
+                           "for several",
+                           term->key, (int)outputs);
+        int background =
+            term->background ? *(const int *)at(config, term->background) : BACKGROUND_EXCLUDE;
+        if (background == BACKGROUND_INCLUDE && outputs == 1)
+            return fail_as(err, STATUS_CONFIG,
+                           "loss.%s.background: one logit has no background to include; "
+                           "cross_entropy beside it gives each class a logit",
+                           term->key);
+        if (background == BACKGROUND_UNSAID && outputs > 1)
+            return fail_as(err, STATUS_CONFIG,
+                           "loss.%s.background: include or exclude has to be said for %d classes",
+                           term->key, (int)outputs);
+        if (term->check)
+            TRY(term->check(config, outputs, err));
+    }
+    return 0;
+}
+
+int segment_loss_check(const struct segment_loss_config *config, struct err *err)
+{
+    const struct term *one = given_for(config, ONE_LOGIT), *each = given_for(config, LOGIT_A_CLASS);
+#define TERM(name, ...) #name ", "
+    if (!one && !each && !given_for(config, ANY_LOGITS))
+        return fail_as(err, STATUS_CONFIG,
+                       "loss: nothing to minimise; " TERMS "or several of them expected");
+#undef TERM
+    if (one && each)
+        return fail_as(err, STATUS_CONFIG,
+                       "loss: %s has one logit and %s one a class; choose one of them", one->key,
+                       each->key);
+    return check_terms(config, 0, err);
+}
+
+int segment_loss_outputs(int32_t *out, const struct segment_loss_config *config, int64_t classes,
+                         struct err *err)
+{
+    TRY(segment_loss_check(config, err));
+    if (classes < 2 || classes > MASK_CLASSES)
+        return fail_as(err, STATUS_CONFIG, "masks of %lld classes cannot be learnt",
+                       (long long)classes);
+    *out = classes == 2 && !given_for(config, LOGIT_A_CLASS) ? 1 : (int32_t)classes;
+    return check_terms(config, *out, err);
 }
 
 val segment_loss(struct graph *g, const struct segment_loss_config *config,
                  const struct class_counts *counts, val logits, val label, val weight)
 {
-    struct pixels px = pixels_of(g, counts, logits, label, weight);
-    val total = 0;
-    if (config->bce.present) {
-        val map = one_logit_entropy(&px, (float)config->bce.positive_weight);
-        total = plus(g, total, config->bce.weight, pixel_mean(&px, map));
+    struct pixels px = {g, counts, g_shape(g, logits).c, logits, label, weight, 0, 0, 0, 0};
+    val all = g_one_hot(g, label, 0, (int32_t)counts->count, MASK_IGNORE), total = 0;
+    px.target = px.outputs == 1 ? g_one_hot(g, label, 1, 1, MASK_IGNORE) : all;
+    px.valid = g_binary(g, OP_mul, g_reduce_sum(g, all, g_shape(g, label)), weight);
+    for (const struct term *term = terms; term->key; term++) {
+        if (!given(config, term))
+            continue;
+        float factor = (float)*(const double *)at(config, term->weight);
+        val weighted = g_affine(g, term->append(&px, config), factor, 0);
+        total = total ? g_binary(g, OP_add, total, weighted) : weighted;
     }
-    if (config->cross_entropy.present)
-        total = plus(g, total, config->cross_entropy.weight, cross_entropy(&px, config));
-    if (config->dice.present)
-        total = plus(g, total, config->dice.weight, dice(&px, config));
-    if (config->focal.present)
-        total = plus(g, total, config->focal.weight, focal(&px, config));
-    if (config->tversky.present)
-        total = plus(g, total, config->tversky.weight, tversky(&px, config));
     return total;
 }
 
