@@ -276,6 +276,33 @@ static void other_sizes(void **state)
     trained_close(&unet);
 }
 
+#define WEIGHED                                                                                    \
+    "model: {channels: [2, 4]}, loss: {cross_entropy: {balance: frequency}}, train: {epochs: 2, "  \
+    "batch: 5, augment: [flip]}}"
+
+/* A training of a share is that of a data set which has no more: batches, epochs, and the weights of
+ * classes by their pixels. */
+static void a_share_of_the_labels(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    struct dataset part;
+    struct err err;
+    make_data(&data, 3);
+    for (int i = 0; i < ALL; i++)
+        data.ids[i] = arena_printf(&lab->arena, "%d", i);
+    for (int i = 0; i < ALL; i += 5) /* 12 cases have another share of these, and so of pixels */
+        memset(data.masks + i * AREA + AREA / 2, 0, AREA / 2);
+    OK(dataset_part(&part, &data.set, 0.3, 3, &err));
+    assert_int_equal(part.count[SPLIT_TRAIN], 12);
+    struct id of_share = fit(lab, &data.set, "{label_fraction: 0.3, " WEIGHED);
+    struct id of_part = fit(lab, &part, "{" WEIGHED);
+    assert_memory_equal(&of_share, &of_part, sizeof of_part);
+    struct id of_all = fit(lab, &data.set, "{label_fraction: 1, " WEIGHED);
+    assert_memory_not_equal(&of_share, &of_all, sizeof of_all);
+    dataset_close(&part);
+}
+
 static void refused(void **state)
 {
     static struct data data;
@@ -322,7 +349,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAB_TEST(one_logit), LAB_TEST(several_logits), LAB_TEST(patches),
-        LAB_TEST(thrifty),   LAB_TEST(other_sizes),    LAB_TEST(refused),
+        LAB_TEST(thrifty),   LAB_TEST(other_sizes),    LAB_TEST(a_share_of_the_labels),
+        LAB_TEST(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

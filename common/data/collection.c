@@ -110,13 +110,19 @@ static int check_free(const struct collection *collection, enum split to, int64_
     return 0;
 }
 
-static struct ticket ticket_of(struct raw_case *one, enum split to, uint64_t seed)
+uint64_t case_draw(uint64_t seed, const char *purpose, const char *id)
 {
-    char *name = xprintf("data/hold-out/%s/%s", split_names[to], one->id);
+    char *name = xprintf("data/%s/%s", purpose, id);
     struct stream stream = stream_new(seed, name);
     free(name);
     uint64_t high = stream_u32(&stream);
-    return (struct ticket){one, high << 32 | stream_u32(&stream)};
+    return high << 32 | stream_u32(&stream);
+}
+
+static struct ticket ticket_of(struct raw_case *one, enum split to, uint64_t seed)
+{
+    static const char *const purposes[SPLITS] = {"", "hold-out/val", "hold-out/test"};
+    return (struct ticket){one, case_draw(seed, purposes[to], one->id)};
 }
 
 /* By label, then the lowest draws first. */

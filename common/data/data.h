@@ -112,6 +112,8 @@ int collection_fit(struct collection *collection, const struct fit *fit, struct 
  */
 int collection_hold_out(struct collection *collection, enum split to, int64_t count, uint64_t seed,
                         struct err *err);
+/* A number of the seed, a purpose ("labels") and a case's id alone. */
+uint64_t case_draw(uint64_t seed, const char *purpose, const char *id);
 /* Writes the artifact's files. */
 int collection_write(const struct collection *collection, const struct draft *draft,
                      struct err *err);
@@ -137,6 +139,14 @@ int dataset_open(struct dataset *out, const struct store *store, const struct id
 /* The first class of the masks that is not merely the rest: 1, but 0 of more than two classes of which
  * the first is not called background. */
 int32_t dataset_first_class(const struct dataset *dataset);
+/*
+ * A share of the train split, 0 < fraction <= 1, and the val split whole; no test split. Of each
+ * stratum (the label; without labels the class, first_class or above, of most pixels of the mask)
+ * fraction of its cases, rounded, at least one: the lowest draws by seed and id. So a smaller fraction
+ * of the same seed lies within a larger one. A copy, but for the names: `from` outlives it.
+ */
+int dataset_part(struct dataset *out, const struct dataset *from, double fraction, uint64_t seed,
+                 struct err *err);
 void dataset_close(struct dataset *dataset);
 
 /* ---- loader --------------------------------------------------------------------------------- */

@@ -3,12 +3,18 @@
 
 #include "train/model_text.h"
 
+#include <stdio.h>
+
 static const char *const init_names[] = {"none", NULL};
 
 #define CONFIG(member) .key = #member, .offset = offsetof(struct unet_config, member)
 const struct field unet_fields[] = {
     {CONFIG(init), .type = FIELD_CHOICE, .fallback = "none", .choices = init_names,
      .help = "where the weights start from; none: drawn from the seed"},
+    {CONFIG(label_fraction), .type = FIELD_REAL, .fallback = "1", .min = 1e-9, .max = 1,
+     .later = true,
+     .help = "share of the train split that is learnt from, the same of each label (or main class "
+             "of the masks), at least one case; 0.05 lies within 0.1"},
     {CONFIG(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
     {CONFIG(loss), .type = FIELD_SECTION, .sub = segment_loss_fields,
      .help = "what is minimised: the weighted sum of the terms given"},
@@ -126,7 +132,7 @@ static int describe(struct user *out, const struct unet_config *config,
     return count_pixels(&out->counts, dataset, err);
 }
 
-int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
+static int fit(const struct training *where, const struct unet_config *config, uint64_t seed,
                const struct draft *draft, struct err *err)
 {
     static const struct program_row programs[] = {
@@ -144,4 +150,22 @@ int unet_train(const struct training *where, const struct unet_config *config, u
                         .program_count = 2,
                         .user = &user};
     return train(where, &task, draft, err);
+}
+
+int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
+               const struct draft *draft, struct err *err)
+{
+    if (config->label_fraction == 1)
+        return fit(where, config, seed, draft, err);
+    struct dataset part;
+    struct training with_part = *where;
+    TRY(dataset_part(&part, where->dataset, config->label_fraction, seed, err));
+    if (!where->quiet)
+        fprintf(stderr, "transfer-unet: learns from %u of %u cases (label_fraction %g)\n",
+                part.count[SPLIT_TRAIN], where->dataset->count[SPLIT_TRAIN],
+                config->label_fraction);
+    with_part.dataset = &part;
+    int status = fit(&with_part, config, seed, draft, err);
+    dataset_close(&part);
+    return status;
 }

@@ -8,12 +8,13 @@
 
 enum unet_init { INIT_NONE };
 struct unet_config {
-    int init; /* enum unet_init: where the encoder's weights come from */
+    int init;              /* enum unet_init: where the encoder's weights come from */
+    double label_fraction; /* of the train split: dataset_part */
     struct unet_model_config model;
     struct segment_loss_config loss;
     struct train_config train;
 };
-extern const struct field unet_fields[]; /* init, model, loss, train */
+extern const struct field unet_fields[]; /* init, label_fraction, model, loss, train */
 /* What no single field can say: STATUS_CONFIG. */
 int unet_config_check(const struct unet_config *config, struct err *err);
 
