@@ -1,7 +1,6 @@
 #include "apply/predict.h"
 
 #include "base/stop.h"
-#include "data/listing.h"
 #include "train/model_text.h"
 
 #include <math.h>

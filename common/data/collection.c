@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "data/integrity.h"
 #include "store/tensors.h"
 
@@ -26,6 +27,22 @@ void collection_note(struct collection *collection, const char *text)
         notes[i] = collection->notes[i];
     notes[count] = text;
     collection->notes = notes;
+}
+
+int class_names_check(const char *const *names, size_t count, enum status status, struct err *err)
+{
+    if (count < 2 || count > MASK_IGNORE)
+        return fail_as(err, status, "%zu classes in the masks, expected 2 to %d", count,
+                       MASK_IGNORE);
+    for (size_t i = 0; i < count; i++) {
+        if (!*names[i] || !text_is_plain(names[i]) || strpbrk(names[i], "/,\"") ||
+            strcmp(names[i], "ignore") == 0)
+            return fail_as(err, status, "class '%s' cannot be called so", names[i]);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                return fail_as(err, status, "two classes are called '%s'", names[i]);
+    }
+    return 0;
 }
 
 size_t pixel_size(enum pixel pixel)

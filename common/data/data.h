@@ -23,7 +23,7 @@
 #include "base/memory.h"
 #include "base/sha256.h"
 #include "data/augment.h"
-#include "data/image.h"
+#include "data/fit.h"
 #include "data/formats/volumes.h"
 #include "store/store.h"
 
@@ -74,6 +74,9 @@ void collection_free(struct collection *collection);
 /* A line about the raw files that their owner should know, as what was taken for what, or left out;
  * text is the arena's. It is kept with the run and not in the artifact, which depends on neither. */
 void collection_note(struct collection *collection, const char *text);
+/* Names of the classes of masks: at least two, all different, and such that metrics can bear them.
+ * The error has `status`. */
+int class_names_check(const char *const *names, size_t count, enum status status, struct err *err);
 /* SHA-256 of the text "D H W C\n" followed by the image's bytes. */
 struct id image_hash(int32_t d, int32_t h, int32_t w, int32_t c, const uint8_t *image);
 /* Of F32: for each channel "D H W f32\n", then its bytes. */
@@ -88,23 +91,11 @@ struct source {
     const char *name, *path;
 };
 
-/* How pictures, also of several sizes, become a collection of one. */
-struct fit {
-    enum image_ground ground;  /* of images */
-    int32_t h, w;              /* 0: all have to have one size already */
-    enum resize_filter filter; /* of images; masks are always nearest */
-    bool keep_aspect;          /* else stretched; what is left over, on both sides, is 0 in images
-                                    and MASK_IGNORE in masks */
-    bool skip_bad;             /* a case that cannot be read is left out and listed */
-};
 /* What is done to the cases of a set on their way in. */
 struct treatment {
     struct fit fit;            /* of pictures; skip_bad of all */
     struct volume_spec volume; /* of volumes */
 };
-/* Brings decoded pictures and their masks to the size of fit (nothing to do if that is 0). Volumes
- * are STATUS_CONFIG. */
-int collection_fit(struct collection *collection, const struct fit *fit, struct err *err);
 
 /* Moves `count` cases of the train split to val or test, the same share of each label (as far as
  * integers allow), drawn by seed and id: a case more moves itself, or one that it takes the place

@@ -1,6 +1,7 @@
-#include "data/listing.h"
+#include "data/fit.h"
 
 #include "base/stop.h"
+#include "data/data.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -142,10 +142,6 @@ int parting_check_rest(const struct parting *parting, const char *folder, struct
 /* A file of a data set is not there: says how to fetch it, where that is known (fetch not NULL). */
 int missing_file(const char *name, const char *folder, const char *fetch, struct err *err);
 
-/* Names of the classes of masks: at least two, all different, and such that metrics can bear them.
- * The error has `status`. */
-int class_names_check(const char *const *names, size_t count, enum status status, struct err *err);
-
 /* Files on their way into a recipe. */
 struct sources {
     struct source *items;
@@ -226,15 +222,5 @@ struct decoding {
  * not free it. */
 int listing_decode(struct collection *out, const struct listing *listing,
                    const struct decoding *how, struct err *err);
-
-/* What an h x w picture takes of the frame that is fit, at least a pixel each way, and where it
- * begins. */
-struct fit_window {
-    int32_t h, w, top, left;
-};
-struct fit_window fit_window(const struct fit *fit, int32_t h, int32_t w);
-/* One case: image [h,w,c] (and mask [h,w], or NULL) to the size of fit, which is not 0. */
-void fit_case(uint8_t *image_out, uint8_t *mask_out, const struct fit *fit, const uint8_t *image,
-              const uint8_t *mask, int32_t h, int32_t w, int32_t c);
 
 #endif

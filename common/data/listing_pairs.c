@@ -18,22 +18,6 @@ struct layout {
 
 /* ---- the description ------------------------------------------------------------------------ */
 
-int class_names_check(const char *const *names, size_t count, enum status status, struct err *err)
-{
-    if (count < 2 || count > MASK_IGNORE)
-        return fail_as(err, status, "%zu classes in the masks, expected 2 to %d", count,
-                       MASK_IGNORE);
-    for (size_t i = 0; i < count; i++) {
-        if (!*names[i] || !text_is_plain(names[i]) || strpbrk(names[i], "/,\"") ||
-            strcmp(names[i], "ignore") == 0)
-            return fail_as(err, status, "class '%s' cannot be called so", names[i]);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(names[i], names[j]) == 0)
-                return fail_as(err, status, "two classes are called '%s'", names[i]);
-    }
-    return 0;
-}
-
 static int check_keys(const struct pair_keys *keys, struct err *err)
 {
     const char *const folders[] = {keys->images, keys->masks};

@@ -1,0 +1,30 @@
+/* Bringing pictures, and their masks, to the size that a data set has. */
+#ifndef CAIRN_DATA_FIT_H
+#define CAIRN_DATA_FIT_H
+
+#include "data/image.h"
+
+/* How pictures, also of several sizes, become a collection of one. */
+struct fit {
+    enum image_ground ground;  /* of images */
+    int32_t h, w;              /* 0: all have to have one size already */
+    enum resize_filter filter; /* of images; masks are always nearest */
+    bool keep_aspect;          /* else stretched; what is left over, on both sides, is 0 in images
+                                    and MASK_IGNORE in masks */
+    bool skip_bad;             /* a case that cannot be read is left out and listed */
+};
+/* What an h x w picture takes of the frame that is fit, at least a pixel each way, and where it
+ * begins. */
+struct fit_window {
+    int32_t h, w, top, left;
+};
+struct fit_window fit_window(const struct fit *fit, int32_t h, int32_t w);
+/* One case: image [h,w,c] (and mask [h,w], or NULL) to the size of fit, which is not 0. */
+void fit_case(uint8_t *image_out, uint8_t *mask_out, const struct fit *fit, const uint8_t *image,
+              const uint8_t *mask, int32_t h, int32_t w, int32_t c);
+struct collection;
+/* Brings decoded pictures and their masks to the size of fit (nothing to do if that is 0). Volumes
+ * are STATUS_CONFIG. */
+int collection_fit(struct collection *collection, const struct fit *fit, struct err *err);
+
+#endif
