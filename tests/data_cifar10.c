@@ -90,7 +90,7 @@ static void files_for_the_recipe(void **state)
     arena_free(&arena);
 }
 
-static void expect_refusal(const struct fixture *f, const char *file, const char *what)
+static void expect_damaged(const struct fixture *f, const char *file, const char *what)
 {
     struct collection c;
     struct err err = {0};
@@ -107,26 +107,26 @@ static void damage(void **state)
 {
     const struct fixture *f = *state;
     put_bytes(f, "data_batch_2.bin", META, 30);
-    expect_refusal(f, "data_batch_2.bin",
+    expect_damaged(f, "data_batch_2.bin",
                    " has 30 bytes, expected 1 to 1000000 records of 3073 bytes");
     put_bytes(f, "data_batch_2.bin", "", 0);
-    expect_refusal(f, "data_batch_2.bin", " has 0 bytes");
+    expect_damaged(f, "data_batch_2.bin", " has 0 bytes");
     uint8_t more[RECORD + 1] = {0};
     put_bytes(f, "data_batch_2.bin", more, sizeof more);
-    expect_refusal(f, "data_batch_2.bin", " has 3074 bytes");
+    expect_damaged(f, "data_batch_2.bin", " has 3074 bytes");
     put_batch(f, "data_batch_2.bin", "1:", 1);
-    expect_refusal(f, "data_batch_2.bin", " is 10, expected 0 to 9");
+    expect_damaged(f, "data_batch_2.bin", " is 10, expected 0 to 9");
     put_bytes(f, "batches.meta.txt", META, 27);
-    expect_refusal(f, "batches.meta.txt", " has 9 names of classes, expected 10");
+    expect_damaged(f, "batches.meta.txt", " has 9 names of classes, expected 10");
     put(f, "batches.meta.txt", META "b\n");
-    expect_refusal(f, "batches.meta.txt", " has 11 names of classes, expected 10");
+    expect_damaged(f, "batches.meta.txt", " has 11 names of classes, expected 10");
     char meta[] = META;
     meta[4] = '\x80';
     put(f, "batches.meta.txt", meta);
-    expect_refusal(f, "batches.meta.txt", ": 'a\\x80' is not UTF-8");
+    expect_damaged(f, "batches.meta.txt", ": 'a\\x80' is not UTF-8");
     meta[4] = '\x1b';
     put(f, "batches.meta.txt", meta);
-    expect_refusal(f, "batches.meta.txt", ": the name of class 1, 'a\\x1B', is not plain text");
+    expect_damaged(f, "batches.meta.txt", ": the name of class 1, 'a\\x1B', is not plain text");
 }
 
 /* Labels a class, from the data set's description; the sum from numpy. */

@@ -1,77 +1,24 @@
 /* Dataset artifacts: what is written is what is read, the same cases give the same bytes, and an
  * artifact that contradicts itself is refused by name. */
-#include "data/data.h"
-
-#include "base/file.h"
-#include "base/text.h"
-#include "store/tensors.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "data_lab.h"
 #include "data_raw.h"
 #include "store_spoil.h"
 
-struct fixture {
-    char lab[64];
-    struct store *store;
-};
+#include "store/tensors.h"
 
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err err;
-    snprintf(f->lab, sizeof f->lab, "/tmp/dataset-test-XXXXXX");
-    if (!mkdtemp(f->lab) || store_open(&f->store, f->lab, true, &err))
-        return -1;
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    store_close(f->store);
-    int status = folder_remove(f->lab, &err);
-    free(f);
-    return status;
-}
-
-static void must(int status, const struct err *err)
-{
-    if (status)
-        fail_msg("%s", err->text);
-}
-
-static struct id write_collection(const struct fixture *f, const struct collection *collection)
-{
-    struct draft *draft;
-    struct err err;
-    struct id id;
-    must(draft_open(&draft, f->store, &err), &err);
-    must(collection_write(collection, draft, &err), &err);
-    must(draft_seal(draft, &id, &err), &err);
-    return id;
-}
+#include <math.h>
 
 static void what_is_written_is_read(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     struct collection c;
     struct dataset d;
     struct err err;
     struct meter meter = {0};
-    must(shapes_make(&c, 28, 10, 100, 30, 1, &err), &err);
-    must(collection_hold_out(&c, SPLIT_VAL, 20, 1, &err), &err);
-    struct id id = write_collection(f, &c);
-    must(dataset_open(&d, f->store, &id, &meter, &err), &err);
+    OK(shapes_make(&c, 28, 10, 100, 30, 1, &err));
+    OK(collection_hold_out(&c, SPLIT_VAL, 20, 1, &err));
+    struct id id = collection_seal(lab, &c);
+    OK(dataset_open(&d, lab->store, &id, &meter, &err));
     static const uint32_t begin[] = {0, 80, 100}, count[] = {80, 20, 30};
     assert_memory_equal(d.begin, begin, sizeof begin);
     assert_memory_equal(d.count, count, sizeof count);
@@ -116,10 +63,10 @@ static void held_out_by_id(void **state)
         struct collection few, more;
         struct err err;
         int moved = 0;
-        must(shapes_make(&few, 8, 10, train, 0, 1, &err), &err);
-        must(shapes_make(&more, 8, 10, train + 1, 0, 1, &err), &err);
-        must(collection_hold_out(&few, SPLIT_VAL, 23, 5, &err), &err);
-        must(collection_hold_out(&more, SPLIT_VAL, 23, 5, &err), &err);
+        OK(shapes_make(&few, 8, 10, train, 0, 1, &err));
+        OK(shapes_make(&more, 8, 10, train + 1, 0, 1, &err));
+        OK(collection_hold_out(&few, SPLIT_VAL, 23, 5, &err));
+        OK(collection_hold_out(&more, SPLIT_VAL, 23, 5, &err));
         check_shares(&few, 23);
         for (uint32_t i = 0; i < few.count; i++) {
             assert_string_equal(few.cases[i].id, more.cases[i].id);
@@ -139,20 +86,20 @@ static void held_out_in_any_order(void **state)
     struct collection c, turned;
     struct err err;
     uint32_t other = 0;
-    must(shapes_make(&c, 8, 10, 60, 0, 1, &err), &err);
-    must(shapes_make(&turned, 8, 10, 60, 0, 1, &err), &err);
+    OK(shapes_make(&c, 8, 10, 60, 0, 1, &err));
+    OK(shapes_make(&turned, 8, 10, 60, 0, 1, &err));
     for (uint32_t i = 0; i < 30; i++) {
         struct raw_case one = turned.cases[i];
         turned.cases[i] = turned.cases[59 - i];
         turned.cases[59 - i] = one;
     }
-    must(collection_hold_out(&c, SPLIT_VAL, 20, 5, &err), &err);
-    must(collection_hold_out(&turned, SPLIT_VAL, 20, 5, &err), &err);
+    OK(collection_hold_out(&c, SPLIT_VAL, 20, 5, &err));
+    OK(collection_hold_out(&turned, SPLIT_VAL, 20, 5, &err));
     for (uint32_t i = 0; i < 60; i++)
         assert_int_equal(c.cases[i].split, turned.cases[59 - i].split);
     collection_free(&turned);
-    must(shapes_make(&turned, 8, 10, 60, 0, 1, &err), &err);
-    must(collection_hold_out(&turned, SPLIT_VAL, 20, 6, &err), &err);
+    OK(shapes_make(&turned, 8, 10, 60, 0, 1, &err));
+    OK(collection_hold_out(&turned, SPLIT_VAL, 20, 6, &err));
     for (uint32_t i = 0; i < 60; i++)
         other += c.cases[i].split != turned.cases[i].split;
     assert_true(other >= 8); /* of 26.7 that two draws of 20 of 60 differ in */
@@ -162,13 +109,13 @@ static void held_out_in_any_order(void **state)
 
 static void the_same_cases_give_the_same_artifact(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     struct id id[3];
     struct err err;
     for (int i = 0; i < 3; i++) {
         struct collection c;
-        must(shapes_make(&c, 28, 10, 50, 10, i < 2 ? 1 : 2, &err), &err);
-        id[i] = write_collection(f, &c);
+        OK(shapes_make(&c, 28, 10, 50, 10, i < 2 ? 1 : 2, &err));
+        id[i] = collection_seal(lab, &c);
         collection_free(&c);
     }
     assert_string_equal(id[0].hex, id[1].hex);
@@ -177,7 +124,7 @@ static void the_same_cases_give_the_same_artifact(void **state)
 
 static void cases_are_lines_of_json(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     const struct id source = {"1111111111111111111111111111111111111111111111111111111111111111"};
     const struct id pixels = {"2222222222222222222222222222222222222222222222222222222222222222"};
     const uint8_t image[3] = {7, 8, 9};
@@ -192,12 +139,12 @@ static void cases_are_lines_of_json(void **state)
                            .cases = cases,
                            .class_count = 2,
                            .classes = classes};
-    struct id id = write_collection(f, &c);
+    struct id id = collection_seal(lab, &c);
     char path[PATH_BYTES], *text;
     size_t length;
     struct err err;
-    must(artifact_path(path, f->store, &id, "cases.json", &err), &err);
-    must(file_read(&text, &length, path, 10000, &err), &err);
+    OK(artifact_path(path, lab->store, &id, "cases.json", &err));
+    OK(file_read(&text, &length, path, 10000, &err));
 #define ONES "1111111111111111111111111111111111111111111111111111111111111111"
 #define TWOS "2222222222222222222222222222222222222222222222222222222222222222"
     assert_string_equal(text,
@@ -207,7 +154,7 @@ static void cases_are_lines_of_json(void **state)
                         "\",\"pixels\":\"" TWOS "\"}\n]}\n");
     free(text);
     struct dataset d;
-    must(dataset_open(&d, f->store, &id, NULL, &err), &err);
+    OK(dataset_open(&d, lab->store, &id, NULL, &err));
     assert_int_equal(d.d, 3);
     assert_int_equal(d.labels[0], -1);
     assert_int_equal(d.labels[1], 1);
@@ -220,7 +167,7 @@ static void cases_are_lines_of_json(void **state)
 
 static void volumes_keep_their_values_and_spacing(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     const struct id pixels = {"2222222222222222222222222222222222222222222222222222222222222222"};
     const float one[4] = {-1.5f, 1e-30f, 3e30f, 0}, two[4] = {1, 2, 3, 4};
     const uint8_t mask[4] = {0, 1, MASK_IGNORE, 1};
@@ -237,17 +184,17 @@ static void volumes_keep_their_values_and_spacing(void **state)
                            .cases = cases,
                            .mask_class_count = 2,
                            .mask_classes = names};
-    struct id id = write_collection(f, &c);
+    struct id id = collection_seal(lab, &c);
     char path[PATH_BYTES], *text;
     size_t length;
     struct err err;
-    must(artifact_path(path, f->store, &id, "cases.json", &err), &err);
-    must(file_read(&text, &length, path, 10000, &err), &err);
+    OK(artifact_path(path, lab->store, &id, "cases.json", &err));
+    OK(file_read(&text, &length, path, 10000, &err));
     assert_non_null(strstr(text, "\"spacing\":[0.7,1,2.5],\n\"cases\":["));
     free(text);
     struct dataset d;
     struct meter meter = {0};
-    must(dataset_open(&d, f->store, &id, &meter, &err), &err);
+    OK(dataset_open(&d, lab->store, &id, &meter, &err));
     assert_int_equal(d.pixel, PIXEL_F32);
     assert_int_equal(d.d, 2);
     assert_memory_equal(d.spacing, c.spacing, sizeof d.spacing);
@@ -275,34 +222,42 @@ static const int32_t labels[] = {0, 1};
 #define FIRST "{\"id\":\"p\",\"split\":\"train\",\"label\":0},"
 #define GOOD  HEAD FIRST "{\"id\":\"q\",\"split\":\"test\",\"label\":1}]}"
 
-static int open_crafted(const struct fixture *f, const char *json, const struct tensor *items,
-                        size_t count, struct err *err)
+static struct id craft(const struct lab *lab, const char *json, const struct tensor *items,
+                       size_t count)
 {
     struct draft *draft;
     struct id id;
-    struct dataset d;
-    struct meter meter = {0};
+    struct err err;
     char path[PATH_BYTES];
-    must(draft_open(&draft, f->store, err), err);
-    must(draft_path(draft, "cases.json", path, err), err);
-    must(file_publish(path, json, strlen(json), err), err);
-    must(draft_path(draft, "dataset.safetensors", path, err), err);
-    must(tensors_write(path, items, count, NULL, 0, err), err);
+    OK(draft_open(&draft, lab->store, &err));
+    OK(draft_path(draft, "cases.json", path, &err));
+    OK(file_publish(path, json, strlen(json), &err));
+    OK(draft_path(draft, "dataset.safetensors", path, &err));
+    OK(tensors_write(path, items, count, NULL, 0, &err));
     if (items->type == TENSOR_F32)
         spoil(path, INFINITY);
-    must(draft_seal(draft, &id, err), err);
-    int status = dataset_open(&d, f->store, &id, &meter, err);
+    OK(draft_seal(draft, &id, &err));
+    return id;
+}
+
+static int open_crafted(const struct lab *lab, const char *json, const struct tensor *items,
+                        size_t count, struct err *err)
+{
+    struct id id = craft(lab, json, items, count);
+    struct dataset d;
+    struct meter meter = {0};
+    int status = dataset_open(&d, lab->store, &id, &meter, err);
     if (!status)
         dataset_close(&d);
     assert_int_equal(meter.now, 0);
     return status;
 }
 
-static void expect_refusal(const struct fixture *f, const char *json, const struct tensor *items,
+static void expect_refusal(const struct lab *lab, const char *json, const struct tensor *items,
                            size_t count, const char *piece)
 {
     struct err err = {0};
-    assert_int_equal(open_crafted(f, json, items, count, &err), -1);
+    assert_int_equal(open_crafted(lab, json, items, count, &err), -1);
     assert_int_equal(err.status, STATUS_BAD_DATA);
     if (!strstr(err.text, piece) || strncmp(err.text, "dataset ", 8))
         fail_msg("'%s' expected in: %s", piece, err.text);
@@ -310,10 +265,10 @@ static void expect_refusal(const struct fixture *f, const char *json, const stru
 
 static void cases_that_do_not_fit(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     const struct tensor items[] = {IMAGES, LABELS};
     struct err err;
-    must(open_crafted(f, GOOD, items, 2, &err), &err);
+    OK(open_crafted(lab, GOOD, items, 2, &err));
     static const char *const bad[][2] = {
         {"{", "line 1: "},
         {"[]", "'classes' is not a list"},
@@ -334,25 +289,25 @@ static void cases_that_do_not_fit(void **state)
          "case 'q' of split 'val' comes after split 'test'"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        expect_refusal(f, bad[i][0], items, 2, bad[i][1]);
+        expect_refusal(lab, bad[i][0], items, 2, bad[i][1]);
 }
 
 static void spacings_that_are_none(void **state)
 {
     static const char *const bad[] = {"[1,1]", "[1,1,0]", "[1,\"a\",1]", "[1,-1,1]", "1", "{}"};
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     const struct tensor items[] = {IMAGES, LABELS};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct text json = {0};
         text_printf(&json, "{\"spacing\":%s,%s", bad[i], GOOD + 1);
-        expect_refusal(f, json.data, items, 2, "'spacing' is not three lengths in mm");
+        expect_refusal(lab, json.data, items, 2, "'spacing' is not three lengths in mm");
         text_free(&json);
     }
 }
 
 static void tensors_that_do_not_fit(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     static const int32_t wild[] = {0, 2};
     static const uint8_t ones[] = {0, 0, 0, 0, 0, 0, 0, 1};
     static const float endless[8] = {0, 1e30f, -1e30f, 12345.678f};
@@ -375,19 +330,19 @@ static void tensors_that_do_not_fit(void **state)
         {{IMAGES, {"masks", TENSOR_U8, 3, {2, 2, 2}, ones, 8}}, "class 1 in 'masks', there are 1"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        expect_refusal(f, GOOD, bad[i].items, 2, bad[i].piece);
+        expect_refusal(lab, GOOD, bad[i].items, 2, bad[i].piece);
 }
 
 static void pixels_without_a_class(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     static const uint8_t mask[] = {0, 255, 0, 0, 255, 255, 0, 0},
                          wild[] = {0, 255, 254, 0, 0, 0, 0, 0};
     struct tensor items[] = {IMAGES, LABELS, {"masks", TENSOR_U8, 3, {2, 2, 2}, mask, 8}};
     struct err err;
-    must(open_crafted(f, GOOD, items, 3, &err), &err);
+    OK(open_crafted(lab, GOOD, items, 3, &err));
     items[2].data = wild;
-    expect_refusal(f, GOOD, items, 3, "class 254 in 'masks', there are 1");
+    expect_refusal(lab, GOOD, items, 3, "class 254 in 'masks', there are 1");
     struct text json = {0};
     text_puts(&json, "{\"classes\":[\"a\",\"b\"],\"cases\":[" FIRST
                      "{\"id\":\"q\",\"split\":\"test\",\"label\":1}],\"mask_classes\":[\"0\"");
@@ -395,20 +350,20 @@ static void pixels_without_a_class(void **state)
         text_printf(&json, ",\"%d\"", i);
     size_t length = json.length;
     text_puts(&json, "]}");
-    must(open_crafted(f, json.data, items, 3, &err), &err);
+    OK(open_crafted(lab, json.data, items, 3, &err));
     json.length = length;
     text_puts(&json, ",\"255\"]}");
-    expect_refusal(f, json.data, items, 3, "256 mask classes, there can be 255");
+    expect_refusal(lab, json.data, items, 3, "256 mask classes, there can be 255");
     text_free(&json);
 }
 
 static void an_artifact_that_is_not_there(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     struct id none = {"00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff"};
     struct dataset d;
     struct err err = {0};
-    assert_int_equal(dataset_open(&d, f->store, &none, NULL, &err), -1);
+    assert_int_equal(dataset_open(&d, lab->store, &none, NULL, &err), -1);
     assert_int_equal(err.status, STATUS_MISSING);
     assert_non_null(strstr(err.text, "dataset 00ff00ff00ff: "));
 }
@@ -416,7 +371,7 @@ static void an_artifact_that_is_not_there(void **state)
 /* 70,000 cases, from raw files to a dataset that can be trained on. */
 static void real_mnist(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     char folder[PATH_BYTES];
     const char *root = getenv("DATA");
     struct err err = {0};
@@ -424,10 +379,10 @@ static void real_mnist(void **state)
         skip();
     struct collection c;
     struct dataset d;
-    must(raw_read(&c, folder, "idx", &(const struct fit){0}, &err), &err);
-    must(collection_hold_out(&c, SPLIT_VAL, 5000, 1, &err), &err);
-    struct id id = write_collection(f, &c);
-    must(dataset_open(&d, f->store, &id, NULL, &err), &err);
+    OK(raw_read(&c, folder, "idx", &(const struct fit){0}, &err));
+    OK(collection_hold_out(&c, SPLIT_VAL, 5000, 1, &err));
+    struct id id = collection_seal(lab, &c);
+    OK(dataset_open(&d, lab->store, &id, NULL, &err));
     assert_int_equal(d.count[SPLIT_TRAIN], 55000);
     assert_int_equal(d.count[SPLIT_VAL], 5000);
     assert_int_equal(d.count[SPLIT_TEST], 10000);
@@ -442,17 +397,15 @@ static void real_mnist(void **state)
     collection_free(&c);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(what_is_written_is_read),       CASE(the_same_cases_give_the_same_artifact),
-        cmocka_unit_test(held_out_by_id),    cmocka_unit_test(held_out_in_any_order),
-        CASE(cases_are_lines_of_json),       CASE(cases_that_do_not_fit),
-        CASE(spacings_that_are_none),        CASE(volumes_keep_their_values_and_spacing),
-        CASE(tensors_that_do_not_fit),       CASE(pixels_without_a_class),
-        CASE(an_artifact_that_is_not_there), CASE(real_mnist),
+        LAB_TEST(what_is_written_is_read),       LAB_TEST(the_same_cases_give_the_same_artifact),
+        cmocka_unit_test(held_out_by_id),        cmocka_unit_test(held_out_in_any_order),
+        LAB_TEST(cases_are_lines_of_json),       LAB_TEST(cases_that_do_not_fit),
+        LAB_TEST(spacings_that_are_none),        LAB_TEST(volumes_keep_their_values_and_spacing),
+        LAB_TEST(tensors_that_do_not_fit),       LAB_TEST(pixels_without_a_class),
+        LAB_TEST(an_artifact_that_is_not_there), LAB_TEST(real_mnist),
     };
     return cmocka_run_group_tests_name("data_dataset", tests, NULL, NULL);
 }

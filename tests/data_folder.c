@@ -223,16 +223,6 @@ static void masks_among_the_images_of_a_split(void **state)
     collection_free(&c);
 }
 
-static void expect_refusal(const struct fixture *f, const char *source, enum status status,
-                           const char *text)
-{
-    struct collection c;
-    struct err err = {0};
-    if (!raw_read(&c, f->folder, source, &as_they_are, &err))
-        fail_msg("read, although: %s", text);
-    expect_error(f, &err, status, text);
-}
-
 static void values_that_are_no_class(void **state)
 {
     const struct fixture *f = *state;

@@ -85,6 +85,24 @@ static inline void expect_error(const struct fixture *f, const struct err *err, 
     assert_int_equal(err->status, status);
 }
 
+/* As `source` says the folder is not read, and nothing is left of what was. */
+static inline void expect_refusal_of(const struct fixture *f, const char *source,
+                                     const struct fit *fit, enum status status, const char *text)
+{
+    struct collection c;
+    struct err err = {0};
+    if (!raw_read(&c, f->folder, source, fit, &err))
+        fail_msg("read, although: %s", text);
+    expect_error(f, &err, status, text);
+    assert_null(c.cases);
+}
+
+static inline void expect_refusal(const struct fixture *f, const char *source, enum status status,
+                                  const char *text)
+{
+    expect_refusal_of(f, source, &as_they_are, status, text);
+}
+
 /* These, each in the folder, in this order; names end with NULL. */
 static inline void expect_sources(const struct fixture *f, const char *source, bool skip_bad,
                                   const char *const *names)

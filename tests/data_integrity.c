@@ -1,63 +1,18 @@
 /* integrity.json, and images that are in more than one split. */
 #include "data/integrity.h"
 
-#include "base/file.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "data_lab.h"
 #include "data_pictures.h"
 #include "data_raw.h"
 
-struct fixture {
-    char lab[64];
-    struct store *store;
-};
-
-static int setup(void **state)
+static void expect_json(const struct lab *lab, const struct collection *c, const char *expected)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err err;
-    snprintf(f->lab, sizeof f->lab, "/tmp/integrity-test-XXXXXX");
-    if (!mkdtemp(f->lab) || store_open(&f->store, f->lab, true, &err))
-        return -1;
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    store_close(f->store);
-    int status = folder_remove(f->lab, &err);
-    free(f);
-    return status;
-}
-
-static void must(int status, const struct err *err)
-{
-    if (status)
-        fail_msg("%s", err->text);
-}
-
-static void expect_json(const struct fixture *f, const struct collection *c, const char *expected)
-{
-    struct draft *draft;
-    struct id id;
+    struct id id = collection_seal(lab, c);
     struct err err;
     char path[PATH_BYTES], *text;
     size_t length;
-    must(draft_open(&draft, f->store, &err), &err);
-    must(collection_write(c, draft, &err), &err);
-    must(draft_seal(draft, &id, &err), &err);
-    must(artifact_path(path, f->store, &id, "integrity.json", &err), &err);
-    must(file_read(&text, &length, path, 100000, &err), &err);
+    OK(artifact_path(path, lab->store, &id, "integrity.json", &err));
+    OK(file_read(&text, &length, path, 100000, &err));
     assert_string_equal(text, expected);
     free(text);
 }
@@ -174,7 +129,7 @@ static void copies_inside_a_split_leak_nothing(void **state)
                                {"x", SPLIT_TRAIN, -1, NULL, &b, {0}, image, NULL, 0, 0}};
     struct collection c = {.d = 1, .h = 1, .w = 2, .c = 1, .count = 4, .cases = cases};
     struct err err;
-    must(integrity_check_leaks(&c, &err), &err);
+    OK(integrity_check_leaks(&c, &err));
     cases[0].split = SPLIT_VAL;
     assert_int_equal(integrity_check_leaks(&c, &err), -1);
     assert_string_equal(
@@ -183,50 +138,50 @@ static void copies_inside_a_split_leak_nothing(void **state)
 
 /* ---- planted in files ----------------------------------------------------------------------- */
 
-static const char *in_folder(const struct fixture *f, const char *name)
+static const char *in_folder(const struct lab *lab, const char *name)
 {
     static char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/pets/%s", f->lab, name);
+    snprintf(path, sizeof path, "%.200s/pets/%s", lab->path, name);
     return path;
 }
 
 enum { SIDE = 12 };
-static void put_pet(const struct fixture *f, const char *name, const uint8_t *pixels, int c,
+static void put_pet(const struct lab *lab, const char *name, const uint8_t *pixels, int c,
                     int level)
 {
     char file[64];
     uint8_t trimap[SIDE * SIDE];
     memset(trimap, 2, sizeof trimap);
     snprintf(file, sizeof file, "images/%s.jpg", name);
-    write_png(in_folder(f, file), pixels, SIDE, SIDE, c, level);
+    write_png(in_folder(lab, file), pixels, SIDE, SIDE, c, level);
     snprintf(file, sizeof file, "annotations/trimaps/%s.png", name);
-    write_png(in_folder(f, file), trimap, SIDE, SIDE, 1, 6);
+    write_png(in_folder(lab, file), trimap, SIDE, SIDE, 1, 6);
 }
 
-static void put_list(const struct fixture *f, const char *name, const char *text)
+static void put_list(const struct lab *lab, const char *name, const char *text)
 {
-    FILE *file = fopen(in_folder(f, name), "wb");
+    FILE *file = fopen(in_folder(lab, name), "wb");
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
 }
 
-static long long size_of(const struct fixture *f, const char *name)
+static long long size_of(const struct lab *lab, const char *name)
 {
     char *bytes;
     size_t length;
     struct err err;
-    must(file_read(&bytes, &length, in_folder(f, name), 1 << 20, &err), &err);
+    OK(file_read(&bytes, &length, in_folder(lab, name), 1 << 20, &err));
     free(bytes);
     return (long long)length;
 }
 
 static void planted_copies_are_found(void **state)
 {
-    const struct fixture *f = *state;
+    const struct lab *lab = *state;
     struct err err;
-    must(folder_make(in_folder(f, "images"), &err), &err);
-    must(folder_make(in_folder(f, "annotations/trimaps"), &err), &err);
+    OK(folder_make(in_folder(lab, "images"), &err));
+    OK(folder_make(in_folder(lab, "annotations/trimaps"), &err));
     uint8_t grey[SIDE * SIDE], pixels[4][SIDE * SIDE * 3];
     for (int i = 0; i < SIDE * SIDE * 3; i++) {
         grey[i / 3] = (uint8_t)(i / 3);
@@ -235,20 +190,20 @@ static void planted_copies_are_found(void **state)
         pixels[2][i] = (uint8_t)(i / 3 + (i == 300)); /* nearly grey */
         pixels[3][i] = (uint8_t)(i / 7 + (i == 77));  /* nearly the first */
     }
-    put_pet(f, "one", pixels[0], 3, 6);
-    put_pet(f, "two", pixels[1], 3, 9);
-    put_pet(f, "grey", grey, 1, 6);
-    put_list(f, "annotations/trainval.txt", "one 1 1 1\ntwo 1 1 1\ngrey 1 1 1\n");
-    put_pet(f, "near_one", pixels[3], 3, 6);
-    put_pet(f, "same_two", pixels[1], 3, 0); /* the same pixels in other bytes */
-    put_pet(f, "near_grey", pixels[2], 3, 6);
-    put_pet(f, "same_one", pixels[0], 3, 6); /* the same bytes */
-    assert_int_not_equal(size_of(f, "images/two.jpg"), size_of(f, "images/same_two.jpg"));
-    put_list(f, "annotations/test.txt",
+    put_pet(lab, "one", pixels[0], 3, 6);
+    put_pet(lab, "two", pixels[1], 3, 9);
+    put_pet(lab, "grey", grey, 1, 6);
+    put_list(lab, "annotations/trainval.txt", "one 1 1 1\ntwo 1 1 1\ngrey 1 1 1\n");
+    put_pet(lab, "near_one", pixels[3], 3, 6);
+    put_pet(lab, "same_two", pixels[1], 3, 0); /* the same pixels in other bytes */
+    put_pet(lab, "near_grey", pixels[2], 3, 6);
+    put_pet(lab, "same_one", pixels[0], 3, 6); /* the same bytes */
+    assert_int_not_equal(size_of(lab, "images/two.jpg"), size_of(lab, "images/same_two.jpg"));
+    put_list(lab, "annotations/test.txt",
              "near_one 1 1 1\nsame_two 1 1 1\nnear_grey 1 1 1\nsame_one 1 1 1\n");
     const struct fit fit = {.h = 2, .w = 2}; /* copies are told before the resize */
     struct collection c;
-    must(raw_read(&c, in_folder(f, ""), "oxford-pets", &fit, &err), &err);
+    OK(raw_read(&c, in_folder(lab, ""), "oxford-pets", &fit, &err));
     assert_int_equal(integrity_check_leaks(&c, &err), -1);
     assert_string_equal(err.text, "'train/one' and 'test/same_one' are the same image; 2 images "
                                   "are in more than one split");
@@ -271,16 +226,14 @@ static void the_shape_is_part_of_the_image(void **state)
     assert_string_not_equal(colour.hex, volume.hex);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(what_is_in_a_data_set),
-        CASE(without_labels_and_masks),
+        LAB_TEST(what_is_in_a_data_set),
+        LAB_TEST(without_labels_and_masks),
         cmocka_unit_test(classes_that_are_not_trained_on),
         cmocka_unit_test(copies_inside_a_split_leak_nothing),
-        CASE(planted_copies_are_found),
+        LAB_TEST(planted_copies_are_found),
         cmocka_unit_test(the_shape_is_part_of_the_image),
     };
     return cmocka_run_group_tests_name("data_integrity", tests, NULL, NULL);

@@ -1,16 +1,10 @@
 /* The loader: which case comes when, what a batch holds, and that it costs no allocation. */
-#include "data/data.h"
+#include "data_loader_open.h"
 
 #include <malloc.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { TRAIN = 13, VAL = 5, CASES = TRAIN + VAL, H = 2, W = 3, C = 2, PIXELS = H * W };
 
@@ -51,26 +45,11 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    free(*state);
-    return 0;
-}
-
-static struct loader *open_loader(const struct fixture *f, struct loader_spec spec)
-{
-    struct loader *loader;
-    struct err err;
-    if (loader_open(&loader, &f->dataset, &spec, NULL, &err))
-        fail_msg("%s", err.text);
-    return loader;
-}
-
 /* The first `count` case indices that come out. */
 static void first_cases(uint32_t *out, uint32_t count, const struct fixture *f,
                         struct loader_spec spec)
 {
-    struct loader *loader = open_loader(f, spec);
+    struct loader *loader = open_loader(&f->dataset, spec);
     for (uint32_t n = 0; n < count;) {
         const struct batch *batch = loader_next(loader);
         assert_non_null(batch);
@@ -209,7 +188,7 @@ static const struct augment augment = {
 static void check_augmented(const struct fixture *f, uint32_t size, uint64_t start)
 {
     struct loader_spec spec = {SPLIT_TRAIN, size, .shuffle = true, 9, start, &augment};
-    struct loader *loader = open_loader(f, spec);
+    struct loader *loader = open_loader(&f->dataset, spec);
     struct augment_shape shape = {1, H, W, C};
     float image[PIXELS * C];
     int32_t mask[PIXELS];
@@ -240,7 +219,7 @@ static void augmentation_without_masks_and_allocations(void **state)
     struct fixture *f = *state;
     struct loader_spec spec = {SPLIT_TRAIN, 4, .shuffle = true, 9, 0, &augment};
     f->dataset.masks = NULL;
-    struct loader *loader = open_loader(f, spec);
+    struct loader *loader = open_loader(&f->dataset, spec);
     assert_null(loader_next(loader)->mask);
     loader_next(loader);
     size_t before = mallinfo2().uordblks;
@@ -273,7 +252,8 @@ static void without_labels_and_masks(void **state)
     struct fixture *f = *state;
     f->dataset.labels = NULL;
     f->dataset.masks = NULL;
-    struct loader *loader = open_loader(f, (struct loader_spec){SPLIT_TRAIN, .batch = 13});
+    struct loader *loader =
+        open_loader(&f->dataset, (struct loader_spec){SPLIT_TRAIN, .batch = 13});
     const struct batch *batch = loader_next(loader);
     assert_null(batch->mask);
     for (int i = 0; i < 13; i++)

@@ -1,45 +1,7 @@
 /* Volumes of NIfTI-1 beside what nibabel reads (scripts/golden-nifti.py), and each kind of damage. */
-#include "data/formats/nifti.h"
-
-#include "base/file.h"
-#include "store/tensors.h"
+#include "data_nifti_golden.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <zlib.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct tensors golden;
-    char folder[64];
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    struct err err;
-    strcpy(f.folder, "/tmp/nifti-test-XXXXXX");
-    if (tensors_open(&f.golden, "tests/golden/volumes.safetensors", &err)) {
-        fprintf(stderr, "%s\n", err.text);
-        return -1;
-    }
-    *state = &f;
-    return mkdtemp(f.folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    tensors_close(&f->golden);
-    return folder_remove(f->folder, &err);
-}
 
 static const struct tensor *need(const struct fixture *f, const char *name, const char *part)
 {

@@ -1,49 +1,12 @@
 /* Masks as NIfTI-1: the files that nibabel wrote (scripts/golden-nifti.py) are read and written again
  * as masks, which must bring back each of their voxels and all of their geometry. */
-#include "base/file.h"
-#include "data/formats/nifti.h"
-#include "store/tensors.h"
+#include "data_nifti_golden.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
-
-#include <cmocka.h>
 
 enum { HEADER = 348, OFFSET = 352, MOST = 4096 };
-
-struct fixture {
-    struct tensors golden;
-    char folder[64];
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    struct err err;
-    strcpy(f.folder, "/tmp/nifti-write-XXXXXX");
-    if (tensors_open(&f.golden, "tests/golden/volumes.safetensors", &err)) {
-        fprintf(stderr, "%s\n", err.text);
-        return -1;
-    }
-    *state = &f;
-    return mkdtemp(f.folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    tensors_close(&f->golden);
-    return folder_remove(f->folder, &err);
-}
 
 static const char *path_of(const struct fixture *f, const char *name)
 {

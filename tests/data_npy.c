@@ -47,16 +47,6 @@ static void put_mask(const struct fixture *f, const char *name, const char *shap
     put_array(f, name, "|u1", false, shape, mask, count);
 }
 
-static void refused(const struct fixture *f, const char *source, enum status status,
-                    const char *text)
-{
-    struct collection c;
-    struct err err = {0};
-    if (!raw_read(&c, f->folder, source, &as_they_are, &err))
-        fail_msg("read, although: %s", text);
-    expect_error(f, &err, status, text);
-}
-
 /* ---- what NumPy writes ---------------------------------------------------------------------- */
 
 static void numbers_of(const struct fixture *f, const char *source, const float *want, int count)
@@ -285,40 +275,45 @@ static void arrays_that_do_not_fit(void **state)
     const char *const pictures = "npy, axes: hw", *const numbers = "npy, axes: hw, values: numbers";
     put_mask(f, "masks/a.npy", "(2, 3)", 6);
     put_array(f, "images/a.npy", "<f4", false, "(2, 3)", values, sizeof values);
-    refused(
+    expect_refusal(
         f, pictures, STATUS_BAD_DATA,
         "'@/images/a.npy': elements of type f4; bytes (u1) expected, or source.values: numbers");
-    refused(f, numbers, STATUS_BAD_DATA,
-            "'@/images/a.npy': voxel (0, 1, 2, 0) (d, h, w, c) is not a finite number of single "
-            "precision");
-    refused(f, "npy", STATUS_BAD_DATA,
-            "'@/images/a.npy': 2 axes (2x3); hwc expected (source.axes is hwc)");
-    refused(f, "npy, axes: dhw", STATUS_CONFIG, "axes: dhw are of values: numbers only");
+    expect_refusal(
+        f, numbers, STATUS_BAD_DATA,
+        "'@/images/a.npy': voxel (0, 1, 2, 0) (d, h, w, c) is not a finite number of single "
+        "precision");
+    expect_refusal(f, "npy", STATUS_BAD_DATA,
+                   "'@/images/a.npy': 2 axes (2x3); hwc expected (source.axes is hwc)");
+    expect_refusal(f, "npy, axes: dhw", STATUS_CONFIG, "axes: dhw are of values: numbers only");
     put_array(f, "images/a.npy", "|u1", false, "(2, 3)", bytes, 6);
     put_array(f, "masks/a.npy", "<i2", false, "(2, 3)", "\0\0\1\0\xff\xff\0\0\0\0\0", 12);
-    refused(f, pictures, STATUS_BAD_DATA,
-            "'@/masks/a.npy': the pixel in row 0, column 2 is -1; a class expected");
-    refused(f, numbers, STATUS_BAD_DATA,
-            "'@/masks/a.npy': voxel (2, 0, 0) (w, h, d) is -1; a class from 0 to 1 expected");
+    expect_refusal(f, pictures, STATUS_BAD_DATA,
+                   "'@/masks/a.npy': the pixel in row 0, column 2 is -1; a class expected");
+    expect_refusal(
+        f, numbers, STATUS_BAD_DATA,
+        "'@/masks/a.npy': voxel (2, 0, 0) (w, h, d) is -1; a class from 0 to 1 expected");
     put_mask(f, "masks/a.npy", "(3, 2)", 6);
-    refused(f, pictures, STATUS_BAD_DATA,
-            "'@/masks/a.npy': 3x2 (height x width), but its image 'images/a.npy' is 2x3");
-    refused(f, numbers, STATUS_BAD_DATA,
-            "'@/masks/a.npy': 2x3x1 voxels (w, h, d), but its image 'images/a.npy' has 3x2x1");
+    expect_refusal(f, pictures, STATUS_BAD_DATA,
+                   "'@/masks/a.npy': 3x2 (height x width), but its image 'images/a.npy' is 2x3");
+    expect_refusal(
+        f, numbers, STATUS_BAD_DATA,
+        "'@/masks/a.npy': 2x3x1 voxels (w, h, d), but its image 'images/a.npy' has 3x2x1");
     put_array(f, "images/a.npy", "|u1", false, "(0, 3)", bytes, 0);
-    refused(f, pictures, STATUS_BAD_DATA,
-            "'@/images/a.npy': 0x3 elements; 1 to 536870912 expected");
+    expect_refusal(f, pictures, STATUS_BAD_DATA,
+                   "'@/images/a.npy': 0x3 elements; 1 to 536870912 expected");
     put_array(f, "images/a.npy", "|u1", false, "(2, 3, 1)", bytes, 6);
     put_array(f, "images/b.npy", "|u1", false, "(2, 3, 2)", bytes, 12);
     put_mask(f, "masks/a.npy", "(2, 3)", 6);
     put_mask(f, "masks/b.npy", "(2, 3)", 6);
-    refused(f, "npy", STATUS_BAD_DATA, "'@/images/b.npy': 2 channels, but the first image has 1");
-    refused(f, "npy, values: numbers", STATUS_BAD_DATA,
-            "'@/images/b.npy': 2 channels, but the first image has 1");
+    expect_refusal(f, "npy", STATUS_BAD_DATA,
+                   "'@/images/b.npy': 2 channels, but the first image has 1");
+    expect_refusal(f, "npy, values: numbers", STATUS_BAD_DATA,
+                   "'@/images/b.npy': 2 channels, but the first image has 1");
     unlink(path_of(f, "images/a.npy"));
     unlink(path_of(f, "images/b.npy"));
-    refused(f, "npy", STATUS_MISSING,
-            "cannot find 'train.txt', a folder 'Train', or a .npy file to train on in '@/images'");
+    expect_refusal(
+        f, "npy", STATUS_MISSING,
+        "cannot find 'train.txt', a folder 'Train', or a .npy file to train on in '@/images'");
 }
 
 /* What the section may say follows from the keys alone, before a file is read. */

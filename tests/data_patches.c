@@ -1,14 +1,8 @@
 /* The loader with volumes: f32 as they are, and patches: where they lie, and of what they depend. */
-#include "data/data.h"
+#include "data_loader_open.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
 enum { CASES = 3, D = 4, H = 5, W = 7, VOXELS = D * H * W };
 enum { PD = 2, PH = 3, PW = 4, PATCH = PD * PH * PW };
@@ -46,21 +40,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    free(*state);
-    return 0;
-}
-
-static struct loader *open_loader(const struct fixture *f, struct loader_spec spec)
-{
-    struct loader *loader;
-    struct err err;
-    if (loader_open(&loader, &f->dataset, &spec, NULL, &err))
-        fail_msg("%s", err.text);
-    return loader;
-}
-
 static struct loader_spec patches(uint64_t seed, double foreground)
 {
     return (struct loader_spec){.split = SPLIT_TRAIN,
@@ -91,7 +70,7 @@ static int place_of(const struct fixture *f, const struct batch *batch, uint32_t
 static void read_places(int places[][CASES], int epochs, const struct fixture *f,
                         struct loader_spec spec)
 {
-    struct loader *loader = open_loader(f, spec);
+    struct loader *loader = open_loader(&f->dataset, spec);
     for (int n = 0; n < epochs * CASES;) {
         const struct batch *batch = loader_next(loader);
         for (uint32_t i = 0; i < spec.batch && n < epochs * CASES; i++, n++)
@@ -105,7 +84,8 @@ static void floats_come_as_they_are(void **state)
     struct fixture *f = *state;
     f->volumes[5] = -1e30f;
     f->masks[7] = MASK_IGNORE;
-    struct loader *loader = open_loader(f, (struct loader_spec){.split = SPLIT_TRAIN, .batch = 2});
+    struct loader *loader =
+        open_loader(&f->dataset, (struct loader_spec){.split = SPLIT_TRAIN, .batch = 2});
     const struct batch *batch = loader_next(loader);
     assert_memory_equal(batch->image, f->volumes, 2 * VOXELS * sizeof(float));
     assert_int_equal(batch->mask[7], MASK_IGNORE);
@@ -219,7 +199,7 @@ static void patches_of_u8(void **state)
     struct fixture *f = *state;
     f->dataset.pixel = PIXEL_U8;
     f->dataset.images = f->levels;
-    struct loader *loader = open_loader(f, patches(3, 0));
+    struct loader *loader = open_loader(&f->dataset, patches(3, 0));
     for (int n = 0; n < 20; n++) {
         const struct batch *batch = loader_next(loader);
         for (int i = 0; i < CASES * PATCH; i++) {
@@ -241,9 +221,9 @@ static void a_patch_is_augmented_as_if_it_were_all(void **state)
     for (int i = 0; i < CASES * VOXELS; i++)
         f->masks[i] = (uint8_t)(i % 3);
     struct loader_spec spec = patches(3, 0.5);
-    struct loader *plain = open_loader(f, spec);
+    struct loader *plain = open_loader(&f->dataset, spec);
     spec.augment = &augment;
-    struct loader *augmented = open_loader(f, spec);
+    struct loader *augmented = open_loader(&f->dataset, spec);
     for (uint64_t epoch = 0; epoch < 10; epoch++) {
         const struct batch *from = loader_next(plain), *to = loader_next(augmented);
         for (uint32_t k = 0; k < CASES; k++) {
@@ -300,7 +280,7 @@ static void what_does_not_fit(void **state)
     /* the largest patch is the case */
     spec = patches(1, 0.5);
     memcpy(spec.patch.size, (const int32_t[]){D, H, W}, sizeof spec.patch.size);
-    loader = open_loader(f, spec);
+    loader = open_loader(&f->dataset, spec);
     const struct batch *batch = loader_next(loader);
     assert_memory_equal(batch->image, f->volumes + batch->index[0] * VOXELS,
                         VOXELS * sizeof(float));

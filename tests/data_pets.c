@@ -63,17 +63,6 @@ static int setup(void **state)
 
 static const char plain[] = "oxford-pets";
 
-static void expect_refusal(const struct fixture *f, const struct fit *fit, enum status status,
-                           const char *text)
-{
-    struct collection c;
-    struct err err = {0};
-    if (!raw_read(&c, f->folder, plain, fit, &err))
-        fail_msg("read, although: %s", text);
-    expect_error(f, &err, status, text);
-    assert_null(c.cases);
-}
-
 /* ---- what is read --------------------------------------------------------------------------- */
 
 static void check_case(const struct collection *c, int at, int pet)
@@ -272,8 +261,9 @@ static void several_sizes_need_one(void **state)
     put_trimap(f, 2, W, H);
     const char *text = "'@/images/Tom_10.jpg': 6x4, but 'images/Tom_1.jpg' is 4x6 (height x "
                        "width); a size brings images to one";
-    expect_refusal(f, &as_they_are, STATUS_BAD_DATA, text);
-    expect_refusal(f, &skipping, STATUS_BAD_DATA, text); /* nothing is wrong with the case */
+    expect_refusal_of(f, plain, &as_they_are, STATUS_BAD_DATA, text);
+    expect_refusal_of(f, plain, &skipping, STATUS_BAD_DATA,
+                      text); /* nothing is wrong with the case */
 }
 
 static void decoded_collections_are_fitted_too(void **state)
@@ -354,13 +344,14 @@ static void lists_that_are_wrong(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(f, "annotations/trainval.txt", bad[i].list);
-        expect_refusal(f, &skipping, STATUS_BAD_DATA, bad[i].text);
+        expect_refusal_of(f, plain, &skipping, STATUS_BAD_DATA, bad[i].text);
     }
     FILE *file = fopen(path_of(f, "annotations/trainval.txt"), "wb");
     fwrite("Tom_1 1 1 1\n\0\n", 1, 14, file);
     fclose(file);
-    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
-                   "'@/annotations/trainval.txt' is not a text file in UTF-8: it has a zero byte");
+    expect_refusal_of(
+        f, plain, &as_they_are, STATUS_BAD_DATA,
+        "'@/annotations/trainval.txt' is not a text file in UTF-8: it has a zero byte");
 }
 
 static void missing_files(void **state)
@@ -414,17 +405,18 @@ static void trimaps_that_do_not_fit(void **state)
 {
     const struct fixture *f = *state;
     put_trimap(f, 3, H, W + 1);
-    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
-                   "'@/annotations/trimaps/rex_3.png': 4x7 (height x width), but its image "
-                   "'images/rex_3.jpg' is 4x6");
+    expect_refusal_of(f, plain, &as_they_are, STATUS_BAD_DATA,
+                      "'@/annotations/trimaps/rex_3.png': 4x7 (height x width), but its image "
+                      "'images/rex_3.jpg' is 4x6");
     uint8_t trimap[H * W];
     memset(trimap, 1, sizeof trimap);
     trimap[2 * W + 5] = 4;
     trimap[3 * W] = 0;
     write_png(path_of(f, "annotations/trimaps/rex_2.png"), trimap, H, W, 1, 6);
-    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
-                   "'@/annotations/trimaps/rex_2.png': the pixel in row 2, column 5 is 4, expected "
-                   "1 to 3");
+    expect_refusal_of(
+        f, plain, &as_they_are, STATUS_BAD_DATA,
+        "'@/annotations/trimaps/rex_2.png': the pixel in row 2, column 5 is 4, expected "
+        "1 to 3");
 }
 
 static void bad_cases_are_left_out_on_request(void **state)
@@ -449,16 +441,16 @@ static void bad_cases_are_left_out_on_request(void **state)
     assert_null(strstr(c.skipped[1].reason, f->folder));
     collection_free(&c);
     /* the first in the lists' order is the one that is told */
-    expect_refusal(f, &as_they_are, STATUS_BAD_DATA,
-                   "'@/annotations/trimaps/rex_2.png': 5x6 (height x width), but its image "
-                   "'images/rex_2.jpg' is 4x6");
+    expect_refusal_of(f, plain, &as_they_are, STATUS_BAD_DATA,
+                      "'@/annotations/trimaps/rex_2.png': 5x6 (height x width), but its image "
+                      "'images/rex_2.jpg' is 4x6");
     put_trimap(f, 4, 1, 1);
     put_trimap(f, 3, 1, 1);
     put_image(f, 3, H, W);
-    expect_refusal(f, &skipping, STATUS_BAD_DATA,
-                   "no case of split 'test' can be read, the first because of "
-                   "'@/annotations/trimaps/rex_3.png': 1x1 (height x width), but its image "
-                   "'images/rex_3.jpg' is 4x6");
+    expect_refusal_of(f, plain, &skipping, STATUS_BAD_DATA,
+                      "no case of split 'test' can be read, the first because of "
+                      "'@/annotations/trimaps/rex_3.png': 1x1 (height x width), but its image "
+                      "'images/rex_3.jpg' is 4x6");
 }
 
 static void a_size_from_the_first_that_can_be_read(void **state)

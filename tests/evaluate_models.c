@@ -1,6 +1,7 @@
 /* Models as trained things: windows for every size, names, what a loss adds up, and that what
  * training reports is what the artifact does afterwards. */
 #include "evaluate_world.h"
+#include "data_lab.h"
 
 #include "apply/trained.h"
 #include "data/formats/formats.h"
@@ -170,14 +171,10 @@ struct fitted {
 static void draw_shapes(struct fitted *t)
 {
     struct collection collection;
-    struct draft *draft;
-    struct id id;
     struct err err;
     OK(shapes_make(&collection, 12, 4, 400, 40, 1, &err));
     OK(collection_hold_out(&collection, SPLIT_VAL, 80, 2, &err));
-    OK(draft_open(&draft, t->lab->store, &err));
-    OK(collection_write(&collection, draft, &err));
-    OK(draft_seal(draft, &id, &err));
+    struct id id = collection_seal(t->lab, &collection);
     OK(dataset_open(&t->dataset, t->lab->store, &id, NULL, &err));
     collection_free(&collection);
 }

@@ -327,19 +327,8 @@ static void large_volumes_are_evaluated_in_windows(void **state)
     enum { D = 2, H = 1024, W = 513, ALL = D * H * W };
     static float images[2 * ALL];
     static uint8_t masks[2 * ALL];
-    static const char *names[] = {"background", "foreground"}, *ids[] = {"train", "test"};
-    const struct dataset set = {.d = D,
-                                .h = H,
-                                .w = W,
-                                .c = 1,
-                                .begin = {0, 1, 1},
-                                .count = {1, 0, 1},
-                                .pixel = PIXEL_F32,
-                                .images = images,
-                                .masks = masks,
-                                .ids = ids,
-                                .mask_class_count = 2,
-                                .mask_classes = names};
+    static const char *ids[] = {"train", "test"};
+    const struct dataset set = masked_volumes((const int32_t[]){D, H, W}, 1, 1, images, masks, ids);
     const struct evaluate_config config = {
         .split = SPLIT_TEST,
         .metrics = {1, (int64_t[]){METRIC_dice}},

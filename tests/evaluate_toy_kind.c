@@ -18,23 +18,11 @@ static struct dataset set;
 static int draw(void **state)
 {
     static const char *ids[] = {"train", "a", "b", "c", "d", "e"};
-    static const char *names[] = {"background", "foreground"};
     for (int i = 0; i < (TRAIN + CASES) * PIXELS; i++) {
         images[i] = (float)(2 * fmod(0.618034 * i + 0.1, 1) - 1); /* no two alike */
         masks[i] = images[i] > 0.2f;
     }
-    set = (struct dataset){.d = 1,
-                           .h = H,
-                           .w = W,
-                           .c = 1,
-                           .begin = {0, TRAIN, TRAIN},
-                           .count = {TRAIN, 0, CASES},
-                           .pixel = PIXEL_F32,
-                           .images = images,
-                           .masks = masks,
-                           .ids = ids,
-                           .mask_class_count = 2,
-                           .mask_classes = names};
+    set = masked_volumes((const int32_t[]){1, H, W}, TRAIN, CASES, images, masks, ids);
     return lab_setup(state);
 }
 

@@ -24,6 +24,26 @@ static inline int measured(struct id *out, struct lab *lab, struct evaluation wh
     return draft_seal(draft, out, err);
 }
 
+/* Images [train + test,d,h,w,1] of any values, with masks of a foreground. */
+static inline struct dataset masked_volumes(const int32_t size[3], uint32_t train, uint32_t test,
+                                            const float *images, const uint8_t *masks,
+                                            const char **ids)
+{
+    static const char *classes[] = {"background", "foreground"};
+    return (struct dataset){.d = size[0],
+                            .h = size[1],
+                            .w = size[2],
+                            .c = 1,
+                            .begin = {0, train, train},
+                            .count = {train, 0, test},
+                            .pixel = PIXEL_F32,
+                            .images = images,
+                            .masks = masks,
+                            .ids = ids,
+                            .mask_class_count = 2,
+                            .mask_classes = classes};
+}
+
 /* Kept by the lab's arena. */
 static inline const char *text_of(struct lab *lab, const struct id *artifact, const char *name)
 {

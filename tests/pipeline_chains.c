@@ -61,8 +61,8 @@ static void write_chain(char out[FILE_BYTES], int value, int count, const char *
 }
 
 struct world {
-    char lab[64], file[96], text[FILE_BYTES];
-    struct store *store;
+    struct lab *lab;
+    char file[PATH_BYTES + 8], text[FILE_BYTES];
     struct experiment experiment;
     struct resolution resolution;
 };
@@ -70,21 +70,16 @@ struct world {
 static int open_world(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
-    struct err err;
-    snprintf(w->lab, sizeof w->lab, "%s/cairn-test-XXXXXX", test_folder());
-    if (!mkdtemp(w->lab) || store_open(&w->store, w->lab, true, &err))
-        return -1;
-    snprintf(w->file, sizeof w->file, "%s/t.yaml", w->lab);
     *state = w;
+    TRY(lab_setup((void **)&w->lab));
+    snprintf(w->file, sizeof w->file, "%s/t.yaml", w->lab->path);
     return 0;
 }
 
 static int close_world(void **state)
 {
     struct world *w = *state;
-    struct err err;
-    store_close(w->store);
-    int status = folder_remove(w->lab, &err);
+    int status = lab_teardown((void **)&w->lab);
     free(w);
     return status;
 }
@@ -93,7 +88,7 @@ static void see(struct world *w)
 {
     struct err err = {0};
     if (experiment_parse(&w->experiment, "t.yaml", w->text, strlen(w->text), NULL, 0, &err) ||
-        resolve(&w->resolution, &w->experiment, w->store, "/nowhere", -1, -1, &err))
+        resolve(&w->resolution, &w->experiment, w->lab->store, "/nowhere", -1, -1, &err))
         fail_msg("%s", err.text);
 }
 
@@ -144,7 +139,7 @@ static int run_section(const struct world *w, const char *stage, const char *sec
     assert_non_null(file);
     fputs(w->text, file);
     assert_int_equal(fclose(file), 0);
-    const char *words[] = {stage, w->file, "--lab", w->lab, "--section", section, "-q", NULL};
+    const char *words[] = {stage, w->file, "--lab", w->lab->path, "--section", section, "-q", NULL};
     optind = 0; /* another command line */
     return stage_main(7, (char **)(uintptr_t)words, stage, leave_all);
 }
@@ -165,7 +160,7 @@ static void a_chain_of_one_kind_resolves_plans_and_runs(void **state)
 {
     enum { LINKS = 12 };
     struct world *w = *state;
-    struct options options = {.lab = w->lab, .data = "/nowhere", .jobs = 4};
+    struct options options = {.lab = w->lab->path, .data = "/nowhere", .jobs = 4};
     struct text rules = {0};
     struct err err = {0};
     char name[16], rule[4 * sizeof(struct id)];
@@ -177,7 +172,7 @@ static void a_chain_of_one_kind_resolves_plans_and_runs(void **state)
         assert_int_equal(place_of(w, name)->level, i); /* the data is below all */
     }
     assert_int_equal(plan_threads(8, 4, &w->resolution), 0); /* nothing runs beside anything */
-    assert_int_equal(plan_rules(&rules, &options, &w->experiment, w->store, &err), 0);
+    assert_int_equal(plan_rules(&rules, &options, &w->experiment, w->lab->store, &err), 0);
     assert_non_null(strstr(rules.data, ": 13 to run, 0 known\n"));
     snprintf(rule, sizeof rule, "\n%s: %s %s\n", place_of(w, "fit@12")->key.hex,
              place_of(w, "load")->key.hex, place_of(w, "fit@11")->key.hex);
@@ -210,7 +205,8 @@ static void a_long_chain_is_not_slow(void **state)
     see(w);
     assert_int_equal(place_of(w, "fit@100")->level, 100);
     assert_int_equal(plan_threads(8, 4, &w->resolution), 0);
-    assert_int_equal(explain(place_of(w, "fit@100"), &w->experiment, w->store, false, "", &err), 0);
+    assert_int_equal(
+        explain(place_of(w, "fit@100"), &w->experiment, w->lab->store, false, "", &err), 0);
     unsee(w);
 }
 
@@ -229,7 +225,7 @@ static void why_goes_to_the_end_of_a_chain(void **state)
         runs[i] = place_of(w, "fit@20")->run;
         unsee(w);
     }
-    assert_int_equal(why_differ(&why, w->store, runs[0], runs[1], &err), 0);
+    assert_int_equal(why_differ(&why, w->lab->store, runs[0], runs[1], &err), 0);
     assert_string_equal(why.data, "load.value: 0 -> 7\n");
     text_free(&why);
 }
