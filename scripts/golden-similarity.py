@@ -8,6 +8,7 @@ where both apply, gives those. The images are of whole numbers, so that C makes 
 import itertools
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 #        d, h, w, c, first and second pattern
@@ -15,6 +16,9 @@ PAIRS = [(1, 28, 28, 1, 1, 2), (1, 28, 28, 1, 1, 3), (1, 32, 40, 3, 1, 3), (1, 1
          (1, 12, 30, 2, 3, 1), (14, 13, 12, 1, 1, 3), (12, 11, 13, 2, 2, 1), (1, 28, 28, 1, 1, 1),
          (1, 28, 28, 1, 4, 4), (1, 28, 28, 1, 4, 5), (1, 28, 28, 1, 1, 4), (1, 8, 28, 1, 1, 3),
          (1, 7, 10, 3, 1, 2), (1, 1, 1, 1, 4, 5), (4, 12, 13, 1, 1, 3)]
+#           h, w, c, scales, first and second pattern
+MULTISCALE = [(176, 176, 1, 5, 1, 3), (177, 190, 1, 5, 3, 2), (96, 88, 3, 4, 1, 3), (45, 64, 1, 3, 1, 3),
+              (28, 28, 1, 2, 1, 3), (28, 28, 1, 1, 1, 3), (28, 28, 1, 2, 1, 1), (64, 64, 1, 3, 4, 5)]
 
 
 def pattern(kind, d, h, w, c):
@@ -48,12 +52,37 @@ def ssim_by_windows(a, b):
     return np.mean(values)
 
 
+def ms_ssim(a, b, scales):
+    """One channel [h,w], from scikit-image's maps: contrast times structure is a map over luminance."""
+    weight = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
+    power = weight[:scales] * weight.sum() / weight[:scales].sum()
+    product = 1.0
+    for scale in range(scales):
+        mean, full = structural_similarity(a, b, data_range=1.0, gaussian_weights=True, sigma=1.5,
+                                           use_sample_covariance=False, full=True)
+        m, n = (gaussian_filter(x, 1.5, truncate=3.5) for x in (a, b))
+        luminance = (2 * m * n + 1e-4) / (m * m + n * n + 1e-4)
+        contrast = (full / luminance)[5:-5, 5:-5].mean()
+        product *= max(mean if scale == scales - 1 else contrast, 0) ** power[scale]
+        h, w = (n // 2 * 2 for n in a.shape)
+        a, b = (x[:h, :w].reshape(h // 2, 2, w // 2, 2).mean((1, 3)) for x in (a, b))
+    return product
+
+
+def values(kind, *size):
+    """The single-precision values that the program sees, in double arithmetic."""
+    return (pattern(kind, *size).astype(np.float32) / np.float32(255)).astype(np.float64)
+
+
 def main():
-    print("/* Made by scripts/golden-similarity.py: d, h, w, c, patterns; mse, psnr, ssim. */")
+    print("/* Made by scripts/golden-similarity.py. */\n#ifdef MULTISCALE /* h, w, c, scales, patterns; ms_ssim */")
+    for h, w, c, scales, first, second in MULTISCALE:
+        a, b = (values(k, 1, h, w, c)[0] for k in (first, second))
+        mean = np.mean([ms_ssim(a[..., k], b[..., k], scales) for k in range(c)])
+        print(f"{{{h}, {w}, {c}, {scales}, {first}, {second}, {mean:.17g}}},")
+    print("#else /* d, h, w, c, patterns; mse, psnr, ssim */")
     for d, h, w, c, first, second in PAIRS:
-        # the single-precision values that the program sees, in double arithmetic
-        a, b = ((pattern(k, d, h, w, c).astype(np.float32) / np.float32(255)).astype(np.float64)
-                for k in (first, second))
+        a, b = (values(k, d, h, w, c) for k in (first, second))
         ssim = ssim_by_windows(a, b)
         if h >= 11 and w >= 11 and (d == 1 or d >= 11):
             p, q = (a[0], b[0]) if d == 1 else (a, b)
@@ -64,6 +93,7 @@ def main():
         mse = mean_squared_error(a, b)
         psnr = peak_signal_noise_ratio(a, b, data_range=1.0) if mse else 100.0
         print(f"{{{d}, {h}, {w}, {c}, {first}, {second}, {mse:.17g}, {psnr:.17g}, {ssim:.17g}}},")
+    print("#endif")
 
 
 main()

@@ -5,12 +5,20 @@
 
 #include <stdlib.h>
 
-enum { ROOM = 4096 };
+enum { ROOM = 34000 };
 
 static const struct {
     int d, h, w, c, first, second;
     double mse, psnr, ssim;
 } golden[] = {
+#include "golden/similarity.def"
+};
+
+static const struct {
+    int h, w, c, scales, first, second;
+    double ms_ssim;
+} multiscale[] = {
+#define MULTISCALE
 #include "golden/similarity.def"
 };
 
@@ -33,7 +41,7 @@ static void fill(float *out, int kind, int count)
 static void as_scikit_image_says(void **state)
 {
     (void)state;
-    float a[ROOM], b[ROOM];
+    static float a[ROOM], b[ROOM];
     for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
         int d = golden[i].d, h = golden[i].h, w = golden[i].w, c = golden[i].c;
         fill(a, golden[i].first, d * h * w * c);
@@ -44,6 +52,48 @@ static void as_scikit_image_says(void **state)
         near(image_ssim(a, b, (int32_t[]){d, h, w, c}, 1), golden[i].ssim, 1e-12);
         near(image_ssim(b, a, (int32_t[]){d, h, w, c}, 1), golden[i].ssim, 1e-12);
     }
+}
+
+static void several_scales_are_as_scikit_images_maps_say(void **state)
+{
+    (void)state;
+    static float a[ROOM], b[ROOM];
+    for (size_t i = 0; i < sizeof multiscale / sizeof *multiscale; i++) {
+        int h = multiscale[i].h, w = multiscale[i].w, c = multiscale[i].c;
+        int scales = multiscale[i].scales;
+        fill(a, multiscale[i].first, h * w * c);
+        fill(b, multiscale[i].second, h * w * c);
+        near(image_ms_ssim(a, b, (int32_t[]){1, h, w, c}, 1, scales), multiscale[i].ms_ssim, 1e-9);
+    }
+    near(image_ms_ssim(a, b, (int32_t[]){1, 28, 28, 1}, 1, 1),
+         image_ssim(a, b, (int32_t[]){1, 28, 28, 1}, 1), 1e-4); /* weights of sum 1.0001 */
+}
+
+/* Of a plane with as many slices: each of them is as it, and what is 3D halves along d, too. */
+static void volumes_are_halved_along_every_axis(void **state)
+{
+    (void)state;
+    enum { N = 22 };
+    static float a[N * N * N], b[N * N * N], flat_a[N * N], flat_b[N * N];
+    fill(flat_a, 1, N * N);
+    fill(flat_b, 3, N * N);
+    for (int i = 0; i < N * N * N; i++) {
+        a[i] = flat_a[i % (N * N)];
+        b[i] = flat_b[i % (N * N)];
+    }
+    near(image_ms_ssim(a, b, (int32_t[]){N, N, N, 1}, 1, 2),
+         image_ms_ssim(flat_a, flat_b, (int32_t[]){1, N, N, 1}, 1, 2), 1e-12);
+}
+
+static void scales_leave_a_whole_window(void **state)
+{
+    (void)state;
+    assert_int_equal(ms_ssim_scales((int32_t[]){1, 176, 500, 3}), 5);
+    assert_int_equal(ms_ssim_scales((int32_t[]){1, 500, 175, 3}), 4);
+    assert_int_equal(ms_ssim_scales((int32_t[]){22, 500, 175, 1}), 2);
+    assert_int_equal(ms_ssim_scales((int32_t[]){1, 11, 11, 1}), 1);
+    assert_int_equal(ms_ssim_scales((int32_t[]){1, 10, 11, 1}), 0);
+    assert_int_equal(ms_ssim_scales((int32_t[]){1, 4000, 4000, 1}), 5);
 }
 
 static void psnr_has_a_ceiling(void **state)
@@ -116,9 +166,15 @@ static void every_pixel_is_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_scikit_image_says),         cmocka_unit_test(psnr_has_a_ceiling),
-        cmocka_unit_test(absolute_errors_are_averaged), cmocka_unit_test(the_unit_does_not_matter),
-        cmocka_unit_test(channels_are_averaged),        cmocka_unit_test(every_pixel_is_seen),
+        cmocka_unit_test(as_scikit_image_says),
+        cmocka_unit_test(psnr_has_a_ceiling),
+        cmocka_unit_test(absolute_errors_are_averaged),
+        cmocka_unit_test(the_unit_does_not_matter),
+        cmocka_unit_test(several_scales_are_as_scikit_images_maps_say),
+        cmocka_unit_test(volumes_are_halved_along_every_axis),
+        cmocka_unit_test(scales_leave_a_whole_window),
+        cmocka_unit_test(channels_are_averaged),
+        cmocka_unit_test(every_pixel_is_seen),
     };
     return cmocka_run_group_tests_name("evaluate_similarity", tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@ static struct model_kind narrow_kind, told_kind;
 #define MORE_KINDS &narrow_kind, &told_kind,
 #include "toy_kind.h"
 
-enum { TRAIN = 1, CASES = 5, H = 4, W = 6, PIXELS = H * W, BLOCKS = H / 2 * (W / 2), SEED = 7 };
+enum { TRAIN = 1, CASES = 5, H = 22, W = 24, PIXELS = H * W, BLOCKS = H / 2 * (W / 2), SEED = 7 };
 static float images[(TRAIN + CASES) * PIXELS];
 static uint8_t masks[(TRAIN + CASES) * PIXELS];
 static struct dataset set;
@@ -59,6 +59,7 @@ static int64_t all_metrics[] = {METRIC_negative_elbo,
                                 METRIC_mae,
                                 METRIC_psnr,
                                 METRIC_ssim,
+                                METRIC_ms_ssim,
                                 METRIC_pixel_accuracy,
                                 METRIC_iou,
                                 METRIC_dice,
@@ -70,7 +71,7 @@ static int64_t all_metrics[] = {METRIC_negative_elbo,
                                 METRIC_surface_dice,
                                 METRIC_volume_similarity};
 static const struct evaluate_config all = {
-    .split = SPLIT_TEST, .metrics = {15, all_metrics}, .batch = 2, .noise_seed = SEED};
+    .split = SPLIT_TEST, .metrics = {16, all_metrics}, .batch = 2, .noise_seed = SEED, .scales = 2};
 
 static struct id evaluated(struct lab *lab, const struct evaluate_config *config)
 {
@@ -83,7 +84,7 @@ static struct id evaluated(struct lab *lab, const struct evaluate_config *config
 static void images_are_measured(void **state)
 {
     struct lab *lab = *state;
-    double kl = 0, term = 0, mse = 0, mae = 0, psnr = 0, ssim = 0;
+    double kl = 0, term = 0, mse = 0, mae = 0, psnr = 0, ssim = 0, ms_ssim = 0;
     for (int k = 0; k < CASES; k++) {
         const float *image = image_of(k);
         char name[64];
@@ -105,6 +106,7 @@ static void images_are_measured(void **state)
         }
         mse += squares / CASES;
         psnr -= 10 * log10(squares / 4) / CASES; /* values are up to 2 apart */
+        ms_ssim += image_ms_ssim(image, shown, (const int32_t[]){1, H, W, 1}, 2, 2) / CASES;
         ssim += image_ssim(image, shown, (const int32_t[]){1, H, W, 1}, 2) / CASES;
     }
     struct id result = evaluated(lab, &all);
@@ -116,6 +118,7 @@ static void images_are_measured(void **state)
     near(metric_of(json, "mae"), mae, 1e-6);
     near(metric_of(json, "psnr"), psnr, 1e-4);
     near(metric_of(json, "ssim"), ssim, 1e-5);
+    near(metric_of(json, "ms_ssim"), ms_ssim, 1e-5);
 }
 
 static void masks_are_measured(void **state)
@@ -151,10 +154,11 @@ static void in_one_pass(void **state)
     int metrics = 0;
     for (const char *p = text_of(lab, &result, "metrics.json"); (p = strstr(p, "\"test/")); p++)
         metrics++;
-    assert_int_equal(metrics, 7 + 2 + 4 + 7 + 2); /* images, pooled, of a class, per case, counts */
-    assert_true(starts_with(text_of(lab, &result, "cases.csv"),
-                            "case_id,label,test/negative_elbo,test/reconstruction,test/kl,test/mse,"
-                            "test/mae,test/psnr,test/ssim,test/dice_per_case/foreground,"));
+    assert_int_equal(metrics, 8 + 2 + 4 + 7 + 2); /* images, pooled, of a class, per case, counts */
+    assert_true(
+        starts_with(text_of(lab, &result, "cases.csv"),
+                    "case_id,label,test/negative_elbo,test/reconstruction,test/kl,test/mse,"
+                    "test/mae,test/psnr,test/ssim,test/ms_ssim,test/dice_per_case/foreground,"));
     for (int batch = 1; batch <= 4; batch += 3) {
         struct evaluate_config config = all;
         config.batch = batch;

@@ -624,6 +624,11 @@ static void refusals(void **state)
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_dice}};
     FAILS(evaluated(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
           "'dice' takes a model that segments");
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_ms_ssim}};
+    config.scales = 2;
+    FAILS(evaluated(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
+          "'ms_ssim' at 2 scales takes images of at least 22 pixels a side, these are 1x4x4; leave "
+          "it out");
     other = level_judge(lab, SIDE * 2);
     FAILS(
         evaluated(&result, lab, NULL, &model, &other, &usual, &err), STATUS_BAD_DATA,

@@ -38,6 +38,7 @@ struct evaluate_config {
     int64_t batch, noise_seed;  /* batch -1: auto */
     int64_t importance_samples; /* 0: no importance-weighted bound */
     int64_t samples;            /* prior samples of label obedience */
+    int64_t scales;             /* of ms_ssim */
     double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least a pixel */
     int background;             /* enum background */
     struct int_list save;       /* enum saved */

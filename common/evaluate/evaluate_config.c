@@ -1,4 +1,5 @@
 #include "evaluate/evaluate.h"
+#include "evaluate/similarity.h"
 
 enum { MAX_BATCH = 65536, MAX_SAMPLES = 1000000 };
 
@@ -21,6 +22,10 @@ const struct field evaluate_fields[] = {
      .help = "images: samples a case of the importance-weighted bound; 0: no such bound"},
     {FIELD(samples), .type = FIELD_INT, .fallback = "5000", .min = 0, .max = MAX_SAMPLES,
      .help = "images: prior samples of label_obedience"},
+    {FIELD(scales), .type = FIELD_INT, .fallback = "5", .min = 1, .max = MS_SSIM_SCALES,
+     .later = true,
+     .help =
+         "images: scales of ms_ssim; five, as published, take 176 pixels a side, each fewer half"},
     {FIELD(tolerance), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e6,
      .help = "masks: how far a boundary may be off in boundary_f and surface_dice, in mm where the "
              "data "

@@ -1,5 +1,6 @@
 /* Images, case by case: how well a code tells its image, and how near the decoded one is. */
 #include "evaluate/image_parts.h"
+#include "evaluate/similarity.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -120,8 +121,26 @@ static int importance_bound(struct evaluator *e, const float *z_mean, const stru
 }
 
 /* ---- the side ------------------------------------------------------------------------------- */
+/* With fewer scales than are asked for it would be another measure under the same name. */
+static int check_scales(struct evaluator *e, struct err *err)
+{
+    const struct image_data *is = &e->facts.data;
+    const int32_t size[] = {(int32_t)is->d, (int32_t)is->h, (int32_t)is->w, (int32_t)is->c};
+    int most = ms_ssim_scales(size);
+    if (e->config->scales <= most)
+        return 0;
+    const char *hint = most ? arena_printf(&e->arena, "scales: %d would do", most) : "leave it out";
+    return fail_as(err, STATUS_CONFIG,
+                   "metrics: 'ms_ssim' at %d scales takes images of at least %d pixels a side, "
+                   "these are %dx%dx%d; %s",
+                   (int)e->config->scales, ms_ssim_side((int)e->config->scales), size[0], size[1],
+                   size[2], hint);
+}
+
 static int begin(struct evaluator *e, struct err *err)
 {
+    if (needs(e, NEED_SCALES))
+        TRY(check_scales(e, err));
     struct images *s = e->images = arena_alloc(&e->arena, sizeof *s);
     size_t batch = (size_t)e->batch, latent = (size_t)e->model.latent;
     s->classes = e->facts.conditional ? (int32_t)e->facts.data.classes : 0;
@@ -165,7 +184,8 @@ static void measure_case(struct evaluator *e, const struct batch *b, uint32_t fi
         .decoded = s->image + i * e->model.pixels,
         .size = {(int32_t)is->d, (int32_t)is->h, (int32_t)is->w, (int32_t)is->c},
         .values = e->model.pixels,
-        .range = range_of(&e->facts.range)};
+        .range = range_of(&e->facts.range),
+        .scales = (int)e->config->scales};
     measure(e, HAS_IMAGES, -1, first + i, &subject);
 }
 

@@ -35,6 +35,7 @@ enum need {
     NEED_JUDGE = 128 | HAS_IMAGES | HAS_JUDGE,
     NEED_OBEDIENCE = 256 | NEED_JUDGE | HAS_LABELS,
     NEED_FEATURES = 512 | NEED_JUDGE,
+    NEED_SCALES = 2048 | NEED_DECODED,
     NEED_MASKS = HAS_MASKS,
     NEED_SURFACES = 1024 | HAS_MASKS, /* distances, which take time */
 };
@@ -64,6 +65,7 @@ struct subject {
     int32_t size[4];                     /* d, h, w, c */
     int64_t values;                      /* d*h*w*c */
     double range;                        /* that the images have */
+    int scales;                          /* at which they are compared */
     const struct judged *judged;         /* of the split */
     const int64_t *counts;               /* of a case or the split, [classes,classes] */
     int32_t classes;

@@ -26,4 +26,21 @@ double image_psnr(double mse, double range);
  */
 double image_ssim(const float *a, const float *b, const int32_t size[4], double range);
 
+/*
+ * Structural similarity at several scales (Wang, Simoncelli, Bovik, "Multi-scale Structural
+ * Similarity for Image Quality Assessment", Asilomar 2003, equation 7): windows as above; from scale
+ * to scale means of 2 pixels along each axis; at each but the last the mean of contrast times
+ * structure, at the last the mean of all three, each to the power of its weight; a negative mean
+ * counts as 0. With fewer than five scales it is another measure: the weights of the first ones, made to sum to
+ * what all five do. A channel at a time, then the mean over channels.
+ */
+enum { MS_SSIM_SCALES = 5 };
+/* scales: 1 to ms_ssim_scales. */
+double image_ms_ssim(const float *a, const float *b, const int32_t size[4], double range,
+                     int scales);
+/* The least side of which so many leave a whole window at the last: 176 of five. */
+int ms_ssim_side(int scales);
+/* As many, up to five, as the shortest side allows; an image's d of 1 is none. */
+int ms_ssim_scales(const int32_t size[4]);
+
 #endif
