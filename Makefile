@@ -29,7 +29,7 @@ $(error $(CC) builds for $(shell $(CC) -dumpmachine): Cairn is for x86-64 alone)
 endif
 # At link time, too, these would change what numbers come out; base/err.h refuses their kin.
 ifneq ($(filter -ffast-math -Ofast -funsafe-math-optimizations -mdaz-ftz,$(CC) $(CFLAGS) $(LDFLAGS)),)
-$(error CFLAGS, LDFLAGS: fast-math makes other results, and takes checks away)
+$(error CFLAGS, LDFLAGS: fast-math changes results and removes checks)
 endif
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 ifdef DEV

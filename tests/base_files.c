@@ -49,7 +49,7 @@ static void published_bytes_are_read_back(void **state)
     assert_false(file_exists(in(state, "a.part")));
 }
 
-/* A link to itself cannot be followed: there may be anything behind it. */
+/* A link to itself cannot be followed: anything may be behind it. */
 static void only_what_is_certainly_not_there_does_not_exist(void **state)
 {
     struct err err = {0};
@@ -136,7 +136,7 @@ static void folders_are_made_and_removed_with_all_they_hold(void **state)
     assert_int_equal(folder_remove(in(state, "x"), &err), 0);
 }
 
-/* A link stands for a name, and only the name is ours. */
+/* Only the link is ours, not what it points to. */
 static void what_a_link_points_to_is_never_touched(void **state)
 {
     struct err err;
@@ -161,7 +161,7 @@ static void what_a_link_points_to_is_never_touched(void **state)
     assert_true(S_ISDIR(st.st_mode));
     assert_false(file_exists(in(state, "ours/f")));
 
-    /* a file is written beside its place, and the name it has meanwhile is no way out either */
+    /* nor is a link by the temporary name written through */
     strcpy(target, in(state, "theirs/f"));
     assert_int_equal(symlink(target, in(state, "new")), 0);
     assert_int_equal(symlink(target, in(state, "new.part")), 0);
@@ -188,7 +188,7 @@ static void a_folder_that_its_group_writes_shares_what_is_made_in_it(void **stat
     mode_t before = umask(077);
     assert_int_equal(folder_make(in(state, "private"), &err), 0);
     assert_int_equal(mode_of(in(state, "private")), 0700);
-    assert_int_equal(chmod(in(state, "private"), 0750), 0); /* its group reads, and that is all */
+    assert_int_equal(chmod(in(state, "private"), 0750), 0); /* read-only for its group */
     assert_int_equal(folder_make(in(state, "private/a"), &err), 0);
     assert_int_equal(mode_of(in(state, "private/a")), 0700);
     assert_int_equal(folder_make(in(state, "shared"), &err), 0);

@@ -80,7 +80,7 @@ static void handler(int number)
     handled++;
 }
 
-/* Burns time as something that computes would, while timers of all kinds go off. */
+/* Keeps the processor busy while timers of all kinds go off. */
 static void *compute(void *argument)
 {
     double sum = 0;
@@ -111,7 +111,7 @@ static void no_handler_runs_in_any_thread(void **state)
     for (int i = 0; i < 3; i++)
         setitimer(timers[i], &never, NULL);
     assert_int_equal(handled, 0);
-    assert_false(stop_requested()); /* what has a handler is no request */
+    assert_false(stop_requested()); /* a handled signal is not a request */
     stop_unwatch(&stop);            /* now they run */
     assert_true(handled > 0);
     for (int i = 0; i < 6; i++)

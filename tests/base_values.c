@@ -303,7 +303,7 @@ static void a_csv_table_is_read_as_it_was_written(void **state)
         assert_string_equal(err.text, bad[i].error);
     }
     assert_int_equal(csv_parse(&csv, &arena, "a\0b", 3, &err), -1);
-    assert_string_equal(err.text, "it has a byte 0");
+    assert_string_equal(err.text, "it contains a NUL byte");
     arena_free(&arena);
 }
 
@@ -432,7 +432,7 @@ static void writes_beside_blocks_are_found(void **state)
         unsigned char was = *byte;
         *byte = (unsigned char)~was;
         assert_int_equal(blocks_check(&meter, &err), -1);
-        assert_string_equal(err.text, "memory beside a block of 1000 bytes was overwritten");
+        assert_string_equal(err.text, "memory next to a block of 1000 bytes was overwritten");
         *byte = was;
     }
     block_free(a, 1000, &meter);

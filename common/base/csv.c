@@ -9,7 +9,7 @@
 
 enum { CSV_BYTES = 256 << 20 };
 
-/* Takes one field off the text, in place. *end: what ended it, ',', '\n' or 0. NULL: neither did. */
+/* Takes one field off the text, in place. *end: what ended it, ',', '\n' or 0. NULL: malformed. */
 static const char *take_field(char **rest, size_t *line, char *end)
 {
     char *from = *rest, *p = from, *to = from;
@@ -40,7 +40,7 @@ int csv_parse(struct csv *out, struct arena *arena, const char *bytes, size_t le
     char *rest = arena_strndup(arena, bytes, length);
     *out = (struct csv){0};
     if (strlen(rest) != length)
-        return fail_as(err, STATUS_BAD_DATA, "it has a byte 0");
+        return fail_as(err, STATUS_BAD_DATA, "it contains a NUL byte");
     for (const char *p = rest; *p; p++)
         fields += *p == ',' || *p == '\n';
     const char **all = arena_alloc(arena, fields * sizeof *all);
@@ -51,7 +51,7 @@ int csv_parse(struct csv *out, struct arena *arena, const char *bytes, size_t le
             return fail_as(err, STATUS_BAD_DATA, "line %zu has a stray quote or line break", begin);
         if (end == ',' && *rest)
             continue;
-        if (end == ',') /* the text ends behind a comma: an empty field */
+        if (end == ',') /* the text ends after a comma: an empty field */
             all[count++] = "";
         if (!row++)
             out->columns = count;

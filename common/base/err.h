@@ -1,17 +1,17 @@
 /*
  * Errors. A function that can fail returns 0 or -1 and takes `struct err *` as its last argument.
- * The first failure sets one line of text and the exit status it deserves; callers put context in
- * front with wrap() or pass it up with TRY(). Library code never prints and never exits.
+ * The first failure sets one line of text and the exit status; callers put context in front with
+ * wrap() or pass it up with TRY(). Library code never prints and never exits.
  *
  * Text style: lower case, no full stop, what failed first, the subject quoted.
  */
 #ifndef CAIRN_BASE_ERR_H
 #define CAIRN_BASE_ERR_H
 
-/* Results would differ, and checks for what is not a number go: -ffast-math, -Ofast and their parts. */
+/* -ffast-math, -Ofast and their parts would change results and remove the checks for NaN. */
 #if defined __FAST_MATH__ || (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__) ||             \
     defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ || defined __NO_SIGNED_ZEROS__
-#error "CFLAGS: fast-math (-ffast-math, -Ofast or a part of them) makes other results"
+#error "CFLAGS: fast-math (-ffast-math, -Ofast or a part of them) changes results"
 #endif
 
 /* Exit statuses of a program; the values are those of sysexits(3) where one fits. */
@@ -41,7 +41,7 @@ int fail_as(struct err *err, enum status status, const char *fmt, ...)
 /* Sets STATUS_IO and appends ": " and the text of errno; returns -1. */
 int fail_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "context: " in front of the text that is there, keeping the status; returns -1. */
+/* Puts "context: " in front of the existing text, keeping the status; returns -1. */
 int wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A broken invariant of our own (never of the user's input): prints file:line and aborts. */

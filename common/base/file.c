@@ -32,7 +32,7 @@ int path_join(char out[PATH_BYTES], const char *folder, const char *name, struct
 
 int file_open(int *fd, long long *size, const char *path, struct err *err)
 {
-    /* O_NONBLOCK: a pipe by this name must not hang us before we see that it is one */
+    /* O_NONBLOCK: opening a pipe by this name must not block before fstat shows what it is */
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
         return fail_path(err, "cannot open", path);
@@ -88,7 +88,7 @@ int file_read(char **out, size_t *length, const char *path, size_t limit, struct
     return 0;
 }
 
-/* What a file system answers that has no such call: SMB, exFAT and what is mounted through FUSE. */
+/* The errors of a file system without this call: SMB, exFAT, FUSE mounts. */
 static bool not_supported(int code)
 {
     return code == EINVAL || code == ENOTSUP || code == ENOSYS;
@@ -132,7 +132,7 @@ int file_share(const char *path, struct err *err)
     folder_of(folder, path);
     if (lstat(path, &made) || stat(folder, &around))
         return fail_errno(err, "cannot stat '%s'", path);
-    /* a folder like /tmp is everybody's, and says nothing of a group that works together */
+    /* a sticky folder such as /tmp is everybody's, not that of a group working together */
     if (!(around.st_mode & S_IWGRP) || around.st_mode & S_ISVTX || made.st_gid != around.st_gid)
         return 0;
     mode_t bits = S_IRGRP | S_IWGRP | (S_ISDIR(made.st_mode) ? S_IXGRP : 0);
@@ -202,8 +202,8 @@ int folder_make_own(const char *path, struct err *err)
     return folder_make(path, err);
 }
 
-/* path is for messages: all is done through the folder that is open, so that what is swapped for a
- * link meanwhile is not followed either. */
+/* path is for messages only: everything goes through the open folder, so that a name swapped for a
+ * link in the meantime is not followed either. */
 static int remove_at(int folder, const char *name, const char *path, struct err *err)
 {
     if (!unlinkat(folder, name, 0) || errno == ENOENT)
@@ -274,7 +274,7 @@ int out_open(struct out_file **out, const char *path, struct err *err)
         free(file);
         return fail_as(err, STATUS_IO, "path too long: '%.60s...'", path);
     }
-    /* what stands there may be a link: it is replaced, never written through */
+    /* an existing .part may be a link: it is replaced, never written through */
     unlink(file->part);
     file->fd = open(file->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file->fd < 0) {

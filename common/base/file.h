@@ -1,8 +1,8 @@
 /*
- * Files. There is one way to publish bytes: write beside the target, fsync, rename, fsync the
- * folder. A file that cannot be opened because it is not there is STATUS_MISSING; any other
- * trouble with the system is STATUS_IO. A full disk says so. A file system that cannot sync a
- * folder, make hard links or keep permissions (SMB, exFAT, FUSE) does without.
+ * Files. There is one way to publish bytes: write next to the target, fsync, rename, fsync the
+ * folder. A file that does not exist is STATUS_MISSING; any other system error is STATUS_IO. A full
+ * disk is reported as such. File systems that cannot sync a folder, make hard links or keep
+ * permissions (SMB, exFAT, FUSE) are supported without these.
  */
 #ifndef CAIRN_BASE_FILE_H
 #define CAIRN_BASE_FILE_H
@@ -23,45 +23,44 @@ int path_join(char out[PATH_BYTES], const char *folder, const char *name, struct
 
 /* Opens a regular file for reading; a pipe, a folder or a device is STATUS_BAD_DATA. */
 int file_open(int *fd, long long *size, const char *path, struct err *err);
-/* Whole file into memory, terminated by a NUL that is not counted; larger than limit is
+/* Reads a whole file, terminated by a NUL that is not counted; larger than limit is
  * STATUS_BAD_DATA. The caller frees *out. */
 int file_read(char **out, size_t *length, const char *path, size_t limit, struct err *err);
 /* Publishes bytes at path atomically and durably. */
 int file_publish(const char *path, const void *bytes, size_t length, struct err *err);
-/* The same with a text, which is freed, also when it fails. */
+/* The same for a text, which is freed even on failure. */
 int text_publish(struct text *text, const char *path, struct err *err);
 /* Creates the folder and its parents; existing ones are fine. */
 int folder_make(const char *path, struct err *err);
-/* The same for a folder that is ours alone: a link of its name is replaced, not followed. */
+/* The same for a folder that only this program uses: a link by its name is replaced, not followed. */
 int folder_make_own(const char *path, struct err *err);
 int folder_sync(const char *path, struct err *err);
-/* Removes a folder with all it contains, or a file. A link is removed, and what it points to stays,
- * whether it has this name or lies inside. Not being there is fine. */
+/* Removes a file, or a folder with everything in it. Links, path itself included, are removed and
+ * never followed. A path that does not exist is fine. */
 int folder_remove(const char *path, struct err *err);
-/* Gives a complete file its name unless that is taken: 0, or 1 if it is. The caller removes `part`,
- * which stays where the file system has hard links and is gone where it has not. */
+/* Gives a complete file its name unless the name is taken: returns 0, or 1 if it is. The caller
+ * removes `part`, which remains if the file system has hard links and is gone if it has not. */
 int file_place(const char *part, const char *path, struct err *err);
-/* A file system without permissions is no error. */
+/* A file system without permissions is not an error. */
 int file_chmod(const char *path, mode_t mode, struct err *err);
-/* In a folder that its group may write, what was just made at path is for that group, too, whatever
- * the umask says. out_open and folder_make do this. */
+/* In a group-writable folder, makes what was just created at path group-writable too, whatever the
+ * umask. out_open and folder_make do this. */
 int file_share(const char *path, struct err *err);
-/* The names in it but "." and "..", sorted. Not being there is STATUS_MISSING. */
+/* The names in a folder without "." and "..", sorted. No such folder is STATUS_MISSING. */
 int folder_names(char ***out, size_t *count, const char *path, struct arena *arena,
                  struct err *err);
-/* False only if there is certainly none. Where looking fails it may well be there, and whoever opens
- * it next meets the error: trouble with the system is never taken for absence. */
+/* False only if there certainly is no such file. Where the check itself fails the answer is true,
+ * and whoever opens the file gets the error: a system error is never taken for absence. */
 bool file_exists(const char *path);
 
 /*
- * A file being written piece by piece. out_close makes it durable and gives it its name (the
- * temporary name is "NAME.part" beside it); out_drop removes it. Large tensor files go through
- * this without being held in memory.
+ * A file written piece by piece as "NAME.part". out_close makes it durable and renames it to NAME;
+ * out_drop removes it. Large tensor files are written this way without being held in memory.
  */
 struct out_file;
 int out_open(struct out_file **out, const char *path, struct err *err);
 int out_write(struct out_file *file, const void *bytes, size_t length, struct err *err);
-int out_close(struct out_file *file, struct err *err); /* frees file, also when it fails */
+int out_close(struct out_file *file, struct err *err); /* frees file even on failure */
 void out_drop(struct out_file *file);                  /* NULL is fine */
 
 /* A read-only mapping of a whole regular file; an empty file maps to length 0. */

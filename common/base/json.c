@@ -27,7 +27,7 @@ static void quote(struct text *out, const char *string)
     text_puts(out, "\"");
 }
 
-/* What stands before a member: the layout up to its first *, or from there to the second. */
+/* Writes what precedes a member: the layout up to its first *, or from there to the second. */
 static void member(struct json *json, const char *key)
 {
     if (json->depth) {

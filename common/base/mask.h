@@ -1,4 +1,4 @@
-/* How a mask says the class of a pixel: in a byte. */
+/* Masks hold the class of each pixel in one byte. */
 #ifndef CAIRN_BASE_MASK_H
 #define CAIRN_BASE_MASK_H
 

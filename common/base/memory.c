@@ -156,9 +156,8 @@ void arena_free(struct arena *arena)
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
-/* As wide as a page: blocks then lie in the caches as they would without, and a stray write as long
- * as a signal's frame cannot leap over it. The sanitizer has zones of its own, and would not see a
- * write to these. */
+/* One page wide: blocks then keep their cache alignment, and a stray write as long as a signal frame
+ * cannot skip it. The sanitizer has zones of its own, and would not see a write to these. */
 #if defined __SANITIZE_ADDRESS__
 enum { ZONE = 0 };
 #else
@@ -190,7 +189,7 @@ static void forget_block(struct meter *meter, const void *block, size_t size)
     while (i < meter->count && meter->blocks[i].block != block)
         i++;
     if (i == meter->count || meter->blocks[i].size != size)
-        bug("a block of %zu bytes that this meter does not know", size);
+        bug("a block of %zu bytes unknown to this meter", size);
     meter->blocks[i] = meter->blocks[--meter->count];
     atomic_fetch_sub(&meter->now, size);
     if (meter->count)
@@ -239,7 +238,7 @@ int blocks_check(const struct meter *meter, struct err *err)
         const struct metered *is = &meter->blocks[i];
         size_t rounded = (is->size + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
         if (!untouched(is->block - ZONE) || !untouched(is->block + rounded))
-            return fail(err, "memory beside a block of %zu bytes was overwritten", is->size);
+            return fail(err, "memory next to a block of %zu bytes was overwritten", is->size);
     }
     return 0;
 }

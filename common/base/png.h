@@ -1,4 +1,4 @@
-/* Pictures as PNG files: 8 bits a sample, no alpha, no time stamp, so that equal pixels are equal
+/* Writes PNG files: 8 bits per sample, no alpha, no timestamp, so that equal pixels give equal
  * files. */
 #ifndef CAIRN_BASE_PNG_H
 #define CAIRN_BASE_PNG_H

@@ -1,7 +1,7 @@
 /*
  * Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel Random
- * Numbers: As Easy as 1, 2, 3", SC 2011). A draw is a pure function of (key, counter), so nothing
- * has to be saved to resume, and the same numbers come out on any backend, thread count or order.
+ * Numbers: As Easy as 1, 2, 3", SC 2011). A draw is a pure function of (key, counter), so resuming
+ * needs no saved state, and any backend, thread count and order gives the same numbers.
  * Plain C that a CUDA compiler also accepts.
  */
 #ifndef CAIRN_BASE_RANDOM_H
@@ -32,7 +32,7 @@ RANDOM_FUNCTION struct philox philox4x32(struct philox ctr, uint32_t key0, uint3
     return ctr;
 }
 
-/* Uniform in (0, 1): never 0 or 1. 23 bits, because 24 and the half do not fit a float. */
+/* Uniform in (0, 1): never 0 or 1. 23 bits, because 24 bits plus the half do not fit a float. */
 RANDOM_FUNCTION float uniform_open(uint32_t bits)
 {
     return ((float)(bits >> 9) + 0.5f) * (1.0f / 8388608.0f);

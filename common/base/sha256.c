@@ -19,7 +19,7 @@ struct sha256 *sha256_new(void)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     if (!ctx || !EVP_DigestInit_ex(ctx, EVP_sha256(), NULL))
-        bug("libcrypto offers no SHA-256");
+        bug("libcrypto has no SHA-256");
     return (struct sha256 *)ctx;
 }
 

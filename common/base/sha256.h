@@ -18,8 +18,8 @@ void sha256_add(struct sha256 *sha, const void *bytes, size_t length);
 struct id sha256_end(struct sha256 *sha); /* frees sha */
 
 struct id sha256_of(const void *bytes, size_t length);
-/* Hashes a regular file by streaming it; *size (may be NULL) receives its length. A file that
- * cannot be opened because it is not there is STATUS_MISSING, any other trouble STATUS_IO. */
+/* Hashes a regular file by streaming it; *size (may be NULL) receives its length. A file that does
+ * not exist is STATUS_MISSING, any other error STATUS_IO. */
 int sha256_file(struct id *out, long long *size, const char *path, struct err *err);
 
 /* Exactly 64 lower-case hex digits? */

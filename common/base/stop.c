@@ -14,7 +14,7 @@ static void written_signals(sigset_t *out)
 
 void stop_never_by_writing(void)
 {
-    /* read-only: writing to a stream that was closed fails as it did */
+    /* read-only: writing to a stream that was closed still fails */
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             open("/dev/null", O_RDONLY);
@@ -22,8 +22,8 @@ void stop_never_by_writing(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* All but those that faults of our own raise, which would end the program anyhow, and those that
- * stop or end it without a handler. */
+/* All but those raised by faults of the program itself, which end it anyway, and those that stop or
+ * end it without a handler. */
 static void blocked_signals(sigset_t *out)
 {
     static const int free_signals[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS,
@@ -33,7 +33,7 @@ static void blocked_signals(sigset_t *out)
         sigdelset(out, free_signals[i]);
 }
 
-/* Would it have ended the program? */
+/* Would the signal have ended the program? */
 static bool ends(int number)
 {
     struct sigaction action;
@@ -43,7 +43,7 @@ static bool ends(int number)
            action.sa_handler == SIG_DFL;
 }
 
-/* The requests that have come: nothing is pending but what is blocked. */
+/* The requests received so far: only blocked signals are ever pending. */
 static bool pending(sigset_t *out)
 {
     sigset_t now;

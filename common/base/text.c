@@ -57,8 +57,7 @@ void text_printf(struct text *text, const char *fmt, ...)
 
 size_t text_character(uint32_t *code, const char *p)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800,
-                                     0x10000}; /* longer than need be is refused */
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* overlong forms are refused */
     unsigned char lead = (unsigned char)*p;
     size_t length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     *code = length > 1 ? lead & 0x7fu >> length : lead;

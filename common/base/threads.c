@@ -43,7 +43,7 @@ void threads_spin_briefly(char **argv)
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length < 0 || getenv("GOMP_SPINCOUNT") ||
         setenv("GOMP_SPINCOUNT", running > 1 ? "300" : "3000", 0))
-        return; /* it is only slower */
+        return; /* only slower without */
     self[length] = '\0';
     execv(self, argv);
 }

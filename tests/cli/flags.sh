@@ -7,13 +7,13 @@ unset MAKEFLAGS MAKELEVEL CC CFLAGS LDFLAGS
 said() {
     make -s BUILD="$tmp/build" "$@" all 2>&1 | sed 's/^Makefile:[0-9]*: //' | tail -n 1
 }
-fast='*** CFLAGS, LDFLAGS: fast-math makes other results, and takes checks away.  Stop.'
+fast='*** CFLAGS, LDFLAGS: fast-math changes results and removes checks.  Stop.'
 is "CFLAGS=-ffast-math" "$fast" "$(said CFLAGS="-O3 -ffast-math")"
 is "CFLAGS=-Ofast" "$fast" "$(said CFLAGS=-Ofast)"
-is "LDFLAGS=-ffast-math, which takes subnormal numbers away" "$fast" "$(said LDFLAGS=-ffast-math)"
+is "LDFLAGS=-ffast-math, which flushes subnormal numbers" "$fast" "$(said LDFLAGS=-ffast-math)"
 is "CC with -funsafe-math-optimizations" "$fast" "$(said CC="gcc -funsafe-math-optimizations")"
 
-# What make does not know by name, the compiler's own macros tell.
+# Flags that make does not know by name are caught by the compiler's macros.
 echo '#include "base/err.h"' >"$tmp/any.c"
 for flags in -ffast-math -Ofast -ffinite-math-only -freciprocal-math -fno-signed-zeros \
     "-fno-signed-zeros -fno-trapping-math -fassociative-math"; do
@@ -21,7 +21,7 @@ for flags in -ffast-math -Ofast -ffinite-math-only -freciprocal-math -fno-signed
     if gcc $flags -Icommon -fsyntax-only "$tmp/any.c" 2>"$tmp/err"; then said=accepted; else
         said=$(grep -o '"CFLAGS: fast-math.*"' "$tmp/err" | head -n 1)
     fi
-    is "$flags does not compile" '"CFLAGS: fast-math (-ffast-math, -Ofast or a part of them) makes other results"' "$said"
+    is "$flags does not compile" '"CFLAGS: fast-math (-ffast-math, -Ofast or a part of them) changes results"' "$said"
 done
 
 id() {
