@@ -269,7 +269,7 @@ static void numbers_are_whole_tokens(void **state)
             arena_printf(*state, "x.yaml:1:7: t.bias: '%s' is not a number", words[i]));
     assert_string_equal(outcome(*state, parse(*state, "bias: 1e999")),
                         "x.yaml:1:7: t.bias: 1e999 is out of range");
-    /* larger and smaller than single precision has them */
+    /* beyond the range of single precision */
     assert_string_equal(outcome(*state, parse(*state, "bias: -3.5e38")),
                         "x.yaml:1:7: t.bias: -3.5e38 is out of range");
     static const char *const small[] = {"1e-400", "-1e-400", "1e-39", ".001e-37", "1.17e-38"};
@@ -377,11 +377,12 @@ static void a_choice_brings_its_keys(void **state)
                          "you mean 'disk'?"},
         {"{from: disk, radius: 10}", "x.yaml:1:31: drawing.radius: 10 is out of range (0 to 9)"},
         {"{from: file}", "x.yaml:1:10: drawing.path: missing; text expected: of the file"},
-        {"{from: file, path: a, radius: 1}",
-         "x.yaml:1:32: drawing: key 'radius' is of from 'disk', not of 'file'; valid keys: seed, "
-         "from, last, path, dots"},
-        {"{from: none, dots: 1}", "x.yaml:1:23: drawing: key 'dots' is of from 'disk', 'file', not "
-                                  "of 'none'; valid keys: seed, from, last"},
+        {"{from: file, path: a, radius: 1}", "x.yaml:1:32: drawing: key 'radius' belongs to from "
+                                             "'disk', not to 'file'; valid keys: seed, "
+                                             "from, last, path, dots"},
+        {"{from: none, dots: 1}",
+         "x.yaml:1:23: drawing: key 'dots' belongs to from 'disk', 'file', not "
+         "to 'none'; valid keys: seed, from, last"},
         {"{from: disk, radios: 1}",
          "x.yaml:1:23: drawing: unknown key 'radios'; did you mean 'radius'?"},
         {"{from: none, qqqqq: 1}",
@@ -402,7 +403,7 @@ static void a_choice_brings_its_keys(void **state)
     assert_int_equal(file->dots, 4);
 }
 
-/* A dump from when all keys were everybody's can be read: but what nobody has is still refused. */
+/* A dump from before keys belonged to choices can be read, but keys of no choice are still refused. */
 static void keys_of_other_choices_can_be_dropped(void **state)
 {
     struct yaml *tree =
@@ -543,7 +544,7 @@ static void check_wrong_type(const struct walk *w, const struct field *f, const 
     refused(w, with(w, path, wrong[f->type].value), path, wrong[f->type].what);
 }
 
-/* One number too far, as a value or as the items of a list of the right length. */
+/* A number just out of range, as a value or as the items of a list of the right length. */
 static void check_beyond(const struct walk *w, const struct field *f, const char *path,
                          double value)
 {

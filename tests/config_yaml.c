@@ -135,7 +135,7 @@ static void what_is_refused_and_how(void **state)
         {"\xFF\xFE"
          "a",
          "x.yaml:1:1: not valid UTF-8 (invalid leading UTF-8 octet)"},
-        {"a: \x1B[0m\n", "x.yaml:1:4: control character 0x1b; this is a text file"},
+        {"a: \x1B[0m\n", "x.yaml:1:4: control character 0x1b; expected a text file"},
         {"a: b: c\n", "x.yaml:1:5: not valid YAML: mapping values are not allowed in this context"},
         {"a: 1\nb: [1, 2\nc: 3\n", "x.yaml:3:2: not valid YAML: did not find expected ',' or ']' "
                                    "(while parsing a flow sequence that starts at 2:4)"},
@@ -144,7 +144,7 @@ static void what_is_refused_and_how(void **state)
         assert_string_equal(refusal(*state, cases[i].text, strlen(cases[i].text)),
                             cases[i].message);
     assert_string_equal(refusal(*state, "ab: 1\nc\0d: 2\n", 13),
-                        "x.yaml:2:2: control character 0x00; this is a text file");
+                        "x.yaml:2:2: control character 0x00; expected a text file");
 }
 
 static void aliases_are_shared(void **state)
@@ -201,8 +201,8 @@ static void limits_are_exact(void **state)
         "x.yaml:1:1: key longer than 128 bytes",
         "x.yaml:1002:3: more than 1000 anchors",
         "x.yaml: larger than 1048576 bytes",
-        "x.yaml:100000:3: the document expands to more than 100000 values (aliases count as what "
-        "they stand for)",
+        "x.yaml:100000:3: the document expands to more than 100000 values (an alias counts as all "
+        "it stands for)",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text = repeated(*state, cases[i].head, cases[i].unit, cases[i].most, cases[i].tail);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One value to be bound: everything a message needs. */
+/* One value to be bound, with all that a message needs. */
 struct site {
     const struct field *field;
     const struct yaml *at; /* the value */
@@ -52,7 +52,7 @@ static bool in_range(const struct field *field, double value)
     return (field->min == 0 && field->max == 0) || (value >= field->min && value <= field->max);
 }
 
-/* [-+]? ( '.' [0-9]+ | [0-9]+ ( '.' [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, as in YAML 1.2's core. */
+/* [-+]? ( '.' [0-9]+ | [0-9]+ ( '.' [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, as in the YAML 1.2 core schema. */
 static bool is_real(const char *text)
 {
     const char *digits = "0123456789", *p = text + (*text == '-' || *text == '+');
@@ -87,8 +87,8 @@ static int read_real(double *out, const struct site *site, struct err *err)
         return yaml_fail(err, site->at, "%s: '%s' is not a number", site->path, shown(site));
     double value = strtod(site->at->text, NULL);
     const char *first = site->at->text + strcspn(site->at->text, "123456789eE");
-    bool zero = !*first || *first == 'e' || *first == 'E'; /* it has no digit but 0 */
-    /* what computes does so in single precision, in which they would be infinite or 0 */
+    bool zero = !*first || *first == 'e' || *first == 'E'; /* all digits are 0 */
+    /* computations are in single precision, where such values would become infinite or 0 */
     if (!(fabs(value) <= FLT_MAX) || !in_range(site->field, value))
         return out_of_range(site, err);
     if (!zero && fabs(value) < FLT_MIN)
@@ -188,8 +188,8 @@ static int want_list(const struct site *site, struct err *err)
     return 0;
 }
 
-/* A list of choices is a set: kept in the table's order, so that another order in the file is not
- * another configuration. */
+/* A list of choices is a set, kept in the table's order, so that the order in the file does not
+ * matter. */
 static int add_choice(struct int_list *list, const struct site *site, struct err *err)
 {
     int choice = 0;
@@ -205,7 +205,7 @@ static int add_choice(struct int_list *list, const struct site *site, struct err
     return 0;
 }
 
-/* The lists have one layout: a count and a pointer to items of one of three types, each 8 bytes. */
+/* All list structs share one layout: a count, then a pointer to items of 8 bytes each. */
 static int read_list(void *into, const struct site *site, struct err *err)
 {
     TRY(want_list(site, err));
@@ -252,7 +252,7 @@ static const struct field *variant_row(const struct field *fields)
     return fields->key ? fields : NULL;
 }
 
-/* Into keys, if that is not NULL; returns how many. */
+/* Appends to keys unless that is NULL; returns how many there are. */
 static size_t add_keys(const char **keys, const struct field *fields)
 {
     size_t count = 0;
@@ -262,7 +262,7 @@ static size_t add_keys(const char **keys, const struct field *fields)
     return count;
 }
 
-/* The keys that a section may have: of its table, then of the chosen variant (NULL: none). */
+/* The keys a section may have: those of its table, then of the chosen variant (NULL: none). */
 static const char **valid_keys(size_t *count, const struct field *fields,
                                const struct field_variant *chosen, struct arena *arena)
 {
@@ -281,7 +281,7 @@ static const char *listed(const char *const *words, size_t count, struct arena *
     return list;
 }
 
-/* "; did you mean 'epochs'?", or the valid keys if they are few, or nothing. */
+/* "; did you mean 'epochs'?", or the valid keys if they are few, or "". */
 static const char *key_hint(const char *key, const char *const *keys, size_t count,
                             struct arena *arena)
 {
@@ -294,7 +294,7 @@ static const char *key_hint(const char *key, const char *const *keys, size_t cou
     return count > FEW ? "" : arena_printf(arena, "; valid keys: %s", listed(keys, count, arena));
 }
 
-/* "'folder', 'npy'": the variants that have the key; NULL: none has. */
+/* "'folder', 'npy'": the variants that have the key; NULL if none. */
 static const char *owners(const struct field *row, const char *key, struct arena *arena)
 {
     const char *names = NULL;
@@ -318,7 +318,7 @@ static int check_keys(const struct field *fields, const struct field_variant *ch
         const char **keys = valid_keys(&count, fields, chosen, arena);
         const char *others = owners(row, key->text, arena), *colon = *name ? ": " : "";
         if (others)
-            return yaml_fail(err, key, "%s%skey '%s' is of %s %s, not of '%s'; valid keys: %s",
+            return yaml_fail(err, key, "%s%skey '%s' belongs to %s %s, not to '%s'; valid keys: %s",
                              name, colon, key->text, row->key, others, chosen->name,
                              listed(keys, count, arena));
         return yaml_fail(err, key, "%s%sunknown key '%s'%s", name, colon,
@@ -351,7 +351,7 @@ static int bind_value(void *into, const struct site *site, struct err *err)
     }
 }
 
-/* The row's default goes the same way as a user's value. */
+/* The default is read by the same code as a user's value. */
 void field_bind_fallback(void *into, const struct field *field, const char *path,
                          struct arena *arena)
 {
@@ -364,7 +364,7 @@ void field_bind_fallback(void *into, const struct field *field, const char *path
         bug("%s", err.text);
 }
 
-/* at: the nearest thing that was given, where a missing key is reported. */
+/* at: the nearest value that was given, where a missing key is reported. */
 static int bind_field(void *into, const struct field *field, const struct yaml *value,
                       const struct yaml *at, const char *path, struct arena *arena, struct err *err)
 {
@@ -385,7 +385,7 @@ static int bind_field(void *into, const struct field *field, const struct yaml *
     return 0;
 }
 
-/* All but a choice of variants. */
+/* All rows but a choice of variants. */
 static int bind_rows(void *into, const struct field *fields, const struct yaml *map,
                      const struct yaml *at, const char *name, struct arena *arena, struct err *err)
 {
@@ -396,7 +396,7 @@ static int bind_rows(void *into, const struct field *fields, const struct yaml *
     return 0;
 }
 
-/* The choice, and room for the struct that it brings. */
+/* The choice, and memory for the struct of its variant. */
 static int bind_variant(const struct field_variant **chosen, void *into, const struct field *row,
                         const struct yaml *map, const struct yaml *at, const char *name,
                         struct arena *arena, struct err *err)
@@ -421,7 +421,7 @@ static int bind(void *into, const struct field *fields, const struct yaml *map,
                                    : arena_printf(arena, "'%s'", yaml_shown(arena, map->text)));
     const struct field *row = variant_row(fields);
     const struct field_variant *chosen = NULL;
-    if (row) /* first: it says which keys there are */
+    if (row) /* first: it decides which keys are valid */
         TRY(bind_variant(&chosen, into, row, map, at, name, arena, err));
     if (map)
         TRY(check_keys(fields, chosen, map, name, arena, err));
@@ -438,7 +438,7 @@ int config_bind(void *into, const struct field *fields, const struct yaml *map, 
     return bind(into, fields, map, map, name, arena, err);
 }
 
-/* The variant that a map chooses, by its words alone; NULL: none. */
+/* The variant that a map chooses, judged by the text alone; NULL: none. */
 static const struct field_variant *chosen_by(const struct yaml *map, const struct field *row)
 {
     const struct yaml *word = yaml_get(map, row->key);

@@ -5,7 +5,7 @@
  * same row parses, checks, fills in the default, documents (--help) and dumps canonically (the
  * recipe). Every error names file:line:col and section.key and, where it can, a suggestion.
  *
- * A section's struct is plain memory without pointers to free: text lives in the arena.
+ * A section's struct owns nothing that has to be freed: text lives in the arena.
  */
 #ifndef CAIRN_CONFIG_CONFIG_H
 #define CAIRN_CONFIG_CONFIG_H
@@ -21,7 +21,7 @@
 /* ---- the tree ------------------------------------------------------------------------------- */
 enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
 
-/* What a document may be. An alias counts as all it stands for: a tree is safe to walk. */
+/* Limits of a document. An alias counts as all that it expands to, so a tree is safe to walk. */
 enum {
     YAML_BYTES = 1 << 20,
     YAML_DEPTH = 64,
@@ -31,7 +31,7 @@ enum {
     YAML_ANCHORS = 1000
 };
 
-/* Aliases are shared pointers, never copies; a document that contains itself is refused. */
+/* Aliases are shared pointers, never copies; a recursive document is refused. */
 struct yaml {
     enum yaml_kind kind;
     const char *file; /* for messages; "--set" for values from the command line */
@@ -47,18 +47,18 @@ struct yaml {
  * (STATUS_CONFIG, "FILE:LINE:COL: what"). file is copied. */
 int yaml_parse(struct yaml **out, struct arena *arena, const char *file, const char *bytes,
                size_t length, struct err *err);
-struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL: not there */
+struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL if absent */
 /* A copy of map (new top-level and path nodes, the rest shared) in which the value at a dotted path
- * ("train.lr") is replaced by value; maps on the way are created as needed. A path through
+ * ("train.lr") is replaced by value; maps along the path are created as needed. A path through
  * something that is not a map is an error at value's position. */
 int yaml_replace(struct yaml **out, struct arena *arena, const struct yaml *map, const char *path,
                  struct yaml *value, struct err *err);
 /* Fails with STATUS_CONFIG and "FILE:LINE:COL: " in front (nothing in front if at is NULL). */
 int yaml_fail(struct err *err, const struct yaml *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* A user's text as a message shows it: cut if it is long, control characters replaced. */
+/* A user's text as shown in a message: shortened if long, control characters replaced. */
 const char *yaml_shown(struct arena *arena, const char *text);
-/* The tree as YAML text (flow style, quoted where needed), such that parsing it gives it again. */
+/* The tree as YAML text (flow style, quoted where needed) that parses back to the same tree. */
 void yaml_write(struct text *out, const struct yaml *node);
 
 /* ---- field tables --------------------------------------------------------------------------- */
@@ -76,19 +76,19 @@ enum field_type {
     FIELD_OPTION,   /* a nested struct whose first member is `bool present`: absent unless given;
                       sub's offsets count from the struct's start */
     FIELD_AUTO_INT, /* int64_t or the word auto, which is stored as -1 */
-    FIELD_VARIANT   /* struct variant_value: a choice that brings keys of its own into its section;
+    FIELD_VARIANT   /* struct variant_value: a choice that adds its own keys to the section;
                        at most one in a table */
 };
 
 /* One choice of a FIELD_VARIANT. */
 struct field_variant {
     const char *name, *help;
-    const struct field *fields; /* beside the section's own, of none of its names; NULL: none */
-    size_t size;                /* of the struct that they describe */
+    const struct field *fields; /* in addition to the section's, with other names; NULL: none */
+    size_t size;                /* of the struct they describe */
 };
 struct variant_value {
     int choice;
-    void *own; /* of the chosen variant's struct, in the arena */
+    void *own; /* the chosen variant's struct, in the arena */
 };
 
 struct int_list {
@@ -108,24 +108,25 @@ struct field {
     const char *key;
     enum field_type type;
     size_t offset;
-    const char *fallback; /* default as YAML text, e.g. "1.0e-3", "[16, 32]"; NULL: must be given (a
-                             section has none of its own: its rows have) */
+    const char *fallback; /* default as YAML text, e.g. "1.0e-3", "[16, 32]"; NULL: required (a
+                             section has no default of its own, only its rows) */
     const char *help;     /* one line; also units */
     double min, max;      /* numbers; both 0: any finite; INFINITY leaves an end open */
     size_t min_count, max_count;    /* lists; both 0: any; max_count 0: no upper limit */
     const char *const *choices;     /* NULL-terminated */
-    const char *const *choice_help; /* what each of them is, beside them; NULL: nothing */
-    const struct field_variant *(*variant)(int choice); /* FIELD_VARIANT; NULL: there are no more */
+    const char *const *choice_help; /* help for each choice; NULL: none */
+    const struct field_variant *(*variant)(
+        int choice);         /* FIELD_VARIANT; returns NULL past the last */
     const struct field *sub; /* sections; tables end with a row whose key is NULL */
     bool silent;             /* not in the canonical dump: cannot change a result */
     bool later;              /* came after its stage's first version: in the dump only where it
-                                    differs from its default, so that a new key changes no recipe; of a
-                                    section: likewise all below it */
+                                    differs from its default, so that a new key changes no recipe; for a
+                                    section it covers everything inside */
 };
 
 /* Binds a map (NULL or YAML_NULL: nothing given) to the struct at `into` by the table, filling in
- * defaults; a section that is not given gets those of its rows. Of an absent FIELD_OPTION only
- * `present` is written. name is the section's name for messages ("train-vae.model"). A default that
+ * defaults; a section not given takes the defaults of its rows. For an absent FIELD_OPTION
+ * only `present` is written. name is the section's name for messages ("train-vae.model"). A default that
  * does not pass its own row's check is a bug and aborts. */
 int config_bind(void *into, const struct field *fields, const struct yaml *map, const char *name,
                 struct arena *arena, struct err *err);

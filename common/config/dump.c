@@ -9,7 +9,7 @@ static void put_number(struct text *out, double value)
     text_puts(out, number_text(number, value));
 }
 
-/* Quoted and on one line whatever it contains; YAML reads it back. */
+/* Quoted and on one line whatever it contains, such that YAML reads it back. */
 static void put_text(struct text *out, const char *text)
 {
     yaml_write(out, &(struct yaml){.kind = YAML_SCALAR, .text = text, .quoted = true});
@@ -75,7 +75,7 @@ static bool is_fallback(const struct field *field, const void *at, const char *p
                         struct arena *arena)
 {
     union {
-        struct int_list list; /* lists are the largest of all values */
+        struct int_list list; /* lists are the largest values */
         double real;
     } fallback;
     struct text value = {0}, other = {0};
@@ -101,7 +101,7 @@ static void dump(struct text *out, const struct field *fields, const void *from,
         if (f->type == FIELD_OPTION) {
             if (!*(const bool *)at)
                 continue;
-            text_printf(out, "%s=given\n", path); /* also if it has no rows of its own */
+            text_printf(out, "%s=given\n", path); /* even if it has no rows of its own */
         }
         if (f->type == FIELD_SECTION || f->type == FIELD_OPTION) {
             dump(out, f->sub, at, path, later || f->later, arena);
@@ -129,7 +129,7 @@ void config_dump(struct text *out, const struct field *fields, const void *from,
 
 /* ---- help ----------------------------------------------------------------------------------- */
 
-enum { CELLS = 4, WIDEST = 36 }; /* key, type, default, range; a wider cell pushes its line */
+enum { CELLS = 4, WIDEST = 36 }; /* key, type, default, range; a wider cell shifts its line */
 
 static void help_cells(const char *cell[CELLS], const struct field *field, const char *path,
                        struct arena *arena)
@@ -143,7 +143,7 @@ static void help_cells(const char *cell[CELLS], const struct field *field, const
               : field->type == FIELD_OPTION  ? "absent"
               : field->type == FIELD_SECTION ? ""
                                              : "(required)";
-    cell[3] = field->choice_help ? "" : range; /* each has a line of its own */
+    cell[3] = field->choice_help ? "" : range; /* listed below, one per line */
 }
 
 static void help_row(struct text *out, size_t width[CELLS], bool measure,

@@ -34,7 +34,7 @@ const char *yaml_shown(struct arena *arena, const char *text)
     if (length > LONGEST) {
         cut = LONGEST;
         while (cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80)
-            cut--; /* never within a character */
+            cut--; /* never inside a character */
     }
     char *shown = arena_printf(arena, "%.*s%s", (int)cut, text, cut < length ? "..." : "");
     for (char *p = shown; *p; p++)
@@ -51,7 +51,7 @@ static struct yaml *new_node(struct arena *arena, enum yaml_kind kind, const str
     return node;
 }
 
-/* A copy of map with room for one more pair; anything but a map gives an empty one. */
+/* A copy of map with room for one more pair; an empty map if it is not a map. */
 static struct yaml *copy_map(struct arena *arena, const struct yaml *map, const struct yaml *at)
 {
     bool given = map && map->kind == YAML_MAP;
@@ -113,7 +113,7 @@ int yaml_replace(struct yaml **out, struct arena *arena, const struct yaml *map,
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* Words and numbers that mean the same within flow brackets and alone; the rest is quoted. */
+/* Words and numbers that mean the same inside and outside flow brackets; the rest is quoted. */
 static bool is_plain(const char *text)
 {
     size_t length = strlen(text), lead = strspn(text, "+-.");
@@ -129,7 +129,7 @@ static void write_quoted(struct text *out, const char *text)
     for (const char *p = text; *p;) {
         uint32_t code;
         size_t length = text_character(&code, p);
-        /* what YAML does not take as it is, or folds as a line break */
+        /* what YAML does not accept as it is, or folds as a line break */
         bool escape = text_control(p) || code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
         if (*p == '"' || *p == '\\')
             text_printf(out, "\\%c", *p);

@@ -5,7 +5,7 @@
 #include <yaml.h>
 
 struct anchor {
-    const struct anchor *next; /* newest first: a name given again hides the older one */
+    const struct anchor *next; /* newest first: a repeated name hides the older one */
     const char *name;
     struct yaml *node;
     size_t nodes; /* what an alias to it expands to; 0 while the node itself is being read */
@@ -21,10 +21,10 @@ struct composer {
     struct anchor *anchors;
     size_t anchor_count;
     size_t nodes; /* read so far, with aliases expanded */
-    int deepest;  /* level reached so far within the node that is being read */
+    int deepest;  /* level reached so far within the node being read */
 };
 
-/* Where a node stands, for messages: the keys (or list indices) that lead to it. */
+/* Where a node is, for messages: the keys (or list indices) that lead to it. */
 struct place {
     const struct place *up;
     const char *key;
@@ -42,9 +42,9 @@ static struct yaml *node_at(struct composer *c, enum yaml_kind kind, const yaml_
     return node;
 }
 
-/* ---- errors of the library, in our words ---------------------------------------------------- */
+/* ---- the library's errors, in our words ----------------------------------------------------- */
 
-/* Line and column (in characters) of a byte. */
+/* Line and column (in characters) of a byte offset. */
 static yaml_mark_t mark_of(const char *bytes, size_t offset)
 {
     yaml_mark_t mark = {0};
@@ -59,7 +59,7 @@ static yaml_mark_t mark_of(const char *bytes, size_t offset)
     return mark;
 }
 
-/* The byte at the library's index, which counts characters. */
+/* The byte at libyaml's index, which counts characters. */
 static char byte_at(const struct composer *c, size_t index)
 {
     for (size_t i = 0; i < c->length; i++)
@@ -74,7 +74,7 @@ static int unreadable(struct composer *c, struct err *err)
     yaml_mark_t mark = mark_of(c->bytes, p->problem_offset);
     const struct yaml *at = node_at(c, YAML_NULL, &mark);
     if (strstr(p->problem, "control"))
-        return yaml_fail(err, at, "control character 0x%02x; this is a text file",
+        return yaml_fail(err, at, "control character 0x%02x; expected a text file",
                          (unsigned)p->problem_value);
     return yaml_fail(err, at, "not valid UTF-8 (%s)", p->problem);
 }
@@ -126,7 +126,7 @@ static const char *place_text(struct composer *c, const struct place *place)
 static int compose(struct yaml **out, struct composer *c, const struct place *place,
                    struct err *err);
 
-/* Arrays in the arena double when their count reaches a power of two. */
+/* Arrays in the arena double whenever their count reaches a power of two. */
 static void push(struct arena *arena, struct yaml ***items, size_t count, struct yaml *item)
 {
     if ((count & (count - 1)) == 0) {
@@ -138,7 +138,7 @@ static void push(struct arena *arena, struct yaml ***items, size_t count, struct
     (*items)[count] = item;
 }
 
-/* Counts what was just read at this place: a value, or all that an alias stands for. */
+/* Counts what was just read at this place: a value, or all that an alias expands to. */
 static int count(struct composer *c, const struct place *place, size_t nodes, int height,
                  const struct yaml *at, struct err *err)
 {
@@ -150,8 +150,8 @@ static int count(struct composer *c, const struct place *place, size_t nodes, in
     c->nodes += nodes;
     if (c->nodes > YAML_NODES)
         return yaml_fail(err, at,
-                         "the document expands to more than %d values (aliases count as what "
-                         "they stand for)",
+                         "the document expands to more than %d values (an alias counts as all "
+                         "it stands for)",
                          YAML_NODES);
     return 0;
 }
@@ -205,7 +205,7 @@ static int check_key(const struct yaml *key, const struct yaml_event_s *event, s
     return 0;
 }
 
-/* Strict about what the library lets pass: tags, NUL bytes written as escapes, very long texts. */
+/* Strict about what the library accepts: tags, NUL bytes written as escapes, very long texts. */
 static int scalar(struct yaml **out, struct composer *c, const struct place *place,
                   const yaml_event_t *event, struct err *err)
 {
@@ -300,7 +300,7 @@ static int anchor_add(struct anchor **out, struct composer *c, const yaml_char_t
     return 0;
 }
 
-/* A scalar, or the head of a list or map; *anchor is its name if it has one. */
+/* A scalar, or the head of a list or map; *anchor is its anchor's name if it has one. */
 static int head(struct yaml **out, const yaml_char_t **anchor, struct composer *c,
                 const struct place *place, const yaml_event_t *event, struct err *err)
 {
@@ -360,7 +360,7 @@ static int compose(struct yaml **out, struct composer *c, const struct place *pl
     return rc;
 }
 
-/* Consumes one event and tells its kind and position. */
+/* Consumes one event and returns its kind and position. */
 static int skip(yaml_event_type_t *type, yaml_mark_t *mark, struct composer *c, struct err *err)
 {
     yaml_event_t event;

@@ -110,7 +110,7 @@ bad_config "a key twice" "5:20: preprocess.split: key 'val' given twice; first a
     cat $here/small.yaml
 } >"$tmp/bad.yaml"
 bad_config "a bomb of anchors" \
-    "6:12: the document expands to more than 100000 values (aliases count as what they stand for)"
+    "6:12: the document expands to more than 100000 values (an alias counts as all it stands for)"
 change 's/epochs: 2/epochs: -1/'
 bad_config "epochs: -1" "11:19: train-vae.train.epochs: -1 is out of range (1 to 1000000)"
 change 's/epochs: 2/lr: fast/'
