@@ -49,10 +49,10 @@ static void mistakes_are_named_with_their_place(void **state)
                    "e.yaml:2:12: seeds: 1 is given twice");
     expect_refused("name: a\ntrain-vea: {}\n", NULL,
                    "e.yaml:2:1: unknown key 'train-vea'; did you mean 'train-vae'?");
-    expect_refused(
-        "name: a\npreprocess: {source: {format: shapes}}\nevaluate: {}\n", NULL,
-        "e.yaml:1:1: evaluate needs a section 'train-vae' or 'transfer-unet' for its input "
-        "'model'");
+    expect_refused("name: a\npreprocess: {source: {format: shapes}}\nevaluate: {}\n", NULL,
+                   "e.yaml:1:1: evaluate needs a section 'train-vae' or 'pretrain-ae' or "
+                   "'transfer-unet' for its input "
+                   "'model'");
     expect_refused("name: a\nbaseline: b\nvary: {a: {}}\n" STAGES_HERE, NULL,
                    "e.yaml:2:11: baseline: no variant is called 'b'");
     expect_refused("name: a\nvary: {v: {train-veq.lr: 1}}\n" STAGES_HERE, NULL,

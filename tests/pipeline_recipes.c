@@ -5,6 +5,7 @@
  */
 #include "store_lab.h"
 
+#include "model/autoencoder.h"
 #include "pipeline/pipeline.h"
 
 #include <math.h>
@@ -216,13 +217,19 @@ static int walk(struct lab *lab, const struct base *base, const char *section, c
 static const char unet_file[] = "name: t\nseeds: 2\npreprocess: {source: {format: shapes}}\n"
                                 "transfer-unet: {loss: {bce: {}}}\nevaluate: {}\n";
 
+static const char ae_file[] = "name: t\nseeds: 2\npreprocess: {source: {format: shapes}}\n"
+                              "pretrain-ae: {}\nevaluate: {}\n";
+
 static void one_field_changes_its_stage_and_what_follows(void **state)
 {
     struct base vae = {base_file, keys_of(*state, base_file, NULL)};
     struct base unet = {unet_file, keys_of(*state, unet_file, NULL)};
+    struct base ae = {ae_file, keys_of(*state, ae_file, NULL)};
     for (const struct stage_info *stage = stage_table; stage->name; stage++) {
-        int checked = walk(*state, strcmp(stage->name, "transfer-unet") ? &vae : &unet, stage->name,
-                           "", stage->fields);
+        const struct base *base = stage->model == &unet_kind          ? &unet
+                                  : stage->model == &autoencoder_kind ? &ae
+                                                                      : &vae;
+        int checked = walk(*state, base, stage->name, "", stage->fields);
         print_message("%s: %d keys\n", stage->name, checked);
         assert_true(checked >= (stage->trains ? 20 : 4));
     }

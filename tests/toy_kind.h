@@ -11,6 +11,7 @@
 #ifndef CAIRN_TESTS_TOY_KIND_H
 #define CAIRN_TESTS_TOY_KIND_H
 
+#include "model/autoencoder.h"
 #include "model/classifier.h"
 #include "model/layers.h"
 #include "model/unet.h"
@@ -39,6 +40,7 @@ static inline struct model_facts toy_facts(const void *description)
         .data = toy->data,
         .range = {-1, 1},
         .latent = {1, 1, (int32_t)toy->data.h / 2, (int32_t)toy->data.w / 2, 2},
+        .sampled = true,
         .mask_classes = 2,
         .outputs = 1};
 }
@@ -97,8 +99,8 @@ static const struct model_kind toy_kind = {.name = "toy",
 #ifndef MORE_KINDS
 #define MORE_KINDS
 #endif
-const struct model_kind *const model_kinds[] = {&vae_kind, &classifier_kind, &unet_kind, &toy_kind,
-                                                MORE_KINDS NULL};
+const struct model_kind *const model_kinds[] = {
+    &vae_kind, &classifier_kind, &unet_kind, &autoencoder_kind, &toy_kind, MORE_KINDS NULL};
 
 /* kind: the toy, or one that is described as it is */
 static inline struct id toy_artifact_of(struct lab *lab, const struct model_kind *kind,

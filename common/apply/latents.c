@@ -62,15 +62,19 @@ int latents_write(const char *path, const struct latents *latents, const struct 
                   struct err *err)
 {
     int64_t count = latents->count;
-    const struct tensor items[] = {
-        codes_of("z_mean", count, latents->shape, latents->z_mean),
-        codes_of("z_logvar", count, latents->shape, latents->z_logvar),
-        {"labels", TENSOR_I32, 1, {count}, latents->labels, (size_t)count * sizeof(int32_t)}};
+    struct tensor items[3] = {codes_of("z_mean", count, latents->shape, latents->z_mean)};
+    size_t found = 1;
+    if (latents->z_logvar)
+        items[found++] = codes_of("z_logvar", count, latents->shape, latents->z_logvar);
+    if (latents->labels)
+        items[found++] =
+            (struct tensor){"labels", TENSOR_I32,      1,
+                            {count},  latents->labels, (size_t)count * sizeof *latents->labels};
     struct text names = {0};
     for (uint32_t i = 0; i < latents->count; i++)
         text_printf(&names, "%s%s", i ? "\n" : "", latents->names[i]);
     const char *meta[] = {"model", model->hex, "names", names.data};
-    int status = tensors_write(path, items, latents->labels ? 3 : 2, meta, 2, err);
+    int status = tensors_write(path, items, found, meta, 2, err);
     text_free(&names);
     return status;
 }

@@ -1,10 +1,10 @@
 /*
  * Images to latents and back with a trained model that can encode and decode.
  *
- * A file of latents is safetensors: z_mean, z_logvar f32 [N,c], or [N,h,w,c] or [N,d,h,w,c] where the
- * model's latents are maps or volumes, labels i32 [N] where the model or the data has any (what the
- * encoder was told), and as metadata `model` (artifact id) and `names` (one
- * a line, in the order of the rows). Equal latents give equal bytes. Only z_mean has to be there when
+ * A file of latents is safetensors: z_mean and, where the model has one, z_logvar, f32 [N,c], or
+ * [N,h,w,c] or [N,d,h,w,c] where the model's latents are maps or volumes, labels i32 [N] where the
+ * model or the data has any (what the encoder was told), and as metadata `model` (artifact id) and
+ * `names` (one a line, in the order of the rows). Equal latents give equal bytes. Only z_mean has to be there when
  * it is read: without names a row's is its number.
  */
 #ifndef CAIRN_APPLY_LATENTS_H
@@ -19,7 +19,7 @@ struct latents {
     struct shape shape;    /* of a code, n is 1 */
     const char **names;    /* [count], none twice; fit to be a file's name */
     const float *z_mean;   /* [count,d,h,w,c] */
-    const float *z_logvar; /* likewise; NULL when they were read */
+    const float *z_logvar; /* likewise; NULL: they have none, or were read */
     int32_t *labels;       /* [count]; NULL: none */
 };
 /* STATUS_USAGE for a name that cannot be a file's or is not UTF-8, or is there twice. */
@@ -42,7 +42,8 @@ struct coder {
 int coder_open(struct coder *out, const struct store *store, const struct id *model,
                enum ability ability, struct backend *backend, struct meter *meter, struct err *err);
 void coder_close(struct coder *coder);
-/* image [batch,d,h,w,c], its first n with labels (NULL: none) -> z_mean, z_logvar */
+/* image [batch,d,h,w,c], its first n with labels (NULL: none) -> z_mean, z_logvar (zeros of a
+ * model that has none) */
 int coder_encode(struct coder *coder, const float *image, const int32_t *labels, uint32_t n,
                  float *z_mean, float *z_logvar, struct err *err);
 /* Rows [first, first + n) -> coder->image. */

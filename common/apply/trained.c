@@ -36,9 +36,11 @@ static void build_encoder(struct trained *t, struct trained_program *p, struct s
     p->in[1] = g_input(g, "label", I32, per_case(t));
     val z_logvar,
         z_mean = t->model.kind->encode(g, t->model.description, p->in[0], p->in[1], &z_logvar);
-    finite_watch(&p->finite, g, g_concat(g, z_mean, z_logvar, AXIS_C), &t->arena);
+    val all = t->model.facts.sampled ? g_concat(g, z_mean, z_logvar, AXIS_C) : z_mean;
+    finite_watch(&p->finite, g, all, &t->arena);
     p->out[0] = output(g, t, "z_mean", z_mean, shape);
-    p->out[1] = output(g, t, "z_logvar", z_logvar, shape);
+    if (t->model.facts.sampled)
+        p->out[1] = output(g, t, "z_logvar", z_logvar, shape);
 }
 
 static void build_decoder(struct trained *t, struct trained_program *p, struct shape image)
@@ -54,6 +56,17 @@ static void build_decoder(struct trained *t, struct trained_program *p, struct s
     val term = kind->reconstruction(g, description, raw, p->in[2]);
     p->out[0] = output(g, t, "image", kind->image(g, description, raw), image);
     p->out[1] = output(g, t, "reconstruction", term, per_case(t));
+}
+
+static void build_reconstruction(struct trained *t, struct trained_program *p, struct shape image)
+{
+    const struct model_kind *kind = t->model.kind;
+    const void *description = t->model.description;
+    struct graph *g = p->graph;
+    p->in[0] = g_input(g, "image", F32, image);
+    val raw = kind->reconstruct(g, description, p->in[0]);
+    finite_watch(&p->finite, g, raw, &t->arena);
+    p->out[0] = output(g, t, "reconstruction", kind->image(g, description, raw), image);
 }
 
 static void build_classifier(struct trained *t, struct trained_program *p, struct shape image)
@@ -89,6 +102,7 @@ static const struct {
     [DECODE] = {"the decoder's logits", build_decoder},
     [CLASSIFY] = {"the classifier's logits", build_classifier},
     [SEGMENT] = {"the segmentation's logits", build_segmenter},
+    [RECONSTRUCT] = {"the reconstruction's values", build_reconstruction},
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -202,7 +216,7 @@ static int apply(struct trained *t, enum ability ability, const void *const in[T
     int status = finite_check(&p->finite, p->plan, rows[ability].says, err);
     t->bad_case = p->finite.bad;
     for (int i = 0; i < TRAINED_OUTPUTS && !status; i++)
-        if (out[i])
+        if (out[i] && p->out[i])
             status = plan_get(p->plan, p->out[i], out[i], err);
     return status;
 }
@@ -219,6 +233,13 @@ int trained_decode(struct trained *trained, const float *z, const int32_t *label
 {
     return apply(trained, DECODE, (const void *[]){z, label, target},
                  (float *[]){image, reconstruction}, err);
+}
+
+int trained_reconstruct(struct trained *trained, const float *image, float *reconstruction,
+                        struct err *err)
+{
+    return apply(trained, RECONSTRUCT, (const void *[]){image, NULL, NULL},
+                 (float *[]){reconstruction, NULL}, err);
 }
 
 int trained_classify(struct trained *trained, const float *image, int32_t *predicted,

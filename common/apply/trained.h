@@ -46,13 +46,17 @@ struct trained_spec {
 int trained_open(struct trained *out, const struct trained_spec *spec, struct err *err);
 void trained_close(struct trained *trained);
 
-/* image, label -> z_mean, z_logvar [batch, the latent's d,h,w,c] */
+/* image, label -> z_mean, z_logvar [batch, the latent's d,h,w,c]; z_logvar is left alone by a model that
+ * has none (facts.sampled), and may be NULL */
 int trained_encode(struct trained *trained, const float *image, const int32_t *label, float *z_mean,
                    float *z_logvar, struct err *err);
 /* z, label -> image, in the model's range, and the reconstruction term per case against target. image
  * may be NULL; target and reconstruction may be NULL together. */
 int trained_decode(struct trained *trained, const float *z, const int32_t *label,
                    const float *target, float *image, float *reconstruction, struct err *err);
+/* image -> the image that the model makes of it, in its range */
+int trained_reconstruct(struct trained *trained, const float *image, float *reconstruction,
+                        struct err *err);
 /* image -> the most probable class of each, the first of equals, and features [batch,features], unless
  * they are NULL */
 int trained_classify(struct trained *trained, const float *image, int32_t *predicted,

@@ -15,9 +15,10 @@
 
 static const char encode_usage[] = "encode MODEL (FILE ... | --split SPLIT) -o DIR [OPTION ...]";
 static const char encode_help[] =
-    "Writes DIR/latents.safetensors: z_mean and z_logvar f32 [N,latent] of PNG and\n"
-    "JPEG pictures, as a trained model (a VAE) encodes them; labels i32 [N] of a\n"
-    "conditional one; names as metadata. On stdout: MODEL DIR/latents.safetensors.\n\n"
+    "Writes DIR/latents.safetensors: z_mean and z_logvar (an autoencoder: z_mean\n"
+    "alone) f32 [N,latent] of PNG and JPEG pictures, as a trained model encodes them;\n"
+    "labels i32 [N] of a conditional one; names as metadata. On stdout: MODEL\n"
+    "DIR/latents.safetensors.\n\n"
     "A FILE that ends in .txt is a list with a line a picture, PATH or PATH CLASS\n"
     "(after a tab, where it has blanks itself), paths beginning at the list's folder.\n"
     "A conditional model wants a class of each picture: that of its line, else\n"
@@ -399,7 +400,7 @@ static int encode_all(struct work *work, enum split split, struct err *err)
                 work->transparent, work->transparent == 1 ? "" : "s", ground_text(work->fit.ground),
                 work->first_transparent);
     latents->z_mean = rows.z_mean;
-    latents->z_logvar = rows.z_logvar;
+    latents->z_logvar = work->coder.trained.model.facts.sampled ? rows.z_logvar : NULL;
     status = status || folder_make(work->options.output, err) ||
              path_join(path, work->options.output, "latents.safetensors", err) ||
              latents_write(path, latents, &work->coder.model, err);

@@ -109,7 +109,7 @@ static int open_model(struct evaluator *e, struct err *err)
     TRY(model_read(&model, what->store, what->model, &e->arena, err));
     e->facts = model.facts;
     if (!evaluate_has(model.kind))
-        return model_need(model.kind, CAN(ENCODE), err);
+        return model_need(model.kind, CAN(ENCODE) | CAN(DECODE), err);
     TRY(choose_sides(e, evaluate_has(model.kind), err));
     TRY(check_data(e, err));
     struct windows whole = {.size = {data->d, data->h, data->w}};

@@ -124,12 +124,14 @@ int model_text_parse(struct model *out, const struct model_kind *kind, const cha
 unsigned model_abilities(const struct model_kind *kind)
 {
     return (kind->encode ? CAN(ENCODE) : 0) | (kind->decode ? CAN(DECODE) : 0) |
-           (kind->classify ? CAN(CLASSIFY) : 0) | (kind->segment ? CAN(SEGMENT) : 0);
+           (kind->classify ? CAN(CLASSIFY) : 0) | (kind->segment ? CAN(SEGMENT) : 0) |
+           (kind->reconstruct ? CAN(RECONSTRUCT) : 0);
 }
 
 int model_need(const struct model_kind *kind, unsigned abilities, struct err *err)
 {
-    static const char *const verbs[ABILITIES] = {"encode", "decode", "classify", "segment"};
+    static const char *const verbs[ABILITIES] = {"encode", "decode", "classify", "segment",
+                                                 "reconstruct"};
     unsigned can = model_abilities(kind), lacks = abilities & ~can;
     struct text list = {0};
     if (!lacks)

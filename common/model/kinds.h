@@ -9,8 +9,9 @@
 #include "engine/engine.h"
 #include "model/description.h"
 
-/* Image to latent; latent to image; image to class; image to the class of each pixel. */
-enum ability { ENCODE, DECODE, CLASSIFY, SEGMENT, ABILITIES };
+/* Image to latent; latent to image; image to class; image to the class of each pixel; image to image,
+ * for what needs more than the latent for it. */
+enum ability { ENCODE, DECODE, CLASSIFY, SEGMENT, RECONSTRUCT, ABILITIES };
 #define CAN(ability) (1u << (ability))
 
 /* What values may be; -INFINITY and INFINITY: any. */
@@ -34,6 +35,7 @@ struct model_facts {
     bool any_size;          /* takes images of any d, h, w, so it can learn from patches */
     struct range range;     /* of its images' values, those that it takes and those it gives */
     struct shape latent;    /* of one case: n is 1 */
+    bool sampled;           /* ENCODE: a latent has a distribution, not its mean alone */
     bool conditional;       /* ENCODE, DECODE: the label matters */
     int32_t features;       /* CLASSIFY */
     int32_t mask_classes, outputs; /* SEGMENT; outputs: 1 (sigmoid) or mask_classes (softmax) */
@@ -51,10 +53,13 @@ struct model_kind {
     int (*check)(const void *description, struct err *err);
     struct model_facts (*facts)(const void *description);
 
-    /* -> z_mean (returned) and z_logvar */
+    /* -> z_mean (returned) and z_logvar, 0 unless it is `sampled` */
     val (*encode)(struct graph *g, const void *description, val image, val label, val *z_logvar);
-    /* -> raw; then the image of it, and the reconstruction term against a target, [n,1,1,1,1] */
+    /* -> raw */
     val (*decode)(struct graph *g, const void *description, val z, val label);
+    val (*reconstruct)(struct graph *g, const void *description, val image);
+    /* Of either's raw: the image; what is `sampled` also has a reconstruction term against a target,
+     * [n,1,1,1,1] */
     val (*image)(struct graph *g, const void *description, val raw);
     val (*reconstruction)(struct graph *g, const void *description, val raw, val target);
     /* -> logits [n,1,1,1,classes] (returned) and features [n,1,1,1,features] */

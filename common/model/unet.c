@@ -1,15 +1,17 @@
 #include "model/unet.h"
 
+#include "model/unet_levels.h"
+
 #include "base/mask.h"
 
 #include <math.h>
 
 enum { MAX_CHANNELS = 4096 };
 
-static const char *const down_names[] = {"maxpool", "strided", NULL};
-static const char *const up_names[] = {"transpose", "upsample", NULL};
-static const char *const upsampling_names[] = {"nearest", "linear", NULL};
-static const char *const block_names[] = {"plain", "residual", "dense_residual", NULL};
+const char *const unet_down_names[] = {"maxpool", "strided", NULL};
+const char *const unet_up_names[] = {"transpose", "upsample", NULL};
+const char *const unet_upsampling_names[] = {"nearest", "linear", NULL};
+const char *const unet_block_names[] = {"plain", "residual", "dense_residual", NULL};
 
 /* ---- configuration -------------------------------------------------------------------------- */
 #define MODEL(member) .key = #member, .offset = offsetof(struct unet_model_config, member)
@@ -23,13 +25,13 @@ const struct field unet_model_fields[] = {
      .help = "group norm: groups; must divide the channels of every level"},
     {MODEL(activation), .type = FIELD_CHOICE, .fallback = "relu", .choices = act_names,
      .help = "activation of all hidden layers"},
-    {MODEL(down), .type = FIELD_CHOICE, .fallback = "maxpool", .choices = down_names,
+    {MODEL(down), .type = FIELD_CHOICE, .fallback = "maxpool", .choices = unet_down_names,
      .help = "maxpool 2x2, or a strided 3x3 convolution"},
-    {MODEL(up), .type = FIELD_CHOICE, .fallback = "transpose", .choices = up_names,
+    {MODEL(up), .type = FIELD_CHOICE, .fallback = "transpose", .choices = unet_up_names,
      .help = "transposed 2x2 convolution, or upsampling after a 1x1 convolution"},
-    {MODEL(upsampling), .type = FIELD_CHOICE, .fallback = "linear", .choices = upsampling_names,
-     .help = "up upsample: how"},
-    {MODEL(block), .type = FIELD_CHOICE, .fallback = "plain", .choices = block_names,
+    {MODEL(upsampling), .type = FIELD_CHOICE, .fallback = "linear",
+     .choices = unet_upsampling_names, .help = "up upsample: how"},
+    {MODEL(block), .type = FIELD_CHOICE, .fallback = "plain", .choices = unet_block_names,
      .help = "two convolutions; with the input added; or each seeing all before it, likewise"},
     {MODEL(dropout), .type = FIELD_REALS, .fallback = "[]", .min = 0, .max = 0.95,
      .max_count = UNET_LEVELS, .help = "share of whole channels dropped, one a level; []: none"},
@@ -87,141 +89,28 @@ int unet_model_check(const struct unet_model_config *config, struct err *err)
     return 0;
 }
 
-/* ---- parts ---------------------------------------------------------------------------------- */
-/* The image alone says whether this is 3D: a volume's deep levels may be one voxel thick, and their
- * weights must not depend on that. */
-struct half {
-    const struct unet_model_config *config;
-    struct layers layers;
-    bool three_d;
-};
-
-static struct half half_of(const struct unet_model_config *config, const char *group,
-                           struct shape image)
-{
-    struct layers layers = {group, (enum norm)config->norm, (int32_t)config->norm_groups,
-                            (enum act)config->activation};
-    return (struct half){config, layers, image.d > 1};
-}
-
-/* 2x2 in steps of 2 over `large`, whose odd sides get one more row at the end. The same window leads
- * a transposed convolution back. */
-static struct window halving(const struct half *half, struct shape large)
-{
-    struct window window = window_make(half->three_d, 2, 2, 0);
-    const int32_t side[3] = {large.d, large.h, large.w};
-    for (int axis = 0; axis < 3; axis++)
-        window.pad_end[axis] = side[axis] % window.stride[axis];
-    return window;
-}
-
-static val pointwise(struct graph *g, const struct half *half, const char *name, val x, int32_t out)
-{
-    return layer_conv(g, &half->layers, name, x, out, window_make(true, 1, 1, 0), true, ACT_NONE);
-}
-
-/* ---- levels --------------------------------------------------------------------------------- */
-static val shortcut(struct graph *g, const struct half *half, val x, int32_t out)
-{
-    if (g_shape(g, x).c == out)
-        return x;
-    return layer_conv_then_norm(g, &half->layers, "shortcut", "shortcut_norm", x, out,
-                                window_make(true, 1, 1, 0), ACT_NONE);
-}
-
-static val block(struct graph *g, const struct half *half, val x, int32_t out)
-{
-    const struct layers *layers = &half->layers;
-    struct window window = window_make(half->three_d, 3, 1, 1);
-    val first = layer_conv_then_norm(g, layers, "conv1", "norm1", x, out, window, layers->act);
-    if (half->config->block == BLOCK_PLAIN)
-        return layer_conv_then_norm(g, layers, "conv2", "norm2", first, out, window, layers->act);
-    if (half->config->block == BLOCK_DENSE_RESIDUAL)
-        first = g_concat(g, x, first, AXIS_C);
-    val second = layer_conv_then_norm(g, layers, "conv2", "norm2", first, out, window, ACT_NONE);
-    return g_act(g, g_binary(g, OP_add, second, shortcut(g, half, x, out)), layers->act);
-}
-
-static val level_block(struct graph *g, const struct half *half, size_t level, val x)
-{
-    const struct real_list *dropout = &half->config->dropout;
-    x = block(g, half, x, (int32_t)half->config->channels.items[level]);
-    return dropout->count ? layer_dropout(g, &half->layers, x, (float)dropout->items[level], true)
-                          : x;
-}
-
-static val down(struct graph *g, const struct half *half, val x)
-{
-    struct shape s = g_shape(g, x);
-    if (half->config->down == DOWN_MAXPOOL)
-        return g_max_pool(g, x, halving(half, s));
-    return layer_conv_then_norm(g, &half->layers, "down", "down_norm", x, s.c,
-                                window_make(half->three_d, 3, 2, 1), half->layers.act);
-}
-
-/* x with its sides times `factor`, cut to those of `to`: what halving rounded up is at the end. */
-static val enlarge(struct graph *g, const struct half *half, val x, int32_t factor, struct shape to,
-                   int32_t mode)
-{
-    const int32_t factors[3] = {half->three_d ? factor : 1, factor, factor};
-    const int32_t side[3] = {to.d, to.h, to.w};
-    x = g_upsample(g, x, factors, mode);
-    struct shape s = g_shape(g, x);
-    const int32_t have[3] = {s.d, s.h, s.w};
-    for (int axis = 0; axis < 3; axis++)
-        if (have[axis] != side[axis])
-            x = g_slice(g, x, AXIS_D + axis, 0, side[axis]);
-    return x;
-}
-
-static val up(struct graph *g, const struct half *half, val x, struct shape to)
-{
-    if (half->config->up == UP_TRANSPOSE)
-        return layer_conv_transposed(g, &half->layers, "up", x, to.c, halving(half, to), to, true,
-                                     ACT_NONE);
-    x = pointwise(g, half, "up", x, to.c);
-    return enlarge(g, half, x, 2, to, half->config->upsampling);
-}
-
 /* ---- the whole ------------------------------------------------------------------------------ */
-static val encode(struct graph *g, const struct unet_model_config *config, val x,
-                  val skip[UNET_LEVELS])
-{
-    struct half half = half_of(config, "encoder", g_shape(g, x));
-    graph_push(g, "encoder");
-    for (size_t i = 0; i < config->channels.count; i++) {
-        graph_push(g, "%zu", i);
-        skip[i] = x = level_block(g, &half, i, x);
-        if (i + 1 < config->channels.count)
-            x = down(g, &half, x);
-        graph_pop(g);
-    }
-    graph_pop(g);
-    return x;
-}
-
 val unet_logits(struct graph *g, const struct unet_model_config *config, int32_t outputs, val image,
                 val extra[UNET_LEVELS], int *extra_count)
 {
-    struct half half = half_of(config, "decoder", g_shape(g, image));
-    val skip[UNET_LEVELS], x = encode(g, config, g_cast(g, image, graph_precision(g)), skip);
+    struct unet_half half = unet_half(config, "decoder", g_shape(g, image));
+    val skip[UNET_LEVELS], x = unet_encode(g, config, image, skip);
     int top = (int)config->channels.count - 2;
     *extra_count = 0;
     graph_push(g, "decoder");
     for (int i = top; i >= 0; i--) {
         graph_push(g, "%d", i);
-        x = g_concat(g, skip[i], up(g, &half, x, g_shape(g, skip[i])), AXIS_C);
-        x = level_block(g, &half, (size_t)i, x);
+        x = unet_decode_level(g, &half, (size_t)i, x, g_shape(g, skip[i]), skip[i]);
         if (config->deep_supervision && i > 0) { /* in evaluation, too: for its weights' sake */
-            val logits = g_cast(g, pointwise(g, &half, "head", x, outputs), F32);
-            extra[i - 1] = enlarge(g, &half, logits, 1 << i, g_shape(g, image), MODE_LINEAR);
+            val logits = g_cast(g, unet_pointwise(g, &half, "head", x, outputs), F32);
+            extra[i - 1] = unet_enlarge(g, &half, logits, 1 << i, g_shape(g, image), MODE_LINEAR);
         }
         graph_pop(g);
     }
     graph_pop(g);
     if (config->deep_supervision && graph_mode(g) == MODE_TRAIN)
         *extra_count = top;
-    return g_cast(g, pointwise(g, &half, "head", x, outputs), F32);
+    return g_cast(g, unet_pointwise(g, &half, "head", x, outputs), F32);
 }
 
 /* ---- kind ----------------------------------------------------------------------------------- */

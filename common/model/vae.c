@@ -218,6 +218,7 @@ static struct model_facts facts(const void *description)
     return (struct model_facts){.data = vae->data,
                                 .range = {0, 1},
                                 .latent = {1, 1, 1, 1, (int32_t)vae->model.latent_channels},
+                                .sampled = true,
                                 .conditional = vae->model.label_channels > 0};
 }
 

@@ -1,6 +1,7 @@
 #include "pipeline/stage.h"
 
 #include "evaluate/evaluate.h"
+#include "train/autoencoder_train.h"
 #include "train/classifier_train.h"
 #include "train/unet_train.h"
 #include "train/vae_train.h"
@@ -37,6 +38,14 @@ static int check_preprocess(const void *config, const struct stage_info *const *
 {
     (void)makers;
     return preprocess_check(config, err);
+}
+
+/* ---- pretrain-ae ---------------------------------------------------------------------------- */
+static int check_autoencoder(const void *config, const struct stage_info *const *makers,
+                             struct err *err)
+{
+    (void)makers;
+    return autoencoder_config_check(config, err);
 }
 
 /* ---- transfer-unet -------------------------------------------------------------------------- */
@@ -84,6 +93,20 @@ const struct stage_info stage_table[] = {
         .config_size = sizeof(struct vae_config),
         .outputs = {{"model", "model"}},
         .ports = {{"dataset", "dataset", NULL}},
+    },
+    {
+        .name = "pretrain-ae",
+        .help = "fit an autoencoder to images without labels",
+        .version = 1,
+        .seeded = true,
+        .compute = true,
+        .trains = true,
+        .model = &autoencoder_kind,
+        .fields = autoencoder_fields,
+        .config_size = sizeof(struct autoencoder_config),
+        .outputs = {{"model", "model"}},
+        .ports = {{"dataset", "dataset", NULL}},
+        .check = check_autoencoder,
     },
     {
         .name = "transfer-unet",

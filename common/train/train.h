@@ -58,6 +58,8 @@ extern const struct field train_fields[];
 int train_config_check(const struct train_config *config, struct err *err);
 /* What a training sees of its cases: all (zeros), or patches. */
 struct patch train_patch(const struct train_config *config);
+/* A batch of its images, or of patches of them. */
+struct shape train_shape(const struct train_config *config, const struct dataset *dataset);
 
 /* The learning rate at update `step` (0-based) of `total`: a pure function (tests call it). */
 double schedule_lr(const struct train_config *config, int64_t step, int64_t total);

@@ -136,3 +136,11 @@ struct patch train_patch(const struct train_config *config)
         patch.size[i] = (int32_t)config->patch.size.items[i];
     return patch;
 }
+
+struct shape train_shape(const struct train_config *config, const struct dataset *dataset)
+{
+    const int32_t whole[3] = {(int32_t)dataset->d, (int32_t)dataset->h, (int32_t)dataset->w};
+    struct patch patch = train_patch(config);
+    const int32_t *size = patch.size[0] ? patch.size : whole;
+    return (struct shape){(int32_t)config->batch, size[0], size[1], size[2], (int32_t)dataset->c};
+}

@@ -1,6 +1,7 @@
 /* Fitting a UNet to images and masks. */
 #include "train/unet_train.h"
 
+#include "model/unet_levels.h"
 #include "train/model_text.h"
 
 #include <stdio.h>
@@ -53,35 +54,6 @@ static val loss(struct graph *g, const struct feed *feed, const void *user,
 }
 
 /* ---- training ------------------------------------------------------------------------------- */
-static int64_t halved(int64_t side, size_t times)
-{
-    return (side + ((int64_t)1 << times) - 1) >> times;
-}
-
-/* A statistic of one value makes that value 0, whatever it was. */
-static int check_norm(const struct unet_description *unet, int64_t batch, struct err *err)
-{
-    const struct unet_model_config *model = &unet->model;
-    const struct image_data *data = &unet->data;
-    struct model_patch seen = unet->patch;
-    if (!seen.present)
-        seen = (struct model_patch){true, data->d, data->h, data->w};
-    for (size_t i = 0; model->norm != NORM_NONE && i < model->channels.count; i++) {
-        int64_t values = halved(seen.d, i) * halved(seen.h, i) * halved(seen.w, i);
-        if (model->norm == NORM_BATCH)
-            values *= batch;
-        if (model->norm == NORM_GROUP)
-            values *= model->channels.items[i] / model->norm_groups;
-        if (values == 1)
-            return fail_as(err, STATUS_CONFIG,
-                           "model.norm: '%s' has one value to normalise at level %zu, where images "
-                           "of %lldx%lldx%lld are one pixel; fewer levels or another norm",
-                           norm_names[model->norm], i, (long long)seen.d, (long long)seen.h,
-                           (long long)seen.w);
-    }
-    return 0;
-}
-
 static int count_pixels(struct class_counts *out, const struct dataset *dataset, struct err *err)
 {
     size_t pixels = (size_t)dataset->d * (size_t)dataset->h * (size_t)dataset->w;
@@ -128,7 +100,7 @@ static int describe(struct user *out, const struct unet_config *config,
                                           .spacing = spacing_of(dataset)};
     out->loss = &config->loss;
     out->first = dataset_first_class(dataset);
-    TRY(check_norm(&out->unet, config->train.batch, err));
+    TRY(unet_norm_check(&config->model, train_shape(&config->train, dataset), err));
     return count_pixels(&out->counts, dataset, err);
 }
 

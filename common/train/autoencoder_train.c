@@ -1,0 +1,60 @@
+#include "train/autoencoder_train.h"
+
+#include "model/unet_levels.h"
+#include "train/model_text.h"
+
+#define CONFIG(member) .key = #member, .offset = offsetof(struct autoencoder_config, member)
+const struct field autoencoder_fields[] = {
+    {CONFIG(model), .type = FIELD_SECTION, .sub = autoencoder_model_fields, .help = "the network"},
+    {CONFIG(loss), .type = FIELD_SECTION, .sub = image_loss_fields,
+     .help = "what is minimised: the weighted sum of the terms given; none: mse"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
+    {0},
+};
+#undef CONFIG
+
+int autoencoder_config_check(const struct autoencoder_config *config, struct err *err)
+{
+    TRY(autoencoder_model_check(&config->model, err));
+    return train_config_check(&config->train, err);
+}
+
+struct user {
+    struct autoencoder_description autoencoder;
+    const struct image_loss_config *loss;
+};
+
+static val loss(struct graph *g, const struct feed *feed, const void *user,
+                struct monitors *monitors)
+{
+    static const struct image_loss_config squared = {0}; /* mse alone */
+    const struct user *u = user;
+    const struct autoencoder_model_config *model = &u->autoencoder.model;
+    val image = autoencoder_image(g, model, autoencoder_reconstruct(g, model, feed->image));
+    const struct image_pair pair = {image, feed->image};
+    monitor(monitors, "mse", LESS_IS_BETTER,
+            weighted_mean(g, image_loss(g, &squared, &pair), feed->weight));
+    return weighted_mean(g, image_loss(g, u->loss, &pair), feed->weight);
+}
+
+int autoencoder_train(const struct training *where, const struct autoencoder_config *config,
+                      uint64_t seed, const struct draft *draft, struct err *err)
+{
+    static const struct program_row programs[] = {
+        {.loss = loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
+        {.loss = loss},
+    };
+    struct user user = {{config->model, image_data_of(where->dataset)}, &config->loss};
+    struct task task = {.name = "pretrain-ae",
+                        .kind = &autoencoder_kind,
+                        .model = &user.autoencoder,
+                        .config = &config->train,
+                        .seed = seed,
+                        .programs = programs,
+                        .program_count = 2,
+                        .user = &user};
+    TRY(autoencoder_config_check(config, err));
+    TRY(autoencoder_kind.check(&user.autoencoder, err));
+    TRY(unet_norm_check(&config->model.unet, train_shape(&config->train, where->dataset), err));
+    return train(where, &task, draft, err);
+}

@@ -1,0 +1,22 @@
+/* Fitting an autoencoder to images without labels (stage pretrain-ae). */
+#ifndef CAIRN_TRAIN_AUTOENCODER_TRAIN_H
+#define CAIRN_TRAIN_AUTOENCODER_TRAIN_H
+
+#include "model/autoencoder.h"
+#include "model/image_loss.h"
+#include "train/train.h"
+
+struct autoencoder_config {
+    struct autoencoder_model_config model;
+    struct image_loss_config loss;
+    struct train_config train;
+};
+extern const struct field autoencoder_fields[]; /* model, loss, train */
+/* What no single field can say: STATUS_CONFIG. */
+int autoencoder_config_check(const struct autoencoder_config *config, struct err *err);
+
+/* The monitor "mse" is the mean squared error over all pixels, whatever is minimised. */
+int autoencoder_train(const struct training *where, const struct autoencoder_config *config,
+                      uint64_t seed, const struct draft *draft, struct err *err);
+
+#endif
