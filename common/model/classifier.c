@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { NORM_GROUPS = 8, MAX_CHANNELS = 4096, MAX_LEVELS = 8 };
+enum { MAX_CHANNELS = 4096, MAX_LEVELS = 8 };
 
 static const char group[] = "classifier";
 
@@ -16,7 +16,7 @@ const struct field classifier_model_fields[] = {
     {MODEL(dropout), .type = FIELD_REAL, .fallback = "0.25", .min = 0, .max = 0.95,
      .help = "share of the hidden units dropped in training"},
     {MODEL(norm), .type = FIELD_CHOICE, .fallback = "batch", .choices = norm_names,
-     .help = "normalisation after each convolution (group: 8 groups)"},
+     .help = "normalisation after each convolution (group: " TEXT_OF(NORM_GROUPS) " groups)"},
     {MODEL(activation), .type = FIELD_CHOICE, .fallback = "relu", .choices = act_names,
      .help = "activation of all hidden layers"},
     {0},

@@ -13,6 +13,12 @@ enum norm { NORM_NONE, NORM_BATCH, NORM_INSTANCE, NORM_GROUP };
 extern const char *const norm_names[]; /* for field tables, NULL-terminated */
 extern const char *const act_names[];  /* in the order of enum act, NULL-terminated */
 
+/* Groups of a group norm that the configuration says nothing else about: the most that divide the
+ * channels of usual models, powers of 2 from 8 or 16 on. The 32 of Wu & He 2018 are for wider ones. */
+#define NORM_GROUPS      8
+#define TEXT_OF_(number) #number
+#define TEXT_OF(number)  TEXT_OF_(number)
+
 struct layers {
     const char *group; /* parameter group of everything made through this */
     enum norm norm;

@@ -1,11 +1,13 @@
 #include "model/vae.h"
 
-enum { NORM_GROUPS = 8, MAX_CHANNELS = 65536, MAX_LEVELS = 8, MAX_BLOCKS = 8 };
+enum { MAX_CHANNELS = 65536, MAX_LEVELS = 8, MAX_BLOCKS = 8 };
 
 /* ---- configuration -------------------------------------------------------------------------- */
 static const char *const kinds[] = {"mlp", "conv", NULL};
 static const char *const outputs[] = {"image", NULL};
-static const char *const reconstructions[] = {"bce", "mse", "l1", NULL};
+#define NAME(id, name, help) #name,
+#define HELP(id, name, help) help ", "
+static const char *const reconstruction_names[] = {RECONSTRUCTIONS(NAME) NULL};
 
 #define MODEL(member) .key = #member, .offset = offsetof(struct vae_model_config, member)
 const struct field vae_model_fields[] = {
@@ -26,7 +28,7 @@ const struct field vae_model_fields[] = {
     {MODEL(blocks), .type = FIELD_INT, .fallback = "0", .min = 0, .max = MAX_BLOCKS,
      .help = "conv: residual blocks of two 3x3 convolutions after each level"},
     {MODEL(norm), .type = FIELD_CHOICE, .fallback = "batch", .choices = norm_names,
-     .help = "conv: normalisation after each convolution (group: 8 groups)"},
+     .help = "conv: normalisation after each convolution (group: " TEXT_OF(NORM_GROUPS) " groups)"},
     {MODEL(activation), .type = FIELD_CHOICE, .fallback = "relu", .choices = act_names,
      .help = "activation of all hidden layers"},
     {MODEL(logvar_min), .type = FIELD_REAL, .fallback = "-12", .min = -50, .max = 0,
@@ -39,9 +41,8 @@ const struct field vae_model_fields[] = {
 
 #define LOSS(member) .key = #member, .offset = offsetof(struct vae_loss_config, member)
 const struct field vae_loss_fields[] = {
-    {LOSS(reconstruction), .type = FIELD_CHOICE, .fallback = "bce", .choices = reconstructions,
-     .help = "reconstruction term, summed over pixels: bce on logits, mse (half the squared "
-             "error), l1"},
+    {LOSS(reconstruction), .type = FIELD_CHOICE, .fallback = "bce", .choices = reconstruction_names,
+     .help = "reconstruction term: " RECONSTRUCTIONS(HELP) "summed over pixels"},
     {LOSS(beta), .type = FIELD_REAL, .fallback = "1.0", .min = 0, .max = 1e6,
      .help = "weight of the KL term in training"},
     {LOSS(warmup_epochs), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 1e6,
@@ -49,6 +50,8 @@ const struct field vae_loss_fields[] = {
     {0},
 };
 #undef LOSS
+#undef HELP
+#undef NAME
 
 #define DESCRIPTION(member) .key = #member, .offset = offsetof(struct vae_description, member)
 static const struct field description_fields[] = {
@@ -187,17 +190,27 @@ val vae_kl(struct graph *g, val z_mean, val z_logvar)
     return g_reduce_sum(g, terms, per_case);
 }
 
+static val bce(struct graph *g, val logits, val image)
+{
+    return g_loss(g, OP_bce, logits, image);
+}
+
+static val mse(struct graph *g, val logits, val image)
+{
+    return g_affine(g, g_loss(g, OP_mse, g_unary(g, OP_sigmoid, logits), image), 0.5f, 0);
+}
+
+static val l1(struct graph *g, val logits, val image)
+{
+    return g_loss(g, OP_l1, g_unary(g, OP_sigmoid, logits), image);
+}
+
 val vae_reconstruction(struct graph *g, const struct vae_loss_config *config, val logits, val image)
 {
-    switch ((enum reconstruction)config->reconstruction) {
-    case RECONSTRUCTION_BCE:
-        return g_loss(g, OP_bce, logits, image);
-    case RECONSTRUCTION_MSE:
-        return g_affine(g, g_loss(g, OP_mse, g_unary(g, OP_sigmoid, logits), image), 0.5f, 0);
-    case RECONSTRUCTION_L1:
-        return g_loss(g, OP_l1, g_unary(g, OP_sigmoid, logits), image);
-    }
-    return graph_fail(g, "unknown reconstruction term");
+#define FUNCTION(id, name, help) name,
+    static val (*const append[])(struct graph *, val, val) = {RECONSTRUCTIONS(FUNCTION)};
+#undef FUNCTION
+    return append[config->reconstruction](g, logits, image);
 }
 
 /* ---- kind ----------------------------------------------------------------------------------- */

@@ -2,24 +2,23 @@
  * The (conditional) variational autoencoder (Kingma & Welling 2014; Sohn, Lee & Yan 2015), in two
  * forms.
  *
- * mlp:  encoder concat(pixels, label) -> hidden -> z_mean, z_logvar; decoder concat(z, label) ->
- * hidden
- *       -> logits.
- * conv: encoder one stride-2 convolution a level (norm, activation, residual blocks), then as mlp
- * on the flattened features; decoder the mirror image with transposed convolutions. The label is
- * one-hot through an embedding layer of its own in encoder and decoder.
+ *   mlp   encoder concat(pixels, label) -> hidden -> z_mean, z_logvar;
+ *         decoder concat(z, label) -> hidden -> logits
+ *   conv  encoder one stride-2 convolution a level (norm, activation, residual blocks), then as mlp
+ *         on the flattened features; decoder the mirror image with transposed convolutions. The
+ *         label is one-hot through an embedding layer of its own in encoder and decoder.
  *
  * Parameters: groups "encoder" and "decoder"; names encoder.{label, I.conv, I.norm, I.block.J,
  * hidden, z_mean, z_logvar}, decoder.{label, hidden, features, I.conv, I.norm, I.block.J, logits},
  * I counted from the input of each half.
  *
  * An image is sigmoid(logits). The reconstruction term of one case is a sum over its pixels:
- *   bce  cross entropy of grey targets in [0, 1]        (a continuous Bernoulli without its
- * constant) mse  half the squared error                         (a Gaussian of unit variance,
- * likewise) l1   the absolute error                             (a Laplacian of unit scale,
- * likewise) The training loss is reconstruction + factor * beta * KL, factor being the warm-up;
- * validation and evaluation take reconstruction + KL, the negative ELBO, so that epochs and
- * settings compare.
+ *   bce  cross entropy of grey targets in [0, 1]; a continuous Bernoulli without its constant
+ *   mse  half the squared error; a Gaussian of unit variance, likewise
+ *   l1   the absolute error; a Laplacian of unit scale, likewise
+ *
+ * The training loss is reconstruction + factor * beta * KL, factor being the warm-up; validation and
+ * evaluation take reconstruction + KL, the negative ELBO, so that epochs and settings compare.
  */
 #ifndef CAIRN_MODEL_VAE_H
 #define CAIRN_MODEL_VAE_H
@@ -28,7 +27,16 @@
 #include "model/layers.h"
 
 enum vae_kind { VAE_MLP, VAE_CONV };
-enum reconstruction { RECONSTRUCTION_BCE, RECONSTRUCTION_MSE, RECONSTRUCTION_L1 };
+
+/* RECONSTRUCTION_id, what a configuration calls it (vae.c has a function of that name, which appends
+ * it to a graph), what its help says. */
+#define RECONSTRUCTIONS(ROW)                                                                       \
+    ROW(BCE, bce, "bce on logits")                                                                 \
+    ROW(MSE, mse, "mse (half the squared error)")                                                  \
+    ROW(L1, l1, "l1")
+#define RECONSTRUCTION(id, name, help) RECONSTRUCTION_##id,
+enum reconstruction { RECONSTRUCTIONS(RECONSTRUCTION) };
+#undef RECONSTRUCTION
 
 struct vae_model_config {
     int kind;                                        /* enum vae_kind */

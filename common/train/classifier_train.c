@@ -19,8 +19,12 @@ struct user {
 /*
  * Per case 1 if the label has the greatest probability, else 0. There is no argmax op and a monitor
  * does not deserve one: the greatest probability by pooling over the classes, the label's as
- * exp(-cross entropy); they are equal up to rounding or differ by far more than the margin.
+ * exp(-cross entropy). They are equal up to rounding, some 1e-6, or differ by more than the margin:
+ * half of it behind is still the greatest, one and a half is not, and what is between, a tie as it
+ * hardly occurs, counts in part.
  */
+static const float tie_margin = 1e-4f;
+
 static val correct(struct graph *g, val logits, val label)
 {
     int32_t classes = g_shape(g, logits).c;
@@ -30,7 +34,7 @@ static val correct(struct graph *g, val logits, val label)
     val entropy = g_cross_entropy(g, logits, label, 0, -1, 0);
     val given = g_unary(g, OP_exp_, g_affine(g, entropy, -1, 0));
     val behind = g_binary(g, OP_sub, greatest, given);
-    return g_clamp(g, g_affine(g, behind, -1e4f, 1.5f), 0, 1);
+    return g_clamp(g, g_affine(g, behind, -1 / tie_margin, 1 + 0.5f), 0, 1);
 }
 
 static val loss(struct graph *g, const struct feed *feed, const void *user,
