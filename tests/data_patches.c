@@ -1,6 +1,8 @@
 /* The loader with volumes: f32 as they are, and patches: where they lie, and of what they depend. */
 #include "data_loader_open.h"
 
+#include "base/random.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -192,6 +194,49 @@ static void a_share_of_the_patches(void **state)
     assert_in_range(corner, 5, 80);
 }
 
+/* Of more voxels than a mask is looked through at once: the nth of all in the foreground, n as drawn
+ * from the stream of (seed, epoch, case) after the share and a place anywhere. */
+static void the_drawn_one_of_many(void **state)
+{
+    enum { SIDE = 19, MANY = SIDE * SIDE * SIDE, EPOCHS = 300, SEED = 3 };
+    (void)state;
+    static float volume[MANY];
+    static uint8_t mask[MANY];
+    static int foreground[MANY];
+    uint32_t count = 0;
+    for (int i = 0; i < MANY; i++) {
+        volume[i] = (float)i;
+        mask[i] = i % 5 == 0 ? MASK_IGNORE : i % 7 == 0 || i > MANY - 90 ? 1 : 0;
+        if (mask[i] == 1)
+            foreground[count++] = i;
+    }
+    const struct dataset dataset = {.d = SIDE,
+                                    .h = SIDE,
+                                    .w = SIDE,
+                                    .c = 1,
+                                    .count = {1},
+                                    .pixel = PIXEL_F32,
+                                    .images = volume,
+                                    .masks = mask,
+                                    .ids = (const char *[]){"x"}};
+    struct loader *loader = open_loader(&dataset, (struct loader_spec){.split = SPLIT_TRAIN,
+                                                                       .batch = 1,
+                                                                       .shuffle = true,
+                                                                       .seed = SEED,
+                                                                       .patch = {{1, 1, 1}, 1}});
+    for (int epoch = 0; epoch < EPOCHS; epoch++) {
+        char name[64];
+        snprintf(name, sizeof name, "data/patch/%d/x", epoch);
+        struct stream stream = stream_new(SEED, name);
+        stream_uniform(&stream);
+        for (int i = 0; i < 3; i++)
+            stream_below(&stream, SIDE);
+        uint32_t drawn = stream_below(&stream, count);
+        assert_int_equal((int)loader_next(loader)->image[0], foreground[drawn]);
+    }
+    loader_close(loader);
+}
+
 /* ---- other pixels, augmentation, memory ----------------------------------------------------- */
 
 static void patches_of_u8(void **state)
@@ -296,6 +341,7 @@ int main(void)
         CASE(a_place_is_a_function_of_seed_epoch_and_case),
         CASE(about_the_foreground),
         CASE(a_share_of_the_patches),
+        cmocka_unit_test(the_drawn_one_of_many),
         CASE(patches_of_u8),
         CASE(a_patch_is_augmented_as_if_it_were_all),
         CASE(memory_is_counted),

@@ -125,16 +125,34 @@ static bool is_foreground(uint8_t class)
     return class != 0 && class != MASK_IGNORE;
 }
 
-/* One of the foreground's voxels, drawn evenly; -1: there is none. */
-static int64_t draw_foreground(struct stream *stream, const uint8_t *mask, size_t pixels)
+static uint32_t count_foreground(const uint8_t *mask, size_t pixels)
 {
     uint32_t count = 0;
+#pragma omp simd reduction(+ : count)
     for (size_t i = 0; i < pixels; i++)
         count += is_foreground(mask[i]);
-    if (!count)
+    return count;
+}
+
+/* One of the foreground's voxels, drawn evenly; -1: there is none. They are counted in parts, so that
+ * only the part that the drawn one lies in is looked through again. */
+static int64_t draw_foreground(struct stream *stream, const uint8_t *mask, size_t pixels)
+{
+    enum { PARTS = 256 };
+    uint32_t counts[PARTS] = {0}, all = 0;
+    size_t length = pixels / PARTS + 1;
+    for (size_t from = 0; from < pixels; from += length) {
+        size_t rest = pixels - from;
+        counts[from / length] = count_foreground(mask + from, rest < length ? rest : length);
+        all += counts[from / length];
+    }
+    if (!all)
         return -1;
-    uint32_t left = stream_below(stream, count);
-    for (size_t i = 0;; i++)
+    uint32_t left = stream_below(stream, all);
+    const uint32_t *part = counts;
+    for (; left >= *part; part++)
+        left -= *part;
+    for (size_t i = (size_t)(part - counts) * length;; i++)
         if (is_foreground(mask[i]) && !left--)
             return (int64_t)i;
 }
