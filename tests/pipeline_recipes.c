@@ -100,6 +100,50 @@ static void seeded_stages_alone_follow_the_seed(void **state)
     }
 }
 
+/* The lines of a section's recipe that begin with "backend.". */
+static void backend_lines(struct text *out, struct lab *lab, const char *section,
+                          const char *precision)
+{
+    struct experiment experiment;
+    struct resolution resolution;
+    struct err err = {0};
+    const char *change = precision;
+    if (experiment_parse(&experiment, "t.yaml", base_file, strlen(base_file), &change, 1, &err) ||
+        resolve(&resolution, &experiment, lab->store, "/nowhere", -1, -1, &err))
+        fail_msg("%s", err.text);
+    const struct place *place = resolution_find(&resolution, 0, 0, section);
+    for (const char *line = place->recipe_text; *line; line += strcspn(line, "\n") + 1)
+        if (starts_with(line, "backend."))
+            text_add(out, line, strcspn(line, "\n") + 1);
+    text_puts(out, "");
+    resolution_free(&resolution);
+    experiment_free(&experiment);
+}
+
+/* What was trained in bf16 before its version 2 is not taken for what is trained now, and all else is:
+ * evaluations compute in f32, whatever the model was trained in. */
+static void a_precision_has_a_version_of_its_own(void **state)
+{
+    static const struct {
+        const char *section, *precision, *lines;
+    } cases[] = {
+        {"preprocess", "backend.precision=bf16", ""},
+        {"train-vae", "backend.precision=f32", "backend.precision=f32\n"},
+        {"evaluate", "backend.precision=f32", "backend.precision=f32\n"},
+        {"train-vae", "backend.precision=bf16",
+         "backend.precision=bf16\nbackend.precision.version=2\n"},
+        {"train-classifier", "backend.precision=bf16",
+         "backend.precision=bf16\nbackend.precision.version=2\n"},
+        {"evaluate", "backend.precision=bf16", "backend.precision=bf16\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct text lines = {0};
+        backend_lines(&lines, *state, cases[i].section, cases[i].precision);
+        assert_string_equal(lines.data, cases[i].lines);
+        text_free(&lines);
+    }
+}
+
 /* ---- every key of every table --------------------------------------------------------------- */
 
 /* Another legal value than the default; false if there is none. */
@@ -510,6 +554,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(neutral_edits_change_nothing),
         cmocka_unit_test(seeded_stages_alone_follow_the_seed),
+        cmocka_unit_test(a_precision_has_a_version_of_its_own),
         cmocka_unit_test(one_field_changes_its_stage_and_what_follows),
         cmocka_unit_test(a_unet_has_no_judge),
         cmocka_unit_test(a_key_added_to_any_table_changes_no_recipe),

@@ -33,6 +33,9 @@ struct work {
 
 /* ---- recipe text ---------------------------------------------------------------------------- */
 
+/* One more where a training gives other bits in this precision alone; 1 is in no recipe. */
+static const int precision_version[] = {[F32] = 1, [BF16] = 2};
+
 /* Everything that may change the result and nothing else: no path, no time. `device` and `threads`
  * enter where the file gives them; `auto` means whatever is there, which the run records. */
 static void write_recipe(struct text *text, const struct experiment *experiment,
@@ -45,6 +48,9 @@ static void write_recipe(struct text *text, const struct experiment *experiment,
         text_printf(text, "seed=%llu\n", (unsigned long long)place->seed);
     if (stage->compute) {
         text_printf(text, "backend.precision=%s\n", precision_names[backend->precision]);
+        if (stage->trains && precision_version[backend->precision] > 1)
+            text_printf(text, "backend.precision.version=%d\n",
+                        precision_version[backend->precision]);
         if (backend->device)
             text_printf(text, "backend.device=%s\n", backend_devices[backend->device]);
         if (backend->threads > 0)
