@@ -283,6 +283,62 @@ static void memory_is_known_and_all_taken_at_once(void **state)
     loader_close(NULL);
 }
 
+/* Lends one block, of the bytes that it has. */
+struct lender {
+    unsigned char *block;
+    size_t bytes, lent;
+    bool back;
+};
+
+static int lend(void *owner, void **out, size_t size, struct err *err)
+{
+    struct lender *lender = owner;
+    if (size > lender->bytes)
+        return fail_as(err, STATUS_FAILED, "the lender has %zu bytes", lender->bytes);
+    lender->lent = size;
+    *out = lender->block;
+    return 0;
+}
+
+static void take_back(void *owner, void *block, size_t size)
+{
+    struct lender *lender = owner;
+    lender->back = block == lender->block && size == lender->lent;
+}
+
+static void batches_lie_in_what_is_lent(void **state)
+{
+    struct fixture *f = *state;
+    enum { BYTES = 1 << 16 };
+    struct lender lender = {.block = aligned_alloc(64, BYTES), .bytes = BYTES};
+    struct loader_spec spec = {.split = SPLIT_TRAIN,
+                               .batch = 4,
+                               .shuffle = true,
+                               .seed = 5,
+                               .memory = {lend, take_back, &lender}};
+    struct meter meter = {0};
+    struct loader *loader;
+    struct err err;
+    assert_int_equal(loader_open(&loader, &f->dataset, &spec, &meter, &err), 0);
+    assert_int_equal(lender.lent, loader_bytes(&f->dataset, &spec));
+    assert_int_equal(meter.peak, 0); /* the lender counts */
+    for (int i = 0; i < 10; i++) {
+        const struct batch *batch = loader_next(loader);
+        const void *const parts[] = {batch->image, batch->label, batch->mask, batch->weight,
+                                     batch->index};
+        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+            assert_in_range((uintptr_t)parts[k], (uintptr_t)lender.block,
+                            (uintptr_t)lender.block + lender.lent - 4);
+    }
+    assert_false(lender.back);
+    loader_close(loader);
+    assert_true(lender.back);
+    lender.bytes = 100;
+    assert_int_equal(loader_open(&loader, &f->dataset, &spec, &meter, &err), -1);
+    assert_string_equal(err.text, "the lender has 100 bytes");
+    free(lender.block);
+}
+
 static void opening_and_closing_at_any_moment(void **state)
 {
     struct loader_spec spec = {.split = SPLIT_TRAIN, .batch = 4, .shuffle = true, .seed = 5};
@@ -329,6 +385,7 @@ int main(void)
         CASE(only_a_training_is_augmented),
         CASE(without_labels_and_masks),
         CASE(memory_is_known_and_all_taken_at_once),
+        CASE(batches_lie_in_what_is_lent),
         CASE(opening_and_closing_at_any_moment),
         CASE(impossible_requests),
     };

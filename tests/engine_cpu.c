@@ -768,6 +768,15 @@ static void counts_its_memory(void **state)
     assert_true(meter.now >= 1000);
     backend->calls->free(backend, block, 1000);
     assert_int_equal(meter.now, 0);
+    struct allocator host = backend_host_memory(backend);
+    assert_int_equal(host.alloc(host.owner, &block, 1000, &err), 0);
+    assert_int_equal((uintptr_t)block % 64, 0);
+    assert_int_equal(meter.now, 1000);
+    host.free(host.owner, block, 1000);
+    assert_int_equal(meter.now, 0);
+    assert_int_equal(host.alloc(host.owner, &block, SIZE_MAX / 4, &err), -1);
+    assert_non_null(strstr(err.text, "out of memory: 4611686018427387903 bytes"));
+    assert_int_equal(meter.now, 0);
     backend_close(backend);
 }
 

@@ -224,6 +224,21 @@ void block_free(void *block, size_t size, struct meter *meter)
         forget_block(meter, block, size);
 }
 
+static int alloc_of_meter(void *meter, void **out, size_t size, struct err *err)
+{
+    return block_alloc(out, size, meter, err);
+}
+
+static void free_of_meter(void *meter, void *block, size_t size)
+{
+    block_free(block, size, meter);
+}
+
+struct allocator block_allocator(struct meter *meter)
+{
+    return (struct allocator){alloc_of_meter, free_of_meter, meter};
+}
+
 static bool untouched(const unsigned char *zone)
 {
     for (int i = 0; i < ZONE; i++)

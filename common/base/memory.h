@@ -57,6 +57,14 @@ void meter_note(struct meter *meter, size_t size);
 /* 64-byte aligned, not zeroed; meter may be NULL. Out of memory is STATUS_FAILED with the size. */
 int block_alloc(void **out, size_t size, struct meter *meter, struct err *err);
 void block_free(void *block, size_t size, struct meter *meter);
+/* Lends large blocks, 64-byte aligned and not zeroed, to a room that must not know where they are from;
+ * the owner counts them. Out of memory is an error with the size. */
+struct allocator {
+    int (*alloc)(void *owner, void **out, size_t size, struct err *err);
+    void (*free)(void *owner, void *block, size_t size);
+    void *owner;
+};
+struct allocator block_allocator(struct meter *meter); /* block_alloc on this meter */
 /* STATUS_FAILED if a guard zone of any block was written to. */
 int blocks_check(const struct meter *meter, struct err *err);
 

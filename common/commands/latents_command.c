@@ -369,7 +369,9 @@ static int prepare_split(struct work *work, enum split *split, struct err *err)
 static int encode_split(struct work *work, const struct rows *rows, enum split split,
                         struct progress *progress, struct err *err)
 {
-    struct loader_spec spec = {.split = split, .batch = (uint32_t)work->coder.trained.batch};
+    struct loader_spec spec = {.split = split,
+                               .batch = (uint32_t)work->coder.trained.batch,
+                               .memory = backend_host_memory(work->backend)};
     struct loader *loader;
     TRY(loader_open(&loader, &work->dataset, &spec, &work->meter, err));
     int status = 0;

@@ -165,6 +165,7 @@ struct loader_spec {
     uint64_t start;
     const struct augment *augment; /* NULL: none; with shuffle only */
     struct patch patch;            /* with shuffle only */
+    struct allocator memory;       /* of all that it takes; zeros: block_alloc on the meter */
 };
 struct batch {
     const float *image;    /* [batch,d,h,w,c] (of patches: theirs), of u8 in [0, 1] */
@@ -183,7 +184,7 @@ const struct batch *loader_next(struct loader *loader);
 void loader_close(struct loader *loader); /* NULL is fine */
 /* What loader_open would refuse: STATUS_CONFIG. */
 int loader_check(const struct dataset *dataset, const struct loader_spec *spec, struct err *err);
-/* Bytes a loader of this spec will take of the meter. */
+/* Bytes a loader of this spec will take. */
 size_t loader_bytes(const struct dataset *dataset, const struct loader_spec *spec);
 
 #endif

@@ -22,7 +22,7 @@ struct loader {
     int32_t size[3];       /* d, h, w of what a batch holds of a case */
     size_t pixels;         /* d*h*w of that */
     float unit[256];       /* pixel_value */
-    struct meter *meter;
+    struct allocator memory;
     void *block;
     size_t bytes;
     struct batch slots[SLOTS];
@@ -81,6 +81,11 @@ static size_t lay_out(struct loader *loader, uint8_t *base)
         loader->patch_mask = take(base, &used, dataset->masks ? pixels : 0);
     }
     return used;
+}
+
+static void give_back(struct loader *loader)
+{
+    loader->memory.free(loader->memory.owner, loader->block, loader->bytes);
 }
 
 size_t loader_bytes(const struct dataset *dataset, const struct loader_spec *spec)
@@ -351,14 +356,14 @@ int loader_open(struct loader **out, const struct dataset *dataset, const struct
     measure(loader, dataset, spec);
     loader->begin = dataset->begin[spec->split];
     loader->count = dataset->count[spec->split];
-    loader->meter = meter;
+    loader->memory = spec->memory.alloc ? spec->memory : block_allocator(meter);
     loader->bytes = lay_out(loader, NULL);
     loader->order_epoch = UINT64_MAX;
     loader->first = loader->filled = loader->taken = spec->start;
     loader->end = spec->shuffle ? UINT64_MAX : (loader->count - 1) / spec->batch + 1;
     for (int i = 0; i < 256; i++)
         loader->unit[i] = pixel_value((float)i);
-    if (block_alloc(&loader->block, loader->bytes, meter, err)) {
+    if (loader->memory.alloc(loader->memory.owner, &loader->block, loader->bytes, err)) {
         free(loader);
         return -1;
     }
@@ -367,7 +372,7 @@ int loader_open(struct loader **out, const struct dataset *dataset, const struct
     pthread_cond_init(&loader->changed, NULL);
     int status = start_thread(loader);
     if (status) {
-        block_free(loader->block, loader->bytes, meter);
+        give_back(loader);
         free(loader);
         return fail(err, "cannot start the loader's thread: %s", strerror(status));
     }
@@ -399,6 +404,6 @@ void loader_close(struct loader *loader)
     pthread_join(loader->thread, NULL);
     pthread_cond_destroy(&loader->changed);
     pthread_mutex_destroy(&loader->mutex);
-    block_free(loader->block, loader->bytes, loader->meter);
+    give_back(loader);
     free(loader);
 }

@@ -45,6 +45,23 @@ void backend_close(struct backend *backend)
         backend->calls->close(backend);
 }
 
+static int alloc_host(void *owner, void **out, size_t size, struct err *err)
+{
+    struct backend *backend = owner;
+    return backend->calls->alloc_host(backend, out, size, err);
+}
+
+static void free_host(void *owner, void *block, size_t size)
+{
+    struct backend *backend = owner;
+    backend->calls->free_host(backend, block, size);
+}
+
+struct allocator backend_host_memory(struct backend *backend)
+{
+    return (struct allocator){alloc_host, free_host, backend};
+}
+
 int backend_use_threads(struct backend *backend, int threads, struct err *err)
 {
     return threads == backend->threads ? 0 : backend->calls->use_threads(backend, threads, err);

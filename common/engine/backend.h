@@ -81,7 +81,12 @@ struct backend_calls {
     int (*use_threads)(struct backend *backend, int threads, struct err *err);
     int (*alloc)(struct backend *backend, void **out, size_t bytes, struct err *err);
     void (*free)(struct backend *backend, void *block, size_t bytes);
-    /* host <-> device, count elements of dtype; the host side is float, int32_t or uint8_t */
+    /* Memory of the host that the device copies from fastest: batches are filled in it. 64-byte aligned
+     * and counted; none left is an error. */
+    int (*alloc_host)(struct backend *backend, void **out, size_t bytes, struct err *err);
+    void (*free_host)(struct backend *backend, void *block, size_t bytes);
+    /* host <-> device, count elements of dtype; the host side is float, int32_t or uint8_t. When put
+     * returns, the host may change its side; when get does, all is there. */
     int (*put)(struct backend *backend, void *device, const void *host, int64_t count,
                enum dtype dtype, struct err *err);
     int (*get)(struct backend *backend, void *host, const void *device, int64_t count,

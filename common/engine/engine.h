@@ -297,6 +297,8 @@ struct backend_spec {
 int backend_open(struct backend **out, const struct backend_spec *spec, struct meter *meter,
                  struct err *err);
 void backend_close(struct backend *backend);
+/* Lends host memory that the device copies from fastest, on the backend's meter. */
+struct allocator backend_host_memory(struct backend *backend);
 /* As if opened with so many threads; before it is used. */
 int backend_use_threads(struct backend *backend, int threads, struct err *err);
 /* Device class, ISA, library versions, threads: of what results may depend on. */

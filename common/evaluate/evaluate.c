@@ -140,7 +140,9 @@ static int measure_batch(struct evaluator *e, const struct batch *b, uint32_t fi
 
 static int pass_over(struct evaluator *e, struct err *err)
 {
-    struct loader_spec spec = {.split = (enum split)e->config->split, .batch = (uint32_t)e->batch};
+    struct loader_spec spec = {.split = (enum split)e->config->split,
+                               .batch = (uint32_t)e->batch,
+                               .memory = backend_host_memory(e->what->backend)};
     struct loader *loader;
     TRY(loader_open(&loader, e->what->dataset, &spec, e->what->meter, err));
     struct progress progress;

@@ -120,7 +120,8 @@ static struct loader_spec train_spec(const struct trainer *t)
                                 .seed = t->task->seed,
                                 .start = (uint64_t)(t->at.step * t->config->accumulate),
                                 .augment = t->config->augment.count ? &t->augment : NULL,
-                                .patch = train_patch(t->config)};
+                                .patch = train_patch(t->config),
+                                .memory = backend_host_memory(t->where->backend)};
 }
 
 static int check_config(const struct trainer *t, struct err *err)

@@ -164,7 +164,9 @@ bool trainer_validates(const struct trainer *t)
 int trainer_validate(struct trainer *t, double *means, struct err *err)
 {
     const struct dataset *dataset = t->where->dataset;
-    struct loader_spec spec = {.split = SPLIT_VAL, .batch = (uint32_t)validation_batch(t->config)};
+    struct loader_spec spec = {.split = SPLIT_VAL,
+                               .batch = (uint32_t)validation_batch(t->config),
+                               .memory = backend_host_memory(t->where->backend)};
     struct loader *loader;
     TRY(loader_open(&loader, dataset, &spec, t->where->meter, err));
     struct scalars scalars = {.step = VALIDATION_STEP, .seed = t->task->seed};

@@ -234,7 +234,8 @@ int bench_open(struct bench *b, const struct bench_options *options, struct err 
     struct loader_spec spec = {.split = SPLIT_TRAIN,
                                .batch = (uint32_t)b->task.config->batch,
                                .shuffle = true,
-                               .seed = b->task.seed};
+                               .seed = b->task.seed,
+                               .memory = backend_host_memory(b->backend)};
     return loader_open(&b->loader, &b->dataset, &spec, &b->meter, err);
 }
 

@@ -135,6 +135,8 @@ int reference_open(struct backend **out, struct err *err)
         .close = reference_close,
         .alloc = reference_alloc,
         .free = reference_free,
+        .alloc_host = reference_alloc,
+        .free_host = reference_free,
         .put = reference_put,
         .get = reference_get,
         .fill = reference_fill,

@@ -45,6 +45,11 @@ static void cpu_free(struct backend *backend, void *block, size_t bytes)
     block_free(block, bytes, backend->meter);
 }
 
+static int cpu_alloc_host(struct backend *backend, void **out, size_t bytes, struct err *err)
+{
+    return block_alloc(out, bytes, backend->meter, err);
+}
+
 static int cpu_put(struct backend *backend, void *device, const void *host, int64_t count,
                    enum dtype dtype, struct err *err)
 {
@@ -212,6 +217,8 @@ static const struct backend_calls cpu_calls = {
     .use_threads = cpu_use_threads,
     .alloc = cpu_alloc,
     .free = cpu_free,
+    .alloc_host = cpu_alloc_host,
+    .free_host = cpu_free,
     .put = cpu_put,
     .get = cpu_get,
     .fill = cpu_fill,
