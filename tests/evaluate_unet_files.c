@@ -34,6 +34,30 @@ static void ties(void **state)
     predicted(lab, &result, "prediction-all.png", "1111111111111111");
 }
 
+/* All is said to be 0, with a confidence of a third: 26 of 44 pixels are, the others have no truth. */
+static void calibration(void **state)
+{
+    struct lab *lab = *state;
+    struct data data;
+    struct evaluate_config config = usual;
+    const float zeros[CLASSES] = {0};
+    draw(&data, three, 3, CLASSES);
+    struct id model = painter(lab, &(struct head){CLASSES, zeros, zeros}, CLASSES, 1);
+    struct id result = evaluation_of(lab, &data.set, &model, &config);
+    assert_false(has_file(lab, &result, "calibration.csv"));
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_calibration}};
+    result = evaluation_of(lab, &data.set, &model, &config);
+    near(metric_of(text_of(lab, &result, "metrics.json"), "calibration_error"), 26.0 / 44 - 1 / 3.0,
+         1e-7);
+    const char *csv = text_of(lab, &result, "calibration.csv");
+    assert_true(starts_with(csv, "low,high,pixels,confidence,accuracy\n0,0.06666"));
+    const char *line = strstr(csv, ",0.4,44,0.3333333");
+    assert_non_null(line);
+    line = strchr(line + strlen(",0.4,44,"), ',');
+    near(strtod(line + 1, NULL), 26.0 / 44, 1e-15);
+    assert_non_null(strstr(csv, ",1,0,,\n"));
+}
+
 /* A hundred bytes, which are 300 where each is escaped. */
 #define TEN  "////////\xc3\xa9"
 #define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
@@ -344,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAB_TEST(ties),
+        LAB_TEST(calibration),
         LAB_TEST(names),
         LAB_TEST(probabilities),
         LAB_TEST(volumes),

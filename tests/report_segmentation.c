@@ -161,6 +161,9 @@ static void leave_unet(const struct draft *draft, const struct place *place, siz
         leave_cases(draft, place->variant, seed);
         leave(draft, "confusion.csv",
               "truth,background,foreground\nbackground,2934881,65119\nforeground,12000,988000\n");
+        leave(draft, "calibration.csv",
+              "low,high,pixels,confidence,accuracy\n0,0.5,0,,\n0.5,0.75,100,0.625,0.5\n"
+              "0.75,1,300,0.9375,0.875\n");
         if (trouble->file && ends_with(trouble->file, ".csv"))
             leave(draft, trouble->file, trouble->content);
         leave_segmentation(draft, trouble);
@@ -223,6 +226,7 @@ static void the_page_shows_segmentations(void **state)
     const char *html = report_text(world, "index.html");
     assert_has(html, "<img src=\"segmentation.png\"");
     assert_has(html, "<img src=\"confusion.svg\"");
+    assert_has(html, "<img src=\"calibration.svg\"");
     assert_has(html, "<img src=\"cases.svg\"");
     assert_has(html, "<h2>Test cases</h2>");
     assert_has(html, "best, median and worst Dice, with image");
@@ -303,6 +307,9 @@ static void plots_have_their_numbers(void **state)
                                         ">1.2 %<",  ">12.0 k<", ">98.8 %<", ">988 k<"};
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         assert_has(matrix, cells[i]);
+    const char *calibration = report_text(world, "calibration.svg");
+    assert_has(calibration, ">as confident as right<");
+    assert_has(calibration, ">share of the pixels<");
     const char *loss = report_text(world, "loss-by-variant.svg");
     assert_has(loss, ">Soft Dice<");
     assert_has(loss, ">StrConv+Tr+BCE, validation<");
@@ -339,6 +346,8 @@ static void bad_artifacts_are_errors(void **state)
         {{.file = "confusion.csv", .content = "truth,a\na,1,2\n"}, "line 2 does not have 2 fields"},
         {{.file = "confusion.csv", .content = "truth,a\n\"a\"b,1\n"}, "line 2 has a stray quote"},
         {{.file = "confusion.csv", .content = "truth,a\n\"a,1\n"}, "line 2 has a stray quote"},
+        {{.file = "calibration.csv", .content = "low,high,pixels,accuracy\n0,1,1,1\n"},
+         "calibration.csv of 'evaluate': there is no column 'confidence'"},
         {{.file = "cases.csv", .content = "case_id,test/dice_per_case/x\na,good\n"},
          "'good' in row 1 of column 'test/dice_per_case/x' is not a number"},
         {{.file = "cases.csv", .content = "case_id,test/dice_per_case/x\na\n"},

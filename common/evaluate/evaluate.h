@@ -17,7 +17,8 @@
  *
  * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
  * the case; empty: undefined), pictures.safetensors (image_pictures.c, segment_pictures.c); of masks
- * confusion.csv (pixels of each truth class by predicted class) and, as `save` says,
+ * confusion.csv (pixels of each truth class by predicted class), calibration.csv (a row a bin of
+ * confidence, if calibration is measured) and, as `save` says,
  * prediction-CASE.png (class indices; what a file's name cannot have is _XX, behind a second '-') or
  * predictions.safetensors for volumes, and probabilities.safetensors.
  */

@@ -5,6 +5,7 @@
 #ifndef CAIRN_EVALUATE_METRICS_H
 #define CAIRN_EVALUATE_METRICS_H
 
+#include "evaluate/calibration.h"
 #include "evaluate/overlap.h"
 
 #include <stdbool.h>
@@ -37,6 +38,7 @@ enum need {
     NEED_FEATURES = 512 | NEED_JUDGE,
     NEED_SCALES = 2048 | NEED_DECODED,
     NEED_MASKS = HAS_MASKS,
+    NEED_CONFIDENCE = 4096 | HAS_MASKS,
     NEED_SURFACES = 1024 | HAS_MASKS, /* distances, which take time */
 };
 enum scope {
@@ -69,9 +71,10 @@ struct subject {
     const struct judged *judged;         /* of the split */
     const int64_t *counts;               /* of a case or the split, [classes,classes] */
     int32_t classes;
-    struct overlap overlap; /* of a class */
-    struct surface surface; /* of a class in a case */
-    uint32_t alone;         /* cases of the split where truth or prediction has the class alone */
+    const struct calibration *calibration; /* of the split */
+    struct overlap overlap;                /* of a class */
+    struct surface surface;                /* of a class in a case */
+    uint32_t alone; /* cases of the split where truth or prediction has the class alone */
 };
 struct metric_info {
     enum metric key; /* METRICS: has none, and is found wherever what it needs is there */

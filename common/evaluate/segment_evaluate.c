@@ -13,7 +13,8 @@ const uint8_t *case_truth(const struct evaluator *e, uint32_t i)
 /* ---- predicting ----------------------------------------------------------------------------- */
 static int keep_case(struct evaluator *e, uint32_t i, const float *p, struct err *err)
 {
-    const struct segmentation *s = e->segmentation;
+    struct segmentation *s = e->segmentation;
+    const uint8_t *truth = case_truth(e, i);
     uint8_t *predicted = s->predicted + i * s->pixels, *sure = s->confidence + i * s->pixels;
     for (int64_t at = 0; at < s->pixels; at++) {
         float confidence;
@@ -21,6 +22,8 @@ static int keep_case(struct evaluator *e, uint32_t i, const float *p, struct err
         if (isnan(confidence))
             return fail(err, "the model's output for case '%s' is not a number", case_name(e, i));
         sure[at] = (uint8_t)(255 * confidence + 0.5f);
+        if (truth[at] != MASK_IGNORE && needs(e, NEED_CONFIDENCE))
+            calibration_add(&s->calibration, (double)confidence, predicted[at] == truth[at]);
     }
     int64_t size = s->pixels * s->outputs;
     if (s->kept)
@@ -116,7 +119,8 @@ static const int64_t *measure_split(struct evaluator *e)
     for (size_t i = 0; i < e->count * cells; i++)
         confusion[i % cells] += s->counts[i];
     for (int32_t class = -1; class < s->classes; class ++) {
-        struct subject subject = {.counts = confusion, .classes = s->classes};
+        struct subject subject = {
+            .counts = confusion, .classes = s->classes, .calibration = &s->calibration};
         if (class >= 0) {
             subject.overlap = confusion_overlap(confusion, s->classes, class);
             subject.alone = count_alone(e, class);

@@ -1,4 +1,5 @@
-/* What an evaluation of masks leaves beside its metrics: confusion.csv and predictions. */
+/* What an evaluation of masks leaves beside its metrics: confusion.csv, calibration.csv and
+ * predictions. */
 #include "evaluate/segment_parts.h"
 
 #include "base/file.h"
@@ -26,6 +27,27 @@ static int write_confusion(const struct evaluator *e, const int64_t *confusion,
         text_puts(&text, "\n");
     }
     return draft_text(draft, "confusion.csv", &text, err);
+}
+
+/* A row a bin; what one without pixels lacks is empty. */
+static int write_calibration(const struct evaluator *e, const struct draft *draft, struct err *err)
+{
+    char number[2][NUMBER_TEXT];
+    struct text text = {0};
+    text_puts(&text, "low,high,pixels,confidence,accuracy\n");
+    for (int i = 0; i < CALIBRATION_BINS; i++) {
+        const struct calibration_bin *bin = &e->segmentation->calibration.bins[i];
+        double count = (double)bin->count;
+        text_printf(&text, "%s,", number_text(number[0], (double)i / CALIBRATION_BINS));
+        text_printf(&text, "%s,%lld,", number_text(number[0], (i + 1.0) / CALIBRATION_BINS),
+                    (long long)bin->count);
+        if (bin->count)
+            text_printf(&text, "%s,%s\n", number_text(number[0], bin->confidence / count),
+                        number_text(number[1], (double)bin->right / count));
+        else
+            text_puts(&text, ",\n");
+    }
+    return draft_text(draft, "calibration.csv", &text, err);
 }
 
 /* ---- predictions ---------------------------------------------------------------------------- */
@@ -74,6 +96,8 @@ int write_segmentation(struct evaluator *e, const int64_t *confusion, const stru
     const struct dataset *data = e->what->dataset;
     char path[PATH_BYTES];
     TRY(write_confusion(e, confusion, draft, err));
+    if (needs(e, NEED_CONFIDENCE))
+        TRY(write_calibration(e, draft, err));
     if (s->kept)
         TRY(write_whole(e, draft, "probabilities", TENSOR_F32, s->outputs, s->kept, err));
     if (!saves(e, SAVE_PREDICTIONS))

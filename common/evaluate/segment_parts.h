@@ -15,7 +15,8 @@ struct segmentation {
     uint8_t *predicted, *confidence; /* [count,pixels]: class; 255 times its probability */
     float *kept;     /* [count,pixels,outputs] if probabilities are saved, or NULL */
     int64_t *counts; /* [count,classes,classes] */
-    double *score;   /* [count]: mean Dice of the classes that count, or NaN */
+    struct calibration calibration;
+    double *score; /* [count]: mean Dice of the classes that count, or NaN */
 };
 
 bool saves(const struct evaluator *e, enum saved what);

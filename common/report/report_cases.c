@@ -95,6 +95,67 @@ int draw_confusion(struct panels *panels, const struct place *place, struct err 
                         err);
 }
 
+/* ---- calibration ---------------------------------------------------------------------------- */
+static int calibration_column(double **out, struct arena *arena, const struct csv *csv,
+                              const char *name, struct err *err)
+{
+    size_t column = csv_column(csv, name);
+    if (column == csv->columns)
+        return fail_as(err, STATUS_BAD_DATA, "there is no column '%s'", name);
+    *out = arena_alloc(arena, csv->rows * sizeof **out);
+    return csv_numbers(*out, csv, column, err);
+}
+
+static int reliability(struct plot panels[2], struct arena *arena, const struct csv *csv,
+                       struct err *err)
+{
+    static const double ends[] = {0, 1};
+    double *pixels, *confidence, *accuracy, *low, *middle, all = 0;
+    TRY(calibration_column(&low, arena, csv, "low", err));
+    TRY(calibration_column(&middle, arena, csv, "high", err));
+    TRY(calibration_column(&pixels, arena, csv, "pixels", err));
+    TRY(calibration_column(&confidence, arena, csv, "confidence", err));
+    TRY(calibration_column(&accuracy, arena, csv, "accuracy", err));
+    for (size_t i = 0; i < csv->rows; i++)
+        all += pixels[i];
+    for (size_t i = 0; i < csv->rows; i++) {
+        middle[i] = (low[i] + middle[i]) / 2;
+        pixels[i] /= all;
+    }
+    struct curve *curves = arena_alloc(arena, 3 * sizeof *curves);
+    curves[0] = (struct curve){.name = "right", .count = csv->rows, .x = confidence, .y = accuracy};
+    curves[1] = (struct curve){.name = "as confident as right", .count = 2, .x = ends, .y = ends};
+    curves[1].dashed = true;
+    curves[1].colour = 6;
+    curves[2] = (struct curve){.name = "pixels", .count = csv->rows, .x = middle, .y = pixels};
+    curves[2].colour = 1;
+    panels[0] = (struct plot){"reliability", "confidence", "share that is right", 2, curves};
+    panels[1] = (struct plot){"how often it is that sure", "confidence", "share of the pixels", 1,
+                              curves + 2};
+    return 0;
+}
+
+int draw_calibration(struct panels *panels, const struct place *place, struct err *err)
+{
+    struct csv csv;
+    struct plot plots[2];
+    char path[PATH_BYTES];
+    int found = read_csv(&csv, panels->arena, panels->report, place, "calibration.csv", err);
+    if (found <= 0)
+        return found;
+    if (reliability(plots, panels->arena, &csv, err))
+        return wrap(err, "calibration.csv of '%s'", place->section->name);
+    const char *file =
+        arena_printf(panels->arena, "%s%scalibration.svg", panels->folder, panels->prefix);
+    TRY(path_join(path, panels->root, file, err));
+    int drawn = panels->report->no_plots ? 1 : plot_svg(plots, 2, path, err);
+    return gallery_plot(panels->out, panels->report, drawn, file,
+                        "Calibration: of the pixels of which the predicted class is said to be so "
+                        "probable, how many are of it. Below the dashed line the model is surer "
+                        "than it should be. On the right, how many pixels each point stands for.",
+                        err);
+}
+
 /* ---- per-case values ------------------------------------------------------------------------ */
 /* One variant's evaluation: its first seed's or, without that, that of the first that has one. */
 struct case_table {
