@@ -111,6 +111,7 @@ int collection_write(const struct collection *collection, const struct draft *dr
 
 /* ---- datasets ------------------------------------------------------------------------------- */
 struct dataset {
+    struct id artifact;
     int32_t d, h, w, c;
     uint32_t begin[SPLITS], count[SPLITS]; /* cases of a split: [begin, begin + count) */
     enum pixel pixel;

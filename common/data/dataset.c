@@ -1,4 +1,4 @@
-#include "data/data.h"
+#include "data/dataset_parts.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -133,10 +133,10 @@ static int read_names(const char ***out, uint32_t *count, struct arena *arena, c
     return 0;
 }
 
-/* SPLITS: no such name */
-static int split_of(const json_t *name)
+enum split case_split(const json_t *one)
 {
-    int split = 0;
+    const json_t *name = json_object_get(one, "split");
+    enum split split = SPLIT_TRAIN;
     while (split < SPLITS &&
            (!json_is_string(name) || strcmp(json_string_value(name), split_names[split])))
         split++;
@@ -146,12 +146,12 @@ static int split_of(const json_t *name)
 static int read_case(struct dataset *out, uint32_t index, const json_t *one, struct err *err)
 {
     const char *id = json_string_value(json_object_get(one, "id"));
-    int split = split_of(json_object_get(one, "split"));
+    enum split split = case_split(one);
     if (!id || !*id)
         return fail_as(err, STATUS_BAD_DATA, "case %u has no id", index);
     if (split == SPLITS)
         return fail_as(err, STATUS_BAD_DATA, "case '%s' is in no split", id);
-    for (int later = split + 1; later < SPLITS; later++)
+    for (int later = (int)split + 1; later < SPLITS; later++)
         if (out->count[later])
             return fail_as(err, STATUS_BAD_DATA, "case '%s' of split '%s' comes after split '%s'",
                            id, split_names[split], split_names[later]);
@@ -220,14 +220,20 @@ static int read_both(struct dataset *out, const struct tensors *tensors, const j
     return read_cases(out, cases, root, err);
 }
 
+int cases_load(json_t **out, const struct store *store, const struct id *artifact, struct err *err)
+{
+    char path[PATH_BYTES];
+    TRY(artifact_path(path, store, artifact, "cases.json", err));
+    return load_json(out, path, err);
+}
+
 static int open_files(struct dataset *out, const struct store *store, const struct id *artifact,
                       struct err *err)
 {
     char path[PATH_BYTES];
     json_t *root;
     struct tensors tensors;
-    TRY(artifact_path(path, store, artifact, "cases.json", err));
-    TRY(load_json(&root, path, err));
+    TRY(cases_load(&root, store, artifact, err));
     int status = artifact_path(path, store, artifact, "dataset.safetensors", err);
     if (!status && !(status = tensors_open(&tensors, path, err))) {
         status = read_both(out, &tensors, root, err);
@@ -240,7 +246,7 @@ static int open_files(struct dataset *out, const struct store *store, const stru
 int dataset_open(struct dataset *out, const struct store *store, const struct id *artifact,
                  struct meter *meter, struct err *err)
 {
-    *out = (struct dataset){.meter = meter};
+    *out = (struct dataset){.artifact = *artifact, .meter = meter};
     if (open_files(out, store, artifact, err)) {
         dataset_close(out);
         return wrap(err, "dataset %.12s", artifact->hex);

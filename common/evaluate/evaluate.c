@@ -162,6 +162,7 @@ static int pass_over(struct evaluator *e, struct err *err)
 
 static int measure_all(struct evaluator *e, const struct draft *draft, struct err *err)
 {
+    TRY(find_leaks(e, draft, err));
     TRY(open_model(e, err));
     choose_columns(e);
     for (int i = 0; i < SIDES; i++)

@@ -15,12 +15,17 @@
  * it is called so or there are but two classes (dataset_first_class).
  * Distances and the tolerance are in mm where the data set knows its spacing, else in pixels.
  *
+ * A case whose image was there while the model or the judge was made, in the train or val split of any
+ * other data set (or, of a val case, in train), is no test: STATUS_BAD_DATA, unless allow_leak.
+ *
  * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
  * the case; empty: undefined), pictures.safetensors (image_pictures.c, segment_pictures.c); of masks
  * confusion.csv (pixels of each truth class by predicted class), calibration.csv (a row a bin of
  * confidence, if calibration is measured) and, as `save` says,
  * prediction-CASE.png (class indices; what a file's name cannot have is _XX, behind a second '-') or
- * predictions.safetensors for volumes, and probabilities.safetensors.
+ * predictions.safetensors for volumes, and probabilities.safetensors; with allowed leaks leaks.csv
+ * (case_id, input, stage, dataset, split, copy: the case, the port it was known at, and the case of the
+ * data set that the stage read).
  */
 #ifndef CAIRN_EVALUATE_EVALUATE_H
 #define CAIRN_EVALUATE_EVALUATE_H
@@ -43,6 +48,7 @@ struct evaluate_config {
     double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least a pixel */
     int background;             /* enum background */
     struct int_list save;       /* enum saved */
+    bool allow_leak;            /* cases that something was made from are measured */
 };
 extern const struct field evaluate_fields[];
 /* HAS_IMAGES, HAS_MASKS: what can be measured of models of this kind. */
@@ -54,6 +60,8 @@ unsigned evaluate_needs(const struct evaluate_config *config, unsigned has);
 bool evaluate_wants(const struct evaluate_config *config, const struct metric_info *metric,
                     unsigned has);
 
+/* The file of an evaluation that has leaks. */
+#define LEAKS_FILE "leaks.csv"
 struct evaluation {
     struct run *run; /* final and per-case metrics go here; may be NULL */
     const struct store *store;

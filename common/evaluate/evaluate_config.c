@@ -39,6 +39,10 @@ const struct field evaluate_fields[] = {
          "(of two classes everywhere); auto: unless it is called background or there are but two"},
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
      .help = "masks: what is kept of each case"},
+    {FIELD(allow_leak), .type = FIELD_BOOL, .fallback = "false", .later = true,
+     .help =
+         "whether cases are measured that the model or the judge may have learnt from, in another "
+         "data set; the report then says so"},
     {0},
 };
 #undef FIELD

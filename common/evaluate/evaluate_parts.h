@@ -64,6 +64,11 @@ int32_t case_label(const struct evaluator *e, uint32_t i); /* 0 without labels *
 int evaluate_open(struct trained *out, const struct evaluator *e, const struct id *artifact,
                   unsigned abilities, const struct windows *windows, struct err *err);
 
+/* ---- leaks.c -------------------------------------------------------------------------------- */
+/* Cases of the split that something which the model or the judge comes from had in an earlier split of
+ * another data set are STATUS_BAD_DATA, or are listed, where they are allowed. */
+int find_leaks(const struct evaluator *e, const struct draft *draft, struct err *err);
+
 /* ---- results.c ------------------------------------------------------------------------------ */
 void choose_columns(struct evaluator *e);
 /* Takes the values of all columns of what needs this and of the class, of case i or, if i is POOLED_ALL,

@@ -12,7 +12,7 @@
 #ifndef CAIRN_REPORT_REPORT_H
 #define CAIRN_REPORT_REPORT_H
 
-#include "evaluate/metrics.h"
+#include "evaluate/evaluate.h"
 #include "pipeline/pipeline.h"
 #include "view/stats.h"
 #include "view/view.h"
@@ -36,6 +36,7 @@ struct facts {
     int attempts;       /* runs of its recipe so far */
     struct figure *figures; /* final values: metrics.json of an evaluation, else the run's own */
     size_t figure_count;
+    size_t leaks;          /* an evaluation's lines of leaks.csv */
     double resident_bytes; /* the peak of a known place's run; NaN: not known */
 };
 

@@ -47,6 +47,16 @@ int count_cases(struct facts *facts, const struct report *report, struct err *er
     return status < 0 ? -1 : 0;
 }
 
+int count_leaks(struct facts *facts, const struct report *report, struct err *err)
+{
+    struct arena arena = {0};
+    struct csv csv;
+    int status = read_csv(&csv, &arena, report, facts->place, LEAKS_FILE, err);
+    facts->leaks = status > 0 ? csv.rows : 0;
+    arena_free(&arena);
+    return status < 0 ? -1 : 0;
+}
+
 /* ---- the confusion matrix ------------------------------------------------------------------- */
 static int parse_matrix(struct matrix *out, struct arena *arena, const struct csv *csv,
                         struct err *err)

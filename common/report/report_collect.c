@@ -88,7 +88,7 @@ static int read_figures(struct facts *facts, struct report *report, struct err *
     facts->figure_count = figures.count;
     free(figures.items);
     if (!status && facts->place->section->stage->measures)
-        status = count_cases(facts, report, err);
+        status = count_cases(facts, report, err) || count_leaks(facts, report, err);
     return status ? -1 : 0;
 }
 

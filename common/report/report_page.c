@@ -74,6 +74,27 @@ static void missing(struct text *out, struct report *report)
     text_free(&table);
 }
 
+/* ---- what is no test ------------------------------------------------------------------------ */
+/* The sentences on evaluations with leaks, each once; NULL: there are none. */
+static const char *leaks(struct report *report)
+{
+    const char *all = NULL;
+    for (size_t i = 0; i < report->resolution->count; i++) {
+        const struct facts *facts = &report->facts[i];
+        const struct place *place = facts->place;
+        if (!facts->leaks || place->first != place)
+            continue;
+        all = arena_printf(
+            &report->arena,
+            "%s%s%s (%s) is no fair test: its model or judge may have learnt from %zu case%s "
+            "(allow_leak; artifact %.12s, " LEAKS_FILE ").",
+            all ? all : "", all ? " " : "", place->section->name,
+            cell_name(&report->arena, report->experiment, place->variant, place->seed),
+            facts->leaks, facts->leaks == 1 ? "" : "s", place->outputs[0].artifact.hex);
+    }
+    return all;
+}
+
 /* ---- results -------------------------------------------------------------------------------- */
 static void results_table(struct text *out, struct report *report)
 {
@@ -494,6 +515,8 @@ void page_body(struct text *out, const struct page *page)
                            experiment->variant_count, experiment->variant_count == 1 ? "" : "s",
                            experiment->seed_count, experiment->seed_count == 1 ? "" : "s",
                            build_id()));
+    if (leaks(report))
+        paragraph(out, "note bad", leaks(report));
     missing(out, report);
     results(out, report);
     if (page->cases->count)
@@ -515,6 +538,10 @@ void markdown_body(struct text *out, struct report *report)
     text_puts(out, "\n");
     table_words(out, report->experiment->question, TABLE_MD);
     text_puts(out, *report->experiment->question ? "\n" : "");
+    if (leaks(report)) {
+        table_words(out, leaks(report), TABLE_MD);
+        text_puts(out, "\n");
+    }
     ablation_table(out, report, TABLE_MD);
     if (missing_table(&table, report, TABLE_MD))
         text_printf(out, "\nWithout a result:\n\n%s", table.data);

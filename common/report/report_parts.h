@@ -11,6 +11,8 @@ int place_file(char *path, const struct report *report, const struct place *plac
                struct err *err);
 /* The coverage of all figures of an evaluation, from its cases.csv, if it has one. */
 int count_cases(struct facts *facts, const struct report *report, struct err *err);
+/* Of an evaluation, how many cases were allowed that something was made from. */
+int count_leaks(struct facts *facts, const struct report *report, struct err *err);
 double figure_of(const struct facts *facts, const char *name); /* NaN: none */
 /* "mlp, seed 0" or "mlp" if there is one seed; in the report's arena. */
 const char *cell_name(struct arena *arena, const struct experiment *experiment, size_t variant,

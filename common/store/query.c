@@ -157,6 +157,34 @@ int registry_maker(struct store *store, const struct id *artifact, int64_t *run,
                    VALUES(text_value(artifact->hex)), err);
 }
 
+int registry_origins(const struct store *store, const struct id *artifact,
+                     int (*row)(void *user, const struct origin *origin, struct err *err),
+                     void *user, struct err *err)
+{
+    struct statement statement;
+    TRY(statement_open(
+        &statement, store,
+        "WITH RECURSIVE origin(run, port, artifact) AS ("
+        "SELECT run, port, run_input.artifact FROM run_input "
+        "JOIN artifact ON made_by = run WHERE id = ? "
+        "UNION SELECT run_input.run, run_input.port, run_input.artifact FROM origin "
+        "JOIN artifact ON id = origin.artifact JOIN run_input ON run_input.run = made_by) "
+        "SELECT origin.run, stage, port, artifact FROM origin "
+        "JOIN run ON id = origin.run ORDER BY id DESC, port",
+        VALUES(text_value(artifact->hex)), err));
+    int got;
+    while ((got = statement_step(&statement, err)) == 1) {
+        struct origin found = {.run = statement_int(&statement, 0),
+                               .stage = statement_text(&statement, 1),
+                               .port = statement_text(&statement, 2)};
+        id_read(&found.artifact, statement_text(&statement, 3));
+        if ((got = row(user, &found, err)))
+            break;
+    }
+    statement_close(&statement);
+    return got;
+}
+
 /* ---- what a run left ------------------------------------------------------------------------ */
 
 int registry_metrics(struct store *store, int64_t run, bool final_only,

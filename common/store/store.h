@@ -223,6 +223,16 @@ int registry_events(struct store *store, int64_t run,
 int registry_recipe_text(char **out, struct store *store, const struct id *recipe, struct err *err);
 /* The run that made an artifact first; 0 if none. */
 int registry_maker(struct store *store, const struct id *artifact, int64_t *run, struct err *err);
+/* What an artifact was made from, and what that was made from, to the end: a row for each input of each
+ * run that made any of it first, newest run first. */
+struct origin {
+    int64_t run;
+    const char *stage, *port;
+    struct id artifact; /* that the run read at the port */
+};
+int registry_origins(const struct store *store, const struct id *artifact,
+                     int (*row)(void *user, const struct origin *origin, struct err *err),
+                     void *user, struct err *err);
 
 /* ---- checking ------------------------------------------------------------------------------- */
 /* STATUS_BAD_DATA if the registry's rows of a finished run and its record in lab/runs disagree, or
