@@ -127,6 +127,52 @@ static void initial_values(void **state)
     params_free(params);
 }
 
+/* ---- groups --------------------------------------------------------------------------------- */
+/* What a fresh classifier or encoder of one level says of one image first. */
+static float said(bool vae, int64_t channels, enum norm norm)
+{
+    struct vae_model_config encoder = small;
+    struct classifier_model_config classifier = {{1, &channels}, .hidden = 5, .norm = (int)norm};
+    struct image_data data = {1, 7, 7, 1, 5};
+    struct params *params = params_new();
+    struct graph *g = graph_new(params, MODE_EVALUATE, ARRAY_PARAM);
+    val image = g_input(g, "image", F32, (struct shape){1, 1, 7, 7, 1});
+    val label = vae ? g_input(g, "label", I32, (struct shape){1, 1, 1, 1, 1}) : 0, z_logvar;
+    encoder.channels = classifier.channels;
+    encoder.norm = (int)norm;
+    val y = g_output(g, "y",
+                     vae ? vae_encode(g, &encoder, &data, image, label, &z_logvar)
+                         : classifier_logits(g, &classifier, 5, image));
+    struct plan *plan;
+    struct err err;
+    float pixels[7 * 7], got[5];
+    int32_t zero = 0;
+    for (int i = 0; i < 7 * 7; i++)
+        pixels[i] = (float)(i * i % 11) / 11;
+    OK(graph_check(g, &err));
+    OK(params_realise(params, one_thread(), 3, &err));
+    OK(plan_make(&plan, g, one_thread(), &(struct plan_options){0}, &err));
+    OK(plan_put(plan, image, pixels, &err));
+    if (vae)
+        OK(plan_put(plan, label, &zero, &err));
+    OK(plan_run(plan, &err));
+    OK(plan_get(plan, y, got, &err));
+    plan_free(plan);
+    graph_free(g);
+    params_free(params);
+    return got[0];
+}
+
+/* 8 groups of 8 channels are a channel each, as an instance norm has them; of 16, two. */
+static void groups_of_a_group_norm(void **state)
+{
+    (void)state;
+    for (int vae = 0; vae < 2; vae++) {
+        assert_float_equal(said(vae, 8, NORM_GROUP), said(vae, 8, NORM_INSTANCE), 1e-6);
+        assert_true(fabsf(said(vae, 16, NORM_GROUP) - said(vae, 16, NORM_INSTANCE)) > 1e-4f);
+    }
+}
+
 /* ---- losses --------------------------------------------------------------------------------- */
 /* Two pixels, by hand. */
 static void terms(void **state)
@@ -364,6 +410,7 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(unconditional),
         cmocka_unit_test(initial_values),
+        cmocka_unit_test(groups_of_a_group_norm),
         cmocka_unit_test(terms),
         LAB_TEST(classifier),
         LAB_TEST(vae),
