@@ -166,11 +166,14 @@ int volumes_decode(struct collection *out, const struct listing *listing,
  * with FOLDER/train.txt (and val.txt, test.txt) of names; or, without lists,
  * FOLDER/{Train,Val,Test}/IMAGES/... and all the images there, sorted, their ids with the split in
  * front. Images that no list names are for training where there is no train.txt, and so are all
- * where there is neither a list nor a folder of a split. The case of letters does not count, and
- * lists and folders may be called as above. A mask holds class numbers from 0.
+ * where there is neither a list nor a folder of a split. Folders of splits may each call their masks
+ * otherwise: Train/{resized,resized_label}, Val/{resized,processed_labels}, Test/{resized,masks}. The
+ * case of letters does not count, and lists and folders may be called as above. A mask holds class
+ * numbers from 0.
  */
 struct pair_keys {
-    const char *images, *masks; /* "." : no folder of their own */
+    const char *images, *masks;         /* "." : no folder of their own */
+    const char *val_masks, *test_masks; /* of folders called after the splits; "": as masks */
     const char *mask_suffix;
     struct text_list class_names;
     int64_t void_value; /* in masks: no class; 0: none */
@@ -181,6 +184,18 @@ struct pair_keys {
      .help = "where the images are (" of_images "); .: in root"},                                  \
         {"masks", FIELD_TEXT, offsetof(struct pair_keys, masks), "masks",                          \
          .help = "where the masks are: " of_masks},                                                \
+        {"val_masks",                                                                              \
+         FIELD_TEXT,                                                                               \
+         offsetof(struct pair_keys, val_masks),                                                    \
+         "''",                                                                                     \
+         .help = "where they are in a folder Val; '': as elsewhere",                               \
+         .later = true},                                                                           \
+        {"test_masks",                                                                             \
+         FIELD_TEXT,                                                                               \
+         offsetof(struct pair_keys, test_masks),                                                   \
+         "''",                                                                                     \
+         .help = "where they are in a folder Test; '': as elsewhere",                              \
+         .later = true},                                                                           \
         {"mask_suffix", FIELD_TEXT, offsetof(struct pair_keys, mask_suffix), "''",                 \
          .help = "the mask of NAME is NAME and this"},                                             \
         {"class_names",                                                                            \

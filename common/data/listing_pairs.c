@@ -20,9 +20,9 @@ struct layout {
 
 static int check_keys(const struct pair_keys *keys, struct err *err)
 {
-    const char *const folders[] = {keys->images, keys->masks};
-    for (int i = 0; i < 2; i++)
-        if (!*folders[i] || !text_is_plain(folders[i]))
+    const char *const folders[] = {keys->images, keys->masks, keys->val_masks, keys->test_masks};
+    for (int i = 0; i < 4; i++)
+        if ((!*folders[i] && i < 2) || !text_is_plain(folders[i]))
             return fail_as(err, STATUS_CONFIG, "'%s' is no folder's name", folders[i]);
     if (!text_is_plain(keys->mask_suffix))
         return fail_as(err, STATUS_CONFIG, "'%s' is no end of a file's name", keys->mask_suffix);
@@ -71,15 +71,33 @@ static int open_one(const char **out, struct names *names, const struct listing 
     return names_read_files(names, listing->folder, *out, arena, err);
 }
 
+/* What the masks of a split have to themselves, if it is one that can; "": nothing. */
+static const char *own_masks(const struct pair_keys *keys, int split)
+{
+    return split == SPLIT_VAL ? keys->val_masks : split == SPLIT_TEST ? keys->test_masks : "";
+}
+
+/* A folder of masks for a split is one in a folder of that split. */
+static int check_own_masks(const struct pair_keys *keys, const struct parting *parting,
+                           const char *folder, struct err *err)
+{
+    for (int split = 0; split < SPLITS; split++)
+        if (*own_masks(keys, split) && (parting->lists || !parting->folder[split]))
+            return fail_as(err, STATUS_CONFIG, "%s_masks: '%s' is not parted by a folder '%s'",
+                           split_names[split], folder, split == SPLIT_VAL ? "Val" : "Test");
+    return 0;
+}
+
 /* split_folder "": there are none. */
-static int open_folders(struct layout *layout, const struct listing *listing,
+static int open_folders(struct layout *layout, const struct listing *listing, enum split split,
                         const char *split_folder, struct arena *arena, struct err *err)
 {
     const struct pair_keys *keys = layout->keys;
+    const char *own = *split_folder ? own_masks(keys, split) : "";
     TRY(open_one(&layout->image_folder, &layout->images, listing,
                  join(split_folder, keys->images, arena), arena, err));
     return open_one(&layout->mask_folder, &layout->masks, listing,
-                    join(split_folder, keys->masks, arena), arena, err);
+                    join(split_folder, *own ? own : keys->masks, arena), arena, err);
 }
 
 /* The name as it is if it has an ending, else the first of NAME.png, ... that is there. */
@@ -183,7 +201,7 @@ static int add_folder(struct listing *listing, enum split split, const char *spl
                       struct layout *layout, struct arena *arena, struct err *err)
 {
     uint32_t before = listing->count;
-    TRY(open_folders(layout, listing, split_folder, arena, err));
+    TRY(open_folders(layout, listing, split, split_folder, arena, err));
     TRY(add_all(listing, split, arena_printf(arena, "%s-", split_names[split]), layout, arena,
                 err));
     if (listing->count == before)
@@ -215,7 +233,7 @@ static int add_lists(struct listing *out, const struct parting *parting, struct 
         return fail_as(err, STATUS_BAD_DATA,
                        "lists and folders both part '%s', and no list says what is for training",
                        out->folder);
-    TRY(open_folders(layout, out, "", arena, err));
+    TRY(open_folders(layout, out, SPLIT_TRAIN, "", arena, err));
     for (int split = 0; split < SPLITS; split++)
         if (parting->list[split])
             TRY(listing_split(out, split, parting->list[split], add_line, layout, arena, err));
@@ -253,6 +271,7 @@ int pairs_list(struct listing *out, struct collection *classes, const char *fold
     if (*keys->mask_suffix && strcmp(keys->images, keys->masks) == 0)
         out->mask_suffix = keys->mask_suffix;
     TRY(parting_find(&parting, folder, keys->images, arena, err));
+    TRY(check_own_masks(keys, &parting, folder, err));
     if (!parting.lists && parting.folders)
         TRY(add_folders(out, &parting, &layout, arena, err));
     else
