@@ -53,6 +53,8 @@ struct toy {
     const struct program_row *programs;
     int program_count;
     uint32_t (*runs)(int64_t step, int64_t steps, const void *user);
+    /* Another trainer than that of the toy's models, on its own data; NULL: that one. */
+    int (*fit)(const struct training *where, const struct draft *draft, struct err *err);
     const char *borrows; /* a group, from the artifact `lender` of the same lab */
     struct id lender;
     const struct weights_map *map;
@@ -250,7 +252,7 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
     TRY(backend_open(&where.backend, &(struct backend_spec){.threads = toy->threads}, &toy->meter,
                      err));
     TRY(draft_open(&draft, store, err));
-    int status = train(&where, &task, draft, err);
+    int status = toy->fit ? toy->fit(&where, draft, err) : train(&where, &task, draft, err);
     backend_close(where.backend);
     if (status) {
         draft_drop(draft);
@@ -479,6 +481,7 @@ static inline struct id toy_uninterrupted(const struct toy *toy)
     plain.programs = toy->programs;
     plain.program_count = toy->program_count;
     plain.runs = toy->runs;
+    plain.fit = toy->fit;
     toy_expect(&plain, STATUS_OK);
     struct id id = toy_result(&plain);
     toy_end(&plain);

@@ -263,12 +263,30 @@ static int choose_best(struct trainer *t, struct err *err)
     return -1;
 }
 
+/* The row before this one that trains under the same name; -1: there is none. */
+static int namesake(const struct programs *programs, int row)
+{
+    const struct programs_row *rows = programs->row;
+    const char *name = rows[row].is->name;
+    for (int i = 0; rows[row].groups && i < row; i++) {
+        const char *other = rows[i].is->name;
+        if (rows[i].groups && (name && other ? !strcmp(name, other) : name == other))
+            return i;
+    }
+    return -1;
+}
+
 static int open_history(struct trainer *t, struct err *err)
 {
     struct history *history = &t->at.history;
     history_init(history);
     for (int i = 0; i < t->programs.count; i++) {
         const struct programs_row *row = &t->programs.row[i];
+        int same = namesake(&t->programs, i);
+        if (same >= 0) {
+            t->column[i] = t->column[same];
+            continue;
+        }
         const char *prefix = !row->groups ? split_names[SPLIT_VAL] : split_names[SPLIT_TRAIN];
         if (row->is->name)
             prefix = arena_printf(&history->arena, "%s/%s", prefix, row->is->name);

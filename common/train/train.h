@@ -97,7 +97,9 @@ val weighted_mean(struct graph *g, val per_case, val weight);
  */
 enum { MAX_PROGRAMS = 4, MAX_TRAINED = 8 };
 struct program_row {
-    const char *name; /* its metrics are train/NAME/loss, ...; NULL: train/loss, ... */
+    /* Its metrics are train/NAME/loss, ...; NULL: train/loss, ... A row called as one before it that
+     * trains, with the same loss, goes on with that row's: they take turns. */
+    const char *name;
     /* Appends model and loss (one number), for the graph's mode. */
     val (*loss)(struct graph *g, const struct feed *feed, const void *user,
                 struct monitors *monitors);

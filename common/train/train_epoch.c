@@ -85,9 +85,11 @@ int64_t trainer_epochs(const struct trainer *t)
 /* A program that ran no batch has measured nothing: 0/0. */
 static void take_means(const struct trainer *t, double *row)
 {
-    for (int k = 0; k < t->programs.count; k++)
+    for (int k = 0; k < t->programs.count; k++) {
+        double batches = (double)t->at.batches[trainer_measures(t, k)];
         for (int i = 0; i <= t->programs.row[k].first.monitors.count; i++)
-            row[t->column[k] + i] = t->at.sums[t->column[k] + i] / (double)t->at.batches[k];
+            row[t->column[k] + i] = t->at.sums[t->column[k] + i] / batches;
+    }
 }
 
 int trainer_end_epoch(struct trainer *t, struct err *err)

@@ -82,7 +82,7 @@ static int run_batch(struct trainer *t, int row, struct program *p, const struct
                               (double)values[i], err);
         t->at.sums[t->column[row] + i] += (double)values[i];
     }
-    t->at.batches[row]++;
+    t->at.batches[trainer_measures(t, row)]++;
     *guard += values[0];
     return 0;
 }
@@ -133,12 +133,20 @@ static int run_step(struct trainer *t, struct err *err)
     return 0;
 }
 
+int trainer_measures(const struct trainer *t, int row)
+{
+    int first = 0;
+    while (t->column[first] != t->column[row])
+        first++;
+    return first;
+}
+
 /* What the losses of the programs that have run so far in the epoch add up to. */
 static double losses(const struct trainer *t)
 {
     double sum = 0;
     for (int i = 0; i < t->programs.count; i++)
-        sum += t->at.sums[t->column[i]];
+        sum += trainer_measures(t, i) == i ? t->at.sums[t->column[i]] : 0;
     return sum;
 }
 

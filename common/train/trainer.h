@@ -33,6 +33,8 @@ struct trainer {
 };
 
 /* ---- train_step.c --------------------------------------------------------------------------- */
+/* The first row whose columns of the history these are: what it has measured is counted there. */
+int trainer_measures(const struct trainer *t, int row);
 /* One update, timed. */
 int trainer_step(struct trainer *t, struct err *err);
 /* Means over the val split into means[]. Returns 1 if a signal asks to stop. */

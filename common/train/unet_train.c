@@ -8,6 +8,24 @@
 
 static const char *const init_names[] = {"none", NULL};
 
+#define AT(member)              offsetof(struct unet_config, member)
+#define WITHIN(section, member) .key = #member, .offset = AT(section.member) - AT(section)
+static const struct field freeze_fields[] = {
+    {WITHIN(freeze, encoder_epochs), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 1000000,
+     .help = "first epochs that leave the encoder as it is, running statistics too; no fewer than "
+             "the training has: all of it"},
+    {0},
+};
+static const struct field lr_scale_fields[] = {
+    {WITHIN(lr_scale, encoder), .type = FIELD_REAL, .fallback = "1", .min = 1e-9, .max = 1e9,
+     .help = "factor of the learning rate"},
+    {WITHIN(lr_scale, decoder), .type = FIELD_REAL, .fallback = "1", .min = 1e-9, .max = 1e9,
+     .help = "factor of the learning rate"},
+    {0},
+};
+#undef WITHIN
+#undef AT
+
 #define CONFIG(member) .key = #member, .offset = offsetof(struct unet_config, member)
 const struct field unet_fields[] = {
     {CONFIG(init), .type = FIELD_CHOICE, .fallback = "none", .choices = init_names,
@@ -16,6 +34,10 @@ const struct field unet_fields[] = {
      .later = true,
      .help = "share of the train split that is learnt from, the same of each label (or main class "
              "of the masks), at least one case; 0.05 lies within 0.1"},
+    {CONFIG(freeze), .type = FIELD_SECTION, .sub = freeze_fields, .later = true,
+     .help = "what is not trained at first"},
+    {CONFIG(lr_scale), .type = FIELD_SECTION, .sub = lr_scale_fields, .later = true,
+     .help = "rates of the parts of the network"},
     {CONFIG(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
     {CONFIG(loss), .type = FIELD_SECTION, .sub = segment_loss_fields,
      .help = "what is minimised: the weighted sum of the terms given"},
@@ -36,6 +58,7 @@ struct user {
     const struct segment_loss_config *loss;
     struct class_counts counts;
     int32_t first; /* class of the monitor */
+    int64_t frozen_epochs;
 };
 
 static val loss(struct graph *g, const struct feed *feed, const void *user,
@@ -100,17 +123,30 @@ static int describe(struct user *out, const struct unet_config *config,
                                           .spacing = spacing_of(dataset)};
     out->loss = &config->loss;
     out->first = dataset_first_class(dataset);
+    out->frozen_epochs = config->freeze.encoder_epochs;
     TRY(unet_norm_check(&config->model, train_shape(&config->train, dataset), err));
     return count_pixels(&out->counts, dataset, err);
+}
+
+/* The programs of a training that thaws, in the table's order; one that does not lacks the first. */
+enum { FROZEN, THAWED, VALIDATION, PROGRAMS };
+
+static uint32_t thaws(int64_t step, int64_t steps, const void *user)
+{
+    const struct user *u = user;
+    return 1u << (step / steps < u->frozen_epochs ? FROZEN : THAWED);
 }
 
 static int fit(const struct training *where, const struct unet_config *config, uint64_t seed,
                const struct draft *draft, struct err *err)
 {
-    static const struct program_row programs[] = {
-        {.loss = loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
-        {.loss = loss},
+    const double encoder = config->lr_scale.encoder, decoder = config->lr_scale.decoder;
+    const struct program_row programs[PROGRAMS] = {
+        [FROZEN] = {.loss = loss, .groups = {{"decoder", decoder}}, .frozen = {"encoder"}},
+        [THAWED] = {.loss = loss, .groups = {{"encoder", encoder}, {"decoder", decoder}}},
+        [VALIDATION] = {.loss = loss},
     };
+    int first = config->freeze.encoder_epochs ? FROZEN : THAWED;
     struct user user;
     TRY(describe(&user, config, where->dataset, err));
     struct task task = {.name = "transfer-unet",
@@ -118,8 +154,9 @@ static int fit(const struct training *where, const struct unet_config *config, u
                         .model = &user.unet,
                         .config = &config->train,
                         .seed = seed,
-                        .programs = programs,
-                        .program_count = 2,
+                        .programs = programs + first,
+                        .program_count = PROGRAMS - first,
+                        .runs = first == FROZEN ? thaws : NULL,
                         .user = &user};
     return train(where, &task, draft, err);
 }

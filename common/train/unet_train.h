@@ -10,11 +10,18 @@ enum unet_init { INIT_NONE };
 struct unet_config {
     int init;              /* enum unet_init: where the encoder's weights come from */
     double label_fraction; /* of the train split: dataset_part */
+    struct {
+        int64_t encoder_epochs; /* for so many the encoder is left as it is; then all is trained */
+    } freeze;
+    struct {
+        double encoder, decoder; /* factors of the learning rate */
+    } lr_scale;
     struct unet_model_config model;
     struct segment_loss_config loss;
     struct train_config train;
 };
-extern const struct field unet_fields[]; /* init, label_fraction, model, loss, train */
+extern const struct field
+    unet_fields[]; /* init, label_fraction, freeze, lr_scale, model, loss, train */
 /* What no single field can say: STATUS_CONFIG. */
 int unet_config_check(const struct unet_config *config, struct err *err);
 
