@@ -50,6 +50,9 @@ static bool is_wanted(const struct evaluate_config *config, const char *full, un
     return evaluate_wants(config, metric_find(full), has);
 }
 
+/* What encodes and decodes also gives back. */
+enum { CODES = HAS_IMAGES | HAS_CODES };
+
 /* Without a list: what is usual, of what the model can do, judged if there is a judge. */
 static void what_is_usual(void **state)
 {
@@ -57,26 +60,27 @@ static void what_is_usual(void **state)
     const struct evaluate_config config = {0};
     static const struct {
         const char *full;
-        bool images, judged, told, masks, both;
+        bool given_back, images, judged, told, masks, both;
     } rows[] = {
-        {"test/mse", true, true, true, false, true},
-        {"test/mae", false, false, false, false, false},
-        {"test/kl", true, true, true, false, true},
-        {"test/negative_iw_bound", false, false, false, false, false},
-        {"test/fd_judge/prior", false, true, true, false, false},
-        {"test/judge_accuracy", false, true, true, false, false},
-        {"test/label_obedience/prior", false, false, true, false, false},
-        {"test/iou_per_case/a", false, false, false, true, true},
-        {"test/boundary_f_per_case/a", false, false, false, true, true},
-        {"test/hd95_per_case/a", false, false, false, false, false},
+        {"test/mse", true, true, true, true, false, true},
+        {"test/mae", false, false, false, false, false, false},
+        {"test/kl", false, true, true, true, false, true},
+        {"test/negative_iw_bound", false, false, false, false, false, false},
+        {"test/fd_judge/prior", false, false, true, true, false, false},
+        {"test/judge_accuracy", false, false, true, true, false, false},
+        {"test/label_obedience/prior", false, false, false, true, false, false},
+        {"test/iou_per_case/a", false, false, false, false, true, true},
+        {"test/boundary_f_per_case/a", false, false, false, false, true, true},
+        {"test/hd95_per_case/a", false, false, false, false, false, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES), rows[i].images);
-        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES | HAS_JUDGE), rows[i].judged);
-        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES | HAS_JUDGE | HAS_LABELS),
+        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES), rows[i].given_back);
+        assert_int_equal(is_wanted(&config, rows[i].full, CODES), rows[i].images);
+        assert_int_equal(is_wanted(&config, rows[i].full, CODES | HAS_JUDGE), rows[i].judged);
+        assert_int_equal(is_wanted(&config, rows[i].full, CODES | HAS_JUDGE | HAS_LABELS),
                          rows[i].told);
         assert_int_equal(is_wanted(&config, rows[i].full, HAS_MASKS), rows[i].masks);
-        assert_int_equal(is_wanted(&config, rows[i].full, HAS_IMAGES | HAS_MASKS), rows[i].both);
+        assert_int_equal(is_wanted(&config, rows[i].full, CODES | HAS_MASKS), rows[i].both);
     }
 }
 

@@ -5,9 +5,10 @@
 #include "base/random.h"
 #include "evaluate/similarity.h"
 
-/* Of the table, beside the toy: a judge that takes values from 0 to 1 alone, and a toy with labels. */
-static struct model_kind narrow_kind, told_kind;
-#define MORE_KINDS &narrow_kind, &told_kind,
+/* Of the table, beside the toy: a judge that takes values from 0 to 1 alone, a toy with labels, and one
+ * that does no more than to give an image back. */
+static struct model_kind narrow_kind, told_kind, straight_kind;
+#define MORE_KINDS &narrow_kind, &told_kind, &straight_kind,
 #include "toy_kind.h"
 
 enum { TRAIN = 1, CASES = 5, H = 22, W = 24, PIXELS = H * W, BLOCKS = H / 2 * (W / 2), SEED = 7 };
@@ -231,6 +232,57 @@ static void pictures_are_of_the_models_range(void **state)
     tensors_close(&file);
 }
 
+static val straight(struct graph *g, const void *description, val image)
+{
+    val z_logvar, z_mean = toy_encode(g, description, image, 0, &z_logvar);
+    return toy_decode(g, description, z_mean, 0);
+}
+
+/* What has no code for its images is measured by them alone: as the toy, less what is of codes. */
+static void images_without_codes(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct tensors ours, theirs;
+    char path[PATH_BYTES];
+    straight_kind = (struct model_kind){.name = "straight",
+                                        .fields = toy_fields,
+                                        .size = sizeof(struct toy_description),
+                                        .check = toy_check,
+                                        .facts = toy_facts,
+                                        .reconstruct = straight,
+                                        .image = toy_image};
+    struct id model = toy_artifact_of(lab, &straight_kind, (struct image_data){1, H, W, 1, 0});
+    struct id with = evaluated(lab, &all), result;
+    int64_t keys[] = {METRIC_mse, METRIC_mae, METRIC_psnr, METRIC_ssim, METRIC_ms_ssim};
+    struct evaluate_config config = all;
+    const struct evaluation what = {.dataset = &set, .model = &model};
+    config.metrics = (struct int_list){5, keys};
+    config.batch = 3; /* of five cases */
+    OK(measured(&result, lab, what, &config, &err));
+    const char *json = text_of(lab, &result, "metrics.json");
+    for (int i = 0; i < 5; i++)
+        near(metric_of(json, metric_keys[keys[i]]),
+             metric_of(text_of(lab, &with, "metrics.json"), metric_keys[keys[i]]), 1e-5);
+    OK(artifact_path(path, lab->store, &with, "pictures.safetensors", &err));
+    OK(tensors_open(&theirs, path, &err));
+    OK(artifact_path(path, lab->store, &result, "pictures.safetensors", &err));
+    OK(tensors_open(&ours, path, &err));
+    assert_memory_equal(picture(&ours, "originals", CASES), picture(&theirs, "originals", CASES),
+                        CASES * PIXELS);
+    assert_memory_equal(picture(&ours, "reconstructions", CASES),
+                        picture(&theirs, "reconstructions", CASES), CASES * PIXELS);
+    assert_null(tensors_find(&ours, "samples"));
+    tensors_close(&ours);
+    tensors_close(&theirs);
+    config.metrics = (struct int_list){0}; /* what is usual */
+    OK(measured(&result, lab, what, &config, &err));
+    assert_null(strstr(text_of(lab, &result, "metrics.json"), "kl"));
+    config.metrics = (struct int_list){1, (int64_t[]){METRIC_negative_elbo}};
+    FAILS(measured(&result, lab, what, &config, &err), STATUS_CONFIG,
+          "'negative_elbo' takes a model that encodes and decodes images");
+}
+
 static struct model_facts told_facts(const void *description)
 {
     struct model_facts facts = toy_facts(description);
@@ -324,10 +376,15 @@ int main(void)
 {
     narrow_kind.name = "narrow"; /* the table is searched by name */
     told_kind.name = "told";
+    straight_kind.name = "straight";
     const struct CMUnitTest tests[] = {
-        TOY_TEST(images_are_measured), TOY_TEST(masks_are_measured),
-        TOY_TEST(in_one_pass),         TOY_TEST(pictures_are_of_the_models_range),
-        TOY_TEST(many_pictures),       TOY_TEST(a_judge_of_another_range),
+        TOY_TEST(images_are_measured),
+        TOY_TEST(masks_are_measured),
+        TOY_TEST(in_one_pass),
+        TOY_TEST(pictures_are_of_the_models_range),
+        TOY_TEST(images_without_codes),
+        TOY_TEST(many_pictures),
+        TOY_TEST(a_judge_of_another_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -393,7 +393,7 @@ static void refusals(void **state)
     config = usual;
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_ssim}};
     FAILS(evaluated(&result, lab, &data.set, &model, &config, &err), STATUS_CONFIG,
-          "'ssim' takes a model that encodes and decodes images");
+          "'ssim' takes a model that gives images back");
     config = usual;
     config.importance_samples = 3;
     FAILS(evaluated(&result, lab, &data.set, &model, &config, &err), STATUS_CONFIG,

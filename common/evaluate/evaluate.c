@@ -27,7 +27,9 @@ int32_t case_label(const struct evaluator *e, uint32_t i)
 unsigned evaluate_has(const struct model_kind *kind)
 {
     const unsigned both = CAN(ENCODE) | CAN(DECODE), can = model_abilities(kind);
-    return ((can & both) == both ? HAS_IMAGES : 0) | (can & CAN(SEGMENT) ? HAS_MASKS : 0);
+    const bool codes = (can & both) == both;
+    return (codes ? HAS_IMAGES | HAS_CODES : 0) | (can & CAN(RECONSTRUCT) ? HAS_IMAGES : 0) |
+           (can & CAN(SEGMENT) ? HAS_MASKS : 0);
 }
 
 /* ---- the model ------------------------------------------------------------------------------ */
@@ -44,6 +46,8 @@ static int choose_sides(struct evaluator *e, unsigned can, struct err *err)
                            "a segmentation is measured on masks, and the data set has none");
         e->has &= ~(unsigned)HAS_MASKS;
     }
+    if (e->has & HAS_IMAGES) /* then by a code, if there is one */
+        e->has |= can & HAS_CODES;
     e->has |= what->judge ? HAS_JUDGE : 0;
     e->has |= e->facts.conditional && what->dataset->class_count > 1 ? HAS_LABELS : 0;
     e->needs = evaluate_needs(e->config, e->has);
@@ -67,7 +71,9 @@ static int check_data(const struct evaluator *e, struct err *err)
 /* What it does with whole cases. */
 static unsigned whole_abilities(const struct evaluator *e)
 {
-    return (e->has & HAS_IMAGES ? CAN(ENCODE) | CAN(DECODE) : 0) |
+    return (e->has & HAS_CODES    ? CAN(ENCODE) | CAN(DECODE)
+            : e->has & HAS_IMAGES ? CAN(RECONSTRUCT)
+                                  : 0) |
            (e->has & HAS_MASKS && e->whole ? CAN(SEGMENT) : 0);
 }
 

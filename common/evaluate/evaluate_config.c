@@ -62,7 +62,7 @@ static bool can(const struct metric_info *metric, unsigned has)
 
 unsigned evaluate_needs(const struct evaluate_config *config, unsigned has)
 {
-    unsigned needs = config->importance_samples && has & HAS_IMAGES ? NEED_WEIGHTS : 0;
+    unsigned needs = config->importance_samples && has & HAS_CODES ? NEED_WEIGHTS : 0;
     for (size_t i = 0; i < metric_count; i++)
         if (metric_table[i].key != METRICS && evaluate_wants(config, &metric_table[i], has))
             needs |= metric_table[i].need;
@@ -85,9 +85,11 @@ int evaluate_check(const struct evaluate_config *config, unsigned has, struct er
             !can(metric, has | HAS_JUDGE | HAS_LABELS))
             return fail_as(err, STATUS_CONFIG, "metrics: '%s' takes a model that %s",
                            metric_keys[metric->key],
-                           metric->need & HAS_IMAGES ? "encodes and decodes images" : "segments");
+                           metric->need & HAS_CODES    ? "encodes and decodes images"
+                           : metric->need & HAS_IMAGES ? "gives images back"
+                                                       : "segments");
     }
-    if (config->importance_samples && !(has & HAS_IMAGES))
+    if (config->importance_samples && !(has & HAS_CODES))
         return fail_as(err, STATUS_CONFIG,
                        "importance_samples: the bound takes a model that encodes and decodes "
                        "images");

@@ -143,17 +143,19 @@ static int begin(struct evaluator *e, struct err *err)
         TRY(check_scales(e, err));
     struct images *s = e->images = arena_alloc(&e->arena, sizeof *s);
     size_t batch = (size_t)e->batch, latent = (size_t)e->model.latent;
+    s->image = arena_alloc(&e->arena, batch * (size_t)e->model.pixels * sizeof *s->image);
+    double **const numbers[] = {&s->kl,       &s->reconstruction, &s->weighted,
+                                &s->greatest, &s->ratio,          &s->sum};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        *numbers[i] = arena_alloc(&e->arena, batch * sizeof(double));
+    if (!(e->has & HAS_CODES))
+        return 0;
     s->classes = e->facts.conditional ? (int32_t)e->facts.data.classes : 0;
     s->z_mean = arena_alloc(&e->arena, (e->count + batch) * latent * sizeof *s->z_mean);
     if (s->classes > 1)
         s->wrong_label = arena_alloc(&e->arena, e->count * sizeof *s->wrong_label);
     s->z_logvar = arena_alloc(&e->arena, batch * latent * sizeof *s->z_logvar);
     s->z = arena_alloc(&e->arena, batch * latent * sizeof *s->z);
-    double **const numbers[] = {&s->kl,       &s->reconstruction, &s->weighted,
-                                &s->greatest, &s->ratio,          &s->sum};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        *numbers[i] = arena_alloc(&e->arena, batch * sizeof(double));
-    s->image = arena_alloc(&e->arena, batch * (size_t)e->model.pixels * sizeof *s->image);
     s->term = arena_alloc(&e->arena, batch * sizeof *s->term);
     s->stream = arena_alloc(&e->arena, batch * sizeof *s->stream);
     return needs(e, NEED_JUDGE) ? open_judge(e, err) : 0;
@@ -189,8 +191,8 @@ static void measure_case(struct evaluator *e, const struct batch *b, uint32_t fi
     measure(e, HAS_IMAGES, -1, first + i, &subject);
 }
 
-static int measure_batch(struct evaluator *e, const struct batch *b, uint32_t first,
-                         struct err *err)
+/* By a code: what is known of it, and the image of its mean. */
+static int decode_batch(struct evaluator *e, const struct batch *b, uint32_t first, struct err *err)
 {
     struct images *s = e->images;
     float *z_mean = s->z_mean + first * (size_t)e->model.latent;
@@ -201,8 +203,17 @@ static int measure_batch(struct evaluator *e, const struct batch *b, uint32_t fi
         TRY(bound(e, z_mean, b, err));
     if (needs(e, NEED_WEIGHTS))
         TRY(importance_bound(e, z_mean, b, err));
-    if (needs(e, NEED_DECODED))
-        TRY(trained_decode(&e->model, z_mean, b->label, NULL, s->image, NULL, err));
+    return needs(e, NEED_DECODED)
+               ? trained_decode(&e->model, z_mean, b->label, NULL, s->image, NULL, err)
+               : 0;
+}
+
+static int measure_batch(struct evaluator *e, const struct batch *b, uint32_t first,
+                         struct err *err)
+{
+    struct images *s = e->images;
+    TRY(e->has & HAS_CODES ? decode_batch(e, b, first, err)
+                           : trained_reconstruct(&e->model, b->image, s->image, err));
 #pragma omp parallel for num_threads(backend_threads(e->what->backend)) schedule(static)
     for (uint32_t i = 0; i < b->real; i++)
         measure_case(e, b, first, i);

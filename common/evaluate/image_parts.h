@@ -14,11 +14,13 @@ struct view {
     uint32_t right;
 };
 struct images {
-    int32_t classes;      /* that the decoder is told; 0: unconditional */
+    int32_t classes; /* that the decoder is told; 0: unconditional */
+    float *image;    /* [batch,d,h,w,c]: what is given back */
+    /* of codes: */
     float *z_mean;        /* [count, latent], and room for a whole batch at the end */
     int32_t *wrong_label; /* [count], if there are two classes or more */
-    /* of one batch: what else the encoder said, and room for codes and images */
-    float *z_logvar, *z, *image, *term;
+    /* of one batch: what else the encoder said, and room for codes */
+    float *z_logvar, *z, *term;
     double *kl, *reconstruction, *weighted; /* [batch] */
     double *greatest, *ratio, *sum;         /* [batch]: importance weights */
     struct stream *stream;                  /* [batch] */

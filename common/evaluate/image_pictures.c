@@ -3,7 +3,8 @@
  * labels. Which cases are shown is a rule, never chance or choice: the first case of each class,
  * then the second of each, and so on ("in turn").
  *
- *   originals, reconstructions [20], original_labels [20]   cases in turn, decoded from z_mean
+ *   originals, reconstructions [20], original_labels [20]   cases in turn, and what is given back,
+ *                       decoded from z_mean if by a code; the rest is of codes
  *   wrong_label_images, wrong_label_sources [25], wrong_label_given, wrong_label_true [25]
  *                       cases in turn, decoded with the wrong label that the metric uses
  *   class_grid [classes * 8], class_grid_labels [classes]   rows = class, columns = the same z
@@ -87,6 +88,16 @@ static uint32_t cases_in_turn(const struct evaluator *e, uint32_t *out, uint32_t
     return count;
 }
 
+/* As the model sees case i, whatever the data set's pixels are. */
+static void source_values(float *out, const struct evaluator *e, uint32_t i)
+{
+    const struct dataset *data = e->what->dataset;
+    size_t count = (size_t)e->model.pixels;
+    pixel_values(out, data->pixel,
+                 (const char *)data->images + (e->begin + i) * count * pixel_size(data->pixel),
+                 count);
+}
+
 struct chosen {
     uint32_t count;
     uint32_t cases[WRONG];
@@ -95,15 +106,12 @@ struct chosen {
     uint8_t *sources; /* [count] images of the data set */
 };
 
-/* As what is decoded of it, whatever the data set's pixels are. */
+/* In the range of what is decoded of it. */
 static void copy_source(uint8_t *out, const struct evaluator *e, uint32_t i)
 {
-    const struct dataset *data = e->what->dataset;
     size_t count = (size_t)e->model.pixels;
     float *values = xcalloc(count, sizeof *values);
-    pixel_values(values, data->pixel,
-                 (const char *)data->images + (e->begin + i) * count * pixel_size(data->pixel),
-                 count);
+    source_values(values, e, i);
     image_to_bytes(out, values, count, e->facts.range);
     free(values);
 }
@@ -113,16 +121,38 @@ static struct chosen choose(struct evaluator *e, uint32_t most)
     struct chosen chosen = {0};
     size_t latent = (size_t)e->model.latent, pixels = (size_t)e->model.pixels;
     uint32_t count = chosen.count = cases_in_turn(e, chosen.cases, most);
-    chosen.z = arena_alloc(&e->arena, count * latent * sizeof *chosen.z);
+    bool codes = e->has & HAS_CODES;
+    chosen.z = codes ? arena_alloc(&e->arena, count * latent * sizeof *chosen.z) : NULL;
     chosen.label = arena_alloc(&e->arena, count * sizeof *chosen.label);
     chosen.sources = arena_alloc(&e->arena, count * pixels);
     for (uint32_t k = 0; k < count; k++) {
         uint32_t i = chosen.cases[k];
-        memcpy(chosen.z + k * latent, e->images->z_mean + i * latent, latent * sizeof *chosen.z);
+        if (codes)
+            memcpy(chosen.z + k * latent, e->images->z_mean + i * latent,
+                   latent * sizeof *chosen.z);
         chosen.label[k] = case_label(e, i);
         copy_source(chosen.sources + k * pixels, e, i);
     }
     return chosen;
+}
+
+/* What a model without codes makes of them. */
+static int add_given_back(struct evaluator *e, const char *name, const struct chosen *chosen,
+                          struct err *err)
+{
+    uint32_t batch = (uint32_t)e->batch;
+    size_t pixels = (size_t)e->model.pixels;
+    float *in = arena_alloc(&e->arena, batch * pixels * sizeof *in);
+    struct bytes bytes = {e, arena_alloc(&e->arena, chosen->count * pixels)};
+    for (uint32_t first = 0; first < chosen->count; first += batch) {
+        uint32_t n = chosen->count - first < batch ? chosen->count - first : batch;
+        for (uint32_t i = 0; i < n; i++)
+            source_values(in + i * pixels, e, chosen->cases[first + i]);
+        TRY(trained_reconstruct(&e->model, in, e->images->image, err));
+        TRY(keep_bytes(&bytes, e->images->image, first, n, err));
+    }
+    add_images(e, name, chosen->count, bytes.out);
+    return 0;
 }
 
 /* ---- the pictures --------------------------------------------------------------------------- */
@@ -131,7 +161,9 @@ static int originals(struct evaluator *e, struct err *err)
     struct chosen shown = choose(e, SHOWN);
     add_images(e, "originals", shown.count, shown.sources);
     add_labels(e, "original_labels", shown.count, shown.label);
-    return add_decoded(e, "reconstructions", shown.z, shown.label, shown.count, err);
+    return e->has & HAS_CODES
+               ? add_decoded(e, "reconstructions", shown.z, shown.label, shown.count, err)
+               : add_given_back(e, "reconstructions", &shown, err);
 }
 
 static int wrong_labels(struct evaluator *e, struct err *err)
@@ -210,10 +242,11 @@ int add_image_pictures(struct evaluator *e, struct err *err)
 {
     const struct dataset *dataset = e->what->dataset;
     TRY(originals(e, err));
+    add_note(e, "classes", joined(e, dataset->classes, dataset->class_count, ','));
+    if (!(e->has & HAS_CODES))
+        return 0;
     TRY(wrong_labels(e, err));
     TRY(class_grid(e, err));
     TRY(interpolation(e, err));
-    TRY(samples(e, err));
-    add_note(e, "classes", joined(e, dataset->classes, dataset->class_count, ','));
-    return 0;
+    return samples(e, err);
 }

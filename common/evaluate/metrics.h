@@ -22,24 +22,25 @@ extern const bool metric_usual[METRICS];
 
 /* What there is to measure with ... */
 enum has {
-    HAS_IMAGES = 1, /* a model that encodes images and decodes them */
+    HAS_IMAGES = 1, /* a model that gives images back: by a code, or as it likes */
     HAS_MASKS = 2,  /* a model that segments, and masks in the data set */
     HAS_JUDGE = 4,
     HAS_LABELS = 8, /* a decoder that is told one of several labels */
-    HAS_ALL = 15
+    HAS_CODES = 16, /* a model that encodes images and decodes what is near N(0, I) */
+    HAS_ALL = 31
 };
 /* ... and what is done with it for a metric. */
 enum need {
-    NEED_BOUND = 16 | HAS_IMAGES,   /* one noise sample a case */
-    NEED_WEIGHTS = 32 | HAS_IMAGES, /* importance_samples of them */
-    NEED_DECODED = 64 | HAS_IMAGES, /* the image of z_mean */
-    NEED_JUDGE = 128 | HAS_IMAGES | HAS_JUDGE,
-    NEED_OBEDIENCE = 256 | NEED_JUDGE | HAS_LABELS,
-    NEED_FEATURES = 512 | NEED_JUDGE,
+    NEED_BOUND = 32 | HAS_IMAGES | HAS_CODES,   /* one noise sample a case */
+    NEED_WEIGHTS = 64 | HAS_IMAGES | HAS_CODES, /* importance_samples of them */
+    NEED_DECODED = 128 | HAS_IMAGES,            /* what is given back; of a code: of z_mean */
+    NEED_JUDGE = 256 | HAS_IMAGES | HAS_CODES | HAS_JUDGE,
+    NEED_OBEDIENCE = 512 | NEED_JUDGE | HAS_LABELS,
+    NEED_FEATURES = 1024 | NEED_JUDGE,
     NEED_SCALES = 2048 | NEED_DECODED,
     NEED_MASKS = HAS_MASKS,
     NEED_CONFIDENCE = 4096 | HAS_MASKS,
-    NEED_SURFACES = 1024 | HAS_MASKS, /* distances, which take time */
+    NEED_SURFACES = 8192 | HAS_MASKS, /* distances, which take time */
 };
 enum scope {
     BY_CASE = 1,

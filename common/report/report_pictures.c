@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { IN_A_ROW = 10 };
+enum { GAIN = 4 };  /* of a difference; the caption says it */
 enum { SHORT = 4 }; /* letters of two class names that fit below one image */
 
 /* ---- what is in the file -------------------------------------------------------------------- */
@@ -154,9 +155,20 @@ static int wrong_labels(struct panels *panels, struct err *err)
                          "The images that they were encoded from, in the same order.", err);
 }
 
-/* Rows of originals, each with its reconstructions below it. */
+/* How far a value is off, GAIN times: a quarter of the range and more is white. */
+static void paint_difference(uint8_t *out, const uint8_t *a, const uint8_t *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int apart = GAIN * abs(a[i] - b[i]);
+        out[i] = (uint8_t)(apart > 255 ? 255 : apart);
+    }
+}
+
+/* Rows of originals, each with its reconstructions and how they differ below it. */
 static int reconstructions(struct panels *panels, struct err *err)
 {
+    enum { EACH = 3 };
+    static const char *const heads[EACH] = {"original", "given back", "difference"};
     struct grid originals, decoded;
     int found = panel_images(&originals, panels, "originals", err);
     if (found > 0)
@@ -168,21 +180,25 @@ static int reconstructions(struct panels *panels, struct err *err)
         return fail_as(err, STATUS_BAD_DATA, "originals and reconstructions differ in shape");
     wrap_rows(&originals, IN_A_ROW);
     struct grid both = originals;
-    both.rows = 2 * originals.rows;
+    both.rows = EACH * originals.rows;
     size_t row = (size_t)both.columns * (size_t)both.h * (size_t)both.w * (size_t)both.c;
     uint8_t *pixels = xmalloc(row * (size_t)both.rows);
     const char **names = arena_alloc(panels->arena, (size_t)both.rows * sizeof *names);
     for (size_t i = 0; i < (size_t)originals.rows; i++) {
-        memcpy(pixels + 2 * i * row, originals.images + i * row, row);
-        memcpy(pixels + (2 * i + 1) * row, decoded.images + i * row, row);
-        names[2 * i] = "original";
-        names[2 * i + 1] = "decoded";
+        uint8_t *at = pixels + EACH * i * row;
+        memcpy(at, originals.images + i * row, row);
+        memcpy(at + row, decoded.images + i * row, row);
+        paint_difference(at + 2 * row, at, at + row, row);
+        memcpy(names + EACH * i, heads, sizeof heads);
     }
     both.images = pixels;
     both.row_labels = names;
-    int status = panel_publish(
-        panels, &both, "reconstructions.png",
-        "Test images, each above its reconstruction from the mean of its posterior.", err);
+    int status =
+        panel_publish(panels, &both, "reconstructions.png",
+                      "Test images, each above what the model gives back (of a latent with a "
+                      "distribution: from its "
+                      "mean) and the absolute difference of the two, four times as bright.",
+                      err);
     free(pixels);
     return status;
 }
