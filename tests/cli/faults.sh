@@ -67,5 +67,5 @@ cp -r "$CAIRN_LAB" "$tmp/with-dataset"
 sweep preprocess "$step" "$tmp/none"
 CAIRN_LAB=$tmp/lab
 artifact=$("$BUILD/train-vae" "$tmp/faults.yaml" -q)
-sweep train-vae $((step * 11)) "$tmp/with-dataset"
+sweep train-vae $((step * 8)) "$tmp/with-dataset"
 done_testing
