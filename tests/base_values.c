@@ -338,6 +338,24 @@ static void a_list_grows_by_one(void **state)
     free(items);
 }
 
+static void a_list_in_an_arena_grows_by_one(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    int *items = NULL, *before = NULL, count = 0, moved = 0;
+    for (int i = 0; i < 3000; i++) {
+        *ARENA_ADD(&arena, items, count) = 2 * i;
+        assert_int_equal(*arena_strdup(&arena, "x"), 'x'); /* what lies behind it is another's */
+        moved += items != before;
+        before = items;
+    }
+    assert_int_equal(count, 3000);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(items[i], 2 * i);
+    assert_int_equal(moved, 10); /* room for 8, 16, ..., 4096 */
+    arena_free(&arena);
+}
+
 static void what_grows_with_the_data_may_fail(void **state)
 {
     (void)state;
@@ -471,6 +489,7 @@ int main(void)
         cmocka_unit_test(a_csv_table_is_read_as_it_was_written),
         cmocka_unit_test(arenas_give_zeroed_aligned_memory_of_any_size),
         cmocka_unit_test(a_list_grows_by_one),
+        cmocka_unit_test(a_list_in_an_arena_grows_by_one),
         cmocka_unit_test(what_grows_with_the_data_may_fail),
         cmocka_unit_test(text_in_utf8),
         cmocka_unit_test(blocks_are_metered),

@@ -162,11 +162,12 @@ static void history_reads_as_csv(void **state)
 {
     (void)state;
     struct history history = make_history((double[]){1e-7, NAN}, 2);
-    char *csv = history_csv(&history);
-    assert_string_equal(csv, "epoch,step,lr,train/loss,train/kl,val/loss,val/kl\n"
-                             "1,10,0.1,3,0.5,1e-07,\n"
-                             "2,20,0.1,3,0.5,,\n");
-    free(csv);
+    struct text csv = {0};
+    history_csv(&csv, &history);
+    assert_string_equal(csv.data, "epoch,step,lr,train/loss,train/kl,val/loss,val/kl\n"
+                                  "1,10,0.1,3,0.5,1e-07,\n"
+                                  "2,20,0.1,3,0.5,,\n");
+    text_free(&csv);
     history_free(&history);
 }
 

@@ -40,12 +40,19 @@ void *xrealloc(void *old, size_t count, size_t size)
     return p;
 }
 
-void *array_grow(void *items, size_t count, size_t size)
+/* The capacity of a list that is full at this count; 0: it is not. */
+static size_t capacity_after(size_t count)
 {
     enum { FIRST = 8 };
     if (count && (count < FIRST || (count & (count - 1))))
-        return items;
-    return xrealloc(items, count ? 2 * count : FIRST, size);
+        return 0;
+    return count ? 2 * count : FIRST;
+}
+
+void *array_grow(void *items, size_t count, size_t size)
+{
+    size_t capacity = capacity_after(count);
+    return capacity ? xrealloc(items, capacity, size) : items;
 }
 
 char *xstrdup(const char *text)
@@ -119,6 +126,17 @@ int arena_block(void **out, struct arena *arena, size_t count, size_t size, stru
     bool fits = !__builtin_mul_overflow(count, size, &total);
     *out = fits ? arena_take(arena, total) : NULL;
     return *out ? 0 : fail(err, "out of memory: %zu x %zu bytes", count, size);
+}
+
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t size)
+{
+    size_t capacity = capacity_after(count), total;
+    if (!capacity)
+        return items;
+    if (__builtin_mul_overflow(capacity, size, &total))
+        out_of_memory(SIZE_MAX);
+    void *more = arena_alloc(arena, total);
+    return count ? memcpy(more, items, count * size) : more;
 }
 
 char *arena_strndup(struct arena *arena, const char *text, size_t length)

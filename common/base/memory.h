@@ -33,6 +33,10 @@ struct arena {
 void *arena_alloc(struct arena *arena, size_t size);
 /* The same for sizes that depend on the data: out of memory is STATUS_FAILED with the size. */
 int arena_block(void **out, struct arena *arena, size_t count, size_t size, struct err *err);
+/* As ARRAY_ADD and array_grow, of a list in the arena: one that was outgrown stays there until the end. */
+#define ARENA_ADD(arena, items, count)                                                             \
+    ((items) = arena_grow((arena), (items), (size_t)(count), sizeof *(items)), &(items)[(count)++])
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t size);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_printf(struct arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

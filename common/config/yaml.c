@@ -126,18 +126,6 @@ static const char *place_text(struct composer *c, const struct place *place)
 static int compose(struct yaml **out, struct composer *c, const struct place *place,
                    struct err *err);
 
-/* Arrays in the arena double whenever their count reaches a power of two. */
-static void push(struct arena *arena, struct yaml ***items, size_t count, struct yaml *item)
-{
-    if ((count & (count - 1)) == 0) {
-        struct yaml **more = arena_alloc(arena, 2 * (count + 1) * sizeof *more);
-        if (count)
-            memcpy(more, *items, count * sizeof *more);
-        *items = more;
-    }
-    (*items)[count] = item;
-}
-
 /* Counts what was just read at this place: a value, or all that an alias expands to. */
 static int count(struct composer *c, const struct place *place, size_t nodes, int height,
                  const struct yaml *at, struct err *err)
@@ -158,13 +146,13 @@ static int count(struct composer *c, const struct place *place, size_t nodes, in
 
 static int list(struct yaml *node, struct composer *c, const struct place *place, struct err *err)
 {
-    for (;; node->count++) {
+    for (;;) {
         struct place inner = {place, NULL, node->count, place->depth + 1};
         struct yaml *item;
         TRY(compose(&item, c, &inner, err));
         if (!item)
             return 0;
-        push(c->arena, &node->items, node->count, item);
+        *ARENA_ADD(c->arena, node->items, node->count) = item;
     }
 }
 
@@ -256,7 +244,7 @@ static int map_key(struct yaml **out, struct composer *c, const struct place *pl
 
 static int map(struct yaml *node, struct composer *c, const struct place *place, struct err *err)
 {
-    for (;; node->count++) {
+    for (;;) {
         struct place inner = {place, NULL, 0, place->depth + 1};
         struct yaml *key, *item;
         TRY(map_key(&key, c, &inner, err));
@@ -264,8 +252,9 @@ static int map(struct yaml *node, struct composer *c, const struct place *place,
             return check_keys_differ(node, c, place, err);
         inner.key = key->text;
         TRY(compose(&item, c, &inner, err));
-        push(c->arena, &node->keys, node->count, key);
-        push(c->arena, &node->items, node->count, item);
+        node->keys = arena_grow(c->arena, node->keys, node->count, sizeof *node->keys);
+        node->keys[node->count] = key;
+        *ARENA_ADD(c->arena, node->items, node->count) = item;
     }
 }
 

@@ -21,12 +21,7 @@ void collection_free(struct collection *collection)
 
 void collection_note(struct collection *collection, const char *text)
 {
-    uint32_t count = collection->note_count++;
-    const char **notes = arena_alloc(&collection->arena, (count + 1) * sizeof *notes);
-    for (uint32_t i = 0; i < count; i++)
-        notes[i] = collection->notes[i];
-    notes[count] = text;
-    collection->notes = notes;
+    *ARENA_ADD(&collection->arena, collection->notes, collection->note_count) = text;
 }
 
 int class_names_check(const char *const *names, size_t count, enum status status, struct err *err)

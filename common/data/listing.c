@@ -210,15 +210,7 @@ const char *name_spelling(const char *name, struct arena *arena)
 
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena)
 {
-    if (listing->count == listing->room) {
-        uint32_t room = listing->room ? 2 * listing->room : 256;
-        struct listed *cases = arena_alloc(arena, room * sizeof *cases);
-        if (listing->count)
-            memcpy(cases, listing->cases, listing->count * sizeof *cases);
-        listing->cases = cases;
-        listing->room = room;
-    }
-    listing->cases[listing->count++] = *one;
+    *ARENA_ADD(arena, listing->cases, listing->count) = *one;
 }
 
 /* By id, equal ones in the order of the listing. */
@@ -293,17 +285,10 @@ int listing_check(const struct listing *listing, struct err *err)
 int sources_add(struct sources *sources, const char *name, struct err *err)
 {
     char path[PATH_BYTES];
-    int count = sources->count;
     TRY(path_join(path, sources->folder, name, err));
     if (!file_exists(path))
         return sources->may_lack ? 0 : missing_file(name, sources->folder, sources->fetch, err);
-    if ((count & (count - 1)) == 0) { /* room for twice as many */
-        struct source *items = arena_alloc(sources->arena, 2 * ((size_t)count + 1) * sizeof *items);
-        if (count)
-            memcpy(items, sources->items, (size_t)count * sizeof *items);
-        sources->items = items;
-    }
-    sources->items[sources->count++] =
+    *ARENA_ADD(sources->arena, sources->items, sources->count) =
         (struct source){arena_strdup(sources->arena, name), arena_strdup(sources->arena, path)};
     return 0;
 }

@@ -66,7 +66,7 @@ struct listing {
     const char *lists[SPLITS];
     int list_count;
     struct listed *cases;
-    uint32_t count, room;
+    uint32_t count;
 };
 
 /* The lines of a text file (UTF-8, with or without a byte order mark), ended by LF or CRLF, in

@@ -13,14 +13,7 @@
 void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
                  const char *caption)
 {
-    if (gallery->count == gallery->capacity) {
-        struct shown *old = gallery->items;
-        gallery->capacity = gallery->capacity ? 2 * gallery->capacity : 8;
-        gallery->items = arena_alloc(arena, gallery->capacity * sizeof *gallery->items);
-        if (old)
-            memcpy(gallery->items, old, gallery->count * sizeof *old);
-    }
-    gallery->items[gallery->count++] = (struct shown){file, caption};
+    *ARENA_ADD(arena, gallery->items, gallery->count) = (struct shown){file, caption};
 }
 
 int gallery_plot(struct gallery *gallery, struct report *report, int drawn, const char *file,

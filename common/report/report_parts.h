@@ -57,7 +57,7 @@ struct shown {
 };
 struct gallery {
     struct shown *items;
-    size_t count, capacity;
+    size_t count;
 };
 void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
                  const char *caption);

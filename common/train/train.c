@@ -170,9 +170,13 @@ static int resume(struct trainer *t, struct err *err)
     if (t->at.step > t->budget.total)
         return fail_as(err, STATUS_BAD_DATA, "the checkpoint of step %lld is past the end, %lld",
                        (long long)t->at.step, (long long)t->budget.total);
-    char detail[64];
-    snprintf(detail, sizeof detail, "{\"step\": %lld}", (long long)t->at.step);
-    return run_event(t->where->run, "resumed", detail, err);
+    struct json detail = {0};
+    json_begin(&detail, NULL, "{*}");
+    json_raw(&detail, "step", "%lld", (long long)t->at.step);
+    json_end(&detail);
+    int status = run_event(t->where->run, "resumed", detail.text.data, err);
+    text_free(&detail.text);
+    return status;
 }
 
 static struct augment augment_of(const struct train_config *config)
@@ -369,10 +373,9 @@ static int deliver(struct trainer *t, struct err *err)
     TRY(draft_path(t->draft, "weights.safetensors", path, err));
     TRY(snapshot_write_weights(&t->snapshot, path, best >= 0, t->model, err));
     TRY(draft_path(t->draft, "history.csv", path, err));
-    char *csv = history_csv(&t->at.history);
-    int status = file_publish(path, csv, strlen(csv), err);
-    free(csv);
-    TRY(status);
+    struct text csv = {0};
+    history_csv(&csv, &t->at.history);
+    TRY(text_publish(&csv, path, err));
     if (t->config->checkpoint.keep == KEEP_ALL)
         TRY(trainer_copy_epochs(t, err));
     record_metrics(t, best >= 0 ? best : t->at.history.rows - 1);

@@ -87,18 +87,16 @@ char *history_header(const struct history *history)
     return text_take(&out);
 }
 
-char *history_csv(const struct history *history)
+void history_csv(struct text *out, const struct history *history)
 {
-    struct text out = {0};
-    header(&out, history);
-    text_puts(&out, "\n");
+    header(out, history);
+    text_puts(out, "\n");
     for (int64_t row = 0; row < history->rows; row++)
         for (int i = 0; i < history->columns; i++) {
             double value = history_row(history, row)[i];
             char number[NUMBER_TEXT] = "";
             if (!isnan(value))
                 number_text(number, value);
-            text_printf(&out, "%s%s", number, i + 1 < history->columns ? "," : "\n");
+            text_printf(out, "%s%s", number, i + 1 < history->columns ? "," : "\n");
         }
-    return text_take(&out);
 }

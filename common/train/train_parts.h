@@ -51,7 +51,7 @@ int64_t history_best(const struct history *history);
 bool history_exhausted(const struct history *history, int64_t patience, double min_delta);
 /* The column names, joined by commas: the first line of history.csv. */
 char *history_header(const struct history *history);
-char *history_csv(const struct history *history);
+void history_csv(struct text *out, const struct history *history);
 
 /* ---- where a training stands: with the arrays, all that there is to resume ------------------ */
 enum { MAX_UPDATED = 16 };

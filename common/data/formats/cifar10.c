@@ -69,7 +69,7 @@ static void add_record(struct collection *out, enum split split, uint32_t number
         for (int i = 0; i < PIXELS; i++)
             image[i * CHANNELS + k] = record[1 + k * PIXELS + i];
     *pixels = image_hash(1, SIDE, SIDE, CHANNELS, image);
-    out->cases[out->count++] =
+    *ARENA_ADD(&out->arena, out->cases, out->count) =
         (struct raw_case){.id = arena_printf(&out->arena, "%s-%05u", split_names[split], number),
                           .split = split,
                           .label = record[0],
@@ -103,10 +103,6 @@ static int read_batch(struct collection *out, enum split split, uint32_t *number
     int status = check_batch(&map, path, err) ||
                  arena_block(&images, &out->arena, count, CHANNELS * PIXELS, err);
     if (!status) {
-        struct raw_case *cases = arena_alloc(&out->arena, (out->count + count) * sizeof *cases);
-        if (out->count)
-            memcpy(cases, out->cases, out->count * sizeof *cases);
-        out->cases = cases;
         struct id *source = arena_alloc(&out->arena, sizeof *source);
         *source = sha256_of(map.data, map.length);
         for (size_t i = 0; i < count; i++)

@@ -309,7 +309,7 @@ static int split_by_lists(struct listing *listing, struct arena *arena, struct e
     if (!parting.lists)
         return 0;
     listing->cases = NULL;
-    listing->count = listing->room = 0;
+    listing->count = 0;
     for (int split = 0; split < SPLITS; split++)
         if (parting.list[split])
             TRY(listing_split(listing, split, parting.list[split], add_line, &all, arena, err));
