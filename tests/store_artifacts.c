@@ -189,7 +189,7 @@ static void only_plain_files_with_plain_names(void **state)
     static const char *const bad[] = {"",        ".",   "..",     "a/b",     "../x",
                                       ".hidden", "a b", "x.part", "\xc3\xa4"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        FAILS(draft_path(draft, bad[i], path, &err), STATUS_FAILED, "cannot be the name");
+        FAILS(draft_path(draft, bad[i], path, &err), STATUS_FAILED, "is not a valid file name");
     FAILS(draft_seal(draft, &id, &err), STATUS_FAILED, "at least one file");
 
     OK(draft_open(&draft, lab->store, &err));

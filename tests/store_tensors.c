@@ -175,9 +175,9 @@ static void offsets_are_checked(void **state)
     refused("{" T("a", "U8", "[2]", "[-2,0]") "}", 2, "outside the file");
     refused("{" T("a", "U8", "[1]", "[9223372036854775806,9223372036854775807]") "}", 1, "outside");
     refused("{" T("a", "U8", "[2]", "[0,2,4]") "}", 4, "data_offsets are not two");
-    refused("{" T("a", "U8", "[1]", "[1,2]") "}", 2, "leaves a hole");
+    refused("{" T("a", "U8", "[1]", "[1,2]") "}", 2, "leaves a gap");
     refused("{" T("a", "U8", "[1]", "[0,1]") "," T("b", "U8", "[1]", "[2,3]") "}", 3,
-            "leaves a hole");
+            "leaves a gap");
     refused("{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[2]", "[1,3]") "}", 3, "overlaps");
     refused("{" T("a", "U8", "[1]", "[0,1]") "," T("b", "U8", "[1]", "[0,1]") "}", 1, "overlaps");
     refused("{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[0]", "[1,1]") "}", 2, "overlaps");

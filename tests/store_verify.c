@@ -415,7 +415,7 @@ static void a_registry_that_is_gone_is_not_begun_anew(void **state)
     assert_int_equal(unlink(path), 0);
     for (int create = 0; create < 2; create++)
         FAILS(store_open(&lab->store, lab->path, create, &err), STATUS_BAD_DATA,
-              "is gone, and its runs are not; 'registry rebuild'");
+              "is gone, but records of its runs exist; 'registry rebuild'");
     assert_false(file_exists(path));
     OK(store_rebuild(lab->path, &runs, take_line, &text, &err));
     assert_int_equal(runs, 3);

@@ -49,8 +49,8 @@ static int object_folder(char out[PATH_BYTES], const struct store *store, const 
     return folder_sync(objects, err);
 }
 
-/* Makes the complete file `part`, which the caller removes, the object of this id. An object that is
- * there already is looked at, and replaced if its bytes are not what its name says. */
+/* Makes the complete file `part`, which the caller removes, the object of this id. An existing
+ * object is hashed, and replaced if its bytes do not match its name. */
 static int object_place(const struct store *store, const char *part, const struct id *object,
                         struct err *err)
 {
@@ -100,7 +100,7 @@ int object_put(struct store *store, const void *bytes, size_t length, struct id 
         !strcmp(there.hex, out->hex)) {
         if (store->read_only)
             return 0;
-        /* whoever put it there may have been killed before its name was durable */
+        /* whoever put it there may have been killed before the name was durable */
         TRY(object_folder(folder, store, path, err));
         return folder_sync(folder, err);
     }
@@ -147,7 +147,7 @@ int draft_open(struct draft **out, struct store *store, struct err *err)
     return 0;
 }
 
-/* ".part" is how a file that is still being written is called. */
+/* ".part" marks a file that is still being written. */
 static bool name_valid(const char *name)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -159,7 +159,7 @@ static bool name_valid(const char *name)
 int draft_path(const struct draft *draft, const char *name, char *out, struct err *err)
 {
     if (!name_valid(name))
-        return fail(err, "'%s' cannot be the name of a file in an artifact", name);
+        return fail(err, "'%s' is not a valid file name for an artifact", name);
     return path_join(out, draft->folder, name, err);
 }
 
@@ -222,14 +222,14 @@ void draft_drop(struct draft *draft)
 {
     if (!draft)
         return;
-    struct err err; /* what cannot be removed now is cleared away by a later draft */
+    struct err err; /* ignored: a later draft removes what is left */
     folder_remove(draft->folder, &err);
     free(draft);
 }
 
 /* ---- manifests ------------------------------------------------------------------------------ */
 
-/* Reads one "SHA256 SIZE NAME\n" at *at, which lies in a terminated text. */
+/* Reads one "SHA256 SIZE NAME\n" at *at in a terminated text. */
 static bool parse_line(struct manifest_line *line, char **at, struct arena *arena)
 {
     char *text = *at, *end = strchr(text, '\n');
@@ -343,7 +343,7 @@ bool artifact_cut(char *out, const struct store *store, const struct id *artifac
 {
     struct arena arena = {0};
     struct manifest manifest = {0};
-    struct err ignored; /* what is gone or damaged otherwise is another's to say */
+    struct err ignored; /* other damage is reported elsewhere */
     struct stat st;
     bool cut = false;
     if (artifact_manifest(&manifest, &arena, store, artifact, &ignored))

@@ -2,8 +2,8 @@
  * Claiming a recipe, so that everything is computed once.
  *
  * A claim is a row with status 'running'; a unique index over those rows admits one per recipe. A
- * claim whose owner is dead becomes 'lost' by whoever looks next. An owner that cannot be looked at
- * is waited for, and registry_release is how a person says that it is gone.
+ * claim whose owner is dead is marked 'lost' by whoever looks next. An owner whose state cannot be
+ * determined is waited for until a person declares it gone with registry_release.
  */
 #include "store/store_parts.h"
 
@@ -71,7 +71,7 @@ int ports_read(const struct store *store, int64_t run, bool outputs, struct aren
     return got;
 }
 
-/* The newest run of the recipe with this status; 0 if there is none. */
+/* The newest run of the recipe with this status; 0 if none. */
 int newest_run(const struct store *store, const struct id *recipe, const char *status, int64_t *run,
                struct err *err)
 {
@@ -79,7 +79,7 @@ int newest_run(const struct store *store, const struct id *recipe, const char *s
                    VALUES(text_value(recipe->hex), text_value(status)), err);
 }
 
-/* A result whose files were deleted or cut short is not known any more: it is made again. */
+/* A result whose files were deleted or truncated no longer counts as known and is made again. */
 int registry_lookup(struct store *store, const struct id *recipe, struct arena *arena, int64_t *run,
                     struct port outputs[MAX_PORTS], int *count, struct err *err)
 {
@@ -126,7 +126,7 @@ static int find_holder(const struct store *store, const struct id *recipe, int64
     return got < 0 ? -1 : 0;
 }
 
-/* Is the newest run of the recipe done? Then what it left in its folder is no checkpoint. */
+/* Is the newest run of the recipe done? Then its working folder holds no checkpoint to resume. */
 static int newest_is_done(const struct store *store, const char *recipe, int64_t *done,
                           struct err *err)
 {
@@ -135,8 +135,8 @@ static int newest_is_done(const struct store *store, const char *recipe, int64_t
                    VALUES(text_value(recipe)), err);
 }
 
-/* What a finished run left in its folder must not be taken for a checkpoint by the next one. Inside
- * a transaction: nobody can claim the recipe meanwhile. */
+/* The next run must not take leftovers of a finished run for a checkpoint. Inside a transaction, so
+ * that nobody can claim the recipe in the meantime. */
 static int clear_folder(const struct store *store, const char *recipe, struct err *err)
 {
     int64_t done;
@@ -148,9 +148,9 @@ static int clear_folder(const struct store *store, const char *recipe, struct er
 
 void clear_finished(struct store *store, const char *recipe)
 {
-    struct err ignored; /* what stays is cleared by registry_sweep or the next claim */
+    struct err ignored; /* registry_sweep or the next claim removes what is left */
     int64_t done;
-    /* looked at first without the lock: most folders are of trainings that stopped half-way */
+    /* checked without the lock first: most folders belong to trainings stopped half-way */
     if (!newest_is_done(store, recipe, &done, &ignored) && done && !sql_begin(store, &ignored))
         sql_end(store, clear_folder(store, recipe, &ignored), &ignored);
 }
@@ -191,7 +191,7 @@ static int insert_run(struct run *run, struct err *err)
 
 enum claim { CLAIM_OURS, CLAIM_DONE, CLAIM_HELD };
 
-/* Looks at no file but the run's own folder: others wait for the lock. */
+/* Touches no file but the run's own folder: others wait for the lock. */
 static int claim_locked(struct run *run, enum claim *out, struct err *err)
 {
     int64_t done, holder;
@@ -230,7 +230,7 @@ static int wait_for(const struct store *store, int64_t holder, const struct owne
     return 0;
 }
 
-/* 1: known meanwhile, 0: the claim is ours, -1. */
+/* 1: known in the meantime, 0: the claim is ours, -1: error. */
 static int claim_or_wait(struct run *run, struct arena *arena, struct port outputs[MAX_PORTS],
                          int *count, void (*waiting)(const struct holder *holder), struct err *err)
 {
@@ -241,14 +241,14 @@ static int claim_or_wait(struct run *run, struct arena *arena, struct port outpu
         TRY(sql_end(run->store, status, err));
         if (claim == CLAIM_OURS)
             return 0;
-        if (claim == CLAIM_DONE) { /* meanwhile; it may have lost its files since */
+        if (claim == CLAIM_DONE) { /* finished by another; its files may be gone since */
             int known = registry_lookup(run->store, &run->recipe, arena, &run->passed_over, outputs,
                                         count, err);
             if (known)
                 return known;
             continue;
         }
-        for (;;) { /* only reads, so that waiting is in nobody's way */
+        for (;;) { /* only reads, so waiting blocks nobody */
             int64_t holder;
             struct owner owner;
             TRY(find_holder(run->store, &run->recipe, &holder, &owner, err));
@@ -288,7 +288,7 @@ int run_claim(struct run **out, struct store *store, const struct run_spec *spec
     run->recipe = sha256_of(spec->recipe_text, strlen(spec->recipe_text));
     hash_cache_flush(store);
     int known = 0;
-    if (!spec->again) /* before anything is written: a read-only lab knows its results, too */
+    if (!spec->again) /* before any write: a read-only lab has results too */
         known = registry_lookup(store, &run->recipe, arena, &run->passed_over, outputs, count, err);
     if (!known &&
         (alive_hold(store, err) ||
@@ -309,7 +309,7 @@ int run_claim(struct run **out, struct store *store, const struct run_spec *spec
     return 0;
 }
 
-/* ---- owners that are gone ------------------------------------------------------------------- */
+/* ---- dead owners ---------------------------------------------------------------------------- */
 
 static int mark_lost(const struct store *store, const int64_t *runs, size_t count, struct err *err)
 {
@@ -337,7 +337,7 @@ static void clear_finished_folders(struct store *store)
 
 int registry_sweep(struct store *store, struct err *err)
 {
-    if (store->read_only) /* nothing can be written, and readers show such runs as lost anyway */
+    if (store->read_only) /* readers show such runs as lost anyway */
         return 0;
     struct statement statement;
     TRY(statement_open(&statement, store,

@@ -1,7 +1,7 @@
 /*
- * Hashes of files outside the store. A file is known again by device, inode, size and both times in
- * nanoseconds: content that changes without any of them changing is not a case that occurs, but a
- * change within the clock's step is, so a file that was touched just now is not kept.
+ * Hashes of files outside the store. A file is recognised by device, inode, size and both times in
+ * nanoseconds. Content does not change without any of them changing, except within one tick of the
+ * clock, so a file changed just now is not cached.
  */
 #include "store/store_parts.h"
 
@@ -80,7 +80,7 @@ static int cached(struct file_hash *file, const struct store *store, struct err 
     return got;
 }
 
-/* Kept in memory until there are many: each transaction waits for the disk. */
+/* Collected in memory first: each transaction waits for the disk. */
 static void remember(struct store *store, const struct file_hash *file)
 {
     if (!store->fresh)

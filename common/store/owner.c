@@ -1,13 +1,13 @@
 /*
  * Who owns a run or a draft, and whether that process is alive.
  *
- * An owner is host, boot id, process id and the process's start time. A process id says something
- * only in its own pid namespace, and containers share labs: so whoever writes in a lab first takes
- * a lock on lab/alive/OWNER, which the kernel lets go when the process is gone, however it ended.
- * The lock is shared, for two containers may give one number at one moment; who can have it alone
- * knows that the owner is dead. Only where the file system has no locks does the number decide, if
- * the file says that it is of our namespace. What another machine holds cannot be told: a network
- * file system may well keep locks to each machine.
+ * An owner is host, boot id, process id and the process's start time. A process id is meaningful
+ * only in its own pid namespace, and containers share labs: so before it first writes to a lab, a
+ * process takes a lock on lab/alive/OWNER, which the kernel releases when the process ends in any
+ * way. The lock is shared, because two containers may have the same process id; whoever can get it
+ * exclusively knows that the owner is dead. Only where the file system has no locks does the
+ * process id decide, if the file says that it is from our namespace. The state of an owner on
+ * another machine is unknown: a network file system may keep locks local to each machine.
  */
 #include "store/store_parts.h"
 
@@ -26,7 +26,7 @@
 
 enum { NAMESPACE = 64, ATTEMPTS = 100 };
 
-/* /proc files have no size, so file_read does not serve here. */
+/* /proc files have no size, so file_read does not work here. */
 static bool read_line(char *out, size_t size, const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -38,8 +38,8 @@ static bool read_line(char *out, size_t size, const char *path)
     return got;
 }
 
-/* Field 22 of /proc/PID/stat; -1 if there is no such process or it is only waiting to be reaped.
- * The second field may hold anything, also blanks and brackets: count from the last bracket. */
+/* Field 22 of /proc/PID/stat; -1 if there is no such process or it is a zombie. The second field
+ * may contain anything, including spaces and parentheses: count from the last parenthesis. */
 static int64_t start_time(int64_t pid)
 {
     char path[64], line[1024];
@@ -72,7 +72,7 @@ static void short_hash(char out[9], const char *text)
     snprintf(out, 9, "%.8s", sha256_of(text, strlen(text)).hex);
 }
 
-/* HOST-BOOT-PID-START, as names of files have it. */
+/* HOST-BOOT-PID-START, as used in file names. */
 static char *owner_key(char out[OWNER_KEY], const struct owner *owner)
 {
     char host[9], boot[9];
@@ -82,7 +82,7 @@ static char *owner_key(char out[OWNER_KEY], const struct owner *owner)
     return out;
 }
 
-/* Of hashes it can only be said whether they are our own host's and boot's. */
+/* From hashes we can only tell whether host and boot are our own. */
 static bool owner_of_key(struct owner *out, const char *name, const struct owner *self)
 {
     char host[9], boot[9], own_host[9], own_boot[9];
@@ -133,7 +133,7 @@ static void own_namespace(char out[NAMESPACE])
     out[length < 0 ? 0 : length] = '\0';
 }
 
-/* 1: the file is ours and locked. 0: whoever clears such files took it for a dead one's meanwhile. */
+/* 1: the file is ours and locked. 0: someone took it for a dead process's and removed it. */
 static int hold_file(struct store *store, const char *path, struct err *err)
 {
     char namespace[NAMESPACE];
@@ -175,7 +175,7 @@ int alive_hold(struct store *store, struct err *err)
     for (int i = 0; !held && i < ATTEMPTS; i++)
         held = hold_file(store, path, err);
     if (!held)
-        return fail_as(err, STATUS_IO, "cannot keep '%s': it is replaced again and again", path);
+        return fail_as(err, STATUS_IO, "cannot keep '%s': others keep replacing it", path);
     return held < 0 ? -1 : 0;
 }
 
@@ -201,12 +201,12 @@ void alive_release(struct store *store)
 
 static enum life life_by_number(const struct owner *owner)
 {
-    if (owner->start < 0) /* no /proc: the number alone has to do */
+    if (owner->start < 0) /* no /proc: only the process id can tell */
         return kill((pid_t)owner->pid, 0) && errno == ESRCH ? LIFE_DEAD : LIFE_ALIVE;
     return start_time(owner->pid) == owner->start ? LIFE_ALIVE : LIFE_DEAD;
 }
 
-/* False: there is no lock to go by, only a number of our own namespace. */
+/* False: there is no lock to go by, only a process id of our own namespace. */
 static bool life_by_lock(enum life *out, const struct store *store, const struct owner *owner)
 {
     char key[OWNER_KEY], path[PATH_BYTES], namespace[NAMESPACE] = "", own[NAMESPACE];
@@ -217,9 +217,9 @@ static bool life_by_lock(enum life *out, const struct store *store, const struct
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
         fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) /* no file: it let go of all it had, or is of a version that makes none */
+    if (fd < 0) /* no file: released, or written by an older version */
         return errno != ENOENT;
-    /* another who looks at the same moment sees it held, and looks again later */
+    /* another process checking at the same moment finds it held, and checks again later */
     int code = lock(fd, LOCK_EX | LOCK_NB) ? errno : 0;
     if (!code || code == EWOULDBLOCK)
         *out = code ? LIFE_ALIVE : LIFE_DEAD;
@@ -234,7 +234,7 @@ enum life owner_life(const struct store *store, const struct owner *owner, const
 {
     enum life life;
     bool same_host = !strcmp(owner->host, self->host);
-    if (strcmp(owner->boot, self->boot)) /* this machine was started anew since, or another */
+    if (strcmp(owner->boot, self->boot)) /* this machine was rebooted, or it is another one */
         return same_host && !store->network ? LIFE_DEAD : LIFE_ELSEWHERE;
     if (!same_host && store->network)
         return LIFE_ELSEWHERE;
@@ -254,7 +254,7 @@ static void clear_folder_of_dead(const struct store *store, const char *name,
     DIR *dir = path_join(folder, store->lab, name, &err) ? NULL : opendir(folder);
     struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
-        const char *key = NULL; /* after the last: what is before may have it, too */
+        const char *key = NULL; /* after the last one: the text before may contain it too */
         for (const char *at = entry->d_name; (at = strstr(at, temporary));)
             key = at += sizeof temporary - 1;
         if (key && owner_of_key(&owner, key, self) &&
@@ -301,7 +301,7 @@ void random_name(char out[RANDOM_NAME])
     ssize_t got;
     do
         got = getrandom(&bits, sizeof bits, 0);
-    while (got < 0 && errno == EINTR); /* before the system has gathered any */
+    while (got < 0 && errno == EINTR); /* early in boot */
     if (got != sizeof bits)
         bug("no random bytes");
     snprintf(out, RANDOM_NAME, "%016" PRIx64, bits);

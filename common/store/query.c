@@ -1,4 +1,4 @@
-/* Reading the registry, and the cells that say what an experiment's latest plan resolves to. */
+/* Reading the registry, and the cells that record what an experiment's latest plan resolves to. */
 #include "store/store_parts.h"
 
 #include <inttypes.h>
@@ -42,7 +42,7 @@ int registry_runs(struct store *store, const char *stage, int64_t before, int64_
                   struct err *err)
 {
     struct statement statement;
-    /* a limit below zero is none, here as in SQLite */
+    /* a negative limit means none, as in SQLite */
     const char *sql = stage ? "SELECT " RUN_COLUMNS "FROM run WHERE id < ?2 AND stage = ?3 "
                               "ORDER BY id DESC LIMIT ?1"
                             : "SELECT " RUN_COLUMNS "FROM run WHERE id < ?2 "
@@ -93,8 +93,8 @@ static int read_run(const struct store *store, int64_t run, struct arena *arena,
     return got;
 }
 
-/* How many recipes or artifacts begin with the prefix (2 stands for many), and the run meant. sql
- * gives run and name for names between ?1 and ?2. */
+/* How many recipes or artifacts begin with the prefix (2 stands for more than one), and the
+ * matching run. sql selects run and name for names between ?1 and ?2. */
 static int find_prefix(const struct store *store, const char *sql, const char *prefix, int64_t *run,
                        int *matches, struct err *err)
 {
@@ -132,7 +132,7 @@ int registry_find_run(struct store *store, const char *text, struct arena *arena
     }
     if (matches > 1)
         return fail_as(err, STATUS_USAGE,
-                       "'%s' is ambiguous: several recipes or artifacts begin so", text);
+                       "'%s' is ambiguous: several recipes or artifacts begin with it", text);
     got = matches ? read_run(store, run, arena, out, err) : 0;
     if (!got)
         return fail_as(err, STATUS_MISSING, "no run '%s' in lab '%s'", text, store->lab);

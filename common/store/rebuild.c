@@ -1,6 +1,6 @@
 /*
- * The registry made again from the records of finished runs. What was never finished, plans and the
- * cache of hashes have no record: the next plan makes them anew.
+ * Rebuilds the registry from the records of finished runs. Unfinished runs, plans and the cache of
+ * hashes have no record; the next plan recreates the latter two.
  */
 #include "store/store_parts.h"
 
@@ -57,7 +57,7 @@ static int take_row(struct store *store, const json_t *json, struct err *err)
 
 static int64_t bytes_of(struct store *store, const struct id *artifact)
 {
-    struct err err; /* gone or damaged: who looks for the result meets that */
+    struct err err; /* gone or damaged: a look-up of the result reports it */
     int64_t bytes = 0;
     artifact_present(store, artifact, &bytes, &err);
     return bytes;
@@ -135,7 +135,7 @@ static int take_record(struct store *store, const json_t *json, struct err *err)
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-/* Damaged ones are told and left out: their runs are made again. */
+/* Damaged records are reported and skipped: their runs are computed again. */
 static int load_records(struct record **out, size_t *count, const char *runs, struct arena *arena,
                         void (*tell)(void *user, const char *damage), void *user, struct err *err)
 {

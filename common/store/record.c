@@ -2,10 +2,10 @@
  * The immutable record of a finished run: lab/runs/RECIPE-UUID.json, enough to put the run's rows
  * back into a registry that was lost.
  *
- * It is written just before the commit, never after: a kill between the two then leaves a record
- * without a run, not a run without a record. Such an orphan does no harm. It describes work that
- * was finished, whose objects are all durable already; who rebuilds a registry may take it in as a
- * run of its recipe, and as long as the registry itself lives nobody reads it.
+ * It is written just before the commit, never after: a kill between the two leaves a record without
+ * a run, not a run without a record. Such an orphan is harmless: it describes finished work whose
+ * objects are all durable, a rebuild may add it as a run of its recipe, and nothing reads it while
+ * the registry exists.
  */
 #include "store/store_parts.h"
 
@@ -21,7 +21,7 @@ enum { RECORD_VERSION = 1 };
 
 const char record_hash_key[] = ",\n \"sha256\": \"";
 
-/* JSON has no nan or inf: those are strings. */
+/* JSON has no nan or inf: written as strings. */
 static void add_number(struct json *json, const char *key, double value)
 {
     char number[NUMBER_TEXT];

@@ -1,6 +1,6 @@
 /*
- * Reading a run's record, and comparing the registry's rows with it: of two copies that were written
- * together, one that changed is found.
+ * Reads a run's record and compares the registry's rows with it: both were written together, so a
+ * change in either is found.
  */
 #include "store/store_parts.h"
 
@@ -31,13 +31,13 @@ static int differs(const struct check *check, const char *what, struct err *err)
 
 /* ---- the record ----------------------------------------------------------------------------- */
 
-/* JSON has no nan or inf: those are strings. */
+/* JSON has no nan or inf: read from strings. */
 double record_number(const json_t *json)
 {
     return json_is_string(json) ? strtod(json_string_value(json), NULL) : json_number_value(json);
 }
 
-/* The text is hashed with zeros in the place of its hash. */
+/* The hash is of the text with zeros in place of the hash itself. */
 static bool hash_holds(const json_t *json, char *text, size_t length)
 {
     char *key = memmem(text, length, record_hash_key, strlen(record_hash_key));
@@ -73,7 +73,7 @@ static bool same_text(const json_t *record, const char *key, const char *value)
     return text && value ? !strcmp(text, value) : !text && !value;
 }
 
-/* NULL in the registry is not-a-number. */
+/* NULL in the registry is NaN. */
 static bool same_number(double a, double b)
 {
     return a == b || (isnan(a) && isnan(b));
@@ -161,7 +161,7 @@ static int check_ports(const struct check *check, bool outputs, struct err *err)
 struct value_row {
     const char *first, *second;
     int64_t step;
-    size_t at; /* in the record: of equals the later one stays */
+    size_t at; /* position in the record: the later of two equals wins */
     double value;
 };
 
@@ -183,7 +183,8 @@ static int by_key_and_place(const void *a, const void *b)
     return order ? order : (x > y) - (x < y);
 }
 
-/* [NAME, STEP, VALUE] or, of cases, [CASE, NAME, VALUE]; sorted, each key once. False: not so. */
+/* [NAME, STEP, VALUE] or, for cases, [CASE, NAME, VALUE]; sorted, each key once. False:
+ * malformed. */
 static bool record_values(struct value_row **out, size_t *count, const json_t *list, bool cases)
 {
     size_t all = json_array_size(list);

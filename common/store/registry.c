@@ -1,9 +1,9 @@
 /*
  * The database file: opening, creating, migrating, and SQL for the other files of the store.
  *
- * A lab on a read-only file system still answers look-ups, though SQLite cannot make the shared
- * memory file there that a WAL database needs. If nobody left a log, it is told that the file is
- * immutable; a log is part of what the registry says, and read with an index in memory.
+ * A lab on a read-only file system still answers look-ups, although SQLite cannot create the shared
+ * memory file that a WAL database needs. Without a leftover log the file is opened as immutable;
+ * with one, which is part of the registry's content, the log's index is kept in memory.
  */
 #include "store/store_parts.h"
 
@@ -24,7 +24,7 @@
 
 enum { APPLICATION_ID = 0x4341524e /* "CARN" */, NAP_MS = 20 };
 
-/* The build has no step for text files, so the assembler takes schema.sql in as it is; the path is
+/* The build has no step for text files, so the assembler includes schema.sql verbatim; the path is
  * relative to the root of the repository, where make runs. */
 __asm__(".pushsection .rodata\n"
         "store_schema_sql:\n"
@@ -33,13 +33,13 @@ __asm__(".pushsection .rodata\n"
         ".popsection\n");
 extern const char schema_sql[] __asm__("store_schema_sql");
 
-/* migrations[v] leads from version v to v + 1; a new registry takes them all. */
+/* migrations[v] leads from version v to v + 1; a new registry runs them all. */
 static const char *const migrations[] = {schema_sql};
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
-/* SQLite also says so of what the disk cannot read. */
+/* SQLite reports this also when the disk cannot be read. */
 static int fail_corrupt(const struct store *store, struct err *err)
 {
     struct id id;
@@ -67,7 +67,7 @@ static int fail_sql(const struct store *store, struct err *err)
                        store->registry);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-    case SQLITE_ERROR: /* all SQL is fixed: only another schema can make it wrong */
+    case SQLITE_ERROR: /* all SQL is fixed: only a wrong schema can break it */
         return fail_corrupt(store, err);
     case SQLITE_FULL:
         return fail_as(err, STATUS_IO, "registry '%s': no space left on device", store->registry);
@@ -186,7 +186,7 @@ int sql_end(const struct store *store, int status, struct err *err)
 {
     if (!status)
         status = sql_run(store, "COMMIT", NULL, err);
-    /* a failed COMMIT may have rolled back by itself */
+    /* a failed COMMIT may already have rolled back */
     if (status && !sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -214,11 +214,11 @@ static int run_script(const struct store *store, const char *sql, struct err *er
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail_sql(store, err);
 }
 
-/* All steps in one transaction: after a kill the registry is as it was. */
+/* All steps in one transaction: after a kill the registry is unchanged. */
 static int migrate(const struct store *store, struct err *err)
 {
     TRY(run_script(store, "BEGIN EXCLUSIVE", err));
-    int64_t version = 0; /* read again: another process may just have done it */
+    int64_t version = 0; /* read again: another process may have just migrated */
     int status = sql_int(&version, store, "PRAGMA user_version", NULL, err);
     for (; !status && version < SCHEMA_VERSION; version++)
         status = run_script(store, migrations[version], err);
@@ -242,7 +242,7 @@ static int sync_file(const char *path, struct err *err)
     return 0;
 }
 
-/* registry.db.schema-V keeps the registry as it was before a migration from version V. */
+/* registry.db.schema-V is a copy of the registry before a migration from version V. */
 static int back_up(struct store *store, int64_t version, struct err *err)
 {
     char part[PATH_BYTES];
@@ -283,7 +283,7 @@ static int check_version(struct store *store, struct err *err)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* "file:PATH?query", with what has a meaning in a URI escaped. */
+/* "file:PATH?query", with the special characters of a URI escaped. */
 static char *database_uri(const char *path, const char *query)
 {
     struct text uri = {0};
@@ -300,8 +300,8 @@ static void close_database(struct store *store)
     store->db = NULL;
 }
 
-/* Another process holds the registry: called for the nth time, 0 ends the wait. A stop leaves it a
- * second, so that a run that ends can still say so. */
+/* Another process holds the registry; this is the nth call, and 0 ends the wait. After a stop
+ * request it still waits a second, so that an ending run can record its end. */
 static int nap(void *user, int nth)
 {
     struct store *store = user;
@@ -319,7 +319,7 @@ static int nap(void *user, int nth)
     return 1;
 }
 
-/* alone: nobody can write while it is open, and locks would be files. */
+/* alone: nobody can write to it while it is open, and lock files cannot be created. */
 static int open_database(struct store *store, const char *path, const char *query, bool alone,
                          struct err *err)
 {
@@ -328,7 +328,7 @@ static int open_database(struct store *store, const char *path, const char *quer
     int rc = sqlite3_open_v2(uri, &store->db, flags, NULL);
     free(uri);
     int status = rc == SQLITE_OK ? 0 : fail_sql(store, err);
-    if (!status && alone) /* before the first read, or it asks for the shared memory */
+    if (!status && alone) /* before the first read, or SQLite needs the shared memory */
         status = run_script(store, "PRAGMA locking_mode = EXCLUSIVE", err);
     if (!status) {
         sqlite3_busy_handler(store->db, nap, store);
@@ -344,8 +344,8 @@ static int open_database(struct store *store, const char *path, const char *quer
     return status;
 }
 
-/* With its log, which may have the last of its rows, and must not be taken for the new one's. The
- * registry itself has its name until the new one takes it: there is always one. */
+/* Together with its log, which may hold the latest rows and must not be taken for the new
+ * registry's. The registry keeps its name until the new one takes it: there always is one. */
 static int put_aside(const struct store *store, struct err *err)
 {
     static const char *const parts[] = {"-wal", "-shm", "-journal", ""};
@@ -371,15 +371,15 @@ static int replace(const struct store *store, const char *part, struct err *err)
     return 0;
 }
 
-/* What a registry begins with, if it is made again. */
+/* What a rebuilt registry begins with. */
 struct content {
     int64_t *runs;
     void (*tell)(void *user, const char *damage);
     void *user;
 };
 
-/* A new registry is made aside and linked into place, so that nobody meets half of one. With a
- * content it takes the place of the one that is there. */
+/* A new registry is made under a temporary name and linked into place, so that nobody sees half of
+ * one. With a content it replaces the existing one. */
 static int create_database(struct store *store, const struct content *content, struct err *err)
 {
     char part[PATH_BYTES], sql[64];
@@ -392,7 +392,7 @@ static int create_database(struct store *store, const struct content *content, s
         status = migrate(store, err);
     if (!status && content)
         status = records_take(store, content->runs, content->tell, content->user, err);
-    if (!status && !store->network) /* kept in the file */
+    if (!status && !store->network) /* stored in the file */
         status = run_script(store, "PRAGMA journal_mode = WAL", err);
     close_database(store);
     if (!status)
@@ -405,7 +405,7 @@ static int create_database(struct store *store, const struct content *content, s
     return status < 0 ? -1 : folder_sync(store->lab, err);
 }
 
-/* File systems whose memory mappings other machines do not see. */
+/* File systems whose memory mappings are not shared with other machines. */
 static const char *network_of(const char *path)
 {
     static const struct {
@@ -428,7 +428,7 @@ static const char *network_of(const char *path)
     return NULL;
 }
 
-/* A registry that was made on a local disk. Where others have it open it stays as it is. */
+/* For a registry that was created on a local disk. While others have it open it stays unchanged. */
 static void leave_wal(struct store *store)
 {
     struct err ignored;
@@ -460,7 +460,7 @@ static int open_unshared(struct store *store, struct err *err)
     return open_database(store, store->registry, "mode=ro&vfs=unix-none", true, err);
 }
 
-/* An empty registry in the place of one that is gone would let all runs be made again. */
+/* An empty registry in place of a lost one would cause all runs to be computed again. */
 static int check_new(const struct store *store, struct err *err)
 {
     struct arena arena = {0};
@@ -474,9 +474,10 @@ static int check_new(const struct store *store, struct err *err)
     arena_free(&arena);
     if (status)
         return err->status == STATUS_MISSING ? 0 : -1;
-    if (records && !file_exists(store->registry)) /* another process may just have made it */
-        return fail_as(err, STATUS_BAD_DATA, "registry '%s' is gone, and its runs are not%s",
-                       store->registry, registry_again);
+    if (records && !file_exists(store->registry)) /* another process may have just made it */
+        return fail_as(err, STATUS_BAD_DATA,
+                       "registry '%s' is gone, but records of its runs exist%s", store->registry,
+                       registry_again);
     return 0;
 }
 
@@ -513,7 +514,7 @@ int store_open(struct store **out, const char *lab, bool create, struct err *err
     return 0;
 }
 
-/* ---- made again ----------------------------------------------------------------------------- */
+/* ---- rebuilding ----------------------------------------------------------------------------- */
 
 static int find_running(void *user, const struct run_row *row, struct err *err)
 {
@@ -522,7 +523,7 @@ static int find_running(void *user, const struct run_row *row, struct err *err)
     return *(int64_t *)user != 0;
 }
 
-/* Whoever works with the old file would commit into it. What is damaged nobody works with. */
+/* A process working with the old file would commit into it. Nobody works with a damaged one. */
 static int check_idle(const char *lab, struct err *err)
 {
     struct store *old;
@@ -532,7 +533,7 @@ static int check_idle(const char *lab, struct err *err)
     int status = registry_runs(old, NULL, 0, -1, find_running, &run, err);
     store_close(old);
     if (run)
-        return fail(err, "run %lld is under way in lab '%s'", (long long)run, lab);
+        return fail(err, "run %lld is in progress in lab '%s'", (long long)run, lab);
     return status && err->status != STATUS_BAD_DATA ? -1 : 0;
 }
 

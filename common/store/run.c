@@ -1,5 +1,5 @@
 /*
- * A run that is ours: what is noted while it runs, and the commit that makes its result exist.
+ * A run of this process: what is noted while it runs, and the commit that makes its result exist.
  */
 #include "store/store_parts.h"
 
@@ -63,7 +63,7 @@ void run_case_metric(struct run *run, const char *case_id, const char *name, dou
 static int insert_metrics(const struct run *run, bool cases, struct err *err)
 {
     struct statement statement;
-    /* a value that a resumed run logs again replaces the first */
+    /* a value logged again by a resumed run replaces the first */
     const char *sql = cases ? "INSERT OR REPLACE INTO case_metric (run, case_id, name, value) "
                               "VALUES (?, ?, ?, ?)"
                             : "INSERT OR REPLACE INTO metric (run, name, step, value) "
@@ -151,8 +151,8 @@ static int numerics_note(char **out, const struct run *run, int64_t other, struc
     return got < 0 ? -1 : 0;
 }
 
-/* Compares with the newest finished run of the recipe: 1 and an event if it made something else
- * (err then says what), 0 if not. */
+/* Compares with the newest finished run of the recipe: 1 and an event if the outputs differ (err
+ * then says how), 0 if not. */
 static int compare(struct run *run, const struct port *outputs, int count, struct err *err)
 {
     struct arena arena = {0};
@@ -196,8 +196,8 @@ static int compare(struct run *run, const struct port *outputs, int count, struc
     return status;
 }
 
-/* A run that was to repeat another and did not: kept to be looked at, never served. Its checkpoints
- * go, or repeating once more would only continue them. */
+/* A repetition with other outputs is recorded for inspection, never served. Its checkpoints are
+ * removed, since another repetition would only continue them. */
 static void refuse(struct run *run, const struct port *outputs, int count, double seconds,
                    struct err *err)
 {

@@ -1,18 +1,18 @@
--- The registry: what others may query. Columns may be added, never renamed; a later version of the
--- schema is a further step in registry.c.
+-- The registry, for others to query. Columns may be added, never renamed; a later version of the
+-- schema is one more migration in registry.c.
 
 CREATE TABLE run (
-    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice, also after a gc
+    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, even after a gc
     stage       TEXT NOT NULL,
     recipe      TEXT NOT NULL,
     status      TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'stopped', 'lost')),
     started     REAL NOT NULL, -- Unix time
-    seconds     REAL,          -- this run alone, not those that it resumed
+    seconds     REAL,          -- this run only, not those it resumed
     build       TEXT NOT NULL,
     numerics    TEXT,
     config      TEXT NOT NULL,
     error       TEXT,
-    uuid        TEXT NOT NULL UNIQUE, -- the same run in any registry: names its record
+    uuid        TEXT NOT NULL UNIQUE, -- the same in any registry; names the run's record
     owner_host  TEXT NOT NULL,
     owner_boot  TEXT NOT NULL,
     owner_pid   INTEGER NOT NULL,
@@ -24,7 +24,7 @@ CREATE INDEX run_stage ON run (stage);
 
 CREATE TABLE artifact (
     id      TEXT PRIMARY KEY,
-    kind    TEXT NOT NULL,   -- the port that first gave it: dataset, model, ...
+    kind    TEXT NOT NULL,   -- the port that first produced it: dataset, model, ...
     bytes   INTEGER NOT NULL,
     made_by INTEGER NOT NULL REFERENCES run (id)
 ) STRICT, WITHOUT ROWID;
@@ -71,13 +71,13 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_run ON event (run);
 
--- What each place of an experiment's latest plan resolves to, hit or miss.
+-- What each place in an experiment's latest plan resolves to, hit or miss.
 CREATE TABLE cell (
     experiment TEXT NOT NULL,
     variant    TEXT NOT NULL,
     seed       INTEGER NOT NULL,
     section    TEXT NOT NULL,
-    recipe     TEXT,             -- NULL: an input has still to be computed
+    recipe     TEXT,             -- NULL: an input is not computed yet
     position   INTEGER NOT NULL, -- in the order of the experiment file
     PRIMARY KEY (experiment, variant, seed, section)
 ) STRICT, WITHOUT ROWID;

@@ -1,15 +1,14 @@
 /*
  * The store: artifacts as content-hashed files, and the registry of runs.
  *
- *   lab/registry.db        SQLite, WAL; schema.sql is what others may query
+ *   lab/registry.db        SQLite, WAL; schema.sql is the interface for queries
  *   lab/objects/ab/cdef..  files named by the SHA-256 of their bytes, mode 0444
  *   lab/work/              drafts and the working folders of runs
  *   lab/runs/RECIPE-UUID.json  immutable records of finished runs: the database can be rebuilt
  *   lab/reports/
  *   lab/alive/             locks of the processes at work (owner.c)
  *
- * Any of these may be a link to another disk; what is in them is the lab's own, and no link in it is
- * followed.
+ * Any of these may be a link to another disk, but no link inside them is followed.
  *
  * An artifact is a sorted manifest of lines "SHA256 SIZE NAME\n"; its id is the manifest's SHA-256,
  * and the manifest is an object itself. A recipe is the SHA-256 of its canonical text, which is
@@ -32,27 +31,31 @@
 
 struct store;
 
-/* Opens the lab, creating it if `create`. A lab that is not there and may not be created is
- * STATUS_MISSING; one that cannot be created STATUS_IO; a registry from a newer version
- * STATUS_CONFIG; one that is gone while the records of its runs are there STATUS_BAD_DATA. A lab that cannot be written opens, too, and answers look-ups: what would write
- * fails with STATUS_IO, "lab 'PATH' is read-only". Not to be used across fork. */
+/* Opens the lab, creating it if `create`. STATUS_MISSING: there is no lab and `create` is false;
+ * STATUS_IO: it cannot be created; STATUS_CONFIG: the registry is from a newer version;
+ * STATUS_BAD_DATA: the registry is gone but records of its runs exist. A read-only lab opens too
+ * and answers look-ups; writes fail with STATUS_IO, "lab 'PATH' is read-only". Must not be used
+ * across fork. */
 int store_open(struct store **out, const char *lab, bool create, struct err *err);
 void store_close(struct store *store);
 const char *store_lab(const struct store *store);
-/* The kind of network file system that the lab is on; NULL: none. There the registry has no
- * write-ahead log, whose shared memory would be each machine's own, and one writes at a time. */
+/* The kind of network file system the lab is on; NULL: none. On one, the registry has no
+ * write-ahead log, since machines would not share its memory, and only one process writes at a
+ * time. */
 const char *store_network(const struct store *store);
-/* How long to wait for a registry that others write to (30 s). A wait in vain is the last of its
- * kind until something was written, so that a command has one deadline and not one a row. */
+/* How long to wait while others write to the registry (30 s). After a wait in vain the next
+ * attempts do not wait until a write succeeds, so that a command has one deadline, not one per
+ * row. */
 void store_patience(struct store *store, double seconds);
-/* Where to write in a folder of the lab what gets its name later, BEFOREdraft-OWNER-UNIQUE; out has
- * PATH_BYTES. In lab, lab/work and lab/reports the next command clears what a killed one left. */
+/* A temporary path in a folder of the lab, BEFOREdraft-OWNER-UNIQUE, for what is renamed later;
+ * out has PATH_BYTES. In lab, lab/work and lab/reports the next command removes what a killed
+ * one left. */
 int temporary_name(char *out, struct store *store, const char *folder, const char *before,
                    struct err *err);
 
-/* Makes the registry again from the records in lab/runs: the finished runs, in the order in which they
- * were started. Damaged records go to `tell` and are left out. The old file is kept as
- * registry.db.before. Refused while a run is under way. */
+/* Rebuilds the registry from the records in lab/runs: the finished runs, in the order in which they
+ * were started. Damaged records are reported to `tell` and skipped. The old file is kept as
+ * registry.db.before. Refused while a run is in progress. */
 int store_rebuild(const char *lab, int64_t *runs, void (*tell)(void *user, const char *damage),
                   void *user, struct err *err);
 
@@ -62,11 +65,10 @@ struct text;
 int draft_open(struct draft **out, struct store *store, struct err *err);
 /* Where to write the file NAME (plain names, [A-Za-z0-9._-]); out has PATH_BYTES. */
 int draft_path(const struct draft *draft, const char *name, char *out, struct err *err);
-/* Writes the text as the file NAME and frees it, also when it fails. */
+/* Writes the text as the file NAME and frees it, even on failure. */
 int draft_text(const struct draft *draft, const char *name, struct text *text, struct err *err);
-/* Hashes all files of the draft, publishes them as objects and gives the artifact's id. The
- * artifact becomes part of the registry when a run commits it. Frees the draft, also when it fails.
- */
+/* Hashes all files of the draft, publishes them as objects and returns the artifact's id. The
+ * artifact enters the registry when a run commits it. Frees the draft, even on failure. */
 int draft_seal(struct draft *draft, struct id *out, struct err *err);
 void draft_drop(struct draft *draft); /* NULL is fine */
 
@@ -81,28 +83,27 @@ struct manifest {
 };
 int artifact_manifest(struct manifest *out, struct arena *arena, const struct store *store,
                       const struct id *artifact, struct err *err);
-/* The path of one file's object, whose bytes have just been hashed; out has PATH_BYTES. Every process
- * hashes what it is going to read, as no time or size of a file tells that a bit of it has changed.
- * No such file in it: STATUS_MISSING. Bytes that are not those of the name, or gone: STATUS_BAD_DATA,
- * and the text names the runs and cells that are touched, and how the object is made again. */
+/* The path of a file's object, after checking its hash; out has PATH_BYTES. Every process hashes
+ * what it is going to read, because neither time nor size of a file reveals a flipped bit.
+ * STATUS_MISSING: the artifact has no such file. STATUS_BAD_DATA: the object is damaged or gone;
+ * the text names the runs and cells affected and how to make the object again. */
 int artifact_path(char *out, const struct store *store, const struct id *artifact, const char *name,
                   struct err *err);
-/* The path of its first file that is there and not as long as it was; out has PATH_BYTES. */
+/* The path of its first file that exists with a wrong size; out has PATH_BYTES. */
 bool artifact_cut(char *out, const struct store *store, const struct id *artifact);
 
-/* An object that is there already is hashed, and replaced if it is damaged. */
+/* An existing object is hashed, and replaced if it is damaged. */
 int object_put(struct store *store, const void *bytes, size_t length, struct id *out,
                struct err *err);
-/* Where an object's file is (whether or not it is there); out has PATH_BYTES. */
+/* The path of an object's file (whether or not it exists); out has PATH_BYTES. */
 int object_path(char *out, const struct store *store, const struct id *object, struct err *err);
 int object_get(char **out, size_t *length, const struct store *store, const struct id *object,
                struct err *err);
 
 /* SHA-256 of an input file outside the store, with a cache in the registry keyed by device, inode,
- * size, mtime and ctime in nanoseconds; a file changed within the last two seconds is not cached.
- */
+ * size, mtime and ctime in nanoseconds; a file changed in the last two seconds is not cached. */
 int store_hash_file(struct store *store, const char *path, struct id *out, struct err *err);
-/* The cache was wrong about this file, or it changed: the next call hashes it. */
+/* For a file that changed, or whose cached hash was wrong: the next call hashes it. */
 int store_forget_file(struct store *store, const char *path, struct err *err);
 
 /* ---- runs ----------------------------------------------------------------------------------- */
@@ -113,9 +114,9 @@ struct port {
 enum { MAX_PORTS = 8 };
 
 /* The newest finished run of this recipe. Returns 1 and fills outputs (names in arena, sorted), 0
- * if none is known, -1 on errors. One indexed look-up: milliseconds are a promise. A result whose
- * objects are gone or cut short is not known any more; nothing but the manifest is rehashed. Not to
- * know whether they are there, for trouble with the system, is an error and never 0. */
+ * if none is known, -1 on errors. One indexed look-up, so it takes milliseconds. A result whose
+ * objects are gone or truncated no longer counts as known; only the manifest is rehashed. If a
+ * system error hides whether they exist, that is an error and never 0. */
 int registry_lookup(struct store *store, const struct id *recipe, struct arena *arena, int64_t *run,
                     struct port outputs[MAX_PORTS], int *count, struct err *err);
 
@@ -130,19 +131,18 @@ struct run_spec {
 };
 struct run;
 
-/* Who has it: elsewhere means that it cannot be told from here whether it is alive. */
+/* Who holds a claim. elsewhere: whether it is alive cannot be determined from here. */
 struct holder {
     int64_t run, pid;
     const char *host, *lab;
     bool elsewhere;
 };
 
-/* Claims the recipe. Returns 1 if it became known meanwhile (outputs filled, *out = NULL), 0 if the
- * run is ours. If another live process owns it, says so once through `waiting` (may be NULL), waits
- * and then takes its result or its place. A dead owner's run becomes `lost`. One that is elsewhere
- * is waited for until registry_release. A signal ends the wait with STATUS_STOPPED. A
- * claim on a recipe with a `lost`, `failed` or `stopped` run starts a new run in the same working
- * folder. */
+/* Claims the recipe. Returns 1 if it has become known (outputs filled, *out = NULL), 0 if the run
+ * is ours. If another live process owns it, calls `waiting` (may be NULL) once, waits, and then
+ * takes its result or its place. A dead owner's run becomes `lost`; an owner elsewhere is waited
+ * for until registry_release. A stop request ends the wait with STATUS_STOPPED. A claim on a recipe
+ * with a `lost`, `failed` or `stopped` run starts a new run in the same working folder. */
 int run_claim(struct run **out, struct store *store, const struct run_spec *spec,
               struct arena *arena, struct port outputs[MAX_PORTS], int *count,
               void (*waiting)(const struct holder *holder), struct err *err);
@@ -151,31 +151,32 @@ const struct id *run_recipe(const struct run *run);
 /* lab/work/RECIPE: checkpoints live here; kept until a run of the recipe is done. */
 const char *run_folder(const struct run *run);
 
-/* Events are written at once; numerics and metrics are kept in memory and written by the commit. Of
- * two values with the same name and step (or case and name) the later one stays. */
+/* Events are written at once; numerics and metrics are kept in memory and written by the commit. A
+ * later value with the same name and step (or case and name) replaces the earlier one. */
 int run_event(struct run *run, const char *kind, const char *detail_json, struct err *err);
 void run_numerics(struct run *run, const char *numerics);
 void run_metric(struct run *run, const char *name, int64_t step, double value); /* final: -1 */
 void run_case_metric(struct run *run, const char *case_id, const char *name, double value);
 
-/* One transaction: status done, outputs, metrics; then the immutable record and the working
- * folder's removal. If the same recipe already has other outputs, an event 'differs' is kept (and
- * with `again` it fails). Frees run, also when it fails. */
+/* Writes the immutable record, then in one transaction status done, outputs and metrics; then
+ * removes the working folder. If the recipe already has other outputs, an event 'differs' is
+ * recorded (and with `again` the commit fails). Frees run, even on failure. */
 int run_commit(struct run *run, const struct port *outputs, int count, struct err *err);
-/* status failed (error text kept) or stopped (STATUS_STOPPED). Frees run; never fails loudly. */
+/* status failed (error text kept) or stopped (STATUS_STOPPED). Frees run; ignores its own
+ * errors. */
 void run_end(struct run *run, const struct err *why);
 
-/* Marks the runs of dead owners `lost`, and removes the working folders that finished runs left. */
+/* Marks runs of dead owners `lost`, and removes working folders left by finished runs. */
 int registry_sweep(struct store *store, struct err *err);
-/* Somebody's word that the owner of a running run is gone. STATUS_MISSING if it is not running. */
+/* For a person who knows that a run's owner is gone. STATUS_MISSING if the run is not running. */
 int registry_release(struct store *store, int64_t run, struct err *err);
 
-/* ---- cells: what each place of an experiment's latest plan resolves to ---------------------- */
+/* ---- cells: what each place in an experiment's latest plan resolves to ---------------------- */
 struct cell {
     const char *variant;
     int64_t seed;
     const char *section;
-    struct id recipe; /* hex[0] == '\0': not known yet (an input has still to be computed) */
+    struct id recipe; /* hex[0] == '\0': not known yet (an input is not computed) */
 };
 int registry_set_cells(struct store *store, const char *experiment, const struct cell *cells,
                        size_t count, struct err *err);
@@ -192,17 +193,17 @@ struct run_row {
     struct id recipe;
     double started, seconds; /* Unix time; duration */
 };
-/* All take one row at a time to a callback; a non-zero return ends the walk and is passed on. Rows
- * are valid during the call. Newest first. A running run whose owner is dead is shown as lost. */
+/* All call `row` once per row, newest first; a non-zero return ends the walk and is passed on. Rows
+ * are valid only during the call. A running run whose owner is dead is shown as lost. */
 int registry_runs(struct store *store, const char *stage /* NULL: all */,
                   int64_t before /* only smaller ids; 0: all */, int64_t limit,
                   int (*row)(void *user, const struct run_row *row, struct err *err), void *user,
                   struct err *err);
 int registry_count_runs(struct store *store, const char *stage /* NULL: all */, int64_t *out,
                         struct err *err);
-/* By number, by a unique prefix of its recipe (the newest run of it), or by a unique prefix of an
- * artifact (the run that made it first); prefixes have at least 4 digits. STATUS_MISSING if nothing
- * fits, STATUS_USAGE if several do. */
+/* By number, by a unique prefix of a recipe (its newest run) or by a unique prefix of an artifact
+ * (the run that made it first); prefixes have at least 4 digits. STATUS_MISSING if nothing matches,
+ * STATUS_USAGE if several do. */
 int registry_find_run(struct store *store, const char *text, struct arena *arena,
                       struct run_row *out, struct err *err);
 int registry_ports(struct store *store, int64_t run, bool outputs, struct arena *arena,
@@ -221,7 +222,7 @@ int registry_events(struct store *store, int64_t run,
                     void *user, struct err *err);
 /* A recipe's text, from its object. The caller frees it. */
 int registry_recipe_text(char **out, struct store *store, const struct id *recipe, struct err *err);
-/* The run that made an artifact first; 0 if none. */
+/* The first run that made an artifact; 0 if none. */
 int registry_maker(struct store *store, const struct id *artifact, int64_t *run, struct err *err);
 /* What an artifact was made from, and what that was made from, to the end: a row for each input of each
  * run that made any of it first, newest run first. */
@@ -239,8 +240,8 @@ int registry_origins(const struct store *store, const struct id *artifact,
  * the record is damaged; STATUS_MISSING if it is gone. */
 int record_check(struct store *store, int64_t run, struct err *err);
 
-/* Checks on demand. Each damage is one line that names what is damaged, what it touches, and what to
- * do; it goes to `tell`, and counts. */
+/* Checks on demand. Each case of damage is counted and passed to `tell` as one line: what is
+ * damaged, what it affects and what to do. */
 struct verify;
 struct verified {
     int64_t runs, objects, damaged;
@@ -248,10 +249,10 @@ struct verified {
 struct verify *verify_open(struct store *store, void (*tell)(void *user, const char *damage),
                            void *user);
 struct verified verify_close(struct verify *verify);
-/* A run's recipe and artifacts; of a finished run also its rows, against its record and the
- * metrics.json that it made. What earlier calls have hashed is not hashed again. */
+/* A run's recipe and artifacts; for a finished run also its rows, against its record and its
+ * metrics.json. Objects hashed by earlier calls are not hashed again. */
 int verify_run(struct verify *verify, const struct run_row *run, struct err *err);
-/* The database, all runs, and the objects that none of them needs. */
+/* The database, all runs, and objects that no run needs. */
 int verify_all(struct verify *verify, struct err *err);
 
 #endif

@@ -36,7 +36,7 @@ static bool tensor_bytes(const struct tensor *tensor, size_t *out)
     return true;
 }
 
-/* Whether all values of an F32 tensor are finite; if not, *at is the first that is not. */
+/* Are all values of an F32 tensor finite? If not, *at is the first that is not. */
 static bool is_finite(const struct tensor *tensor, size_t *at)
 {
     const uint32_t exponent = 0x7f800000u;
@@ -59,7 +59,7 @@ struct parser {
     const char *file;
 };
 
-/* A name from the file as a message may show it: short, and without control characters. */
+/* A name from the file, safe to show in a message: short and without control characters. */
 static const char *shown(const struct parser *parser, const char *name)
 {
     char *copy = arena_strndup(&parser->out->arena, name, strnlen(name, 80));
@@ -142,7 +142,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Every byte belongs to exactly one tensor, as the format demands. */
+/* Every byte belongs to exactly one tensor, as the format requires. */
 static int check_places(const struct parser *parser, struct err *err)
 {
     const struct tensors *out = parser->out;
@@ -150,8 +150,7 @@ static int check_places(const struct parser *parser, struct err *err)
     qsort(out->items, out->count, sizeof *out->items, by_place);
     for (size_t i = 0; i < out->count; i++) {
         if (out->items[i].data != at)
-            return fail_tensor(parser, out->items[i].name, "overlaps another or leaves a hole",
-                               err);
+            return fail_tensor(parser, out->items[i].name, "overlaps another or leaves a gap", err);
         at += out->items[i].bytes;
     }
     size_t used = (size_t)(at - parser->data);
@@ -161,7 +160,7 @@ static int check_places(const struct parser *parser, struct err *err)
     return 0;
 }
 
-/* The format promises no alignment: what a pointer of its type could not read is copied. */
+/* The format does not guarantee alignment: unaligned tensors are copied. */
 static void align(const struct parser *parser)
 {
     for (size_t i = 0; i < parser->out->count; i++) {
@@ -243,14 +242,14 @@ static int parse(struct tensors *out, const unsigned char *bytes, size_t length,
                  struct err *err)
 {
     if (length < LENGTH_BYTES)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' is no safetensors file: only %zu bytes", name,
+        return fail_as(err, STATUS_BAD_DATA, "'%s' is not a safetensors file: only %zu bytes", name,
                        length);
     uint64_t header = 0;
     for (int i = LENGTH_BYTES - 1; i >= 0; i--)
         header = header << 8 | bytes[i];
     if (header > HEADER_LIMIT || header > length - LENGTH_BYTES)
         return fail_as(err, STATUS_BAD_DATA,
-                       "'%s' is cut short or no safetensors file: header of %" PRIu64
+                       "'%s' is truncated or not a safetensors file: header of %" PRIu64
                        " bytes in a file of %zu",
                        name, header, length);
     const char *text = (const char *)bytes + LENGTH_BYTES;
@@ -259,8 +258,8 @@ static int parse(struct tensors *out, const unsigned char *bytes, size_t length,
                        ? NULL
                        : json_loadb(text, (size_t)header, JSON_REJECT_DUPLICATES, &error);
     if (!json)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' is no safetensors file: its header is not JSON",
-                       name);
+        return fail_as(err, STATUS_BAD_DATA,
+                       "'%s' is not a safetensors file: its header is not JSON", name);
     struct parser parser = {out, bytes + LENGTH_BYTES + header,
                             length - LENGTH_BYTES - (size_t)header, name};
     int status = parse_header(&parser, json, err);
@@ -340,7 +339,7 @@ struct place {
     uint64_t begin;
 };
 
-/* Wide elements first: without padding, which the format forbids, everything is aligned then. */
+/* Wide elements first: this aligns everything without padding, which the format forbids. */
 static int by_width(const void *a, const void *b)
 {
     const struct tensor *x = ((const struct place *)a)->tensor;
@@ -384,7 +383,7 @@ static int lay_out(struct place *by_data, struct place *by_title, const struct t
     for (size_t i = 0; i < count; i++) {
         const char *name = by_title[i].tensor->name;
         if (!strcmp(name, "__metadata__") || (i && !strcmp(name, by_title[i - 1].tensor->name)))
-            return fail(err, "two tensors cannot be called '%s'", name);
+            return fail(err, "two tensors are called '%s'", name);
     }
     return 0;
 }

@@ -1,13 +1,14 @@
 /*
  * Tensor files: safetensors (https://github.com/huggingface/safetensors). The reader trusts
  * nothing; the writer is canonical: the same tensors give the same bytes. Names and metadata are
- * sorted, the header is padded with spaces so that the data begin at a multiple of 64 bytes. The
- * format allows no gaps between tensors, so wide elements come first (then by name): each tensor is
- * aligned to its elements. Tensors of other writers that are not aligned so are copied when they
- * are read.
+ * sorted, and the header is padded with spaces so that the data begin at a multiple of 64 bytes.
+ * The format allows no gaps between tensors, so wide elements come first (then by name), which
+ * aligns every tensor to its element size. Unaligned tensors from other writers are copied on
+ * reading.
  *
- * F32 values are finite, in what is written and in what tensors_need gives: no result is made of a
- * NaN or an infinity, and none becomes one. (F64 may be NaN: a history has cells without a value.)
+ * F32 values are finite, both in what is written and in what tensors_need returns: no result
+ * contains or is computed from a NaN or an infinity. (F64 may be NaN: a history has cells without a
+ * value.)
  */
 #ifndef CAIRN_STORE_TENSORS_H
 #define CAIRN_STORE_TENSORS_H
@@ -42,7 +43,7 @@ struct tensor {
     size_t bytes;
 };
 
-/* A file that is open for reading; tensors in name order. */
+/* A file open for reading; tensors in name order. */
 struct tensors {
     struct mapping map;
     size_t count;
@@ -52,14 +53,14 @@ struct tensors {
     struct arena arena;
 };
 int tensors_open(struct tensors *out, const char *path, struct err *err);
-/* From memory (fuzzing, tests): bytes must outlive it. name is for messages. */
+/* From memory (fuzzing, tests); bytes must outlive `out`. name is for messages. */
 int tensors_parse(struct tensors *out, const void *bytes, size_t length, const char *name,
                   struct err *err);
 void tensors_close(struct tensors *tensors);
 /* NULL if there is none. */
 const struct tensor *tensors_find(const struct tensors *tensors, const char *name);
-/* The tensor, which must be there with this type and number of dims (-1: any), F32 values finite.
- * STATUS_BAD_DATA. */
+/* The tensor, or STATUS_BAD_DATA if there is none with this type and number of dims (-1: any), or
+ * if an F32 value is not finite. */
 int tensors_need(const struct tensor **out, const struct tensors *tensors, const char *name,
                  enum tensor_type type, int dims, struct err *err);
 const char *tensors_meta(const struct tensors *tensors, const char *key); /* NULL: none */

@@ -1,7 +1,7 @@
 /*
- * Is what the lab holds what was put there? An object's bytes are compared with the hash that is
- * its name; the registry's rows of a run with the record that the run left, and its final metrics
- * with the metrics.json of its artifact.
+ * Does the lab still hold what was stored? Compares each object's bytes with the hash in its name,
+ * the registry's rows of a run with the run's record, and its final metrics with the metrics.json
+ * of its artifact.
  */
 #include "store/store_parts.h"
 
@@ -17,15 +17,15 @@
 #include <sys/stat.h>
 
 const char run_again[] = "; run its stage again with --again";
-const char registry_again[] = "; 'registry rebuild' makes it again from the records of its runs";
+const char registry_again[] = "; 'registry rebuild' restores it from the records of its runs";
 
-/* ---- what damage touches -------------------------------------------------------------------- */
+/* ---- what damage affects -------------------------------------------------------------------- */
 
-/* Rows of two texts as ", a (b)"; the first is preceded by `head`. */
+/* Rows of two columns as ", a (b)"; the first is preceded by `head`. */
 static void add_rows(struct text *out, const char *head, const struct store *store, const char *sql,
                      const char *value)
 {
-    struct err ignored; /* it is an addition to an error */
+    struct err ignored; /* only adds to an error */
     struct statement statement;
     if (statement_open(&statement, store, sql, VALUES(text_value(value)), &ignored))
         return;
@@ -76,7 +76,7 @@ int fail_artifact(const struct store *store, const struct id *artifact, const ch
     return -1;
 }
 
-/* ---- all that a run left -------------------------------------------------------------------- */
+/* ---- everything a run left ------------------------------------------------------------------ */
 
 enum state { STATE_SOUND, STATE_DAMAGED, STATE_GONE, STATE_UNREADABLE };
 static const char *const state_names[] = {"sound", "damaged", "gone", "unreadable"};
@@ -208,12 +208,12 @@ static int compare_final(void *user, const struct metric_row *row, struct err *e
     if (!json || same_number(json, row->value) || values->wrong)
         return 0;
     char number[NUMBER_TEXT];
-    values->wrong = xprintf("metric '%s' is %s in the registry and another in its metrics.json",
+    values->wrong = xprintf("metric '%s' is %s in the registry but differs in its metrics.json",
                             row->name, number_text(number, row->value));
     return 0;
 }
 
-/* Only of a file that is sound: what is wrong with others is said already. */
+/* Only for an intact file: damage to others is reported already. */
 static int compare_metrics(char **wrong, struct store *store, int64_t run,
                            const struct id *artifact, struct err *err)
 {
@@ -258,7 +258,7 @@ static int check_rows(struct verify *v, const struct run_row *run, const struct 
     return status;
 }
 
-/* ---- what is to be checked ------------------------------------------------------------------ */
+/* ---- what to check -------------------------------------------------------------------------- */
 
 int verify_run(struct verify *v, const struct run_row *run, struct err *err)
 {
@@ -282,7 +282,7 @@ int verify_run(struct verify *v, const struct run_row *run, struct err *err)
     return status ? -1 : 0;
 }
 
-/* Of no run: the texts of plans, and what a killed run left. */
+/* Objects of no run: the texts of plans, and what a killed run left. */
 static int check_stray(struct verify *v, const char *folder, const char *half, const char *name,
                        struct err *err)
 {
@@ -326,7 +326,7 @@ static int check_objects(struct verify *v, struct err *err)
     return status;
 }
 
-/* Each row of the query is a damage, but one that is "ok". */
+/* Each row of the query reports damage, unless it is "ok". */
 static int check_query(struct verify *v, const char *sql, struct err *err)
 {
     struct statement statement;

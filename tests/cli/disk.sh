@@ -31,7 +31,7 @@ CAIRN_LAB=$tmp/damaged
 mkdir "$CAIRN_LAB"
 echo 'not a database, though long enough to be taken for one' >"$CAIRN_LAB/registry.db"
 refused "a registry that is no database" 65 \
-    "preprocess: registry '$CAIRN_LAB/registry.db' is damaged: file is not a database; 'registry rebuild' makes it again from the records of its runs" \
+    "preprocess: registry '$CAIRN_LAB/registry.db' is damaged: file is not a database; 'registry rebuild' restores it from the records of its runs" \
     "$BUILD/preprocess" "$tmp/disk.yaml"
 
 # ---- with mounts ----------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ refused "a name that is no text" 64 "evaluate: '$(printf 'x\377')y' cannot name 
     encode "$model" "$tmp/$(printf 'x\377')y.png" -o "$tmp/none" --label 0
 refused "latents of another model" 65 "evaluate: '$latents': codes of model '$(echo "$model" | cut -c1-12)', not of '$(echo "$plain" | cut -c1-12)'" \
     decode "$plain" "$latents" -o "$tmp/none"
-refused "latents that are a picture" 65 "evaluate: '$a' is cut short or no safetensors file: header of 727905341920923785 bytes in a file of $(wc -c <"$a")" \
+refused "latents that are a picture" 65 "evaluate: '$a' is truncated or not a safetensors file: header of 727905341920923785 bytes in a file of $(wc -c <"$a")" \
     decode "$model" "$a" -o "$tmp/none"
 refused "missing latents" 66 "evaluate: cannot open '$tmp/no.safetensors': No such file or directory" \
     decode "$model" "$tmp/no.safetensors" -o "$tmp/none"

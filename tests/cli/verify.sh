@@ -71,7 +71,7 @@ is "and no report" 65 "$("$BUILD/report" "$yaml" >"$tmp/out" 2>&1; echo $?)"
 restore "$path"
 sql "UPDATE metric SET value = value + 1 WHERE name = 'train/seconds' AND run = (SELECT max(run) FROM metric)"
 is "a cost that changed in the registry: no table" 65 "$("$BUILD/ablate" table "$yaml" >"$tmp/out" 2>"$tmp/err"; echo $?)"
-holds "as the run's record says otherwise" grep -Eq "^ablate: run [0-9]+: the registry and the record '.*' disagree on its metrics; 'registry rebuild' makes it again from the records of its runs$" "$tmp/err"
+holds "as the run's record says otherwise" grep -Eq "^ablate: run [0-9]+: the registry and the record '.*' disagree on its metrics; 'registry rebuild' restores it from the records of its runs$" "$tmp/err"
 is "its run names it, and another does not" "65 0" "$("$BUILD/registry" verify "$(sql 'SELECT max(run) FROM metric')" >/dev/null 2>&1
     a=$?; "$BUILD/registry" verify "$data" >/dev/null 2>&1; echo "$a $?")"
 is "the registry is made again" "$CAIRN_LAB/registry.db" "$("$BUILD/registry" rebuild -q)"
