@@ -489,7 +489,7 @@ static void nothing_is_made_again_under_a_run(void **state)
     int64_t runs;
     assert_int_equal(claim(&run, lab, "under way", false, &err), 0);
     FAILS(store_rebuild(lab->path, &runs, take_line, NULL, &err), STATUS_FAILED,
-          "run 4 is under way");
+          "run 4 is in progress");
     run_end(run, &err);
 }
 
