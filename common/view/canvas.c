@@ -58,7 +58,7 @@ void canvas_image(struct canvas *canvas, int32_t x, int32_t y, const uint8_t *im
         }
 }
 
-/* Of a UTF-8 sequence only the first byte takes a cell. */
+/* Only the first byte of a UTF-8 sequence takes a cell. */
 static bool continues(char byte)
 {
     return ((unsigned char)byte & 0xc0) == 0x80;

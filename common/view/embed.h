@@ -1,7 +1,7 @@
 /*
- * A file of reports/ as bytes of the program, so that a program needs no file beside it. The
- * assembler's .incbin copies the file as it is, with no generated C in between; its path is
- * relative to the folder the compiler runs in, which is the repository's root.
+ * Embeds a file of reports/ in the program, so that it needs no data files at run time. The
+ * assembler's .incbin copies the file verbatim; its path is relative to the folder the compiler
+ * runs in, which is the repository's root.
  */
 #ifndef CAIRN_VIEW_EMBED_H
 #define CAIRN_VIEW_EMBED_H

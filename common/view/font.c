@@ -3,8 +3,8 @@
 #include "view/view.h"
 
 /*
- * Glyphs of 5x7 pixels in 6x8 cells, ASCII 32 to 126 in order, twelve to a band, drawn as one sees
- * them. The seventh line is the base line; the eighth is for descenders.
+ * Glyphs of 5x7 pixels in 6x8 cells, ASCII 32 to 126 in order, twelve per band, drawn as they look.
+ * The seventh line is the baseline; the eighth is for descenders.
  */
 enum { BAND = 12, FIRST = 32, BOX = 127 };
 

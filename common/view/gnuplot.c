@@ -40,8 +40,8 @@ size_t gnuplot_text_width(const char *text)
 }
 
 /*
- * gnuplot's three streams are files in memory, not pipes: a pipe that nobody empties while we still fill
- * another would block both.
+ * gnuplot's three streams are files in memory, not pipes: a full pipe that nobody empties while we
+ * are writing to another would block both processes.
  */
 struct streams {
     FILE *in, *out, *err;
@@ -81,7 +81,8 @@ static void slurp(struct text *out, FILE *file)
         text_add(out, buf, n);
 }
 
-/* gnuplot shows the line, a caret under it, then `"-" line 12: what`: the last line says it. */
+/* gnuplot shows the line, a caret under it, then `"-" line 12: what`: the last line has the
+ * reason. */
 static const char *last_line(char *text)
 {
     const char *last = "no reason given";
@@ -94,8 +95,8 @@ static const char *last_line(char *text)
     return last;
 }
 
-/* Looks every few milliseconds, which needs no signal; what takes too long is killed, with all that it
- * has started, as it is when we are to stop. */
+/* Polls every few milliseconds, which needs no signal. A process that takes too long, or is running
+ * when a stop is requested, is killed with everything it has started. */
 static int wait_for(pid_t pid, int seconds, int *ended, struct err *err)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
@@ -131,7 +132,7 @@ static int spawn(const struct streams *streams, int seconds, int *ended, struct 
     stop_clean(&mask, &changed);
     posix_spawnattr_setsigmask(&attributes, &mask);
     posix_spawnattr_setsigdefault(&attributes, &changed);
-    /* a group of its own (0), which a terminal's Ctrl-C does not reach: we do */
+    /* a process group of its own (0), so that a terminal's Ctrl-C reaches us but not gnuplot */
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETPGROUP);
     posix_spawn_file_actions_adddup2(&actions, fileno(streams->in), STDIN_FILENO);
@@ -141,7 +142,7 @@ static int spawn(const struct streams *streams, int seconds, int *ended, struct 
     struct stop stop = stop_watch();
     int trouble = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
     int status = trouble ? 1 : wait_for(pid, seconds, ended, err);
-    pthread_sigmask(SIG_SETMASK, &stop.before, NULL); /* a request ends us now, if it is to */
+    pthread_sigmask(SIG_SETMASK, &stop.before, NULL); /* a pending signal takes effect now */
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (!trouble)

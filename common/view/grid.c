@@ -7,21 +7,21 @@ enum { LEAST_TEXT = 2, MOST_TEXT = 6, IMAGE_A_TEXT = 120 };
 
 static const struct colour paper = {255, 255, 255}, ink = {38, 38, 38};
 
-/* Where things are, in pixels. 64 bits: sizes come from files, and canvas_new judges the sum. */
+/* Layout in pixels. 64 bits: sizes come from files, and canvas_new checks the sum. */
 struct layout {
     int64_t scale, image_w, image_h; /* an upscaled image */
     int64_t cell_w, cell_h;          /* with its caption */
-    int32_t text;                    /* scale of all letters */
-    int64_t line;                    /* height of one of text */
+    int32_t text;                    /* scale of all text */
+    int64_t line;                    /* height of a line of text */
     int64_t left, top;               /* the margins that hold the labels */
-    int64_t legend;                  /* where it begins */
+    int64_t legend;                  /* y where it begins */
     int64_t width, height;
 };
 
-/* A line of text is limited so that it fits where it is copied to. */
+/* The longest line of text, in bytes. */
 enum { LINE = 256 };
 
-/* Takes the first line off a text; NULL: none is left. */
+/* Takes the first line off a text; NULL if none is left. */
 static const char *next_line(char line[LINE], const char *text)
 {
     size_t length = strcspn(text, "\n"), kept = length < LINE ? length : LINE - 1;
@@ -30,7 +30,7 @@ static const char *next_line(char line[LINE], const char *text)
     return text[length] ? text + length + 1 : NULL;
 }
 
-/* The widest line, without the last character's own gap, which is not seen. */
+/* The width of the widest line, without the gap after its last character. */
 static int64_t visible_width(const char *text, int32_t scale)
 {
     int64_t most = 0;
@@ -93,7 +93,7 @@ static int64_t swatch_width(const struct layout *at, const struct swatch *swatch
     return swatch_side(at) + GAP + visible_width(swatch->name, at->text) + TEXT_GAP;
 }
 
-/* Stripes as those of paint_errors. */
+/* Stripes like those of paint_errors. */
 static void hatched_square(struct canvas *canvas, int64_t x, int64_t y, int64_t side)
 {
     const uint8_t mask = MASK_HATCHED;
@@ -104,7 +104,7 @@ static void hatched_square(struct canvas *canvas, int64_t x, int64_t y, int64_t 
     canvas_image(canvas, (int32_t)x, (int32_t)y, rgb, (int32_t)side, (int32_t)side, 3, 1);
 }
 
-/* Swatches one behind the other in lines; canvas NULL: only told how high they are. */
+/* Swatches side by side, wrapped into lines; canvas NULL: only returns their height. */
 static int64_t legend(struct canvas *canvas, const struct grid *grid, const struct layout *at)
 {
     int64_t x = at->left, y = at->legend, side = swatch_side(at);
@@ -166,7 +166,7 @@ static void centred(struct canvas *canvas, const struct layout *at, int64_t x, i
     }
 }
 
-/* Beside its row, aligned right and in the middle of the images. */
+/* To the left of its row, right-aligned and vertically centred on the images. */
 static void row_label(struct canvas *canvas, const struct layout *at, int64_t y, const char *text)
 {
     char line[LINE];

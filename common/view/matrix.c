@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* Pixels of a cell: for a share and a count, a share, a colour alone. */
+/* Pixels of a cell: for share and count, for a share only, for colour only. */
 enum { LARGE = 88, MIDDLE = 40, SMALL = 12 };
 enum { MOST_LARGE = 6, MOST_MIDDLE = MATRIX_NUMBERS };
 enum { AXIS_TITLE = 26, NAME_GAP = 14, TOP = 14, RIGHT = 16, LEAST_NAMES = 30 };
@@ -32,7 +32,7 @@ static void shade(struct text *out, double share)
     text_printf(out, "\"#%06x\"", rgb);
 }
 
-/* What rounds to 0 or 100 but is not is said to be. */
+/* A share that is not 0 or 1 but rounds to it is marked as such. */
 static void percentage(struct text *out, double share)
 {
     double percent = 100 * share;

@@ -11,7 +11,7 @@ struct colour class_colour(int32_t class)
         {230, 159, 0},   {86, 180, 233},  {0, 158, 115},  {240, 228, 66}, {0, 114, 178},
         {213, 94, 0},    {204, 121, 167}, /* Okabe and Ito */
         {51, 34, 136},   {136, 204, 238}, {68, 170, 153}, {17, 119, 51},  {153, 153, 51},
-        {221, 204, 119}, {204, 102, 119}, {136, 34, 85},  {170, 68, 153}, /* Tol's muted */
+        {221, 204, 119}, {204, 102, 119}, {136, 34, 85},  {170, 68, 153}, /* Tol's muted palette */
     };
     return palette[class <= 0 ? 0 : 1 + (class - 1) % (CLASS_COLOURS - 1)];
 }
@@ -48,7 +48,7 @@ static void put(uint8_t *rgb, struct colour colour)
     rgb[2] = colour.b;
 }
 
-/* Diagonal stripes: the same in every panel, so that what is left out is seen to be the same. */
+/* Diagonal stripes at the same places in every panel, so that ignored areas look identical. */
 static struct colour hatch(int64_t x, int64_t y)
 {
     return (x + y) % 6 < 3 ? (struct colour){255, 255, 255} : (struct colour){185, 185, 185};
@@ -102,7 +102,7 @@ void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction,
     }
 }
 
-/* Is there another class no further than `reach` pixels away? The image's edge is none. */
+/* Is another class at most `reach` pixels away? The image's border does not count. */
 static bool is_outline(const uint8_t *mask, int32_t h, int32_t w, int32_t y, int32_t x,
                        int32_t reach)
 {

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pixels. A panel alone is wider than one of several. */
+/* Pixels. A single panel is wider than one of several. */
 enum { ONE_WIDTH = 680, PANEL_WIDTH = 400, PLOT_HEIGHT = 240 };
 enum { MARGIN_LEFT = 66, MARGIN_RIGHT = 16, MARGIN_TOP = 36, MARGIN_BOTTOM = 68 };
 enum { LEGEND_LINE = 20, SAMPLE = 30, SAMPLE_GAP = 7, ITEM_GAP = 24 };
-enum { COLOURS = 7 }; /* as many as curves.gp has */
+enum { COLOURS = 7 }; /* the number in curves.gp */
 enum { MOST_IN_ROW = 3 };
-enum { MOST_MARKED = 40 }; /* points a curve may have for each to get a dot */
+enum { MOST_MARKED = 40 }; /* each point gets a dot up to this many */
 
 /* ---- the script ----------------------------------------------------------------------------- */
 static bool finite_at(const struct curve *curve, size_t i)
@@ -36,7 +36,7 @@ static void point(struct text *out, double x, double y, double low, double high)
                 number_text(buf[2], low), number_text(buf[3], high));
 }
 
-/* Columns x, y, low, high; a point whose band is not finite has a band of no width. */
+/* Columns x, y, low, high; where the band is not finite it has no width. */
 static void data_block(struct text *out, const struct curve *curve, size_t panel, size_t index)
 {
     text_printf(out, "$p%zuc%zu << EOD\n", panel, index);
@@ -54,7 +54,7 @@ static const char *look(const struct curve *curve)
 {
     if (finite_points(curve) > MOST_MARKED)
         return "lines";
-    /* hollow, so that a single point also tells which curve it is of */
+    /* hollow, so that even a single point shows which curve it belongs to */
     return curve->dashed ? "linespoints pointtype 6 pointsize 0.45"
                          : "linespoints pointtype 7 pointsize 0.35";
 }
@@ -65,7 +65,7 @@ static void stroke(struct text *out, const struct curve *curve)
                 curve->dashed ? "(9,5)" : "solid");
 }
 
-/* Few whole numbers on the x axis (epochs) get no fractions between them. */
+/* Few whole numbers on the x axis (epochs): no fractions between them. */
 static bool whole_tics(const struct plot *plot)
 {
     double low = INFINITY, high = -INFINITY;
@@ -82,7 +82,7 @@ static bool whole_tics(const struct plot *plot)
     return high - low <= 8;
 }
 
-/* The first curve of this name in any panel stands for all of them in the legend. */
+/* The legend shows the first curve of each name in any panel. */
 static bool first_of_name(const struct plot *panels, size_t panel, size_t curve)
 {
     const char *name = panels[panel].curves[curve].name;
@@ -94,11 +94,11 @@ static bool first_of_name(const struct plot *panels, size_t panel, size_t curve)
 }
 
 /*
- * The legend is drawn by us, with lines and labels: gnuplot's own key cannot be centred under
- * several panels, and it guesses how many columns fit.
+ * The legend is drawn here with lines and labels: gnuplot's own key cannot be centred under several
+ * panels, and it guesses how many columns fit.
  */
 struct legend {
-    const struct curve **items; /* one a name, in the order of appearance */
+    const struct curve **items; /* one per name, in order of appearance */
     size_t count, lines;
 };
 
@@ -107,7 +107,7 @@ static size_t item_width(const struct curve *curve)
     return SAMPLE + SAMPLE_GAP + gnuplot_text_width(curve->name) + ITEM_GAP;
 }
 
-/* The item behind the last one of the line that begins with `first`, and the line's width. */
+/* The item after the last one of the line that begins with `first`, and the line's width. */
 static size_t line_end(const struct legend *legend, size_t first, size_t width, size_t *used)
 {
     size_t i = first;
@@ -139,7 +139,7 @@ static void legend_draw(struct text *out, const struct legend *legend, size_t wi
     size_t used, end, y = legend->lines * LEGEND_LINE - LEGEND_LINE / 4;
     for (size_t i = 0; i < legend->count; y -= LEGEND_LINE) {
         end = line_end(legend, i, width, &used);
-        /* a line that is wider than the picture starts at its left edge */
+        /* a line wider than the picture starts at its left edge */
         size_t x = used < width ? (width - used + ITEM_GAP) / 2 : 0;
         for (; i < end; i++) {
             const struct curve *curve = legend->items[i];
@@ -181,12 +181,12 @@ static void draw_panel(struct text *out, const struct plot *plot, size_t p)
         text_puts(out, " notitle");
         comma = ", ";
     }
-    if (!*comma) /* nothing to draw: an empty frame, which gnuplot must be told the size of */
+    if (!*comma) /* nothing to draw: an empty frame needs explicit ranges */
         text_puts(out, "[0:1] [0:1] NaN notitle");
     text_puts(out, "\n");
 }
 
-/* Panels stand in rows: up to three in one, four in two. */
+/* Panels per row: up to three; four panels make two rows of two. */
 static size_t panels_in_row(size_t count)
 {
     return count <= MOST_IN_ROW ? count : count == 4 ? 2 : MOST_IN_ROW;

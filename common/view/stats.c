@@ -9,7 +9,8 @@ double stats_mean(const double *x, size_t count)
         return NAN;
     for (size_t i = 0; i < count; i++)
         sum += x[i];
-    /* a second pass takes the rounding of the first away: equal values have just that mean */
+    /* a second pass removes the rounding of the first: the mean of equal values is exactly that
+     * value */
     double mean = sum / (double)count, rest = 0;
     for (size_t i = 0; i < count; i++)
         rest += x[i] - mean;
@@ -80,7 +81,7 @@ double stats_t_quantile(double p, double freedom)
     double tail = p < 0.5 ? p : 1 - p, low = 0, high = 1;
     while (t_tail(high, freedom) > tail && high < 1e300)
         high *= 2;
-    /* 200 halvings: to the last bit, however far out */
+    /* 200 bisections: exact to the last bit, however far out */
     for (int i = 0; i < 200; i++) {
         double middle = low + (high - low) / 2;
         if (t_tail(middle, freedom) > tail)
@@ -104,7 +105,7 @@ struct paired stats_paired(const double *difference, size_t count)
     return paired;
 }
 
-/* How many sign patterns of the rest bring the sum at least `least` away from 0. */
+/* How many sign patterns of the remaining values give a sum at least `least` away from 0. */
 static size_t extreme(const double *difference, size_t count, double sum, double least)
 {
     if (!count)
@@ -124,7 +125,7 @@ double stats_sign_flip(const double *difference, size_t count)
     }
     if (isnan(sum))
         return NAN;
-    /* equal sums must count as equal although they were rounded on different ways */
+    /* equal sums must compare equal although they were rounded differently */
     double least = fabs(sum) - 1e-12 * size;
     return (double)extreme(difference, count, 0, least) / (double)((size_t)1 << count);
 }
@@ -140,7 +141,7 @@ void stats_holm(double *adjusted, const double *p, size_t count)
             smaller += p[j] < p[i];
         adjusted[i] = isnan(p[i]) ? NAN : fmin(1, (double)(family - smaller) * p[i]);
     }
-    /* a larger p never ends below a smaller one */
+    /* adjusted p-values keep the order of the original ones */
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < count; j++)
             if (p[j] <= p[i])

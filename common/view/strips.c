@@ -6,9 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Pixels; a row of panels is at most as wide as a page. */
+/* Pixels; a row of panels is at most as wide as the page. */
 enum { PAGE = 1040, PANEL_HEIGHT = 260, STRIP = 110, NAME_GAP = 18 };
-/* gnuplot leaves out a label that has no room left of the numbers. */
+/* gnuplot omits a label that has no room next to the numbers. */
 enum { MARGIN_LEFT = 86, MARGIN_RIGHT = 16, MARGIN_TOP = 36, MARGIN_BOTTOM = 34 };
 enum { BINS = 40, COLOURS = 7 };
 
@@ -48,8 +48,8 @@ static size_t bin_of(const struct sorted *sorted, double value)
 }
 
 /*
- * x is the strip's place plus a multiple of the golden ratio, which spreads neighbours evenly, times
- * how full the value's bin is.
+ * x is the strip's position plus a multiple of the golden ratio, which spreads neighbours evenly,
+ * scaled by how full the value's bin is.
  */
 static void dots(struct text *out, const struct sorted *sorted, size_t place)
 {
@@ -69,7 +69,7 @@ static void dots(struct text *out, const struct sorted *sorted, size_t place)
     }
 }
 
-/* The median as a bar over the strip, and its number on paper of its own above the dots. */
+/* The median as a bar across the strip, and its value in a box above the dots. */
 static void mark_median(struct text *out, const struct sorted *sorted, size_t place)
 {
     char number[NUMBER_TEXT];
@@ -83,8 +83,8 @@ static void mark_median(struct text *out, const struct sorted *sorted, size_t pl
                 median(sorted), place, number);
 }
 
-/* The axis of shares: what there is and a little more, within 0 to 1; all of it for a single value,
- * which has no range. */
+/* The axis of shares: the range of the values and a margin, within 0 to 1; all of 0 to 1 for a
+ * single value, which has no range. */
 static void share_range(struct text *out, const struct strips *panel)
 {
     double low = INFINITY, high = -INFINITY;

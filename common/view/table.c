@@ -18,7 +18,7 @@ static const char *text_of(const struct table_cell *cell)
     return cell->text ? cell->text : "";
 }
 
-/* The byte at *text, which goes on behind it. Words are one line in every format but csv, json and
+/* The byte at *text, which is then advanced. Words are one line in every format but csv, json and
  * html: a line break, a tab or another control character becomes a space. */
 static char take(const char **text)
 {
@@ -35,7 +35,7 @@ static bool group_ends(const struct table *table, size_t row)
 }
 
 /* ---- aligned text --------------------------------------------------------------------------- */
-/* Code points, which is what a terminal shows a column for, but for accents and wide scripts. */
+/* Counts code points: a terminal shows one column for each, except for accents and wide scripts. */
 static size_t width_of(const char *text)
 {
     size_t width = 0;
@@ -50,7 +50,8 @@ static void fill(struct text *out, size_t count, char with)
         text_add(out, &with, 1);
 }
 
-/* A mark behind bold cells; in a column that has one, the others leave its place empty. */
+/* Bold cells are followed by a mark; the other cells of a column with bold ones leave room for
+ * it. */
 struct extent {
     size_t width;
     bool marks;
@@ -68,7 +69,7 @@ static void plain_cell(struct text *out, const char *text, bool bold, struct ext
     }
     if (bold)
         text_puts(out, "*");
-    if (last) { /* no blanks at a line's end */
+    if (last) { /* no trailing spaces */
         text_puts(out, "\n");
         return;
     }
@@ -175,10 +176,10 @@ static void escape_tex(struct text *out, const char *text)
         {"<", "\\textless{}"},
         {">", "\\textgreater{}"},
         {"|", "\\textbar{}"},
-        {"\"", "{\\char34}"}, /* \textquotedbl is not in the default encoding */
-        {"`", "{`}"},         /* behind ? and !, it would make another letter of them */
-        {"--", "-{}"},        /* as would two of them */
-        {"[", "{[}"},         /* behind \\, [ and * would be its argument */
+        {"\"", "{\\char34}"}, /* \textquotedbl is missing from the default encoding */
+        {"`", "{`}"},         /* after ? or ! it would form a ligature */
+        {"--", "-{}"},        /* so would two of them */
+        {"[", "{[}"},         /* after \\, [ and * would be taken as its argument */
         {"*", "{*}"},
         {"&", "\\&"},
         {"%", "\\%"},
@@ -255,7 +256,7 @@ static void write_json(struct text *out, const struct table *table)
 }
 
 /* ---- HTML ----------------------------------------------------------------------------------- */
-/* The head of a group stands beside all its rows, and may be broken where its parts end. */
+/* A group's header spans all its rows, and may break where its parts end. */
 static void html_group(struct text *out, const struct table *table, const char *name)
 {
     text_printf(out, "<th class=\"group\" rowspan=\"%zu\">", table->group);
@@ -301,7 +302,7 @@ static void write_html(struct text *out, const struct table *table)
     text_puts(out, "</tbody></table></div>\n");
 }
 
-/* What would begin a heading, a list or an underline, and blanks that would begin code. */
+/* Escapes what would begin a heading, a list or an underline, and spaces that would begin code. */
 static void md_line(struct text *out, const char *line)
 {
     line += strspn(line, " \t");
