@@ -42,7 +42,7 @@ static void mistakes_are_named_with_their_place(void **state)
 {
     (void)state;
     expect_refused("name: a b\n" STAGES_HERE, NULL,
-                   "e.yaml:1:7: name: a name of letters, digits, '.', '_' and '-' expected");
+                   "e.yaml:1:7: name: expected letters, digits, '.', '_' and '-'");
     expect_refused("name: a\nseeds: many\n" STAGES_HERE, NULL,
                    "e.yaml:2:8: seeds: 'many' is not a whole number from 0 to 2147483647");
     expect_refused("name: a\nseeds: [1, 1]\n" STAGES_HERE, NULL,
@@ -115,7 +115,7 @@ static void two_trainers_are_a_question(void **state)
     (void)state;
     expect_refused(SHAPES UNET "train-vae: {}\nevaluate: {}\n", NULL,
                    "e.yaml:5:11: evaluate: both 'train-vae' and 'transfer-unet' make its input "
-                   "'model'; inputs: {model: ...} says which");
+                   "'model'; choose with inputs: {model: ...}");
     static const char said[] = SHAPES UNET
         "train-classifier: {}\ntrain-vae: {}\nevaluate: {inputs: {model: transfer-unet}}\n"
         "evaluate@vae: {inputs: {model: train-vae}}\n"

@@ -214,7 +214,7 @@ static void missing_cells_are_listed(void **state)
     assert_has(html, "2 of 24 stages have no result");
     assert_has(html, "<td>train-vae</td><td>failed</td>");
     assert_has(html, "loss is &lt;nan&gt; at step 3");
-    assert_has(html, "<td>evaluate</td><td>waits for an input</td>");
+    assert_has(html, "<td>evaluate</td><td>waiting for an input</td>");
     assert_has(md, "| ../b c | 6 | train-vae | failed |");
     assert_has(csv, "\r\nevaluate,test/negative_elbo,../b c,2,8.5,");
     assert_has(csv, ",6,,\r\n");

@@ -1,4 +1,4 @@
-/* What the function of a stage asks of the run that it is part of. */
+/* What a stage's function can ask of its run. */
 #include "pipeline/pipeline.h"
 
 #include <string.h>

@@ -22,7 +22,7 @@ static const struct field backend_fields[] = {
 };
 #undef AT
 
-/* Names become folders, table columns and shell words: nothing that needs quoting. */
+/* Names become folders, table columns and shell words: nothing that needs quoting is allowed. */
 static bool plain_name(const char *text)
 {
     static const char *const letters =
@@ -32,7 +32,7 @@ static bool plain_name(const char *text)
            strspn(text, letters) == length;
 }
 
-/* ---- the keys beside the sections ----------------------------------------------------------- */
+/* ---- top-level keys ------------------------------------------------------------------------- */
 
 static int parse_seed(uint64_t *out, const struct yaml *at, struct err *err)
 {
@@ -48,19 +48,19 @@ static int parse_seed(uint64_t *out, const struct yaml *at, struct err *err)
                      at->kind == YAML_SCALAR ? at->text : "this", INT32_MAX);
 }
 
-/* seeds: 3 means 0, 1, 2; seeds: [3, 7] means these; seed: 3 means that one alone. */
+/* seeds: 3 means 0, 1, 2; seeds: [3, 7] means these; seed: 3 means only that one. */
 static int read_seeds(struct experiment *out, const struct yaml *root, struct err *err)
 {
     const struct yaml *one = yaml_get(root, "seed"), *many = yaml_get(root, "seeds");
     uint64_t count = 1;
     if (one && one->kind == YAML_LIST)
-        return yaml_fail(err, one, "seed: one number expected; several are given by seeds");
+        return yaml_fail(err, one, "seed: one number expected; use seeds for several");
     if (!one && many && many->kind == YAML_LIST)
         count = many->count;
     else if (!one && many)
         TRY(parse_seed(&count, many, err));
     if (count < 1 || count > MAX_SEEDS)
-        return yaml_fail(err, many, "seeds: between 1 and %d of them", MAX_SEEDS);
+        return yaml_fail(err, many, "seeds: 1 to %d of them expected", MAX_SEEDS);
     uint64_t *seeds = arena_alloc(&out->arena, count * sizeof *seeds);
     for (uint64_t i = 0; i < count; i++) {
         seeds[i] = i;
@@ -119,7 +119,8 @@ static int check_key(const struct yaml *key, struct err *err)
     if (stage && (!at || plain_name(at + 1)))
         return 0;
     if (stage)
-        return yaml_fail(err, key, "'%s': a label is letters, digits, '.', '_' and '-'", key->text);
+        return yaml_fail(err, key, "'%s': a label may have letters, digits, '.', '_' and '-'",
+                         key->text);
     return fail_unknown(key, err);
 }
 
@@ -157,7 +158,7 @@ static int read_section(struct section *out, struct arena *arena, const char *na
             rest->items[rest->count++] = map->items[i];
         }
     } else if (map->kind != YAML_NULL) {
-        rest = map; /* the field table words the error */
+        rest = map; /* the field table reports the error */
     }
     void *config = arena_alloc(arena, out->stage->config_size);
     TRY(config_bind(config, out->stage->fields, rest, name, arena, err));
@@ -187,7 +188,7 @@ int experiment_variant(struct variant *out, struct arena *arena, const char *nam
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
-/* The bytes of the line break that stands here, by YAML's rules; 0: none. */
+/* The length in bytes of the line break at p, by YAML's rules; 0: none. */
 static size_t line_break(const char *p)
 {
     static const char *const breaks[] = {"\r\n", "\n", "\r", "\xc2\x85", "\u2028", "\u2029"};
@@ -197,7 +198,7 @@ static size_t line_break(const char *p)
     return 0;
 }
 
-/* The comment lines at the head of the file. */
+/* The comment lines at the top of the file. */
 static const char *head_comment(struct arena *arena, const char *bytes)
 {
     struct text text = {0};
@@ -250,7 +251,7 @@ static int build(struct experiment *out, const char *name, const char *bytes, si
     TRY(read_name(&out->name, root, "name", err));
     if (!out->name || !plain_name(out->name))
         return yaml_fail(err, out->name ? yaml_get(root, "name") : root,
-                         "name: a name of letters, digits, '.', '_' and '-' expected");
+                         "name: expected letters, digits, '.', '_' and '-'");
     TRY(read_seeds(out, root, err));
     TRY(experiment_variants(out, root, err));
     const char *baseline = NULL;

@@ -14,41 +14,40 @@ struct backend_config {
 };
 extern const char *const precision_names[]; /* by enum dtype, NULL-terminated */
 
-/* What fills a port; all NULL where nothing does. */
+/* What fills a port; all NULL if nothing does. */
 struct filler {
     const struct section *maker; /* of the same variant */
-    const char *output;          /* which of the maker's */
-    const char *artifact;        /* or this id, and no section */
+    const char *output;          /* which of the maker's outputs */
+    const char *artifact;        /* or an artifact id instead of a section */
 };
 struct section {
     const char *name; /* "evaluate" or "evaluate@label" */
     const struct stage_info *stage;
-    const void *config;    /* stage->config_size bytes, bound by stage->fields */
-    const struct yaml *at; /* its value in the file */
-    const struct yaml
-        *inputs[MAX_PORTS];           /* what `inputs` says of each port of the stage, or NULL */
-    struct filler fillers[MAX_PORTS]; /* of each port */
+    const void *config;                   /* stage->config_size bytes, bound by stage->fields */
+    const struct yaml *at;                /* its value in the file */
+    const struct yaml *inputs[MAX_PORTS]; /* the value in `inputs` for each port, or NULL */
+    struct filler fillers[MAX_PORTS];     /* of each port */
 };
 struct variant {
-    const char *name; /* "default" where the file varies nothing */
+    const char *name; /* "default" if the file has no variants */
     struct backend_config backend;
     struct section *sections; /* in file order */
     size_t count;
-    size_t *order; /* [count], of indices: each section behind those that fill its ports */
+    size_t *order; /* [count] indices: each section after those that fill its ports */
 };
 struct experiment {
     struct arena arena;
     const char *name;
-    const char *question; /* the comment at the head of the file, without #; may be "" */
-    const char *frozen;   /* question and tree as text: parsing it gives this experiment again */
+    const char *question; /* the comment at the top of the file, without #; may be "" */
+    const char *frozen;   /* question and tree as text that parses to the same experiment */
     const uint64_t *seeds;
     size_t seed_count;
     struct variant *variants;
     size_t variant_count, baseline;
 };
 
-/* changes: each "SECTION.KEY=VALUE" (or "seeds=6", "seed=3" for that seed alone) or several of these
- * with blanks between, as --set gives them. */
+/* changes: each is "SECTION.KEY=VALUE" (or "seeds=6", or "seed=3" for only that seed) or several of
+ * these separated by spaces, as given to --set. */
 int experiment_load(struct experiment *out, const char *path, const char *const *changes,
                     int change_count, struct err *err);
 /* From memory (tests, fuzzing). */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* map with key: value as its last pair; an equal key before it goes. */
+/* map with key: value as its last pair, replacing an equal key. */
 static struct yaml *with_last(struct arena *arena, const struct yaml *map, struct yaml *key,
                               struct yaml *value)
 {
@@ -25,7 +25,8 @@ static struct yaml *with_last(struct arena *arena, const struct yaml *map, struc
     return out;
 }
 
-/* One of them is the other or leads to it: "train-vae.train" and "train-vae.train.lr". */
+/* Is one path equal to the other or a prefix of it? "train-vae.train" and "train-vae.train.lr"
+ * are. */
 static bool paths_meet(const char *a, const char *b)
 {
     size_t i = 0;
@@ -34,8 +35,8 @@ static bool paths_meet(const char *a, const char *b)
     return (!a[i] && (!b[i] || b[i] == '.')) || (!b[i] && a[i] == '.');
 }
 
-/* A change from the command line comes after what a named variant changes, or a variant that
- * replaces the whole section would silently undo it. What a grid varies cannot be changed so. */
+/* A change from the command line is applied after a named variant's own, or a variant that replaces
+ * the whole section would silently undo it. What a grid varies cannot be changed this way. */
 static int change_variants(struct yaml *root, struct arena *arena, const char *path,
                            struct yaml *value, struct err *err)
 {
@@ -83,8 +84,8 @@ static int apply_change(struct yaml **root, struct arena *arena, const char *cha
     return 0;
 }
 
-/* The length of the first of several changes "KEY=VALUE KEY=VALUE": it ends at a blank outside
- * brackets and quotes behind which the next KEY= stands, so that a value may have blanks. */
+/* The length of the first of several changes "KEY=VALUE KEY=VALUE". It ends at a space outside
+ * brackets and quotes that is followed by the next KEY=, so that values may contain spaces. */
 static size_t change_length(const char *text)
 {
     static const char blanks[] = " \t\r\n";
@@ -95,11 +96,11 @@ static size_t change_length(const char *text)
         char c = text[i];
         if (quote) {
             if (text[i + 1] && (c == '\\' ? quote == '"' : c == '\'' && text[i + 1] == quote))
-                i++; /* an escaped letter, or a quote that is doubled */
+                i++; /* an escaped character, or a doubled quote */
             else if (c == quote)
                 quote = '\0';
         } else if (strchr("\"'", c) && i && strchr(" \t\r\n=[{,:", text[i - 1])) {
-            quote = c; /* elsewhere, as in don't, it is a letter */
+            quote = c; /* elsewhere, as in don't, it is a plain character */
         } else if (strchr("[{", c)) {
             depth++;
         } else if (strchr("]}", c)) {

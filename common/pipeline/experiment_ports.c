@@ -50,7 +50,7 @@ const struct section *variant_section(const struct variant *variant, const char 
 
 /* ---- filling -------------------------------------------------------------------------------- */
 
-/* The first output that fits the port, or the one of this name if it does; NULL: none. */
+/* The first output that fits the port, or the one with this name if it fits; NULL: none. */
 static const struct output_info *fitting(const struct stage_info *stage,
                                          const struct port_info *port, const char *name)
 {
@@ -60,7 +60,7 @@ static const struct output_info *fitting(const struct stage_info *stage,
     return NULL;
 }
 
-/* Said by `inputs`: artifact:ID, SECTION or SECTION.OUTPUT. */
+/* From `inputs`: artifact:ID, SECTION or SECTION.OUTPUT. */
 static int fill_as_said(struct filler *out, const struct variant *variant,
                         const struct section *section, const struct yaml *said,
                         const struct port_info *port, struct err *err)
@@ -86,7 +86,7 @@ static int fill_as_said(struct filler *out, const struct variant *variant,
     return 0;
 }
 
-/* Not said: the one section, called as its stage and another than this, that makes what fits. */
+/* Not in `inputs`: the only section, named as its stage and not this one, that makes what fits. */
 static int fill_by_default(struct filler *out, const struct variant *variant,
                            const struct section *section, const struct port_info *port,
                            struct err *err)
@@ -98,8 +98,8 @@ static int fill_by_default(struct filler *out, const struct variant *variant,
             continue;
         if (out->maker)
             return yaml_fail(err, section->at,
-                             "%s: both '%s' and '%s' make its input '%s'; inputs: {%s: ...} says "
-                             "which",
+                             "%s: both '%s' and '%s' make its input '%s'; choose with inputs: "
+                             "{%s: ...}",
                              section->name, out->maker->name, maker->name, port->name, port->name);
         *out = (struct filler){.maker = maker, .output = output->name};
     }
@@ -119,7 +119,7 @@ static int fail_unfilled(const struct section *section, const struct port_info *
     return -1;
 }
 
-/* Every port that is used has something to fill it that fits. */
+/* Every port in use must be filled by something that fits. */
 static int fill_ports(const struct variant *variant, struct section *section,
                       const struct yaml *root, struct err *err)
 {
@@ -148,10 +148,10 @@ static int fill_ports(const struct variant *variant, struct section *section,
 
 /* ---- order ---------------------------------------------------------------------------------- */
 
-/* From a section to those that it reads from. It is as deep as there are sections: MAX_SECTIONS. */
+/* From a section to those it reads from. The depth is at most the number of sections. */
 struct walk {
     struct variant *variant;
-    const struct section **path; /* from the section where it began to the one where it is */
+    const struct section **path; /* from the first section to the current one */
     size_t depth, done;
     enum mark { NEW, ON_THE_PATH, DONE } * marks; /* of the sections */
 };

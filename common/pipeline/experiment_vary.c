@@ -32,7 +32,7 @@ static int named_variant(struct experiment *out, const struct yaml *root, const 
                               err);
 }
 
-/* The combination number `index` of a grid, the last path varying fastest. */
+/* Combination number `index` of a grid, the last path varying fastest. */
 static int grid_variant(struct experiment *out, const struct yaml *root, const struct yaml *vary,
                         size_t index, struct err *err)
 {
@@ -60,7 +60,7 @@ static int grid_variant(struct experiment *out, const struct yaml *root, const s
     return experiment_variant(&out->variants[out->variant_count++], &out->arena, kept, tree, err);
 }
 
-/* Equal values under one path would be two cells of one name. */
+/* Equal values under one path would give two cells of the same name. */
 static int check_names(const struct experiment *out, const struct yaml *vary, struct err *err)
 {
     for (size_t i = 0; i < out->variant_count; i++)

@@ -1,4 +1,4 @@
-/* --explain: a place's recipe and state, why it would run, and where it would continue. */
+/* --explain: a place's recipe and state, why it would run, and where it would resume. */
 #include "pipeline/explain.h"
 
 #include "base/file.h"
@@ -14,7 +14,7 @@ static const char *const state_names[] = {
     [PLACE_KNOWN] = "known", [PLACE_READY] = "ready", [PLACE_WAITING] = "waiting"};
 static const char *const state_words[] = {[PLACE_KNOWN] = "known",
                                           [PLACE_READY] = "not known: would run",
-                                          [PLACE_WAITING] = "waits for an input"};
+                                          [PLACE_WAITING] = "waiting for an input"};
 
 void explain_recipe(FILE *file, const struct place *place)
 {
@@ -24,7 +24,7 @@ void explain_recipe(FILE *file, const struct place *place)
         fprintf(file, "output %s %s\n", place->outputs[i].name, place->outputs[i].artifact.hex);
 }
 
-/* ---- what is to be said --------------------------------------------------------------------- */
+/* ---- what to report ------------------------------------------------------------------------- */
 struct explanation {
     const struct place *place;
     struct arena arena;
@@ -33,8 +33,8 @@ struct explanation {
     int64_t step; /* of the checkpoint; -1: none */
 };
 
-/* The places that have to run first, each once (asked, of its cell); the place itself if it waits for
- * nothing. */
+/* The places that have to run first, each once (looked for in its cell); the place itself if it
+ * waits for nothing. */
 static int find_reasons(struct explanation *out, struct store *store, const struct place *cell,
                         bool *asked, const struct place *place, struct err *err)
 {

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One row an option: what it is called, what --help says of it, and what becomes of its value. */
+/* One row per option: its name, its text in --help, and what is done with its value. */
 struct option_row {
     const char *name, *argument; /* argument: its value's name in --help; NULL: it has none */
     const char *help;
     int (*take)(void *into, const struct option_row *row, char *value, struct err *err);
     size_t offset;    /* of `into` in struct options */
     int64_t min, max; /* of a number */
-    char letter;      /* stands for it, too; '\0': none does */
-    bool always;      /* every program takes it */
+    char letter;      /* short form; '\0': none */
+    bool always;      /* accepted by every program */
 };
 
 static int take_text(void *into, const struct option_row *row, char *value, struct err *err)
@@ -61,28 +61,28 @@ static const struct option_row rows[] = {
      .take = take_change},
     {"variant", "NAME", "which variant (default: the baseline)", INTO(text, variant)},
     {"seed", "N", "which seed (default: the first)", INTO(number, seed), .max = INT32_MAX},
-    {"cell", "N", "variant and seed by number, as a plan gives them", INTO(number, cell),
-     .max = INT32_MAX},
-    {"section", "NAME", "which section, where a stage has several (STAGE@LABEL)",
+    {"cell", "N", "variant and seed by number, as in a plan", INTO(number, cell), .max = INT32_MAX},
+    {"section", "NAME", "which section, if the stage has several (STAGE@LABEL)",
      INTO(text, section)},
-    {"threads", "N", "processor threads where the file says auto (default: all)",
+    {"threads", "N", "processor threads if the file says auto (default: all)",
      INTO(number, threads), .min = 1, .max = 1024},
-    {"jobs", "N", "plan for so many programs side by side (default 1)", INTO(number, jobs),
+    {"jobs", "N", "plan for N programs running in parallel (default 1)", INTO(number, jobs),
      .min = 1, .max = INT32_MAX},
     {"format", "FORMAT", "text, md, csv, tex, json or html", INTO(text, format)},
-    {"explain", NULL, "say what would run (a stage: and why); run nothing", INTO(flag, explain)},
-    {"again", NULL, "run although it is known; fail if the result differs", INTO(flag, again)},
-    {"all", NULL, "all that the lab holds", INTO(flag, all)},
-    {"json", NULL, "result as JSON", INTO(flag, json)},
-    {"quiet", NULL, "no progress, only errors", INTO(flag, quiet), .letter = 'q', .always = true},
-    {"verbose", NULL, "say the recipe and whether it is known, too", INTO(flag, verbose),
+    {"explain", NULL, "show what would run (for a stage also why); run nothing",
+     INTO(flag, explain)},
+    {"again", NULL, "run even if the result is known; fail if it differs", INTO(flag, again)},
+    {"all", NULL, "everything in the lab", INTO(flag, all)},
+    {"json", NULL, "print the result as JSON", INTO(flag, json)},
+    {"quiet", NULL, "no progress output, only errors", INTO(flag, quiet), .letter = 'q',
+     .always = true},
+    {"verbose", NULL, "also show the recipe and whether it is known", INTO(flag, verbose),
      .letter = 'v'},
-    {"output", "DIR", "folder for what is made", INTO(text, output), .letter = 'o'},
-    {"label", "CLASS", "name of a class, or its number from 0", INTO(text, label)},
-    {"split", "SPLIT", "train, val or test of the data that the model learned from",
-     INTO(text, split)},
-    {"probabilities", NULL, "write NAME.safetensors beside each mask", INTO(flag, probabilities)},
-    {"version", NULL, "print the build and exit", INTO(flag, version), .always = true},
+    {"output", "DIR", "folder for the results", INTO(text, output), .letter = 'o'},
+    {"label", "CLASS", "a class by name, or by number from 0", INTO(text, label)},
+    {"split", "SPLIT", "train, val or test of the model's own data set", INTO(text, split)},
+    {"probabilities", NULL, "also write NAME.safetensors for each mask", INTO(flag, probabilities)},
+    {"version", NULL, "print the build id and exit", INTO(flag, version), .always = true},
     {"help", NULL, "print this and exit", INTO(flag, help), .letter = 'h', .always = true},
 };
 #undef INTO
@@ -98,11 +98,11 @@ static bool taken(const struct option_row *row, const char *const *options)
     return false;
 }
 
-/* Of programs that compute. */
+/* For programs that compute. */
 static const char environment_help[] =
-    "\nIn the environment:\n"
-    "  CAIRN_ISA=v2|v3|v4   no instructions above x86-64-v2 (SSE4.2), v3 (AVX2) or v4 (AVX-512\n"
-    "                       without VNNI, BF16 and AMX); default: all that the processor has\n";
+    "\nenvironment:\n"
+    "  CAIRN_ISA=v2|v3|v4   limit instructions to x86-64-v2 (SSE4.2), v3 (AVX2) or v4 (AVX-512\n"
+    "                       without VNNI, BF16 and AMX); default: all of the processor's\n";
 
 static void print_help(const char *program, const char *usage, const char *help,
                        const char *const *options)
@@ -164,7 +164,7 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
                 row = &rows[i];
         if (!row)
             return fail_as(err, STATUS_USAGE,
-                           "'%s' is no option of %s, or lacks its value (--help lists them)",
+                           "'%s' is not an option of %s, or lacks its value (see --help)",
                            argv[optind - 1], out->program);
         TRY(row->take((char *)out + row->offset, row, optarg, err));
         if (out->help)
@@ -182,7 +182,7 @@ int options_parse(struct options *out, int argc, char **argv, const char *usage,
 int finish(const char *program, int result, struct err *err)
 {
     if (!result) {
-        errno = 0; /* of a write that failed earlier nobody knows the reason any more */
+        errno = 0; /* the reason of an earlier failed write is lost */
         if (!fflush(stdout) && !ferror(stdout))
             return STATUS_OK;
         if (errno == EPIPE)

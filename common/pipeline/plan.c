@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Make wants $ doubled, and a line break cannot be said at all. */
+/* Make wants $ doubled, and has no escape for a line break. */
 static int check_word(const char *word, struct err *err)
 {
     if (strpbrk(word, "\n\r"))
@@ -19,7 +19,7 @@ static int check_word(const char *word, struct err *err)
     return 0;
 }
 
-/* " WORD", as it stands in a rule. */
+/* " WORD", escaped for a rule. */
 static int put_word(struct text *out, const char *word, struct err *err)
 {
     TRY(check_word(word, err));
@@ -60,9 +60,9 @@ struct plan {
     const struct experiment *experiment;
     struct store *store;
     char frozen[PATH_BYTES];
-    int threads; /* of a stage that computes; 0: all, which needs no saying */
+    int threads; /* of a stage that computes; 0: all, the default */
     int misses, known;
-    struct text goals, rules; /* of what is missing */
+    struct text goals, rules; /* for missing stages */
 };
 
 static int write_rule(struct plan *plan, const struct place *place, struct err *err)
@@ -76,7 +76,7 @@ static int write_rule(struct plan *plan, const struct place *place, struct err *
     for (int i = 0; i < place->input_count; i++)
         if (!*place->inputs[i].artifact.hex)
             text_printf(out, " %s", place->makers[i]->key.hex);
-    text_puts(out, "\n\t@exec"); /* make signals what it started: the program, not a shell */
+    text_puts(out, "\n\t@exec"); /* so that make signals the program, not a shell */
     TRY(put_word(out, program, err));
     TRY(put_word(out, plan->frozen, err));
     text_printf(out, " --cell %zu --section", cell_of(plan->experiment, place));
@@ -87,12 +87,12 @@ static int write_rule(struct plan *plan, const struct place *place, struct err *
     TRY(put_word(out, options->data, err));
     if (plan->threads && stage->compute)
         text_printf(out, " --threads %d", plan->threads);
-    /* the artifact ids are for a person who runs one stage; here they would only be noise */
+    /* artifact ids are for people who run one stage; here they would be noise */
     text_printf(out, "%s >/dev/null\n", options->quiet ? " -q" : "");
     return 0;
 }
 
-/* The most missing rules that compute at one level: so many can run at the same time. */
+/* The most missing computing stages at one level: this many can run at the same time. */
 static int64_t widest(const struct resolution *resolution)
 {
     int64_t *count = xcalloc(resolution->count, sizeof *count), most = 0;
@@ -115,7 +115,7 @@ int plan_threads(int processors, int64_t jobs, const struct resolution *resoluti
     return processors > beside ? (int)(processors / beside) : 1;
 }
 
-/* The text of a known recipe may have been lost, or removed as it was damaged. */
+/* The text of a known recipe may be lost, or removed because it was damaged. */
 static int keep_recipe(struct store *store, const struct place *place, struct err *err)
 {
     char path[PATH_BYTES];
@@ -140,7 +140,7 @@ struct id report_stamp(const struct experiment *experiment, const struct resolut
     return stamp;
 }
 
-/* Is each file there that the stamp has a line "SIZE NAME" of? */
+/* Does each "SIZE NAME" line of the stamp match an existing file? */
 static bool files_whole(const char *folder, char *lines)
 {
     char *rest = NULL;
@@ -156,7 +156,7 @@ static bool files_whole(const char *folder, char *lines)
     return true;
 }
 
-/* Does lab/reports/NAME show, whole, just what the registry holds now? */
+/* Is lab/reports/NAME complete and up to date with the registry? */
 static bool report_current(const char *folder, const struct experiment *experiment,
                            const struct resolution *resolution)
 {
@@ -196,7 +196,7 @@ static int write_rules(struct plan *plan, const struct resolution *resolution, s
     return 0;
 }
 
-/* The script that runs a plan reads the first three lines and the last. */
+/* The script that runs a plan reads its first three lines and its last. */
 static int write_plan(struct text *out, struct plan *plan, const struct resolution *resolution,
                       struct err *err)
 {
@@ -212,7 +212,7 @@ static int write_plan(struct text *out, struct plan *plan, const struct resoluti
     TRY(write_rules(plan, resolution, err));
     text_printf(out, "# plan of %s: %d to run, %d known", experiment->name, plan->misses,
                 plan->known);
-    /* said, because it is in the bits: a file that says auto gives others beside other jobs */
+    /* shown because it affects the bits: with threads auto, results depend on the number of jobs */
     if (plan->threads && plan->misses)
         text_printf(out, ", %d thread%s each", plan->threads, plan->threads > 1 ? "s" : "");
     text_printf(out, "\n# frozen %s\n# report %s/index.html %s\n", plan->frozen, folder,

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a section reads from outside: all places of one section of the file share it. */
+/* The outside files that a section reads, shared by all places of the same section in the file. */
 struct listing {
-    const struct section *section; /* the first with it */
+    const struct section *section; /* the first one with these files */
     const struct place *place;     /* the first that was resolved */
     const struct source *sources;
     struct id *ids;
@@ -37,7 +37,7 @@ struct work {
 static const int precision_version[] = {[F32] = 1, [BF16] = 2};
 
 /* Everything that may change the result and nothing else: no path, no time. `device` and `threads`
- * enter where the file gives them; `auto` means whatever is there, which the run records. */
+ * enter if the file gives them; `auto` means whatever is available, which the run records. */
 static void write_recipe(struct text *text, const struct experiment *experiment,
                          const struct place *place)
 {
@@ -69,9 +69,9 @@ static void write_recipe(struct text *text, const struct experiment *experiment,
     }
 }
 
-/* ---- sources: thousands of files, and each is looked at once in a resolution ------------------ */
+/* ---- sources: thousands of files, each checked once per resolution ------------------ */
 
-/* The slot of a path: its own, or the free one that it would take. */
+/* The slot of a path: its own, or the free one for it. */
 static struct file *slot_of(struct file *files, size_t slots, const char *path)
 {
     size_t at = random_key(path) & (slots - 1);
@@ -107,8 +107,8 @@ static int hash_file(struct work *work, const char *path, struct id *out, struct
     return 0;
 }
 
-/* Variants share the nodes of the file that they do not change, so one node (with one stage) is one
- * configuration. */
+/* Variants share those nodes of the file that they do not change, so the same node with the same
+ * stage is the same configuration. */
 static struct listing *find_listing(const struct work *work, const struct section *section)
 {
     for (size_t i = 0; i < work->listing_count; i++) {
@@ -184,7 +184,7 @@ const struct place *resolution_by_key(const struct resolution *resolution, const
     return *slot_of_key(resolution, key);
 }
 
-/* Equal work has one answer. */
+/* Equal work has equal results. */
 static void share(struct place *place, const struct place *first)
 {
     place->first = first;
@@ -238,14 +238,14 @@ static int look_up(struct work *work, struct place *place, struct err *err)
     return 0;
 }
 
-/* Files alone make it what it is: the same files and configuration are the same place, and its text
- * has a line for each of thousands. */
+/* Does its recipe depend on files only? Then equal files and configuration are the same place, and
+ * its text, with a line for each of thousands of files, need not be written again. */
 static bool of_files_alone(const struct stage_info *stage)
 {
     return stage->sources && !stage->ports[0].name && !stage->seeded && !stage->compute;
 }
 
-/* Those that fill its ports come before it. */
+/* The places that fill its ports are resolved before it. */
 static int resolve_place(struct work *work, struct place *place, struct err *err)
 {
     const struct section *section = place->section;
@@ -320,7 +320,7 @@ void resolution_free(struct resolution *resolution)
     *resolution = (struct resolution){0};
 }
 
-/* The cells that the registry has, against those that it should have. */
+/* The registry's cells compared with the new ones. */
 struct comparison {
     const struct cell *cells;
     size_t count, same;
@@ -340,7 +340,7 @@ static int compare_cell(void *user, const struct cell *row, struct err *err)
     return 0;
 }
 
-/* A transaction waits for the disk, a second if it is busy: not where nothing is new. */
+/* A transaction waits for the disk, up to a second if it is busy: skipped if nothing changed. */
 static int publish(const struct experiment *experiment, const struct cell *cells, size_t count,
                    struct store *store, struct err *err)
 {

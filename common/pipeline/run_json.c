@@ -15,7 +15,7 @@ static int add_metric(void *user, const struct metric_row *row, struct err *err)
     return 0;
 }
 
-/* Whoever wrote the registry, what comes out is JSON. */
+/* The output is valid JSON, whoever wrote the registry. */
 static int add_event(void *user, double at, const char *kind, const char *detail, struct err *err)
 {
     (void)err;

@@ -1,6 +1,6 @@
 /*
- * The stage table: what each stage is called, what it reads and makes, and the shape of its
- * section in an experiment file. Everything else in the pipeline is driven by it.
+ * The stage table: each stage's name, what it reads and makes, and the keys of its section in an
+ * experiment file. Everything else in the pipeline is driven by it.
  */
 #ifndef CAIRN_PIPELINE_STAGE_H
 #define CAIRN_PIPELINE_STAGE_H
@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One artifact that a stage leaves. */
+/* One artifact that a stage makes. */
 struct output_info {
     const char *name;  /* in the registry */
-    const char *makes; /* what it is to those who read it: a port that takes it fits */
+    const char *makes; /* its type: fits ports that take the same */
 };
 
 /* An unused port is in no recipe. PORT_IF_MADE: used if the file has a section that fills it. */
@@ -24,30 +24,30 @@ enum port_use { PORT_UNUSED, PORT_USED, PORT_IF_MADE };
 struct stage_info;
 struct port_info {
     const char *name; /* in `inputs:` and in the registry */
-    /* Unless `inputs:` says otherwise, it is filled by the one stage of the file that makes this;
-     * never by its own section. */
+    /* The type it takes. Unless `inputs:` says otherwise, it is filled by the only stage of the
+     * file that makes this type; never by its own section. */
     const char *takes;
-    /* NULL: always. makers: of the ports before this one, as in stage_info.check. */
+    /* NULL: always. makers: of the ports before this one, see stage_info.check. */
     enum port_use (*used)(const void *config, const struct stage_info *const *makers);
 };
 
 struct stage_info {
     const char *name, *help;
-    const char *also; /* what else its program does, for --help; NULL: nothing */
-    int version;      /* raised when the same recipe would give another result */
+    const char *also; /* other commands of its program, for --help; NULL: none */
+    int version;      /* increased when the same recipe gives other results */
     bool seeded;      /* the cell's seed is part of the recipe */
     bool compute;     /* runs on a backend: precision, and device and threads where given, enter */
-    bool trains;      /* fits a model: --explain has a memory plan to show */
-    bool measures;    /* its artifact is an evaluation: reports are made of these */
-    const struct model_kind *model; /* what it fits; NULL: nothing, or not known */
+    bool trains;      /* fits a model: --explain shows a memory plan */
+    bool measures;    /* its artifact is an evaluation, which reports show */
+    const struct model_kind *model; /* the kind of model it fits; NULL: none, or unknown */
     const struct field *fields;
     size_t config_size;
     struct output_info outputs[MAX_PORTS + 1]; /* ends with a NULL name, as the ports do */
     struct port_info ports[MAX_PORTS + 1];
-    /* What no field can say of itself: STATUS_CONFIG. makers[i] is the stage whose section fills port
-     * i; NULL: none, or an artifact given by its id. NULL: nothing to check. */
+    /* Checks that no single field can make: STATUS_CONFIG. makers[i] is the stage whose section
+     * fills port i; NULL: none, or an artifact given by its id. NULL: nothing to check. */
     int (*check)(const void *config, const struct stage_info *const *makers, struct err *err);
-    /* Files read from outside; NULL: none. */
+    /* Source files outside the lab; NULL: none. */
     int (*sources)(const void *config, const char *data, struct arena *arena,
                    const struct source **out, int *count, struct err *err);
 };

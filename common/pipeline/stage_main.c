@@ -33,7 +33,8 @@ static int choose_cell(size_t *variant, uint64_t *seed, const struct options *op
     *variant = experiment->baseline;
     *seed = experiment->seeds[0];
     if (options->cell >= 0 && (options->variant || options->seed >= 0))
-        return fail_as(err, STATUS_USAGE, "--cell names both: --variant or --seed beside it?");
+        return fail_as(err, STATUS_USAGE,
+                       "--cell gives variant and seed: use it without --variant and --seed");
     if (options->cell >= 0) {
         size_t cell = (size_t)options->cell;
         if (cell >= experiment->variant_count * experiment->seed_count)
@@ -55,7 +56,7 @@ static int choose_cell(size_t *variant, uint64_t *seed, const struct options *op
             i++;
         if (i == experiment->seed_count)
             return fail_as(err, STATUS_USAGE,
-                           "--seed %lld: not a seed of '%s' (--set seed=%lld makes it one)",
+                           "--seed %lld: not a seed of '%s' (use --set seed=%lld to run it)",
                            (long long)options->seed, experiment->name, (long long)options->seed);
         *seed = experiment->seeds[i];
     }
@@ -79,7 +80,7 @@ static int choose_section(const char **out, const struct options *options,
         return fail_as(err, STATUS_USAGE, "variant '%s' has no section '%s'", variant->name,
                        options->section ? options->section : stage->name);
     if (found > 1)
-        return fail_as(err, STATUS_USAGE, "'%s' stands in several sections: choose with --section",
+        return fail_as(err, STATUS_USAGE, "'%s' has several sections: choose with --section",
                        stage->name);
     return 0;
 }
@@ -93,7 +94,7 @@ static int choose(struct choice *out, const struct options *options,
     return choose_section(&out->section, options, stage, &experiment->variants[out->variant], err);
 }
 
-/* ---- saying what there is ------------------------------------------------------------------- */
+/* ---- describing the place ------------------------------------------------------------------- */
 
 static void print_result(const struct options *options, const struct place *place, int64_t run,
                          bool known, const struct port *outputs, int count)
@@ -133,7 +134,7 @@ static struct context context_of(const struct options *options, const struct exp
                  .precision = trains ? (enum dtype)backend->precision : F32}};
 }
 
-/* What computes gets a backend, and the run is told of which numerics. */
+/* A stage that computes gets a backend, and the run records its numerics. */
 static int perform(struct context *context, int (*run)(struct context *, struct err *),
                    struct err *err)
 {
@@ -148,7 +149,7 @@ static int perform(struct context *context, int (*run)(struct context *, struct 
     return status;
 }
 
-/* A trainer also says what its memory would be, from its data set. */
+/* A trainer also reports its memory, based on its data set. */
 static int explain_place(struct context *context, const struct experiment *experiment,
                          int (*run)(struct context *, struct err *), struct err *err)
 {
@@ -171,9 +172,10 @@ static int missing_input(const struct place *place, struct err *err)
 {
     for (int i = 0; i < place->input_count; i++)
         if (!*place->inputs[i].artifact.hex)
-            return fail_as(err, STATUS_MISSING,
-                           "input '%s' is not there yet: run '%s' first (make experiment= does)",
-                           place->inputs[i].name, place->makers[i]->section->name);
+            return fail_as(
+                err, STATUS_MISSING,
+                "input '%s' is not computed yet: run '%s' first (as make experiment= does)",
+                place->inputs[i].name, place->makers[i]->section->name);
     bug("'%s' waits for nothing", place->section->name);
 }
 
@@ -194,7 +196,7 @@ static void say_waiting(const struct holder *holder)
     char registry[PATH_BYTES];
     struct err err;
     if (holder->elsewhere && !program_beside(registry, "registry", &err)) {
-        text_puts(&text, "; whether it is alive cannot be told from here. If it is gone: ");
+        text_puts(&text, "; whether it is alive cannot be determined from here. If it is gone: ");
         text_shell(&text, registry);
         text_printf(&text, " release %lld --lab ", (long long)holder->run);
         text_shell(&text, holder->lab);
@@ -203,26 +205,26 @@ static void say_waiting(const struct holder *holder)
     text_free(&text);
 }
 
-/* Also those who want to hear nothing must know what keeps them. */
+/* Shown even with --quiet: the wait may be endless. */
 static void say_if_for_ever(const struct holder *holder)
 {
     if (holder->elsewhere)
         say_waiting(holder);
 }
 
-/* A result that is gone may have been removed; one that is cut short nobody meant. */
+/* A missing result may have been removed on purpose, a truncated one never. */
 static void say_cut(const struct store *store, const struct place *place)
 {
     char path[PATH_BYTES];
     for (int i = 0; i < place->output_count; i++)
         if (artifact_cut(path, store, &place->outputs[i].artifact))
-            fprintf(stderr, "object '%s' is not as long as it was: it is made again\n", path);
+            fprintf(stderr, "object '%s' has the wrong size: it is made again\n", path);
 }
 
 /* ---- the run -------------------------------------------------------------------------------- */
 
-/* What was hashed before the run must still be there after it: an input that changed meanwhile
- * would link new bytes to an old recipe. */
+/* Sources hashed before the run must be unchanged after it: otherwise an old recipe would lead to
+ * new bytes. */
 static int check_sources(struct store *store, const struct place *place, struct err *err)
 {
     for (int i = 0; i < place->source_count; i++) {
@@ -237,7 +239,7 @@ static int check_sources(struct store *store, const struct place *place, struct 
     return 0;
 }
 
-/* All outputs are sealed, or none is left. Returns how many, or -1. */
+/* Seals all outputs or leaves none. Returns how many, or -1. */
 static int produce(struct context *context, int (*run)(struct context *, struct err *),
                    struct port outputs[MAX_PORTS], struct err *err)
 {
@@ -281,7 +283,7 @@ static int claim(struct run **out, const struct options *options, struct store *
     return known;
 }
 
-/* Of the run, like its duration: it is in no artifact. */
+/* A property of the run, like its duration: it is in no artifact. */
 static void record_memory(struct run *run)
 {
     struct rusage usage;
@@ -297,8 +299,7 @@ static int run_place(struct context *context, int (*run)(struct context *, struc
     struct arena arena = {0};
     struct port outputs[MAX_PORTS];
     int count = 0;
-    TRY(registry_sweep(context->store,
-                       err)); /* what killed runs left, also those of other recipes */
+    TRY(registry_sweep(context->store, err)); /* removes what killed runs left, of any recipe */
     int known = claim(&context->run, options, context->store, place, &arena, outputs, &count, err);
     int64_t number = known ? place->run : run_id(context->run);
     int status = known < 0 ? -1 : 0;
@@ -341,7 +342,7 @@ static int find_and_run(const struct options *options, char **argv, const struct
     } else {
         if (place->section->stage->compute)
             threads_spin_briefly(argv);
-        if (options->cell < 0) /* else the plan has said it */
+        if (options->cell < 0) /* otherwise the plan has reported it */
             say_network(options, store);
         status = run_place(&context, run, err);
     }
@@ -349,7 +350,7 @@ static int find_and_run(const struct options *options, char **argv, const struct
     return status;
 }
 
-/* What cannot be chosen is said before there is a lab. */
+/* Errors in the selection are reported before there is a lab. */
 static int open_and_run(const struct options *options, char **argv, const struct stage_info *stage,
                         const struct experiment *experiment,
                         int (*run)(struct context *, struct err *), struct err *err)
@@ -359,7 +360,7 @@ static int open_and_run(const struct options *options, char **argv, const struct
     TRY(choose(&choice, options, experiment, stage, err));
     int status = store_open(&store, options->lab, !options->explain, err);
     if (status && options->explain && err->status == STATUS_MISSING)
-        status = 0; /* no lab yet, so nothing is known; explaining makes none */
+        status = 0; /* no lab yet, so nothing is known; --explain does not create one */
     if (!status) {
         status = find_and_run(options, argv, &choice, experiment, store, run, err);
         store_close(store);

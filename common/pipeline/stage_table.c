@@ -8,15 +8,15 @@
 
 /* ---- evaluate ------------------------------------------------------------------------------- */
 
-enum { PORT_MODEL }; /* the first of evaluate */
+enum { PORT_MODEL }; /* the first port of evaluate */
 
-/* What an artifact given by its id is, only the stage itself can tell: it may have anything. */
+/* The abilities of the model; an artifact given by its id may have any, only the stage can tell. */
 static unsigned has_of(const struct stage_info *maker)
 {
     return maker && maker->model ? evaluate_has(maker->model) : HAS_ALL;
 }
 
-/* No metrics named means all that suit the model: images are judged if there is a judge. */
+/* No metrics given means all that suit the model, those of a judge only if the file makes one. */
 static enum port_use judged(const void *config, const struct stage_info *const *makers)
 {
     const struct evaluate_config *evaluate = config;
@@ -55,7 +55,7 @@ static int check_unet(const void *config, const struct stage_info *const *makers
     return unet_config_check(config, err);
 }
 
-/* ---- the table: nothing else here is for others, so that a test may have a table of its own --- */
+/* ---- the table: all else here is private, so that a test can have its own table ------------- */
 
 const struct stage_info stage_table[] = {
     {
@@ -69,7 +69,7 @@ const struct stage_info stage_table[] = {
         .sources = preprocess_sources,
     },
     {
-        /* Not seeded: the judge is a measuring instrument, and one instrument serves every seed. */
+        /* Not seeded: the judge is a measuring instrument, and all seeds use the same one. */
         .name = "train-classifier",
         .help = "fit the classifier that judges generated images",
         .version = 2,
@@ -125,11 +125,11 @@ const struct stage_info stage_table[] = {
     {
         .name = "evaluate",
         .help = "measure a trained model on a split",
-        .also = "evaluate predict MODEL FILE ... -o DIR: segment pictures with a trained UNet "
+        .also = "evaluate predict MODEL FILE ... -o DIR: segment images with a trained UNet "
                 "(evaluate predict --help)\n"
-                "evaluate encode MODEL FILE ... -o DIR: latents of pictures with a trained VAE "
+                "evaluate encode MODEL FILE ... -o DIR: latents of images from a trained VAE "
                 "(evaluate encode --help)\n"
-                "evaluate decode MODEL FILE -o DIR: pictures of latents (evaluate decode --help)",
+                "evaluate decode MODEL FILE -o DIR: images from latents (evaluate decode --help)",
         .version = 5,
         .compute = true,
         .measures = true,

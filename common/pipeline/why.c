@@ -1,4 +1,4 @@
-/* Why two runs differ: their recipes' texts, compared line by line, back to the first cause. */
+/* Why two runs differ: their recipe texts, compared line by line, back to the first cause. */
 #include "pipeline/resolve.h"
 
 #include "base/text.h"
@@ -9,7 +9,7 @@
 
 /* ---- lines of a recipe ---------------------------------------------------------------------- */
 
-/* "KEY=VALUE", "source NAME ID", "input PORT ID": the key is all but the value. */
+/* "KEY=VALUE", "source NAME ID", "input PORT ID": the key is everything before the value. */
 struct line {
     const char *key, *value;
     int key_length, value_length;
@@ -49,7 +49,7 @@ static bool same_value(const struct line *a, const struct line *b)
            memcmp(a->value, b->value, (size_t)a->value_length) == 0;
 }
 
-/* Two runs are compared once, however many ways lead to them. */
+/* Two runs are compared once, however many paths lead to them. */
 struct comparison {
     struct text *out;
     struct store *store;
@@ -57,10 +57,10 @@ struct comparison {
         int64_t from, to;
     } * done;
     size_t count;
-    size_t found; /* differences, also those that were said before */
+    size_t found; /* differences, including those already reported */
 };
 
-/* The same cause reaches a run through several inputs; it is said once. */
+/* The same cause may reach a run through several inputs; it is reported once. */
 static void add_once(struct comparison *c, struct text *item)
 {
     c->found++;
@@ -72,7 +72,7 @@ static void add_once(struct comparison *c, struct text *item)
 static void add_item(struct comparison *c, const char *recipe, const struct line *key,
                      const struct line *from, const struct line *to)
 {
-    static const char absent[] = "(not there)";
+    static const char absent[] = "(none)";
     int stage = (int)strcspn(recipe, "\n");
     struct text item = {0};
     text_printf(&item, "%.*s%s%.*s: %.*s -> %.*s\n", stage - 6, recipe + 6, /* after "stage=" */
@@ -83,7 +83,7 @@ static void add_item(struct comparison *c, const char *recipe, const struct line
     add_once(c, &item);
 }
 
-/* What is in no recipe, and yet in the bits. */
+/* Numerics are in no recipe but affect the bits. */
 static void compare_numerics(struct comparison *c, const struct run_row *a, const struct run_row *b)
 {
     static const char threads[] = " threads ";
@@ -105,7 +105,7 @@ static void compare_numerics(struct comparison *c, const struct run_row *a, cons
 
 static int differ(struct comparison *c, int64_t old_run, int64_t new_run, struct err *err);
 
-/* Two artifacts at one port: what their makers differ in. */
+/* Two artifacts at one port: how their makers differ. */
 static int follow(struct comparison *c, const char *recipe, const struct line *from,
                   const struct line *to, struct err *err)
 {
@@ -123,7 +123,7 @@ static int follow(struct comparison *c, const char *recipe, const struct line *f
     size_t before = c->found;
     if (old_run && new_run)
         TRY(differ(c, old_run, new_run, err));
-    if (c->found == before) /* nobody made one of them, or one recipe has two results */
+    if (c->found == before) /* one has no maker, or one recipe has two results */
         add_item(c, recipe, from, from, to);
     return 0;
 }
@@ -156,7 +156,7 @@ static int read_run(struct run_row *row, char **text, struct store *store, struc
     return registry_recipe_text(text, store, &row->recipe, err);
 }
 
-/* A run and what is to run. */
+/* How a planned run differs from an earlier one. */
 static int differ_from(struct text *out, struct store *store, int64_t old_run, const char *new_text,
                        struct err *err)
 {
@@ -206,7 +206,7 @@ int why_differ(struct text *out, struct store *store, int64_t old_run, int64_t n
 
 /* ---- the nearest run ------------------------------------------------------------------------ */
 
-/* Few enough for an answer in milliseconds however long the registry is. */
+/* Few enough to answer in milliseconds however large the registry is. */
 enum { CANDIDATES = 32 };
 struct search {
     struct id recipes[1 + CANDIDATES]; /* the run's own, then one for each candidate */
@@ -224,7 +224,7 @@ static int candidate(void *user, const struct run_row *row, struct err *err)
         strcmp(row->recipe.hex, search->recipes[0].hex) == 0 &&
         strcmp(row->numerics, search->numerics) != 0)
         search->twin = row->id;
-    for (int i = 0; i <= search->count; i++) /* resumed or repeated, a run differs in nothing */
+    for (int i = 0; i <= search->count; i++) /* a resumed or repeated run does not differ */
         if (strcmp(row->recipe.hex, search->recipes[i].hex) == 0)
             return 0;
     search->runs[search->count++] = row->id;
@@ -240,7 +240,7 @@ static int count_lines(const struct text *text)
     return lines;
 }
 
-/* Of the candidates the one with the fewest differences, which are left in items. */
+/* The candidate with the fewest differences, which are left in items. */
 static int nearest(int64_t *out, struct text *items, struct store *store,
                    const struct search *search, const char *recipe_text, struct err *err)
 {

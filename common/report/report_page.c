@@ -30,7 +30,7 @@ static bool several_cells(const struct report *report)
 static const char *state_of(const struct facts *facts)
 {
     if (facts->place->state == PLACE_WAITING)
-        return "waits for an input";
+        return "waiting for an input";
     return facts->run.id ? facts->run.status : "not run yet";
 }
 

@@ -46,7 +46,7 @@ is "and what it means" 1 "$(grep -c 'the same recipe gives other bits' "$CAIRN_L
 is "and so does registry why" "train-vae.seed: 0 -> 1
 train-vae threads: 3 -> 1" "$("$BUILD/registry" why 4 2 2>/dev/null)"
 refused "preprocess computes on no backend" 64 \
-    "preprocess: '--threads' is no option of preprocess, or lacks its value (--help lists them)" \
+    "preprocess: '--threads' is not an option of preprocess, or lacks its value (see --help)" \
     "$BUILD/preprocess" $here/small.yaml --threads 2
 for wrong in 0 1025; do
     refused "$wrong threads" 64 "train-vae: --threads '$wrong': a whole number from 1 to 1024 expected" \

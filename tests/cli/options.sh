@@ -20,7 +20,7 @@ for program in $stages transfer-unet ablate report registry; do
     is "$program --version names the program and its build" "$program" \
         "$("$BUILD/$program" --version | grep -Ex '[a-z-]+ [0-9a-z-]+ [0-9a-f]{16}' | cut -d' ' -f1)"
     refused "$program has no option --frobnicate" 64 \
-        "$program: '--frobnicate' is no option of $program, or lacks its value (--help lists them)" \
+        "$program: '--frobnicate' is not an option of $program, or lacks its value (see --help)" \
         "$BUILD/$program" --frobnicate
 done
 for program in $stages transfer-unet; do
@@ -40,16 +40,16 @@ is "and with its default: numbers, choices, lists" "1 1 1 1" "$(default_of train
 $(default_of train-vae train.lr 1.0e-3) $(default_of train-vae model.kind mlp) \
 $(default_of train-vae model.channels '\[32, 64\]')"
 refused "-v where there is nothing more to say" 64 \
-    "report: '-v' is no option of report, or lacks its value (--help lists them)" "$BUILD/report" -v
+    "report: '-v' is not an option of report, or lacks its value (see --help)" "$BUILD/report" -v
 refused "a value that is missing" 64 \
-    "train-vae: '--seed' is no option of train-vae, or lacks its value (--help lists them)" run train-vae --seed
+    "train-vae: '--seed' is not an option of train-vae, or lacks its value (see --help)" run train-vae --seed
 refused "a seed that is no number" 64 "train-vae: --seed 'two': a whole number from 0 to 2147483647 expected" run train-vae --seed two
 refused "a seed that the experiment has not" 64 \
-    "train-vae: --seed 7: not a seed of 'small' (--set seed=7 makes it one)" run train-vae --seed 7
+    "train-vae: --seed 7: not a seed of 'small' (use --set seed=7 to run it)" run train-vae --seed 7
 refused "a variant that it has not" 64 "train-vae: --variant: 'small' has no variant 'tiny'" run train-vae --variant tiny
 refused "a cell that it has not" 64 "train-vae: --cell 4: 'small' has 4 cells" \
     "$BUILD/train-vae" "$tmp/vary.yaml" --cell 4
-refused "a cell and a seed" 64 "train-vae: --cell names both: --variant or --seed beside it?" \
+refused "a cell and a seed" 64 "train-vae: --cell gives variant and seed: use it without --variant and --seed" \
     "$BUILD/train-vae" "$tmp/vary.yaml" --cell 0 --seed 1
 refused "a section that it has not" 64 "train-vae: variant 'default' has no section 'train-vae@b'" \
     run train-vae --section train-vae@b
@@ -68,9 +68,9 @@ holds "as many as OpenMP gives, where the file leaves it open" \
     env OMP_THREAD_LIMIT=1 timeout 60 "$BUILD/train-vae" $small -q --lab "$tmp/lab-threads"
 
 # ---- explain --------------------------------------------------------------------------------------
-is "--explain says that an input is still to be made" "state waits for an input" "$(run train-vae --explain | grep ^state)"
+is "--explain says that an input is still to be made" "state waiting for an input" "$(run train-vae --explain | grep ^state)"
 refused "which stops a run" 66 \
-    "train-vae: input 'dataset' is not there yet: run 'preprocess' first (make experiment= does)" run train-vae
+    "train-vae: input 'dataset' is not computed yet: run 'preprocess' first (as make experiment= does)" run train-vae
 is "--explain says what would run" "state not known: would run" "$(run preprocess --explain | grep ^state)"
 is "with a lab or without one" "$explained" "$(run preprocess --explain)"
 is "and runs nothing" 0 "$(sql 'SELECT count(*) FROM run')"

@@ -170,7 +170,7 @@ refused "more threads than there are" 1 \
 usage="evaluate: usage: evaluate predict MODEL FILE ... -o DIR [OPTION ...]"
 refused "no folder" 64 "$usage" predict "$model" "$one"
 refused "no file" 64 "$usage" predict "$model" -o "$tmp/none"
-refused "a folder without its name" 64 "evaluate: '-o' is no option of evaluate, or lacks its value (--help lists them)" \
+refused "a folder without its name" 64 "evaluate: '-o' is not an option of evaluate, or lacks its value (see --help)" \
     predict "$model" "$one" -o
 holds "evaluate --help says that there is predict" sh -c "'$BUILD/evaluate' --help | grep -q 'evaluate predict MODEL'"
 holds "predict --help has its options" sh -c "'$BUILD/evaluate' predict --help | grep -q -- '^  -o, --output DIR '"

@@ -18,7 +18,7 @@ train >"$tmp/out" 2>"$tmp/err" &
 pid=$!
 until [ -s "$tmp/err" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 is "also who wants to hear nothing is told what keeps the run, once" \
-    "waiting for run 2 of process 7 on 'gone', which has the same recipe; whether it is alive cannot be told from here. If it is gone: '$(realpath "$BUILD")/registry' release 2 --lab '$tmp/it'\\''s a lab'" \
+    "waiting for run 2 of process 7 on 'gone', which has the same recipe; whether it is alive cannot be determined from here. If it is gone: '$(realpath "$BUILD")/registry' release 2 --lab '$tmp/it'\\''s a lab'" \
     "$(cat "$tmp/err")"
 (unset CAIRN_LAB && cd / && sh -c "$(sed 's/.*If it is gone: //' "$tmp/err")")
 is "and the command that it names, anywhere, lets it go on" "lost" "$(sql "SELECT status FROM run WHERE id = 2")"

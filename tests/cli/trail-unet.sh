@@ -104,6 +104,6 @@ wrong "a norm that does not divide" 's/channels: \[4, 8\]/channels: [4, 6], norm
 wrong "a metric of another kind of model" 's/iou, dice\]/iou, ssim]/' \
     "11:11: evaluate (variant 'bce'): metrics: 'ssim' takes a model that encodes and decodes images"
 wrong "both kinds of model" '$a train-vae: {}' \
-    "11:11: evaluate: both 'train-vae' and 'transfer-unet' make its input 'model'; inputs: {model: ...} says which"
+    "11:11: evaluate: both 'train-vae' and 'transfer-unet' make its input 'model'; choose with inputs: {model: ...}"
 is "and no lab is made for it" no "$([ -e "$CAIRN_LAB" ] && echo yes || echo no)"
 done_testing

@@ -59,7 +59,7 @@ holds "and all is sound again" "$BUILD/registry" verify small
 path=$(file_in "$model" weights.safetensors)
 truncate -s -1 "$path"
 is "what is cut short is made again" "$model" "$(stage train-vae)"
-is "and that is said" "object '$path' is not as long as it was: it is made again" "$(cat "$tmp/err")"
+is "and that is said" "object '$path' has the wrong size: it is made again" "$(cat "$tmp/err")"
 holds "after which all is sound" "$BUILD/registry" verify small
 
 # ---- numbers --------------------------------------------------------------------------------------
