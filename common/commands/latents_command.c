@@ -15,30 +15,30 @@
 
 static const char encode_usage[] = "encode MODEL (FILE ... | --split SPLIT) -o DIR [OPTION ...]";
 static const char encode_help[] =
-    "Writes DIR/latents.safetensors: z_mean and z_logvar (an autoencoder: z_mean\n"
-    "alone) f32 [N,latent] of PNG and JPEG pictures, as a trained model encodes them;\n"
-    "labels i32 [N] of a conditional one; names as metadata. On stdout: MODEL\n"
+    "Encodes PNG and JPEG images with a trained model. Writes\n"
+    "DIR/latents.safetensors: z_mean and, for a VAE, z_logvar f32 [N,latent]; labels\n"
+    "i32 [N] if the model is conditional; names as metadata. Prints MODEL\n"
     "DIR/latents.safetensors.\n\n"
-    "A FILE that ends in .txt is a list with a line a picture, PATH or PATH CLASS\n"
-    "(after a tab, where it has blanks itself), paths beginning at the list's folder.\n"
-    "A conditional model wants a class of each picture: that of its line, else\n"
-    "--label. Pictures are turned as their EXIF says, and come to the model as its\n"
-    "training images did (preprocess: transparent, size, aspect, filter).\n\n"
-    "MODEL is a run that trained one: its number, or the beginning of its recipe's or\n"
-    "its model's id\n";
+    "A FILE that ends in .txt is a list with one image per line, PATH or PATH CLASS\n"
+    "(separated by a tab if they contain spaces); paths are relative to the list's\n"
+    "folder. A conditional model needs a class for each image: that of its line, else\n"
+    "--label. Images are rotated as their EXIF says and prepared as the model's\n"
+    "training images were (preprocess: transparent, size, aspect, filter).\n\n"
+    "MODEL is the run that trained it: its number, or the first digits of its recipe's\n"
+    "or its model's id\n";
 
 static const char decode_usage[] = "decode MODEL FILE -o DIR [OPTION ...]";
 static const char decode_help[] =
-    "Writes DIR/NAME.png for each row of z_mean in FILE, latents as `evaluate encode`\n"
-    "writes them: the image that the model decodes from it, given the row's\n"
-    "label, or --label instead. On stdout: MODEL NAME DIR/NAME.png.\n\n"
-    "MODEL is a run that trained one: its number, or the beginning of its recipe's or\n"
-    "its model's id\n";
+    "Writes DIR/NAME.png for each row of z_mean in FILE, latents as written by\n"
+    "`evaluate encode`: the image that the model decodes from it, given the row's\n"
+    "label, or --label instead. Prints MODEL NAME DIR/NAME.png.\n\n"
+    "MODEL is the run that trained it: its number, or the first digits of its recipe's\n"
+    "or its model's id\n";
 
-/* A picture that is to be encoded. */
+/* A picture to encode. */
 struct picture {
     const char *path, *label; /* label NULL: none of its own */
-    const char *list;         /* where it stands; NULL: on the command line */
+    const char *list;         /* the list it is from; NULL: the command line */
     size_t line;
 };
 struct work {
@@ -48,13 +48,13 @@ struct work {
     struct meter meter;
     struct backend *backend;
     struct coder coder;
-    struct dataset dataset; /* that the model learned from; open if its id is not empty */
+    struct dataset dataset; /* the model's training data; open if its id is not empty */
     struct id dataset_id;
     int64_t run;
     struct fit fit;
     struct picture *pictures;
     size_t count;
-    int transparent; /* of the pictures, those that have such pixels */
+    int transparent; /* number of pictures with such pixels */
     const char *first_transparent;
     struct latents latents;
 };
@@ -72,7 +72,7 @@ static int open_model(struct work *work, enum ability ability, struct err *err)
     return coder_open(&work->coder, work->store, &model, ability, work->backend, &work->meter, err);
 }
 
-/* Its classes have names, its splits cases. */
+/* Has the names of the classes and the cases of the splits. */
 static int open_dataset(struct work *work, struct err *err)
 {
     struct id id;
@@ -90,12 +90,12 @@ static int check_pictures(const struct work *work, struct err *err)
     const struct image_data *data = &work->coder.trained.model.facts.data;
     if (data->d != 1 || (data->c != 1 && data->c != 3))
         return fail_as(err, STATUS_BAD_DATA,
-                       "the model is of %s with %lld channels; grey or colour images expected",
+                       "the model is for %s with %lld channels; grey or colour images expected",
                        data->d == 1 ? "images" : "volumes", (long long)data->c);
     return 0;
 }
 
-/* A class by its name, else by its number. */
+/* A class by its name or, failing that, its number. */
 static int find_class(int32_t *out, struct work *work, const char *label, struct err *err)
 {
     char *end;
@@ -113,8 +113,7 @@ static int find_class(int32_t *out, struct work *work, const char *label, struct
     struct text names = {0};
     for (uint32_t k = 0; k < dataset->class_count; k++)
         text_printf(&names, "%s%s", k ? ", " : "", dataset->classes[k]);
-    fail_as(err, STATUS_USAGE, "no class '%s'; valid: %s, or their numbers from 0", label,
-            names.data);
+    fail_as(err, STATUS_USAGE, "no class '%s'; valid: %s, or a number from 0", label, names.data);
     text_free(&names);
     return -1;
 }
@@ -124,8 +123,8 @@ static bool conditional(const struct work *work)
     return work->coder.trained.model.facts.conditional;
 }
 
-/* ---- what is encoded ------------------------------------------------------------------------ */
-/* A path begins at the list's folder. */
+/* ---- what to encode ------------------------------------------------------------------------- */
+/* A path relative to the list's folder. */
 static const char *path_in_list(struct work *work, const char *list, const char *path)
 {
     const char *slash = strrchr(list, '/');
@@ -134,8 +133,8 @@ static const char *path_in_list(struct work *work, const char *list, const char 
     return arena_printf(&work->arena, "%.*s/%s", (int)(slash - list), list, path);
 }
 
-/* PATH, or PATH CLASS, parted by a tab or at blanks. Both may hold blanks: a path that has some is
- * known by its file, or stands in double quotes. */
+/* PATH, or PATH CLASS, separated by a tab or spaces. Both may contain spaces: such a path is
+ * recognised if its file exists, or is in double quotes. */
 static size_t part_line(char *fields[2], struct work *work, const char *list, char *text)
 {
     char *cut = strchr(text, '\t'), *copy = arena_strdup(&work->arena, text);
@@ -164,8 +163,8 @@ static int list_line(struct work *work, const char *list, size_t line, char *tex
     size_t count = part_line(fields, work, list, text);
     if (count > 2)
         return fail_as(err, STATUS_BAD_DATA,
-                       "line %zu of '%s': %zu fields, PATH or PATH CLASS expected, and a path with "
-                       "blanks in double quotes",
+                       "line %zu of '%s': %zu fields; PATH or PATH CLASS expected, a path with "
+                       "spaces in double quotes",
                        line, list, count);
     *ARRAY_ADD(work->pictures, work->count) =
         (struct picture){.path = path_in_list(work, list, fields[0]),
@@ -196,7 +195,7 @@ static int add_files(struct work *work, struct err *err)
             *ARRAY_ADD(work->pictures, work->count) = (struct picture){.path = file};
     }
     if (!work->count)
-        return fail_as(err, STATUS_BAD_DATA, "the lists name no picture");
+        return fail_as(err, STATUS_BAD_DATA, "the lists contain no images");
     return 0;
 }
 
@@ -211,7 +210,7 @@ static int label_picture(int32_t *out, struct work *work, const struct picture *
     if (!label)
         return fail_as(
             err, STATUS_USAGE,
-            "'%s' has no label, which the model wants (--label, or PATH CLASS in a list)",
+            "'%s' has no label, which the model needs (--label, or PATH CLASS in a list)",
             picture->path);
     if (find_class(out, work, label, err) == 0)
         return 0;
@@ -228,7 +227,7 @@ static int name_pictures(struct work *work, struct err *err)
     int32_t label = 0;
     if (conditional(work))
         latents->labels = arena_alloc(&work->arena, work->count * sizeof *latents->labels);
-    if (conditional(work) && work->options.label) /* also where every line has its own */
+    if (conditional(work) && work->options.label) /* even if every line has its own */
         TRY(find_class(&label, work, work->options.label, err));
     for (size_t i = 0; i < work->count; i++) {
         const struct picture *picture = &work->pictures[i];
@@ -241,7 +240,7 @@ static int name_pictures(struct work *work, struct err *err)
     return latents_check_names(latents->names, latents->count, err);
 }
 
-/* As the training images came to their size. */
+/* Resizes a picture as the training images were. */
 static int fit_picture(uint8_t *pixels, const struct work *work, const struct image *image,
                        struct err *err)
 {
@@ -250,7 +249,7 @@ static int fit_picture(uint8_t *pixels, const struct work *work, const struct im
         fit_case(pixels, NULL, &work->fit, image->pixels, NULL, image->h, image->w, image->c);
     else if (image->h != data->h || image->w != data->w)
         return fail_as(err, STATUS_BAD_DATA,
-                       "%dx%d pixels, and the model's images of %lldx%lld were not resized",
+                       "%dx%d pixels, but the model's %lldx%lld images were not resized",
                        (int)image->h, (int)image->w, (long long)data->h, (long long)data->w);
     else
         memcpy(pixels, image->pixels, (size_t)work->coder.trained.pixels);
@@ -274,12 +273,12 @@ static int read_picture(float *out, struct work *work, const char *path, struct 
     return status ? wrap(err, "'%s'", path) : 0;
 }
 
-/* What is encoded, [count,latent] each. */
+/* The latents, [count,latent] each. */
 struct rows {
     float *z_mean, *z_logvar;
 };
 
-/* In front of an error, the row at which the model failed. */
+/* Prepends the row at which the model failed to an error. */
 static int name_row(const struct work *work, uint32_t first, struct err *err)
 {
     int32_t bad = work->coder.trained.bad_case;
@@ -323,12 +322,12 @@ static int prepare_files(struct work *work, struct err *err)
     TRY(model_run_preprocess(&config, work->store, work->run, &work->arena, err));
     if (preprocess_volumes(&config))
         return fail_as(err, STATUS_BAD_DATA,
-                       "the model is of single slices of volumes; one of pictures expected");
+                       "the model is for single slices of volumes; one for images expected");
     work->fit = preprocess_treatment(&config).fit;
     const struct image_data *data = &work->coder.trained.model.facts.data;
     if (work->fit.h && (work->fit.h != data->h || work->fit.w != data->w))
         return fail_as(err, STATUS_BAD_DATA,
-                       "the model is of images of %lldx%lld, but its data set says %dx%d",
+                       "the model is for images of %lldx%lld, but its data set has %dx%d",
                        (long long)data->h, (long long)data->w, (int)work->fit.h, (int)work->fit.w);
     work->latents.count = (uint32_t)work->count;
     return name_pictures(work, err);
@@ -355,8 +354,7 @@ static int prepare_split(struct work *work, enum split *split, struct err *err)
     const struct dataset *dataset = &work->dataset;
     latents->count = dataset->count[*split];
     if (!latents->count)
-        return fail_as(err, STATUS_USAGE, "--split %s: there are no cases in it",
-                       work->options.split);
+        return fail_as(err, STATUS_USAGE, "--split %s: it has no cases", work->options.split);
     latents->names = dataset->ids + dataset->begin[*split];
     if (dataset->labels) {
         size_t bytes = latents->count * sizeof *latents->labels;
@@ -398,7 +396,7 @@ static int encode_all(struct work *work, enum split split, struct err *err)
                                      : encode_files(work, &rows, &progress, err);
     progress_end(&progress);
     if (work->transparent && !work->options.quiet)
-        fprintf(stderr, "evaluate: %d picture%s with transparent pixels, %s, the first '%s'\n",
+        fprintf(stderr, "evaluate: %d image%s with transparent pixels, %s, the first '%s'\n",
                 work->transparent, work->transparent == 1 ? "" : "s", ground_text(work->fit.ground),
                 work->first_transparent);
     latents->z_mean = rows.z_mean;
@@ -431,7 +429,7 @@ static int label_rows(struct work *work, struct err *err)
         return fail_as(err, STATUS_USAGE, "label '%s': the model was trained without labels",
                        label);
     if (!label && conditional(work) && !latents->labels)
-        return fail_as(err, STATUS_USAGE, "'%s' has no labels, which the model wants (--label)",
+        return fail_as(err, STATUS_USAGE, "'%s' has no labels, which the model needs (--label)",
                        work->options.arguments[2]);
     if (!label)
         return 0;
@@ -471,7 +469,7 @@ static int decode_all_rows(struct work *work, struct progress *progress, struct 
         for (uint32_t i = 0; i < n; i++)
             TRY(write_picture(work, work->coder.image + i * (size_t)work->coder.trained.pixels,
                               latents->names[first + i], err));
-        fflush(stdout); /* a line says that its file is there */
+        fflush(stdout); /* a printed line means that its file exists */
         progress_step(progress, first + n, 1, "images", "");
     }
     return 0;

@@ -24,7 +24,7 @@ static int check_ability(const struct store *store, const struct id *artifact, e
     TRY(model_read(&model, store, artifact, arena, err));
     if (model_need(model.kind, CAN(ability), err) == 0)
         return 0;
-    err->status = STATUS_USAGE; /* no file is bad, but the choice */
+    err->status = STATUS_USAGE; /* the choice is wrong, not a file */
     return -1;
 }
 
@@ -36,17 +36,17 @@ int model_run_find(struct id *model, int64_t *run_of, struct store *store, enum 
     TRY(registry_find_run(store, text, arena, &run, err));
     const struct stage_info *stage = stage_of_section(run.stage);
     if (!stage || !stage->trains)
-        return fail_as(err, STATUS_USAGE, "'%s' is of a run of %s, which makes no model", text,
+        return fail_as(err, STATUS_USAGE, "'%s' is a run of %s, which makes no model", text,
                        run.stage);
     TRY(registry_ports(store, run.id, true, arena, outputs.items, &outputs.count, err));
     const struct id *made = port_find(&outputs, "model");
     if (!made)
-        return fail_as(err, STATUS_MISSING, "run %lld of %s is %s: it has left no model",
+        return fail_as(err, STATUS_MISSING, "run %lld of %s is %s: it has no model",
                        (long long)run.id, run.stage, run.status);
     *model = *made;
     *run_of = run.id;
     if (check_ability(store, made, ability, arena, err))
-        return wrap(err, "'%s' is of a run of %s", text, run.stage);
+        return wrap(err, "'%s' is a run of %s", text, run.stage);
     return 0;
 }
 
@@ -57,8 +57,7 @@ int model_run_dataset(struct id *out, struct store *store, int64_t run, struct a
     TRY(registry_ports(store, run, false, arena, inputs.items, &inputs.count, err));
     const struct id *dataset = port_find(&inputs, "dataset");
     if (!dataset)
-        return fail_as(err, STATUS_MISSING, "the data set of run %lld is not known",
-                       (long long)run);
+        return fail_as(err, STATUS_MISSING, "the data set of run %lld is unknown", (long long)run);
     *out = *dataset;
     return 0;
 }
@@ -73,8 +72,8 @@ int model_run_preprocess(struct preprocess_config *out, struct store *store, int
     TRY(registry_maker(store, &dataset, &number, err));
     if (!number)
         return fail_as(err, STATUS_MISSING,
-                       "no run of this lab made the data set of run %lld: how its images came to "
-                       "their size is not known",
+                       "no run of this lab made the data set of run %lld: how its images were "
+                       "resized is unknown",
                        (long long)run);
     TRY(registry_find_run(store, arena_printf(arena, "%lld", (long long)number), arena, &maker,
                           err));

@@ -1,4 +1,4 @@
-/* evaluate predict: segments pictures and volumes of any size. */
+/* evaluate predict: segments images and volumes of any size. */
 #include "commands/predict_command.h"
 
 #include "base/png.h"
@@ -18,24 +18,23 @@
 
 static const char usage[] = "predict MODEL FILE ... -o DIR [OPTION ...]";
 static const char help[] =
-    "Segments new images of any size with a trained model (a UNet): PNG and JPEG\n"
-    "pictures or, if it was trained on volumes, NIfTI files (.nii, .hdr, .img, .gz).\n"
-    "DIR/NAME.png or DIR/NAME.nii.gz holds the class of each pixel; NAME.safetensors,\n"
-    "if asked for, `probabilities` f32 [h,w,classes] (one channel, the foreground's,\n"
-    "where the model has one logit), of volumes [d,h,w,classes] from left to right,\n"
-    "posterior to anterior, inferior to superior. On stdout: MODEL FILE MASK.\n\n"
-    "Pictures come to the model as its training images did (preprocess: transparent,\n"
-    "size, aspect, filter), turned as their EXIF says, and the probabilities back to\n"
-    "the picture's size: a mask stands as viewers show its picture. Volumes come to\n"
-    "the training volumes' intensities and spacing, and are filled up to their size;\n"
-    "the probabilities come back to the file's own voxels, and the mask has its\n"
-    "geometry (sizes, axes, sform, qform). Pictures without a size, and volumes, of\n"
-    "more than 2^20 pixels are predicted in sliding windows of the size that the\n"
-    "model was trained on.\n\n"
-    "MODEL is a run that trained one: its number, or the beginning of its recipe's or\n"
-    "its model's id\n";
+    "Segments images of any size with a trained model (a UNet): PNG and JPEG files or,\n"
+    "if the model was trained on volumes, NIfTI files (.nii, .hdr, .img, .gz).\n"
+    "DIR/NAME.png or DIR/NAME.nii.gz has the class of each pixel; with --probabilities\n"
+    "NAME.safetensors has `probabilities` f32 [h,w,classes] (only the foreground's if\n"
+    "the model has one logit), for volumes [d,h,w,classes] from left to right,\n"
+    "posterior to anterior, inferior to superior. Prints MODEL FILE MASK.\n\n"
+    "Images are rotated as their EXIF says and prepared as the model's training images\n"
+    "were (preprocess: transparent, size, aspect, filter); the probabilities are\n"
+    "resized back, so that the mask matches the image as viewers show it. Volumes get\n"
+    "the training volumes' intensities, spacing and padding; the probabilities are\n"
+    "resampled to the file's own voxels, and the mask has its geometry (sizes, axes,\n"
+    "sform, qform). Volumes, and images if the model's were not resized, of more than\n"
+    "2^20 pixels are predicted in sliding windows of the training size.\n\n"
+    "MODEL is the run that trained it: its number, or the first digits of its recipe's\n"
+    "or its model's id\n";
 
-/* ---- what becomes of which file ------------------------------------------------------------- */
+/* ---- inputs and outputs --------------------------------------------------------------------- */
 
 struct file {
     const char *in, *mask, *probability; /* paths; probability NULL: not asked for */
@@ -50,7 +49,7 @@ struct work {
     struct backend *backend;
     struct predictor predictor;
     struct meter meter;
-    int transparent; /* pictures that have such pixels */
+    int transparent; /* number of pictures with such pixels */
     const char *first_transparent;
 };
 
@@ -70,7 +69,7 @@ static int by_mask(const void *a, const void *b)
     return order ? order : (*x > *y) - (*x < *y);
 }
 
-/* Two files may not become one. */
+/* Two files must not have the same output. */
 static int check_names(const struct work *work, struct err *err)
 {
     const struct file **sorted = xcalloc((size_t)work->count, sizeof *sorted);
@@ -110,7 +109,7 @@ static int name_files(struct work *work, struct err *err)
     return check_names(work, err);
 }
 
-/* One that is not there is told by whoever reads it. */
+/* A missing file is reported when it is read. */
 static int check_output(const struct work *work, const char *path, struct err *err)
 {
     struct stat st;
@@ -147,7 +146,7 @@ static int try_to_read(struct work *work, const char *path, struct err *err)
     return 0;
 }
 
-/* All of them are read, so that nothing is predicted where one is bad. */
+/* Reads all of them first, so that nothing is predicted if one is bad. */
 static int check_files(struct work *work, struct err *err)
 {
     for (int i = 0; i < work->count; i++) {
@@ -167,7 +166,7 @@ static int check_files(struct work *work, struct err *err)
 
 /* ---- predict -------------------------------------------------------------------------------- */
 
-/* What was predicted of one file, at its own pixels. */
+/* The prediction for one file, at its own resolution. */
 struct result {
     int32_t d, h, w, outputs;
     float *probability;    /* [d,h,w,outputs] */
@@ -213,7 +212,7 @@ static int write_results(const struct file *file, const struct result *result, s
     return status;
 }
 
-/* image or volume: the other is NULL. */
+/* Either image or volume; the other is NULL. */
 static int predict_one(struct work *work, const struct file *file, const struct image *image,
                        struct volume *volume, struct err *err)
 {
@@ -262,7 +261,7 @@ static int predict_files(struct work *work, struct err *err)
         status = predict_file(work, &work->files[i], err);
         if (!status)
             printf("%s %s %s\n", work->predictor.model.hex, work->files[i].in, work->files[i].mask);
-        fflush(stdout); /* a line says that its files are there */
+        fflush(stdout); /* a printed line means that its files exist */
         progress_step(&progress, i + 1, 1, "files", "");
     }
     progress_end(&progress);
@@ -285,12 +284,12 @@ static int predict_with(struct work *work, struct store *store, struct err *err)
     if (preprocess_volumes(&preprocess) && !predictor_takes_volumes(&work->predictor))
         return fail_as(
             err, STATUS_BAD_DATA,
-            "the model is of single slices of volumes; one of pictures, or of volumes of "
-            "more than a slice, expected");
+            "the model is for single slices of volumes; one for images or for volumes of "
+            "several slices expected");
     TRY(name_files(work, err));
     TRY(check_files(work, err));
     if (work->transparent && !options->quiet)
-        fprintf(stderr, "evaluate: %d picture%s with transparent pixels, %s, the first '%s'\n",
+        fprintf(stderr, "evaluate: %d image%s with transparent pixels, %s, the first '%s'\n",
                 work->transparent, work->transparent == 1 ? "" : "s",
                 ground_text(treatment.fit.ground), work->first_transparent);
     TRY(folder_make(options->output, err));

@@ -198,43 +198,43 @@ encode "$free" "$tmp/held.png" -o "$tmp/turned" >/dev/null
 encode "$free" "$tmp/shown.png" -o "$tmp/upright" >/dev/null
 clear_picture >"$tmp/clear.png"
 encode "$free" "$tmp/clear.png" -o "$tmp/clear" >/dev/null 2>"$tmp/said"
-is "transparent pixels are laid over black, with a word" "evaluate: 1 picture with transparent pixels, laid over the file's background colour, else black, the first '$tmp/clear.png'" \
+is "transparent pixels are laid over black, with a word" "evaluate: 1 image with transparent pixels, laid over the file's background colour, else black, the first '$tmp/clear.png'" \
     "$(cat "$tmp/said")"
 is "as if they were" "$(data "$tmp/upright/latents.safetensors")" "$(data "$tmp/clear/latents.safetensors")"
 is "a picture that EXIF turns is encoded as it is shown" "$(data "$tmp/upright/latents.safetensors")" \
     "$(data "$tmp/turned/latents.safetensors")"
 
 # ---- what is refused, before anything is written ----------------------------------------------------
-refused "not a VAE" 64 "evaluate: '$unet' is of a run of transfer-unet: a model of kind 'unet' can segment, not encode" encode "$unet" "$a" -o "$tmp/none"
-refused "nor to decode with" 64 "evaluate: '$unet' is of a run of transfer-unet: a model of kind 'unet' can segment, not decode" \
+refused "not a VAE" 64 "evaluate: '$unet' is a run of transfer-unet: a model of kind 'unet' can segment, not encode" encode "$unet" "$a" -o "$tmp/none"
+refused "nor to decode with" 64 "evaluate: '$unet' is a run of transfer-unet: a model of kind 'unet' can segment, not decode" \
     decode "$unet" "$latents" -o "$tmp/none"
 refused "an unknown model" 66 "evaluate: no run '0000000' in lab '$CAIRN_LAB'" encode 0000000 "$a" -o "$tmp/none"
 refused "a missing picture" 66 "evaluate: cannot open '$tmp/no.png': No such file or directory" \
     encode "$model" "$a" "$tmp/no.png" -o "$tmp/none" --label 0
 refused "a file that is no picture" 65 "evaluate: '$latents': not an image; PNG or JPEG expected" \
     encode "$model" "$a" "$latents" -o "$tmp/none" --label 0
-refused "a picture of another size" 65 "evaluate: '$set/Test/images/p30.png': 20x20 pixels, and the model's images of 16x16 were not resized" \
+refused "a picture of another size" 65 "evaluate: '$set/Test/images/p30.png': 20x20 pixels, but the model's 16x16 images were not resized" \
     encode "$model" "$set/Test/images/p30.png" -o "$tmp/none" --label 0
-refused "an unknown class" 64 "evaluate: no class 'cat'; valid: disc, ring, square, cross, or their numbers from 0" \
+refused "an unknown class" 64 "evaluate: no class 'cat'; valid: disc, ring, square, cross, or a number from 0" \
     encode "$model" "$a" -o "$tmp/none" --label cat
-refused "also where every line of a list has its own" 64 "evaluate: no class 'cat'; valid: disc, ring, square, cross, or their numbers from 0" \
+refused "also where every line of a list has its own" 64 "evaluate: no class 'cat'; valid: disc, ring, square, cross, or a number from 0" \
     encode "$model" "$tmp/images/list.txt" -o "$tmp/none" --label cat
-refused "a number beyond the classes" 64 "evaluate: no class '4'; valid: disc, ring, square, cross, or their numbers from 0" \
+refused "a number beyond the classes" 64 "evaluate: no class '4'; valid: disc, ring, square, cross, or a number from 0" \
     encode "$model" "$a" -o "$tmp/none" --label 4
-refused "one below them" 64 "evaluate: no class '-1'; valid: disc, ring, square, cross, or their numbers from 0" \
+refused "one below them" 64 "evaluate: no class '-1'; valid: disc, ring, square, cross, or a number from 0" \
     decode "$model" "$latents" -o "$tmp/none" --label -1
 printf '%s\n' "$a 0" "$b 1x" >"$tmp/bad.txt"
-refused "an unknown class in a list" 65 "evaluate: line 2 of '$tmp/bad.txt': no class '1x'; valid: disc, ring, square, cross, or their numbers from 0" \
+refused "an unknown class in a list" 65 "evaluate: line 2 of '$tmp/bad.txt': no class '1x'; valid: disc, ring, square, cross, or a number from 0" \
     encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 printf '%s\n' "$a 0 1" >"$tmp/bad.txt"
-refused "a line of three fields" 65 "evaluate: line 1 of '$tmp/bad.txt': 3 fields, PATH or PATH CLASS expected, and a path with blanks in double quotes" \
+refused "a line of three fields" 65 "evaluate: line 1 of '$tmp/bad.txt': 3 fields; PATH or PATH CLASS expected, a path with spaces in double quotes" \
     encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 printf '#\n\n' >"$tmp/bad.txt"
-refused "an empty list" 65 "evaluate: the lists name no picture" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
+refused "an empty list" 65 "evaluate: the lists contain no images" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 printf 'a\0b\n' >"$tmp/bad.txt"
 refused "a list that is no text" 65 "evaluate: '$tmp/bad.txt' is not a text file in UTF-8: it has a zero byte" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 refused "a missing list" 66 "evaluate: cannot open '$tmp/no.txt': No such file or directory" encode "$model" "$tmp/no.txt" -o "$tmp/none"
-refused "no label" 64 "evaluate: '$a' has no label, which the model wants (--label, or PATH CLASS in a list)" \
+refused "no label" 64 "evaluate: '$a' has no label, which the model needs (--label, or PATH CLASS in a list)" \
     encode "$model" "$a" -o "$tmp/none"
 refused "a label for a model without" 64 "evaluate: label '0': the model was trained without labels" \
     encode "$plain" "$set/Test/images/p30.png" -o "$tmp/none" --label 0
@@ -243,7 +243,7 @@ refused "also to decode" 64 "evaluate: label '0': the model was trained without 
 refused "a label for a split" 64 "evaluate: --label: the cases of a split have labels of their own" \
     encode "$model" --split test --label 0 -o "$tmp/none"
 refused "an unknown split" 64 "evaluate: --split 'all': train, val or test expected" encode "$model" --split all -o "$tmp/none"
-refused "an empty split" 64 "evaluate: --split val: there are no cases in it" encode "$plain" --split val -o "$tmp/none"
+refused "an empty split" 64 "evaluate: --split val: it has no cases" encode "$plain" --split val -o "$tmp/none"
 refused "two of one name" 64 "evaluate: two cases are named 'test-00000'" encode "$model" "$a" "$tmp/rings/test-00000.png" -o "$tmp/none" --label 0
 cp "$a" "$tmp/$(printf 'x\377')y.png"
 refused "a name that is no text" 64 "evaluate: '$(printf 'x\377')y' cannot name a case: UTF-8 without '/' and line breaks expected" \

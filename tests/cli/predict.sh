@@ -112,10 +112,10 @@ over() { # GROUND: predicts it as if the data set had been laid over that
 }
 one=$set/Test/images/p30.png
 predict "$sized" "$tmp/clear/held.png" -o "$tmp/over" --probabilities >/dev/null 2>"$tmp/said"
-is "transparent pixels are laid over black, with a word" "evaluate: 1 picture with transparent pixels, laid over the file's background colour, else black, the first '$tmp/clear/held.png'" \
+is "transparent pixels are laid over black, with a word" "evaluate: 1 image with transparent pixels, laid over the file's background colour, else black, the first '$tmp/clear/held.png'" \
     "$(cat "$tmp/said")"
 is "as if they were" "" "$(diff -rq "$tmp/over" "$tmp/upright")"
-is "or over what the training images were" "0 evaluate: 1 picture with transparent pixels, laid over white, the first '$tmp/clear/held.png'" "$(over white)"
+is "or over what the training images were" "0 evaluate: 1 image with transparent pixels, laid over white, the first '$tmp/clear/held.png'" "$(over white)"
 is "which matters" different "$(cmp -s "$tmp/over/held.safetensors" "$tmp/over-white/held.safetensors" || echo different)"
 is "or refused" "65 evaluate: '$tmp/clear/held.png': pixel (0, 0) is not opaque, expected an opaque picture" "$(over error)"
 
@@ -137,9 +137,9 @@ refused "a data set of another version's keys" 78 "evaluate: run $(newest prepro
 
 # ---- what is refused, before anything is written ----------------------------------------------------
 one=$set/Test/images/p30.png
-refused "not a UNet" 64 "evaluate: '$(newest preprocess)' is of a run of preprocess, which makes no model" \
+refused "not a UNet" 64 "evaluate: '$(newest preprocess)' is a run of preprocess, which makes no model" \
     predict "$(newest preprocess)" "$one" -o "$tmp/none"
-refused "an evaluation's id" 64 "evaluate: '$evaluation' is of a run of evaluate, which makes no model" \
+refused "an evaluation's id" 64 "evaluate: '$evaluation' is a run of evaluate, which makes no model" \
     predict "$evaluation" "$one" -o "$tmp/none"
 refused "an unknown model" 66 "evaluate: no run '0000000' in lab '$CAIRN_LAB'" predict 0000000 "$one" -o "$tmp/none"
 refused "a lab that is not there" 66 "evaluate: no lab at '$tmp/nowhere'" predict "$model" "$one" -o "$tmp/none" --lab "$tmp/nowhere"
@@ -175,6 +175,6 @@ refused "a folder without its name" 64 "evaluate: '-o' is not an option of evalu
 holds "evaluate --help says that there is predict" sh -c "'$BUILD/evaluate' --help | grep -q 'evaluate predict MODEL'"
 holds "predict --help has its options" sh -c "'$BUILD/evaluate' predict --help | grep -q -- '^  -o, --output DIR '"
 sql "DELETE FROM run_output WHERE run = $(newest transfer-unet)"
-refused "a run without a model" 66 "evaluate: run $(newest transfer-unet) of transfer-unet is done: it has left no model" \
+refused "a run without a model" 66 "evaluate: run $(newest transfer-unet) of transfer-unet is done: it has no model" \
     predict "$(newest transfer-unet)" "$one" -o "$tmp/none"
 done_testing

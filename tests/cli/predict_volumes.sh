@@ -128,9 +128,9 @@ for stage in preprocess train-vae transfer-unet; do
 done
 picture=$(object "$(output_of preprocess)" dataset.safetensors)
 refused "a model of single slices" 65 \
-    "evaluate: the model is of single slices of volumes; one of pictures, or of volumes of more than a slice, expected" \
+    "evaluate: the model is for single slices of volumes; one for images or for volumes of several slices expected" \
     predict "$(output_of transfer-unet)" "$picture" -o "$tmp/none"
-refused "nor does one encode" 65 "evaluate: the model is of single slices of volumes; one of pictures expected" \
+refused "nor does one encode" 65 "evaluate: the model is for single slices of volumes; one for images expected" \
     "$BUILD/evaluate" encode "$(output_of train-vae)" "$picture" -o "$tmp/none"
 "$BUILD/preprocess" "$tmp/flat.yaml" --set preprocess.intensity.kind=none -q >/dev/null
 refused "a VAE of values beyond 0 and 1" 78 \
