@@ -74,8 +74,9 @@ int why_nearest(int64_t *out, struct store *store, int64_t run, struct err *err)
 /* Why a place that is ready would run. */
 struct reason {
     const struct place *place;
-    /* of its recipe: that run did not finish, or its result is gone; else the
-     * run of the stage that differs least; id 0: there is none */
+    /* of its recipe, if that run did not finish or its result is gone; else the run of the stage that
+     * differs least; id 0: there is none */
+    struct run_row run;
     struct text differs; /* how the place differs from that run, as in why_differ */
 };
 /* store NULL: there is no lab. The caller frees differs. */
