@@ -74,7 +74,7 @@ LIBS_pipeline := -ljansson
 # have activations also for bf16, which the library does with AVX-512 alone.
 ISAS := v2 v3 v4
 LOOPS := $(wildcard common/engine/cpu/loops*.c)
-HALF_LOOPS := $(filter-out %_class.c %_loss.c %_update.c,$(LOOPS))
+HALF_LOOPS := $(filter-out %_class.c %_gaussian.c %_loss.c %_update.c,$(LOOPS))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(LOOPS),$(wildcard common/$(1)/*.c common/$(1)/*/*.c))) \
           $(if $(filter engine,$(1)),$(foreach isa,$(ISAS),$(LOOPS:%.c=$(BUILD)/%.$(isa).o)) \
             $(HALF_LOOPS:%.c=$(BUILD)/%.v4_half.o))

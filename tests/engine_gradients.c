@@ -141,10 +141,11 @@ static const struct {
     enum op op;
     bool joint;
 } linear[] = {
-    {OP_conv, false},      {OP_conv_data, false}, {OP_avg_pool, true},  {OP_upsample, true},
-    {OP_concat, true},     {OP_slice, true},      {OP_unslice, true},   {OP_reshape, true},
-    {OP_reduce_sum, true}, {OP_broadcast, true},  {OP_embedding, true}, {OP_dropout, true},
-    {OP_add, true},        {OP_sub, true},        {OP_mul, false},
+    {OP_conv, false},     {OP_conv_data, false},       {OP_avg_pool, true},   {OP_upsample, true},
+    {OP_gaussian, true},  {OP_gaussian_adjoint, true}, {OP_concat, true},     {OP_slice, true},
+    {OP_unslice, true},   {OP_reshape, true},          {OP_reduce_sum, true}, {OP_broadcast, true},
+    {OP_embedding, true}, {OP_dropout, true},          {OP_add, true},        {OP_sub, true},
+    {OP_mul, false},
 };
 
 static double dot(const double *a, const double *b, int64_t count)

@@ -193,6 +193,10 @@ val g_norm_fixed(struct graph *g, val x, val gamma, val beta, val mean, val rstd
 val g_max_pool(struct graph *g, val x, struct window window);
 val g_avg_pool(struct graph *g, val x, struct window window);
 val g_upsample(struct graph *g, val x, const int32_t factor[3], int32_t mode);
+/* Weighted means over windows of `length` (odd, up to GAUSSIAN_MOST) along d, h and w, where they lie
+ * inside; along a shorter axis of the largest odd length that fits. F32; sigma in elements. */
+enum { GAUSSIAN_MOST = 63 };
+val g_gaussian(struct graph *g, val x, int32_t length, float sigma);
 val g_concat(struct graph *g, val a, val b, int32_t axis);
 val g_slice(struct graph *g, val x, int32_t axis, int32_t begin, int32_t count);
 val g_reshape(struct graph *g, val x, struct shape shape);

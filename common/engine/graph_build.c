@@ -58,6 +58,18 @@ val g_upsample(struct graph *g, val x, const int32_t factor[3], int32_t mode)
     return g_append(g, OP_upsample, &x, &attr, NULL);
 }
 
+val g_gaussian(struct graph *g, val x, int32_t length, float sigma)
+{
+    for (int32_t axis = AXIS_D; axis <= AXIS_W; axis++) {
+        struct shape s = g_shape(g, x);
+        int32_t side = *shape_axis(&s, axis), fits = side - (side + 1) % 2;
+        struct attr attr = {.axis = axis, .begin = fits < length ? fits : length, .p = sigma};
+        if (attr.begin > 1)
+            x = g_append(g, OP_gaussian, &x, &attr, NULL);
+    }
+    return x;
+}
+
 val g_concat(struct graph *g, val a, val b, int32_t axis)
 {
     const val in[] = {a, b};

@@ -1,4 +1,4 @@
-/* Pooling and upsampling, each with its adjoint. */
+/* Pooling, upsampling and smoothing, each with its adjoint. */
 #include "engine/op.h"
 
 static int pooled(struct graph *graph, const struct node *node, struct shape x, struct shape *y)
@@ -134,4 +134,42 @@ int op_upsample_grad_infer(struct graph *graph, struct node *node)
 void op_upsample_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     din[0] = g_append(graph, OP_upsample_grad, dout, &node->attr, NULL);
+}
+
+/* ---- smoothing ------------------------------------------------------------------------------ */
+static int smooth(struct graph *graph, struct node *node, int sign)
+{
+    const struct attr *attr = &node->attr;
+    TRY(op_inputs(graph, node, 1));
+    if (attr->axis < AXIS_D || attr->axis > AXIS_W)
+        return op_fail(graph, node, "no such axis (%d)", attr->axis);
+    struct shape shape = op_shape(graph, node, 0);
+    int32_t *size = shape_axis(&shape, attr->axis), length = attr->begin;
+    if (length < 1 || length % 2 == 0 || length > GAUSSIAN_MOST || !(attr->p > 0))
+        return op_fail(graph, node, "a window of %d, sigma %g", length, (double)attr->p);
+    if (sign < 0 ? *size < length : *size > INT32_MAX - length)
+        return op_fail(graph, node, "a window of %d does not fit an axis of %d", length, *size);
+    *size += sign * (length - 1);
+    return op_output(graph, node, 0, shape, F32);
+}
+
+int op_gaussian_infer(struct graph *graph, struct node *node)
+{
+    return smooth(graph, node, -1);
+}
+
+void op_gaussian_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
+{
+    din[0] = g_append(graph, OP_gaussian_adjoint, dout, &node->attr, NULL);
+}
+
+int op_gaussian_adjoint_infer(struct graph *graph, struct node *node)
+{
+    return smooth(graph, node, 1);
+}
+
+void op_gaussian_adjoint_grad(struct graph *graph, const struct node *node, const val *dout,
+                              val *din)
+{
+    din[0] = g_append(graph, OP_gaussian, dout, &node->attr, NULL);
 }

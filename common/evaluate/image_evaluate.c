@@ -169,11 +169,6 @@ static int32_t draw_wrong(const struct evaluator *e, const char *id, int32_t lab
     return other + (other >= label);
 }
 
-static double range_of(const struct range *range)
-{
-    return isinf(range->high - range->low) ? 1 : (double)range->high - (double)range->low;
-}
-
 static void measure_case(struct evaluator *e, const struct batch *b, uint32_t first, uint32_t i)
 {
     const struct images *s = e->images;
@@ -186,7 +181,7 @@ static void measure_case(struct evaluator *e, const struct batch *b, uint32_t fi
         .decoded = s->image + i * e->model.pixels,
         .size = {(int32_t)is->d, (int32_t)is->h, (int32_t)is->w, (int32_t)is->c},
         .values = e->model.pixels,
-        .range = range_of(&e->facts.range),
+        .range = range_width(e->facts.range),
         .scales = (int)e->config->scales};
     measure(e, HAS_IMAGES, -1, first + i, &subject);
 }

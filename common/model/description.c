@@ -1,5 +1,6 @@
 #include "model/kinds.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Far more than any table has to say. */
@@ -42,6 +43,11 @@ int image_data_match(const struct image_data *model, const struct image_data *da
                    (long long)model->c, (long long)model->classes, (long long)data->d,
                    (long long)data->h, (long long)data->w, (long long)data->c,
                    (long long)data->classes);
+}
+
+double range_width(struct range range)
+{
+    return isinf(range.high - range.low) ? 1 : (double)range.high - (double)range.low;
 }
 
 const char *model_text(const struct model_kind *kind, const void *from, struct arena *arena)

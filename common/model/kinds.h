@@ -18,6 +18,8 @@ enum ability { ENCODE, DECODE, CLASSIFY, SEGMENT, RECONSTRUCT, ABILITIES };
 struct range {
     float low, high;
 };
+/* From end to end; 1 where there is none. */
+double range_width(struct range range);
 /* What one saw of its images at a time. */
 struct model_patch {
     bool present;

@@ -27,13 +27,15 @@ struct user {
 static val loss(struct graph *g, const struct feed *feed, const void *user,
                 struct monitors *monitors)
 {
-    static const struct image_loss_config squared = {0}; /* mse alone */
     const struct user *u = user;
     const struct autoencoder_model_config *model = &u->autoencoder.model;
     val image = autoencoder_image(g, model, autoencoder_reconstruct(g, model, feed->image));
-    const struct image_pair pair = {image, feed->image};
+    const struct image_pair pair = {.image = image,
+                                    .target = feed->image,
+                                    .range =
+                                        range_width(autoencoder_kind.facts(&u->autoencoder).range)};
     monitor(monitors, "mse", LESS_IS_BETTER,
-            weighted_mean(g, image_loss(g, &squared, &pair), feed->weight));
+            weighted_mean(g, image_squared_error(g, &pair), feed->weight));
     return weighted_mean(g, image_loss(g, u->loss, &pair), feed->weight);
 }
 

@@ -193,6 +193,27 @@ static const struct op_case cases_upsample_grad[] = {
     {"linear, large", {IN(4,1,32,34,19)}, {FACTOR(1,2,2), .mode = MODE_LINEAR}},
 };
 
+/* ---- smoothing: the window's length is attr.begin, sigma p ---------------------------------- */
+#define SMOOTH(of, length, sigma) {.axis = AXIS_##of, .begin = length, .p = sigma}
+static const struct op_case cases_gaussian[] = {
+    {"width", {IN(2,1,3,7,3)}, SMOOTH(W, 5, 1.5f)},
+    {"height, a window that just fits", {IN(2,1,7,4,2)}, SMOOTH(H, 7, 1.5f)},
+    {"depth", {IN(1,5,3,4,2)}, SMOOTH(D, 3, 0.75f)},
+    {"a window of one", {IN(2,1,3,4,1)}, SMOOTH(W, 1, 1.5f)},
+    {"width, large", {IN(5,1,23,67,3)}, SMOOTH(W, 11, 1.5f)},
+    {"height, rows of several blocks", {IN(3,1,97,131,3)}, SMOOTH(H, 11, 1.5f)},
+    {"depth, large", {IN(2,13,29,31,1)}, SMOOTH(D, 11, 1.5f)},
+};
+static const struct op_case cases_gaussian_adjoint[] = {
+    {"width", {IN(2,1,3,3,3)}, SMOOTH(W, 5, 1.5f)},
+    {"height, from one row", {IN(2,1,1,4,2)}, SMOOTH(H, 7, 1.5f)},
+    {"depth", {IN(1,3,3,4,2)}, SMOOTH(D, 3, 0.75f)},
+    {"a window of one", {IN(2,1,3,4,1)}, SMOOTH(W, 1, 1.5f)},
+    {"width, large", {IN(5,1,23,57,3)}, SMOOTH(W, 11, 1.5f)},
+    {"height, rows of several blocks", {IN(3,1,87,131,3)}, SMOOTH(H, 11, 1.5f)},
+    {"depth, large", {IN(2,3,29,31,1)}, SMOOTH(D, 11, 1.5f)},
+};
+
 /* ---- shapes --------------------------------------------------------------------------------- */
 static const struct op_case cases_concat[] = {
     {"channels", {IN(2,1,3,4,3), IN(2,1,3,4,5)}, {.axis = AXIS_C}},
@@ -366,7 +387,7 @@ enum {
     DOMAIN_affine = ANY, DOMAIN_relu = ANY, DOMAIN_leaky_relu = ANY, DOMAIN_elu = ANY,
     DOMAIN_silu = ANY, DOMAIN_gelu = ANY, DOMAIN_sigmoid = ANY, DOMAIN_tanh = ANY,
     DOMAIN_softplus = ANY, DOMAIN_exp_ = ANY, DOMAIN_log_ = POSITIVE, DOMAIN_square = ANY,
-    DOMAIN_sqrt_ = POSITIVE, DOMAIN_abs_ = ANY, DOMAIN_reciprocal = POSITIVE, DOMAIN_clamp = ANY,
+    DOMAIN_sqrt_ = POSITIVE, DOMAIN_abs_ = ANY, DOMAIN_reciprocal = POSITIVE, DOMAIN_clamp = ANY, DOMAIN_step = ANY,
     DOMAIN_add = ANY, DOMAIN_sub = ANY, DOMAIN_mul = ANY, DOMAIN_div_ = POSITIVE,
     DOMAIN_max_ = ANY, DOMAIN_min_ = ANY,
     DOMAIN_bce = UNIT, DOMAIN_mse = ANY, DOMAIN_l1 = ANY,

@@ -1,5 +1,6 @@
 #include "oracle/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 static void zero(double *out, struct shape shape)
@@ -148,6 +149,43 @@ REFERENCE(upsample_grad)
 {
     zero(arg[1], desc->out[0]);
     interpolate(desc->attr, desc->out[0], desc->in[0], arg[1], arg[0], false);
+}
+
+/* ---- smoothing ------------------------------------------------------------------------------ */
+static double density(const struct attr *attr, int32_t i)
+{
+    double x = i - attr->begin / 2, sigma = (double)attr->p;
+    return exp(-x * x / (2 * sigma * sigma));
+}
+
+/* y: where the window lies inside x; forward: y from x, else x from y. */
+static void smooth(const struct attr *attr, struct shape xs, struct shape ys, double *x, double *y,
+                   bool forward)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < attr->begin; i++)
+        sum += density(attr, i);
+    for (int64_t e = 0; e < shape_count(ys); e++)
+        for (int32_t i = 0; i < attr->begin; i++) {
+            int64_t from = at(xs, shifted(index_of(ys, e), attr->axis, i));
+            double weight = density(attr, i) / sum;
+            if (forward)
+                y[e] += weight * x[from];
+            else
+                x[from] += weight * y[e];
+        }
+}
+
+REFERENCE(gaussian)
+{
+    zero(arg[1], desc->out[0]);
+    smooth(desc->attr, desc->in[0], desc->out[0], arg[0], arg[1], true);
+}
+
+REFERENCE(gaussian_adjoint)
+{
+    zero(arg[1], desc->out[0]);
+    smooth(desc->attr, desc->out[0], desc->in[0], arg[1], arg[0], false);
 }
 
 /* ---- joining and cutting -------------------------------------------------------------------- */
