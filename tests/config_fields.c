@@ -49,6 +49,37 @@ static void defaults_fill_what_is_not_given(void **state)
     assert_string_equal(outcome(*state, parse(*state, "root: r\nschedule: {}\n")), defaults);
 }
 
+/* A section may have other defaults than its rows; what is given for it leaves the rest of them. */
+static void a_section_has_defaults_of_its_own(void **state)
+{
+    static const struct {
+        const char *given, *want;
+    } cases[] = {
+        {"{}",
+         "s.warmup=5\ns.nesterov=false\ns.dice=given\ns.dice.weight=2\ns.dice.reduce=batch\n"},
+        {"{s: }",
+         "s.warmup=5\ns.nesterov=false\ns.dice=given\ns.dice.weight=2\ns.dice.reduce=batch\n"},
+        {"{s: {warmup: 1, nesterov: true}}",
+         "s.warmup=1\ns.nesterov=true\ns.dice=given\ns.dice.weight=2\ns.dice.reduce=batch\n"},
+        {"{s: {dice: {reduce: case}}}",
+         "s.warmup=5\ns.nesterov=false\ns.dice=given\ns.dice.weight=2\ns.dice.reduce=case\n"},
+        {"{s: {warmup: 0}}",
+         "s.warmup=0\ns.nesterov=false\ns.dice=given\ns.dice.weight=2\ns.dice.reduce=batch\n"},
+    };
+    static const struct field fields[] = {{"s", FIELD_SECTION, 0, "{warmup: 5, dice: {weight: 2}}",
+                                           "a section", .sub = schedule_fields},
+                                          {0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct schedule schedule;
+        struct err err;
+        struct text out = {0};
+        assert_int_equal(
+            config_bind(&schedule, fields, parse(*state, cases[i].given), "", *state, &err), 0);
+        config_dump(&out, fields, &schedule, "");
+        assert_string_equal(kept(*state, &out), cases[i].want);
+    }
+}
+
 /* Its keys are in the recipe only where they differ from their defaults: however those are spelled. */
 static void a_key_that_came_later_is_dumped_where_it_differs(void **state)
 {
@@ -667,6 +698,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ARENA_TEST(defaults_fill_what_is_not_given),
+        ARENA_TEST(a_section_has_defaults_of_its_own),
         ARENA_TEST(a_key_that_came_later_is_dumped_where_it_differs),
         ARENA_TEST(values_arrive_in_the_struct),
         ARENA_TEST(what_is_refused_and_how),

@@ -172,12 +172,11 @@ static bool other_value(char *out, size_t size, const struct field *field)
         }
         return false;
     case FIELD_CHOICE:
+        out[0] = 0; /* the last: a section may have another default for its row, but not that */
         for (const char *const *choice = field->choices; *choice; choice++)
-            if (strcmp(*choice, fallback)) {
+            if (strcmp(*choice, fallback))
                 snprintf(out, size, "%s", *choice);
-                return true;
-            }
-        return false;
+        return out[0] != 0;
     case FIELD_CHOICES:
         snprintf(out, size, "[%s]", field->choices[0]);
         if (strcmp(out, fallback) == 0)
@@ -262,7 +261,7 @@ static const char unet_file[] = "name: t\nseeds: 2\npreprocess: {source: {format
                                 "transfer-unet: {loss: {bce: {}}}\nevaluate: {}\n";
 
 static const char ae_file[] = "name: t\nseeds: 2\npreprocess: {source: {format: shapes}}\n"
-                              "pretrain-ae: {}\nevaluate: {}\n";
+                              "pretrain-ae: {train: {early_stopping: {patience: 20}}}\nevaluate: {}\n";
 
 static void one_field_changes_its_stage_and_what_follows(void **state)
 {

@@ -1,6 +1,8 @@
 /* The models against PyTorch: weights in, then one step's results, loss and gradients, ten Adam
  * steps' losses, running statistics and the evaluation after them. */
+#include "model/autoencoder.h"
 #include "model/classifier.h"
+#include "model/image_loss.h"
 #include "train/unet_train.h"
 #include "model/vae.h"
 
@@ -9,6 +11,7 @@
 static int64_t conv_channels[] = {4, 6}, conv_3d_channels[] = {3, 4};
 static int64_t classifier_channels[] = {5, 7};
 static int64_t plain_channels[] = {4, 6, 8}, residual_channels[] = {4, 6, 6};
+static int64_t autoencoder_channels[] = {3, 4, 6}, autoencoder_3d_channels[] = {2, 3};
 static int64_t dense_channels[] = {2, 4, 4, 6}, bare_channels[] = {3, 5};
 
 struct net {
@@ -19,7 +22,22 @@ struct net {
     struct classifier_model_config classifier; /* if it has channels, the model is this one */
     struct unet_model_config unet;             /* or this one */
     struct segment_loss_config unet_loss;
+    struct autoencoder_model_config autoencoder; /* or this one */
+    struct image_loss_config image_loss;
+    bool hidden;  /* pixels of its images count differently */
+    double slack; /* of gradients, where a bias' is a sum that nearly cancels; 0: 1 */
 };
+#define TERM(w)                                                                                    \
+    {                                                                                              \
+        .present = true, .weight = w                                                               \
+    }
+#define AUTOENCODER(joined)                                                                        \
+    .autoencoder = {.unet = {.channels = {3, autoencoder_channels},                                \
+                             .norm = NORM_INSTANCE,                                                \
+                             .activation = ACT_LEAKY_RELU,                                         \
+                             .down = DOWN_STRIDED,                                                 \
+                             .up = UP_TRANSPOSE},                                                  \
+                    .skips = joined}
 #define BCE                                                                                        \
     {                                                                                              \
         .bce = {.present = true, .weight = 1, .positive_weight = 1 }                               \
@@ -106,13 +124,40 @@ static const struct net models[] = {
               .up = UP_UPSAMPLE,
               .upsampling = MODE_NEAREST},
      .unet_loss = BCE},
+    {.file = "autoencoder-mse",
+     .data = {1, 10, 13, 3, 0},
+     AUTOENCODER(SKIPS_NONE),
+     .image_loss = {.mse = TERM(1)}},
+    {.file = "autoencoder-l1",
+     .data = {1, 9, 12, 3, 0},
+     AUTOENCODER(SKIPS_DEEP),
+     .image_loss = {.l1 = TERM(1)}},
+    {.file = "autoencoder-ssim",
+     .data = {1, 13, 16, 3, 0},
+     AUTOENCODER(SKIPS_ALL),
+     .image_loss = {.ssim = TERM(1)},
+     .slack = 5},
+    {.file = "autoencoder-hidden",
+     .data = {1, 14, 12, 3, 0},
+     AUTOENCODER(SKIPS_NONE),
+     .image_loss = {.mse = TERM(1), .l1 = TERM(0.5), .ssim = TERM(0.25)},
+     .hidden = true},
+    {.file = "autoencoder-3d",
+     .data = {5, 12, 8, 1, 0},
+     .autoencoder = {.unet = {.channels = {2, autoencoder_3d_channels},
+                              .activation = ACT_SILU,
+                              .down = DOWN_MAXPOOL,
+                              .up = UP_UPSAMPLE,
+                              .upsampling = MODE_LINEAR},
+                     .output = OUTPUT_LINEAR},
+     .image_loss = {.mse = TERM(0.5), .ssim = TERM(2)}},
 };
 
 enum { RESULTS = 8, STEPS = 10 };
 struct program {
     struct graph *graph;
     struct plan *plan;
-    val image, label, noise, mask, weight, loss, rates[2];
+    val image, label, noise, mask, weight, pixel, loss, rates[2];
     int results;
     struct {
         const char *name;
@@ -173,6 +218,18 @@ static val segmentation_loss(struct program *p, const struct net *m)
     return unet_loss(g, &m->unet_loss, &counts, logits, 1 + extra, p->mask, p->weight);
 }
 
+static val autoencoder_loss(struct program *p, const struct net *m)
+{
+    struct graph *g = p->graph;
+    val raw = autoencoder_reconstruct(g, &m->autoencoder, p->image);
+    const struct image_pair pair = {.image = autoencoder_image(g, &m->autoencoder, raw),
+                                    .target = p->image,
+                                    .pixel = p->pixel,
+                                    .range = 1};
+    result(p, "raw", raw);
+    return mean(g, image_loss(g, &m->image_loss, &pair));
+}
+
 static void declare_inputs(struct program *p, const struct net *m, int32_t cases)
 {
     struct graph *g = p->graph;
@@ -185,6 +242,10 @@ static void declare_inputs(struct program *p, const struct net *m, int32_t cases
     if (m->unet.channels.count) {
         p->mask = g_input(g, "mask", I32, image);
         p->weight = g_input(g, "weight", F32, one);
+        return;
+    }
+    if (m->autoencoder.unet.channels.count) {
+        p->pixel = m->hidden ? g_input(g, "pixel", F32, image) : 0;
         return;
     }
     p->label = g_input(g, "label", I32, one);
@@ -202,9 +263,10 @@ static void build(struct program *p, const struct net *m, struct params *params,
     struct graph *g = p->graph = graph_new(params, mode, ARRAY_PARAM);
     graph_suit(g, on->backend);
     declare_inputs(p, m, cases);
-    val loss = classifies               ? classifier_loss(p, m)
-               : m->unet.channels.count ? segmentation_loss(p, m)
-                                        : vae_loss(p, m);
+    val loss = classifies                           ? classifier_loss(p, m)
+               : m->autoencoder.unet.channels.count ? autoencoder_loss(p, m)
+               : m->unet.channels.count             ? segmentation_loss(p, m)
+                                                    : vae_loss(p, m);
     p->loss = g_output(g, "loss", loss);
     if (mode == MODE_TRAIN) {
         struct update update = {.kind = OPTIMISER_ADAM, .grad_scale = 1};
@@ -235,6 +297,7 @@ static void open(struct program *p, struct params *params, const struct golden_b
     put(p, p->noise, file, "noise");
     put(p, p->mask, file, "mask");
     put(p, p->weight, file, "weight");
+    put(p, p->pixel, file, "pixel");
 }
 
 static void close(struct program *p)
@@ -347,7 +410,7 @@ static void check(const struct net *m, const struct golden_backend *on)
         if (step > 0)
             continue;
         compare_results(&train, &file, on);
-        compare_entries(params, &file, "grad", on, 1);
+        compare_entries(params, &file, "grad", on, m->slack ? m->slack : 1);
     }
     compare_entries(params, &file, "state", on, SLACK);
     run(&evaluate, 0);
@@ -399,6 +462,13 @@ static void unet_bare(void **state)
 {
     check_both(state, "unet-bare");
 }
+static void autoencoders(void **state)
+{
+    static const char *const files[] = {"autoencoder-mse", "autoencoder-l1", "autoencoder-ssim",
+                                        "autoencoder-hidden", "autoencoder-3d"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        check_both(state, files[i]);
+}
 
 int main(void)
 {
@@ -407,6 +477,7 @@ int main(void)
         cmocka_unit_test(conv_3d),       cmocka_unit_test(classifier),
         cmocka_unit_test(unet_plain),    cmocka_unit_test(unet_residual),
         cmocka_unit_test(unet_dense_3d), cmocka_unit_test(unet_bare),
+        cmocka_unit_test(autoencoders),
     };
     return cmocka_run_group_tests(tests, golden_setup, golden_teardown);
 }

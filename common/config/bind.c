@@ -364,6 +364,46 @@ void field_bind_fallback(void *into, const struct field *field, const char *path
         bug("%s", err.text);
 }
 
+/* What a map gives, and of `base` what it does not, on all levels. */
+static const struct yaml *with_base(const struct yaml *given, const struct yaml *base,
+                                    struct arena *arena)
+{
+    if (!given || given->kind == YAML_NULL)
+        return base;
+    if (given->kind != YAML_MAP || base->kind != YAML_MAP)
+        return given;
+    size_t most = given->count + base->count;
+    struct yaml *both = arena_alloc(arena, sizeof *both);
+    *both = *given;
+    both->keys = arena_alloc(arena, most * sizeof(struct yaml *));
+    both->items = arena_alloc(arena, most * sizeof(struct yaml *));
+    for (size_t i = 0; i < given->count; i++) {
+        const struct yaml *own = yaml_get(base, given->keys[i]->text);
+        both->keys[i] = given->keys[i];
+        both->items[i] =
+            own ? (struct yaml *)with_base(given->items[i], own, arena) : given->items[i];
+    }
+    for (size_t i = 0; i < base->count; i++)
+        if (!yaml_get(given, base->keys[i]->text)) {
+            both->keys[both->count] = base->keys[i];
+            both->items[both->count++] = base->items[i];
+        }
+    return both;
+}
+
+/* A section as it is given, with the defaults that its row has for it. */
+static const struct yaml *section_value(const struct yaml *given, const struct field *field,
+                                        const char *path, struct arena *arena)
+{
+    struct err err;
+    struct yaml *base;
+    if (!field->fallback || !*field->fallback)
+        return given;
+    if (yaml_parse(&base, arena, "default", field->fallback, strlen(field->fallback), &err))
+        bug("%s: %s", path, err.text);
+    return with_base(given, base, arena);
+}
+
 /* at: the nearest value that was given, where a missing key is reported. */
 static int bind_field(void *into, const struct field *field, const struct yaml *value,
                       const struct yaml *at, const char *path, struct arena *arena, struct err *err)
@@ -372,6 +412,8 @@ static int bind_field(void *into, const struct field *field, const struct yaml *
         *(bool *)into = value != NULL;
     if (field->type == FIELD_OPTION && !value)
         return 0;
+    if (field->type == FIELD_SECTION)
+        value = section_value(value, field, path, arena);
     if (field->type == FIELD_SECTION || field->type == FIELD_OPTION)
         return bind(into, field->sub, value, value ? value : at, path, arena, err);
     if (value) {

@@ -108,8 +108,9 @@ struct field {
     const char *key;
     enum field_type type;
     size_t offset;
-    const char *fallback; /* default as YAML text, e.g. "1.0e-3", "[16, 32]"; NULL: required (a
-                             section has no default of its own, only its rows) */
+    const char *fallback; /* default as YAML text, e.g. "1.0e-3", "[16, 32]"; NULL: required. Of
+                             a section: a map of those of its rows that have another default here;
+                             NULL: none */
     const char *help;     /* one line; also units */
     double min, max;      /* numbers; both 0: any finite; INFINITY leaves an end open */
     size_t min_count, max_count;    /* lists; both 0: any; max_count 0: no upper limit */

@@ -5,10 +5,13 @@
 
 #define CONFIG(member) .key = #member, .offset = offsetof(struct autoencoder_config, member)
 const struct field autoencoder_fields[] = {
+    {CONFIG(task), .type = FIELD_SECTION, .sub = image_task_fields, .help = "what is learnt"},
     {CONFIG(model), .type = FIELD_SECTION, .sub = autoencoder_model_fields, .help = "the network"},
     {CONFIG(loss), .type = FIELD_SECTION, .sub = image_loss_fields,
      .help = "what is minimised: the weighted sum of the terms given; none: mse"},
-    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields,
+     .fallback = "{weight_decay: 1.0e-5, schedule: {kind: cosine}, early_stopping: {patience: 15}}",
+     .help = "how"},
     {0},
 };
 #undef CONFIG
@@ -21,7 +24,7 @@ int autoencoder_config_check(const struct autoencoder_config *config, struct err
 
 struct user {
     struct autoencoder_description autoencoder;
-    const struct image_loss_config *loss;
+    const struct autoencoder_config *config;
 };
 
 static val loss(struct graph *g, const struct feed *feed, const void *user,
@@ -29,14 +32,14 @@ static val loss(struct graph *g, const struct feed *feed, const void *user,
 {
     const struct user *u = user;
     const struct autoencoder_model_config *model = &u->autoencoder.model;
-    val image = autoencoder_image(g, model, autoencoder_reconstruct(g, model, feed->image));
-    const struct image_pair pair = {.image = image,
-                                    .target = feed->image,
-                                    .range =
-                                        range_width(autoencoder_kind.facts(&u->autoencoder).range)};
+    struct range range = autoencoder_kind.facts(&u->autoencoder).range;
+    val pixel, seen = image_task(g, &u->config->task, range, feed->image, &pixel);
+    val image = autoencoder_image(g, model, autoencoder_reconstruct(g, model, seen));
+    const struct image_pair pair = {
+        .image = image, .target = feed->image, .pixel = pixel, .range = range_width(range)};
     monitor(monitors, "mse", LESS_IS_BETTER,
             weighted_mean(g, image_squared_error(g, &pair), feed->weight));
-    return weighted_mean(g, image_loss(g, u->loss, &pair), feed->weight);
+    return weighted_mean(g, image_loss(g, &u->config->loss, &pair), feed->weight);
 }
 
 int autoencoder_train(const struct training *where, const struct autoencoder_config *config,
@@ -46,7 +49,7 @@ int autoencoder_train(const struct training *where, const struct autoencoder_con
         {.loss = loss, .groups = {{.name = "encoder"}, {.name = "decoder"}}},
         {.loss = loss},
     };
-    struct user user = {{config->model, image_data_of(where->dataset)}, &config->loss};
+    struct user user = {{config->model, image_data_of(where->dataset)}, config};
     struct task task = {.name = "pretrain-ae",
                         .kind = &autoencoder_kind,
                         .model = &user.autoencoder,
@@ -56,6 +59,7 @@ int autoencoder_train(const struct training *where, const struct autoencoder_con
                         .program_count = 2,
                         .user = &user};
     TRY(autoencoder_config_check(config, err));
+    TRY(image_task_check(&config->task, &user.autoencoder.data, err));
     TRY(autoencoder_kind.check(&user.autoencoder, err));
     TRY(unet_norm_check(&config->model.unet, train_shape(&config->train, where->dataset), err));
     return train(where, &task, draft, err);

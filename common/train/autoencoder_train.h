@@ -4,14 +4,16 @@
 
 #include "model/autoencoder.h"
 #include "model/image_loss.h"
+#include "model/image_task.h"
 #include "train/train.h"
 
 struct autoencoder_config {
+    struct image_task_config task;
     struct autoencoder_model_config model;
     struct image_loss_config loss;
     struct train_config train;
 };
-extern const struct field autoencoder_fields[]; /* model, loss, train */
+extern const struct field autoencoder_fields[]; /* task, model, loss, train */
 /* What no single field can say: STATUS_CONFIG. */
 int autoencoder_config_check(const struct autoencoder_config *config, struct err *err);
 
