@@ -67,7 +67,7 @@ LIBS_data := -lz -ljansson -lpng -ljpeg -lniftiio -lznz
 # The reference LAPACK and BLAS, as they are on every machine: whatever a distribution's alternatives
 # point to would give other bits, and may bring threads of its own.
 static = $(shell $(CC) -print-file-name=$(1))
-LIBS_evaluate := -Wl,$(call static,lapack/liblapack.a),$(call static,blas/libblas.a)
+LIBS_evaluate := -Wl,-u,xerbla_,$(call static,lapack/liblapack.a),$(call static,blas/libblas.a)
 LIBS_pipeline := -ljansson
 
 # The CPU's memory-bound loops are compiled once per instruction set and chosen at run time; those that

@@ -58,14 +58,6 @@ void dgebrd_(const int *m, const int *n, double *a, const int *lda, double *diag
 void dbdsqr_(const char *uplo, const int *n, const int *right, const int *left, const int *more,
              double *diagonal, double *beside, double *vt, const int *ldvt, double *u,
              const int *ldu, double *c, const int *ldc, double *work, int *info, size_t);
-/* What LAPACK calls where an argument is wrong: its own would need Fortran's library to print it. */
-void xerbla_(const char *routine, const int *argument, size_t length);
-
-void xerbla_(const char *routine, const int *argument, size_t length)
-{
-    bug("LAPACK's %.*s was given a wrong argument %d", (int)length, routine, *argument);
-}
-
 /* ---- distance ------------------------------------------------------------------------------- */
 struct factor {
     double *l; /* [n,n] by columns, the lower triangle */
