@@ -2,6 +2,8 @@
  * size; and what cannot be trained is refused. */
 #include "engine/backend.h"
 #include "apply/trained.h"
+#include "store/tensors.h"
+#include "train/autoencoder_train.h"
 #include "train/unet_train.h"
 
 #include "one_thread.h"
@@ -53,9 +55,9 @@ static void bind(struct unet_config *out, struct lab *lab, const char *yaml)
     OK(config_bind(out, unet_fields, tree, "test", &lab->arena, &err));
 }
 
-/* peak: the bytes it took. */
-static struct id fit_in(struct lab *lab, const struct dataset *dataset, const char *yaml,
-                        enum dtype precision, size_t *peak)
+/* init: NULL: none. peak: the bytes it took. */
+static struct id fit_from(struct lab *lab, const struct dataset *dataset, const char *yaml,
+                          const struct id *init, enum dtype precision, size_t *peak)
 {
     struct unet_config config;
     struct run *run;
@@ -66,17 +68,24 @@ static struct id fit_in(struct lab *lab, const struct dataset *dataset, const ch
     bind(&config, lab, yaml);
     OK(claim(&run, lab, yaml, false, &err));
     struct training where = {.run = run,
+                             .store = lab->store,
                              .dataset = dataset,
                              .backend = one_thread(),
                              .meter = &meter,
                              .precision = precision,
                              .quiet = true};
     OK(draft_open(&draft, lab->store, &err));
-    OK(unet_train(&where, &config, 3, draft, &err));
+    OK(unet_train(&where, &config, init, 3, draft, &err));
     OK(draft_seal(draft, &port.artifact, &err));
     OK(run_commit(run, &port, 1, &err));
     *peak = meter.peak;
     return port.artifact;
+}
+
+static struct id fit_in(struct lab *lab, const struct dataset *dataset, const char *yaml,
+                        enum dtype precision, size_t *peak)
+{
+    return fit_from(lab, dataset, yaml, NULL, precision, peak);
 }
 
 static struct id fit(struct lab *lab, const struct dataset *dataset, const char *yaml)
@@ -303,6 +312,133 @@ static void a_share_of_the_labels(void **state)
     dataset_close(&part);
 }
 
+/* ---- an encoder that was trained before ----------------------------------------------------- */
+
+static struct id pretrain(struct lab *lab, const struct dataset *dataset, const char *yaml)
+{
+    struct autoencoder_config config;
+    struct yaml *tree;
+    struct run *run;
+    struct draft *draft;
+    struct port port = {.name = "model"};
+    struct meter meter = {0};
+    struct err err;
+    OK(yaml_parse(&tree, &lab->arena, "test", yaml, strlen(yaml), &err));
+    OK(config_bind(&config, autoencoder_fields, tree, "test", &lab->arena, &err));
+    OK(claim(&run, lab, yaml, false, &err));
+    struct training where = {
+        .run = run, .dataset = dataset, .backend = one_thread(), .meter = &meter, .quiet = true};
+    OK(draft_open(&draft, lab->store, &err));
+    OK(autoencoder_train(&where, &config, 5, draft, &err));
+    OK(draft_seal(draft, &port.artifact, &err));
+    OK(run_commit(run, &port, 1, &err));
+    return port.artifact;
+}
+
+static void open_weights(struct tensors *out, struct lab *lab, const struct id *model)
+{
+    char path[PATH_BYTES];
+    struct err err;
+    OK(artifact_path(path, lab->store, model, "weights.safetensors", &err));
+    OK(tensors_open(out, path, &err));
+}
+
+/* Every tensor of the encoder is the same in both; returns how many. */
+static int same_encoders(struct lab *lab, const struct id *a, const struct id *b)
+{
+    struct tensors one, other;
+    int count = 0;
+    open_weights(&one, lab, a);
+    open_weights(&other, lab, b);
+    for (size_t i = 0; i < one.count; i++) {
+        if (!starts_with(one.items[i].name, "encoder."))
+            continue;
+        const struct tensor *tensor = tensors_find(&other, one.items[i].name);
+        assert_non_null(tensor);
+        assert_int_equal(tensor->bytes, one.items[i].bytes);
+        assert_memory_equal(tensor->data, one.items[i].data, tensor->bytes);
+        count++;
+    }
+    tensors_close(&one);
+    tensors_close(&other);
+    return count;
+}
+
+#define ENCODER "channels: [2, 4, 4], norm: batch, activation: relu, down: strided"
+
+/* Statistics come along; what has no counterpart keeps its first values, and all of it is written
+ * down. */
+static void begins_with_an_encoder(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    size_t peak;
+    char path[PATH_BYTES], *table;
+    size_t length;
+    struct err err;
+    make_data(&data, 3);
+    struct id trained =
+        pretrain(lab, &data.set, "{model: {" ENCODER "}, train: {epochs: 2, batch: 8, ema: 0.5}}");
+    struct id unet =
+        fit_from(lab, &data.set,
+                 "{model: {" ENCODER "}, loss: {cross_entropy: {}}, train: {epochs: 1, "
+                 "batch: 8, ema: 0.5}, freeze: {encoder_epochs: 1}}",
+                 &trained, F32, &peak);
+    int loaded = same_encoders(lab, &trained, &unet);
+    assert_int_equal(loaded, 3 * 2 * 5 + 2 * 5); /* levels, and ways down: weight and its norm's */
+    OK(artifact_path(path, lab->store, &unet, "init.txt", &err));
+    OK(file_read(&table, &length, path, 1 << 16, &err));
+    int lines = 0;
+    for (const char *line = table; (line = strstr(line, "loaded encoder.")); line++)
+        lines++;
+    assert_int_equal(lines, loaded);
+    assert_non_null(strstr(table, "loaded encoder.1.down_norm.running_var\n"));
+    assert_non_null(strstr(table, "initialised head.weight: not asked for\n"));
+    assert_non_null(strstr(table, "skipped head.weight: not asked for\n"));
+    free(table);
+    struct id deeper =
+        fit_from(lab, &data.set,
+                 "{model: {channels: [2, 4, 4, 6], down: strided, activation: relu}, "
+                 "loss: {cross_entropy: {}}, freeze: {encoder_epochs: 1}, "
+                 "train: {epochs: 1, batch: 8}}",
+                 &trained, F32, &peak);
+    assert_int_equal(same_encoders(lab, &trained, &deeper), loaded);
+    OK(artifact_path(path, lab->store, &deeper, "init.txt", &err));
+    OK(file_read(&table, &length, path, 1 << 16, &err));
+    assert_non_null(strstr(table, "initialised encoder.3.conv1.weight: no tensor of its name\n"));
+    free(table);
+}
+
+static void an_encoder_of_other_shapes(void **state)
+{
+    static struct data data;
+    struct lab *lab = *state;
+    struct unet_config config;
+    struct draft *draft;
+    struct run *run;
+    struct meter meter = {0};
+    struct err err;
+    make_data(&data, 3);
+    struct id trained =
+        pretrain(lab, &data.set, "{model: {" ENCODER "}, train: {steps: 1, batch: 8}}");
+    bind(&config, lab,
+         "{model: {channels: [2, 6, 4], down: strided}, loss: {cross_entropy: {}}, "
+         "train: {batch: 8}}");
+    OK(claim(&run, lab, "other", false, &err));
+    OK(draft_open(&draft, lab->store, &err));
+    struct training where = {.run = run,
+                             .store = lab->store,
+                             .dataset = &data.set,
+                             .backend = one_thread(),
+                             .meter = &meter,
+                             .quiet = true};
+    FAILS(unet_train(&where, &config, &trained, 3, draft, &err), STATUS_BAD_DATA,
+          "'encoder.1.conv1.weight' is [4,3,3,2], and 'encoder.1.conv1.weight' of the model is "
+          "[6,3,3,2]");
+    draft_drop(draft);
+    run_end(run, &err);
+}
+
 static void refused(void **state)
 {
     static struct data data;
@@ -311,45 +447,51 @@ static void refused(void **state)
     struct err err;
     make_data(&data, 2);
     bind(&config, *state, "{loss: {bce: {}}, train: {batch: 1}}"); /* 9x7 5x4 3x2 2x1 1x1 */
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG,
           "model.norm: 'batch' has one value to normalise at level 4");
     bind(&config, *state, "{model: {norm: instance}, loss: {bce: {}}, train: {batch: 8}}");
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG,
           "model.norm: 'instance' has one value to normalise at level 4");
     struct dataset volumes = data.set;
     volumes.d = H, volumes.h = W, volumes.w = 1;
     where.dataset = &volumes;
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG,
           "at level 4, where images of 9x7x1 are one pixel");
     where.dataset = &data.set;
     bind(&config, *state,
          "{model: {norm: instance, channels: [2, 2, 2]}, loss: {bce: {}}, "
          "train: {patch: {size: [1, 4, 3]}}}");
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG,
           "at level 2, where images of 1x4x3 are one pixel");
     bind(&config, *state,
          "{model: {channels: [2, 2]}, loss: {bce: {}}, train: {patch: {size: [5, 5]}}}");
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG,
           "train.patch.size: 2 items given; 3 (depth, height and width) or none expected");
     bind(&config, *state,
          "{model: {channels: [8, 4], norm: group, norm_groups: 3}, loss: {bce: {}}}");
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, "model.norm_groups: 3");
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG, "model.norm_groups: 3");
     bind(&config, *state, "{model: {channels: [2, 2]}}");
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, "loss: ");
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG, "loss: ");
     bind(&config, *state, "{model: {channels: [2, 2]}, loss: {bce: {}}}");
     memset(data.masks, MASK_IGNORE, TRAIN * AREA);
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_BAD_DATA,
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_BAD_DATA,
           "no pixel of the train split has a class");
     data.set.masks = NULL;
-    FAILS(unet_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
+    FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG,
           "transfer-unet needs masks, and the data set has none");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(one_logit), LAB_TEST(several_logits), LAB_TEST(patches),
-        LAB_TEST(thrifty),   LAB_TEST(other_sizes),    LAB_TEST(a_share_of_the_labels),
+        LAB_TEST(one_logit),
+        LAB_TEST(several_logits),
+        LAB_TEST(patches),
+        LAB_TEST(thrifty),
+        LAB_TEST(other_sizes),
+        LAB_TEST(a_share_of_the_labels),
+        LAB_TEST(begins_with_an_encoder),
+        LAB_TEST(an_encoder_of_other_shapes),
         LAB_TEST(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -570,6 +570,7 @@ static void check_wrong_type(const struct walk *w, const struct field *f, const 
         [FIELD_CHOICES] = {"word", "is not a list"},
         [FIELD_SECTION] = {"word", "section (key: value) expected"},
         [FIELD_OPTION] = {"word", "section (key: value) expected"},
+        [FIELD_INPUT] = {"[a]", "a list given"},
         [FIELD_AUTO_INT] = {"word", "is not an integer or auto"},
     };
     refused(w, with(w, path, wrong[f->type].value), path, wrong[f->type].what);

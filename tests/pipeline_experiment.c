@@ -147,6 +147,47 @@ static void a_judge_is_needed_where_it_is_asked_for(void **state)
                    "e.yaml:1:1: evaluate needs a section 'train-classifier' for its input 'judge'");
 }
 
+/* A key of the port's name says whether it is used, and by what. */
+static void what_a_unet_begins_with(void **state)
+{
+    (void)state;
+#define BEGINS(init)                                                                               \
+    SHAPES "pretrain-ae: {}\npretrain-ae@b: {}\ntransfer-unet: {init: " init ", loss: {bce: "      \
+                                                                             "{}}}\n"
+    expect_filler(BEGINS("none"), "transfer-unet", "init", "");
+    expect_filler(SHAPES "pretrain-ae: {}\n" UNET, "transfer-unet", "init", "");
+    expect_filler(BEGINS("pretrain-ae"), "transfer-unet", "init", "pretrain-ae");
+    expect_filler(BEGINS("pretrain-ae@b"), "transfer-unet", "init", "pretrain-ae@b");
+    expect_filler(BEGINS("artifact:" ID), "transfer-unet", "init", ID);
+    /* `inputs` redirects the port, and does not turn it on */
+    expect_filler(BEGINS("pretrain-ae, inputs: {init: pretrain-ae@b}"), "transfer-unet", "init",
+                  "pretrain-ae@b");
+    expect_filler(BEGINS("none, inputs: {init: pretrain-ae@b}"), "transfer-unet", "init", "");
+    expect_refused(BEGINS("train-vae"), NULL,
+                   "e.yaml:5:23: transfer-unet needs a section 'train-vae' for its input 'init'");
+    expect_refused(BEGINS("preprocess"), NULL,
+                   "e.yaml:5:23: transfer-unet.init: 'preprocess' makes no model");
+    expect_refused(BEGINS("artifact:12"), NULL,
+                   "e.yaml:5:23: transfer-unet.init: an artifact id is 64 hex digits");
+    expect_refused(BEGINS("transfer-unet"), NULL,
+                   "e.yaml:5:23: transfer-unet: its input 'init' leads back to itself: "
+                   "transfer-unet -> transfer-unet");
+    struct experiment by_name = parse(BEGINS("pretrain-ae"), NULL),
+                      by_id = parse(BEGINS("artifact:" ID), NULL);
+    struct text name = {0}, id = {0};
+    const struct section *unet = variant_section(&by_name.variants[0], "transfer-unet");
+    config_dump(&name, unet->stage->fields, unet->config, "");
+    config_dump(&id, unet->stage->fields,
+                variant_section(&by_id.variants[0], "transfer-unet")->config, "");
+    assert_string_equal(name.data, id.data); /* the recipe has the artifact, however it was named */
+    assert_true(starts_with(name.data, "init=given\n"));
+    text_free(&name);
+    text_free(&id);
+    experiment_free(&by_name);
+    experiment_free(&by_id);
+#undef BEGINS
+}
+
 static void redirects_are_checked(void **state)
 {
     (void)state;
@@ -344,6 +385,7 @@ int main(void)
         cmocka_unit_test(two_trainers_are_a_question),
         cmocka_unit_test(only_what_a_model_needs_is_read),
         cmocka_unit_test(a_judge_is_needed_where_it_is_asked_for),
+        cmocka_unit_test(what_a_unet_begins_with),
         cmocka_unit_test(redirects_are_checked),
         cmocka_unit_test(what_fits_no_model_is_named_with_its_section),
         cmocka_unit_test(named_variants_replace_whole_values),

@@ -514,7 +514,7 @@ static void borrowed_weights_are_in_no_result(void **state)
     toy_end(&toy);
 }
 
-/* From a trained toy: what fits, what has another shape, what is in but one of the two. */
+/* From a trained toy: what fits, what is in but one of the two, what the map leaves out. */
 static void weights_are_loaded_by_a_map(void **state)
 {
     (void)state;
@@ -529,7 +529,6 @@ static void weights_are_loaded_by_a_map(void **state)
     struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
     graph_push(g, "net");
     toy_weight(g, "net", "first.weight", HIDDEN, PIXELS);
-    toy_bias(g, "net", "first.bias", HIDDEN + 1);
     toy_bias(g, "net", "first.extra", 2);
     toy_bias(g, "net", "head", 2);
     graph_pop(g);
@@ -542,9 +541,9 @@ static void weights_are_loaded_by_a_map(void **state)
     struct text table = {0};
     assert_int_equal(weights_load_part(params, store, &lender, map, &table, &err), 0);
     assert_string_equal(table.data, "loaded net.first.weight\n"
-                                    "initialised net.first.bias: the tensor is not of its shape "
-                                    "[1,1,1,1,9]\n"
                                     "initialised net.first.extra: no tensor of its name\n"
+                                    "initialised net.head: not asked for\n"
+                                    "skipped toy.hidden.bias: not in the model\n"
                                     "skipped toy.hidden.mean: not in the model\n"
                                     "skipped toy.out.bias: not asked for\n"
                                     "skipped toy.out.weight: not asked for\n"
@@ -558,6 +557,10 @@ static void weights_are_loaded_by_a_map(void **state)
         params_get(params, params_find(params, "net.first.weight"), ARRAY_EMA, got, &err), 0);
     assert_memory_equal(got, want, sizeof got); /* the average begins there, too */
     assert_int_equal(weights_load_part(params, store, &lender, map, NULL, &err), -1);
+    static const struct weights_map other[] = {{"toy.out", "net.first"}, {NULL, NULL}};
+    assert_int_equal(weights_load_part(params, store, &lender, other, &table, &err), -1);
+    assert_non_null(strstr(err.text, "'toy.out.weight' is [6,8], and 'net.first.weight' of the "
+                                     "model is [8,6]"));
     static const struct weights_map nothing[] = {{"decoder", "net"}, {NULL, NULL}};
     assert_int_equal(weights_load_part(params, store, &lender, nothing, &table, &err), -1);
     assert_non_null(strstr(err.text, "none of its weights is in the model"));

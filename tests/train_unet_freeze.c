@@ -68,7 +68,7 @@ static int fit(const struct training *where, const struct draft *draft, struct e
     make_data(&dataset);
     here.dataset = &dataset;
     here.quiet = true;
-    return unet_train(&here, &config, seed, draft, err);
+    return unet_train(&here, &config, NULL, seed, draft, err);
 }
 
 static struct toy trained(const char *keys)

@@ -340,6 +340,7 @@ static int bind_value(void *into, const struct site *site, struct err *err)
     case FIELD_REAL:
         return read_real(into, site, err);
     case FIELD_TEXT:
+    case FIELD_INPUT:
         return read_text(into, site, err);
     case FIELD_CHOICE:
     case FIELD_VARIANT: /* its first member */

@@ -76,7 +76,10 @@ enum field_type {
     FIELD_OPTION,   /* a nested struct whose first member is `bool present`: absent unless given;
                       sub's offsets count from the struct's start */
     FIELD_AUTO_INT, /* int64_t or the word auto, which is stored as -1 */
-    FIELD_VARIANT   /* struct variant_value: a choice that adds its own keys to the section;
+    FIELD_INPUT, /* const char *: none, or what fills the stage's port of the key's name, as `inputs`
+                      says it; in the dump none or given, as the artifact has a place of its own in
+                      the recipe */
+    FIELD_VARIANT /* struct variant_value: a choice that adds its own keys to the section;
                        at most one in a table */
 };
 
@@ -134,6 +137,9 @@ int config_bind(void *into, const struct field *fields, const struct yaml *map, 
 /* Takes out of a map, and the sections in it, the keys of variants that are not the chosen one: a
  * dump from before the choice was a FIELD_VARIANT has them. */
 void config_drop_others(struct yaml *map, const struct field *fields);
+
+/* What a FIELD_INPUT at `at` says; NULL: nothing fills its port. */
+const char *field_fills(const struct field *field, const void *at);
 
 /* The canonical text: every key of the table in its order, defaults included (but see `later`), one
  * "path=value" line each, shortest exact numbers, silent fields left out; a present FIELD_OPTION has

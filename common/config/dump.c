@@ -54,6 +54,9 @@ static void put_value(struct text *out, const struct field *field, const void *a
     case FIELD_TEXT:
         put_text(out, *(const char *const *)at);
         break;
+    case FIELD_INPUT:
+        text_puts(out, field_fills(field, at) ? "given" : "none");
+        break;
     case FIELD_CHOICE:
         text_puts(out, field->choices[*(const int *)at]);
         break;

@@ -1,6 +1,7 @@
 #include "config/config_parts.h"
 
 #include <math.h>
+#include <string.h>
 
 const char *field_type_name(const struct field *field)
 {
@@ -17,9 +18,16 @@ const char *field_type_name(const struct field *field)
         [FIELD_SECTION] = "section",
         [FIELD_OPTION] = "optional section",
         [FIELD_AUTO_INT] = "integer or auto",
+        [FIELD_INPUT] = "section or artifact:ID",
         [FIELD_VARIANT] = "choice",
     };
     return names[field->type];
+}
+
+const char *field_fills(const struct field *field, const void *at)
+{
+    const char *said = *(const char *const *)at;
+    return field->type == FIELD_INPUT && strcmp(said, "none") != 0 ? said : NULL;
 }
 
 /* One-sided and closed ranges in words; infinite ends are open. */

@@ -3,9 +3,18 @@
 
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char by_id[] = "artifact:";
+
+static int check_id(const struct section *section, const struct yaml *to, const char *path,
+                    struct err *err)
+{
+    if (starts_with(to->text, by_id) && !id_valid(to->text + strlen(by_id)))
+        return yaml_fail(err, to, "%s.%s: an artifact id is 64 hex digits", section->name, path);
+    return 0;
+}
 
 int experiment_inputs(struct section *section, const struct yaml *inputs, struct err *err)
 {
@@ -25,9 +34,9 @@ int experiment_inputs(struct section *section, const struct yaml *inputs, struct
         if (to->kind != YAML_SCALAR)
             return yaml_fail(err, to, "%s.inputs.%s: a section or artifact:ID expected",
                              section->name, key->text);
-        if (starts_with(to->text, by_id) && !id_valid(to->text + strlen(by_id)))
-            return yaml_fail(err, to, "%s.inputs.%s: an artifact id is 64 hex digits",
-                             section->name, key->text);
+        char path[sizeof "inputs." + YAML_KEY_BYTES];
+        snprintf(path, sizeof path, "inputs.%s", key->text);
+        TRY(check_id(section, to, path, err));
         section->inputs[port] = to;
     }
     return 0;
@@ -80,7 +89,8 @@ static int fill_as_said(struct filler *out, const struct variant *variant,
                          said->text, port->name);
     const struct output_info *output = fitting(out->maker->stage, port, name);
     if (!output)
-        return yaml_fail(err, said, "%s.inputs.%s: '%s' makes no %s", section->name, port->name,
+        return yaml_fail(err, said, "%s.%s%s: '%s' makes no %s", section->name,
+                         said == yaml_get(section->at, port->name) ? "" : "inputs.", port->name,
                          said->text, port->takes);
     out->output = output->name;
     return 0;
@@ -119,6 +129,35 @@ static int fail_unfilled(const struct section *section, const struct port_info *
     return -1;
 }
 
+/* The section's own key for the port; NULL: it has none. */
+static const struct field *own_key(const struct section *section, const char *port)
+{
+    const struct field *field = section->stage->fields;
+    while (field->key && (field->type != FIELD_INPUT || strcmp(field->key, port) != 0))
+        field++;
+    return field->key ? field : NULL;
+}
+
+/* The value of its own key counts as an entry in `inputs`, unless there is one. */
+static int settle_use(enum port_use *out, struct section *section, int port,
+                      const struct stage_info *const *makers, struct err *err)
+{
+    const struct port_info *info = &section->stage->ports[port];
+    const struct field *key = own_key(section, info->name);
+    *out = info->used ? info->used(section->config, makers) : PORT_USED;
+    if (!key || *out == PORT_UNUSED)
+        return 0;
+    if (!field_fills(key, (const char *)section->config + key->offset)) {
+        *out = PORT_UNUSED;
+        return 0;
+    }
+    const struct yaml *said = yaml_get(section->at, key->key);
+    TRY(check_id(section, said, key->key, err));
+    if (!section->inputs[port])
+        section->inputs[port] = said;
+    return 0;
+}
+
 /* Every port in use must be filled by something that fits. */
 static int fill_ports(const struct variant *variant, struct section *section,
                       const struct yaml *root, struct err *err)
@@ -127,7 +166,8 @@ static int fill_ports(const struct variant *variant, struct section *section,
     for (int i = 0; section->stage->ports[i].name; i++) {
         const struct port_info *port = &section->stage->ports[i];
         struct filler *filler = &section->fillers[i];
-        enum port_use use = port->used ? port->used(section->config, makers) : PORT_USED;
+        enum port_use use;
+        TRY(settle_use(&use, section, i, makers, err));
         if (use == PORT_UNUSED)
             continue;
         TRY(section->inputs[i]

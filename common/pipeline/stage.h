@@ -23,7 +23,9 @@ struct output_info {
 enum port_use { PORT_UNUSED, PORT_USED, PORT_IF_MADE };
 struct stage_info;
 struct port_info {
-    const char *name; /* in `inputs:` and in the registry */
+    /* In `inputs:` and in the registry. If the stage has a key of the same name (FIELD_INPUT), its
+     * value decides whether the port is used and what fills it. */
+    const char *name;
     /* The type it takes. Unless `inputs:` says otherwise, it is filled by the only stage of the
      * file that makes this type; never by its own section. */
     const char *takes;

@@ -119,7 +119,7 @@ const struct stage_info stage_table[] = {
         .fields = unet_fields,
         .config_size = sizeof(struct unet_config),
         .outputs = {{"model", "model"}},
-        .ports = {{"dataset", "dataset", NULL}},
+        .ports = {{"dataset", "dataset", NULL}, {"init", "model", NULL}},
         .check = check_unet,
     },
     {

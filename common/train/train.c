@@ -237,6 +237,30 @@ static int open_programs(struct trainer *t, struct err *err)
     return programs_open(&t->programs, t->params, t->task, t->where, &t->multiply_adds, err);
 }
 
+/* How many lines of a table begin with this word. */
+static int lines_of(const char *table, const char *word)
+{
+    int count = 0;
+    for (const char *line = table; *line; line += strcspn(line, "\n") + 1)
+        count += starts_with(line, word);
+    return count;
+}
+
+static int load_init(struct trainer *t, struct err *err)
+{
+    const struct task *task = t->task;
+    if (!task->init.map)
+        return 0;
+    TRY(weights_load_part(t->params, t->where->store, task->init.artifact, task->init.map,
+                          &t->loaded, err));
+    if (!t->where->quiet)
+        fprintf(stderr,
+                "%s: init %.12s: %d tensors loaded, %d initialised, %d skipped (init.txt)\n",
+                task->name, task->init.artifact->hex, lines_of(t->loaded.data, "loaded "),
+                lines_of(t->loaded.data, "initialised "), lines_of(t->loaded.data, "skipped "));
+    return 0;
+}
+
 static int open_snapshot(struct trainer *t, struct err *err)
 {
     return snapshot_open(&t->snapshot, t->params, t->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM,
@@ -331,6 +355,7 @@ static int prepare(struct trainer *t, struct err *err)
     if (found)
         TRY(backend_use_threads(where->backend, t->resumed.threads, err));
     TRY(open_programs(t, err));
+    TRY(load_init(t, err));
     TRY(settle_numerics(t, err));
     TRY(open_history(t, err));
     TRY(open_snapshot(t, err));
@@ -370,6 +395,8 @@ static int deliver(struct trainer *t, struct err *err)
     char path[PATH_BYTES];
     int64_t best = t->config->checkpoint.keep == KEEP_LAST ? -1 : history_best(&t->at.history);
     TRY(model_text_write(t->task->kind, t->task->model, t->draft, err));
+    if (t->task->init.map)
+        TRY(draft_text(t->draft, "init.txt", &t->loaded, err));
     TRY(draft_path(t->draft, "weights.safetensors", path, err));
     TRY(snapshot_write_weights(&t->snapshot, path, best >= 0, t->model, err));
     TRY(draft_path(t->draft, "history.csv", path, err));
@@ -394,6 +421,7 @@ static void close_trainer(struct trainer *t)
     checkpoint_close(&t->resumed);
     history_free(&t->at.history);
     free(t->at.numerics);
+    text_free(&t->loaded);
     arena_free(&t->arena);
     stop_unwatch(&t->stop);
 }

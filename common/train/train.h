@@ -139,13 +139,18 @@ struct task {
     struct scalar scalars[MAX_SCALARS]; /* ends with a NULL function */
     const struct borrowed *borrowed;
     int borrowed_count;
+    /* Weights to begin with in place of those that the seed draws, as the map says; map NULL: none. */
+    struct {
+        const struct id *artifact;
+        const struct weights_map *map;
+    } init;
     const void *user;
 };
 
 /* Where a training runs, and in what. */
 struct training {
     struct run *run;           /* events, metrics, and the working folder for checkpoints */
-    const struct store *store; /* of borrowed weights; NULL: there are none */
+    const struct store *store; /* of borrowed weights and of an init; NULL: there are none */
     const struct dataset *dataset;
     struct backend *backend; /* a training that goes on makes it use the threads that it had */
     struct meter *meter;
@@ -162,6 +167,7 @@ struct training {
  *   weights.safetensors  PARAM and STATE entries by name; EMA instead of PARAM if averaging is on;
  *                        those of the best epoch (checkpoint.by), or the last (checkpoint.keep);
  *                        metadata: layout (what the axes are), model (model_text), version
+ *   init.txt             where the task has an init: weights_load_part's table of it
  *   history.csv          a row an epoch: epoch,step,lr,train/loss,train/MONITOR...,val/loss,...;
  *                        train: means over the batches that the program saw in the epoch; empty
  *                        where nothing was measured
@@ -199,8 +205,8 @@ struct weights_map {
     const char *from, *to; /* "FROM..." of the file becomes "TO..." of the store */
 };
 /* What became of each: a line "loaded NAME", "skipped NAME: why" (a tensor without a place),
- * "initialised NAME: why" (an entry that keeps its first value). Nothing loaded at all is
- * STATUS_BAD_DATA. table: NULL: all must be loaded. */
+ * "initialised NAME: why" (an entry that keeps its first value). A tensor of another shape than its
+ * entry, or nothing loaded at all, is STATUS_BAD_DATA. table: NULL: all must be loaded. */
 int weights_load_part(struct params *params, const struct store *store, const struct id *artifact,
                       const struct weights_map *map, struct text *table, struct err *err);
 

@@ -59,16 +59,29 @@ static int check_variance(const struct entry *entry, const struct tensor *tensor
     return 0;
 }
 
+/* "[2,3]" */
+static const char *dims_text(char buf[SHAPE_TEXT], const int64_t *dim, int dims)
+{
+    int length = 0;
+    for (int i = 0; i < dims && length < SHAPE_TEXT; i++)
+        length += snprintf(buf + length, (size_t)(SHAPE_TEXT - length), "%c%lld", i ? ',' : '[',
+                           (long long)dim[i]);
+    if (length < SHAPE_TEXT)
+        snprintf(buf + length, (size_t)(SHAPE_TEXT - length), "]");
+    return buf;
+}
+
 static int check_entry(const struct tensor **out, const struct entry *entry,
                        const struct tensors *file, const char *name, struct err *err)
 {
     int64_t dim[5];
     int dims = shape_dims(dim, entry->shape);
-    TRY(tensors_need(out, file, name, TENSOR_F32, dims, err));
-    if (memcmp((*out)->dim, dim, (size_t)dims * sizeof *dim)) {
-        char want[SHAPE_TEXT];
-        return fail_as(err, STATUS_BAD_DATA, "'%s' is not of the model's shape %s", name,
-                       shape_text(want, entry->shape));
+    TRY(tensors_need(out, file, name, TENSOR_F32, -1, err));
+    if ((*out)->dims != dims || memcmp((*out)->dim, dim, (size_t)dims * sizeof *dim)) {
+        char has[SHAPE_TEXT], want[SHAPE_TEXT];
+        return fail_as(err, STATUS_BAD_DATA, "'%s' is %s, and '%s' of the model is %s", name,
+                       dims_text(has, (*out)->dim, (*out)->dims), entry->name,
+                       dims_text(want, dim, dims));
     }
     return layer_is_variance(entry) ? check_variance(entry, *out, err) : 0;
 }
@@ -130,50 +143,41 @@ static const char *mapped(char buf[PATH_BYTES], const char *name, const struct w
     return NULL;
 }
 
-/* Why a tensor cannot be taken though nothing is wrong with it, into why; "" if it can. */
-static void misfit(char why[128], const struct entry *entry, const struct tensors *file,
-                   const char *name)
+/* Entries that the map leaves out are no more than named in the table. */
+static int load_entries(struct params *params, const struct tensors *file,
+                        const struct weights_map *map, struct text *table, int *loaded,
+                        struct err *err)
 {
-    const struct tensor *tensor = tensors_find(file, name);
-    int64_t dim[5];
-    int dims = shape_dims(dim, entry->shape);
-    char shape[SHAPE_TEXT];
-    *why = '\0';
-    if (!tensor)
-        snprintf(why, 128, "no tensor of its name");
-    else if (tensor->dims != dims || memcmp(tensor->dim, dim, (size_t)dims * sizeof *dim))
-        snprintf(why, 128, "the tensor is not of its shape %s", shape_text(shape, entry->shape));
-}
-
-static int load_mapped(struct params *params, const struct tensors *file,
-                       const struct weights_map *map, struct text *table, int *loaded,
-                       struct err *err)
-{
-    char buf[PATH_BYTES], why[128] = "";
+    char buf[PATH_BYTES];
     const struct tensor *tensor;
     for (int32_t i = 0; i < params_count(params); i++) {
         const struct entry *entry = params_entry(params, i);
         const char *name = mapped(buf, entry->name, map, false);
-        if (!name)
-            continue;
-        if (table)
-            misfit(why, entry, file, name);
-        if (table)
-            text_printf(table, "%s %s%s%s\n", *why ? "initialised" : "loaded", entry->name,
-                        *why ? ": " : "", why);
-        if (*why)
+        bool there = name && tensors_find(file, name);
+        if (table && !there)
+            text_printf(table, "initialised %s: %s\n", entry->name,
+                        name ? "no tensor of its name" : "not asked for");
+        if (!name || (table && !there))
             continue;
         TRY(check_entry(&tensor, entry, file, name, err));
         TRY(put_entry(params, entry, tensor, err));
+        if (table)
+            text_printf(table, "loaded %s\n", entry->name);
         ++*loaded;
     }
-    for (size_t i = 0; table && i < file->count; i++) {
+    return 0;
+}
+
+static void list_skipped(struct text *table, const struct params *params,
+                         const struct tensors *file, const struct weights_map *map)
+{
+    char buf[PATH_BYTES];
+    for (size_t i = 0; i < file->count; i++) {
         const char *name = mapped(buf, file->items[i].name, map, true);
         if (!name || !params_find(params, name))
             text_printf(table, "skipped %s: %s\n", file->items[i].name,
                         name ? "not in the model" : "not asked for");
     }
-    return 0;
 }
 
 int weights_load_part(struct params *params, const struct store *store, const struct id *artifact,
@@ -186,7 +190,9 @@ int weights_load_part(struct params *params, const struct store *store, const st
     TRY(tensors_open(&file, path, err));
     int status = check_meta(&file, NULL, err);
     if (!status)
-        status = load_mapped(params, &file, map, table, &loaded, err);
+        status = load_entries(params, &file, map, table, &loaded, err);
+    if (!status && table)
+        list_skipped(table, params, &file, map);
     tensors_close(&file);
     if (!status && !loaded)
         status = fail_as(err, STATUS_BAD_DATA, "none of its weights is in the model");

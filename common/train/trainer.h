@@ -20,6 +20,7 @@ struct trainer {
     struct budget budget;
     struct checkpoint resumed; /* file is open until it has been restored */
     struct params *params;
+    struct text loaded; /* init.txt */
     struct programs programs;
     struct snapshot snapshot;
     struct position at;

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-static const char *const init_names[] = {"none", NULL};
-
 #define AT(member)              offsetof(struct unet_config, member)
 #define WITHIN(section, member) .key = #member, .offset = AT(section.member) - AT(section)
 static const struct field freeze_fields[] = {
@@ -28,8 +26,9 @@ static const struct field lr_scale_fields[] = {
 
 #define CONFIG(member) .key = #member, .offset = offsetof(struct unet_config, member)
 const struct field unet_fields[] = {
-    {CONFIG(init), .type = FIELD_CHOICE, .fallback = "none", .choices = init_names,
-     .help = "where the weights start from; none: drawn from the seed"},
+    {CONFIG(init), .type = FIELD_INPUT, .fallback = "none",
+     .help = "a model with an encoder of the same names and shapes, from which this one's weights "
+             "start: pretrain-ae, ...; none: drawn from the seed"},
     {CONFIG(label_fraction), .type = FIELD_REAL, .fallback = "1", .min = 1e-9, .max = 1,
      .later = true,
      .help = "share of the train split that is learnt from, the same of each label (or main class "
@@ -137,9 +136,10 @@ static uint32_t thaws(int64_t step, int64_t steps, const void *user)
     return 1u << (step / steps < u->frozen_epochs ? FROZEN : THAWED);
 }
 
-static int fit(const struct training *where, const struct unet_config *config, uint64_t seed,
-               const struct draft *draft, struct err *err)
+static int fit(const struct training *where, const struct unet_config *config,
+               const struct id *init, uint64_t seed, const struct draft *draft, struct err *err)
 {
+    static const struct weights_map encoders[] = {{"encoder.", "encoder."}, {0}};
     const double encoder = config->lr_scale.encoder, decoder = config->lr_scale.decoder;
     const struct program_row programs[PROGRAMS] = {
         [FROZEN] = {.loss = loss, .groups = {{"decoder", decoder}}, .frozen = {"encoder"}},
@@ -157,15 +157,16 @@ static int fit(const struct training *where, const struct unet_config *config, u
                         .programs = programs + first,
                         .program_count = PROGRAMS - first,
                         .runs = first == FROZEN ? thaws : NULL,
+                        .init = {init, init ? encoders : NULL},
                         .user = &user};
     return train(where, &task, draft, err);
 }
 
-int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
-               const struct draft *draft, struct err *err)
+int unet_train(const struct training *where, const struct unet_config *config,
+               const struct id *init, uint64_t seed, const struct draft *draft, struct err *err)
 {
     if (config->label_fraction == 1)
-        return fit(where, config, seed, draft, err);
+        return fit(where, config, init, seed, draft, err);
     struct dataset part;
     struct training with_part = *where;
     TRY(dataset_part(&part, where->dataset, config->label_fraction, seed, err));
@@ -174,7 +175,7 @@ int unet_train(const struct training *where, const struct unet_config *config, u
                 part.count[SPLIT_TRAIN], where->dataset->count[SPLIT_TRAIN],
                 config->label_fraction);
     with_part.dataset = &part;
-    int status = fit(&with_part, config, seed, draft, err);
+    int status = fit(&with_part, config, init, seed, draft, err);
     dataset_close(&part);
     return status;
 }

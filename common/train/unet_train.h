@@ -6,9 +6,8 @@
 #include "model/unet.h"
 #include "train/train.h"
 
-enum unet_init { INIT_NONE };
 struct unet_config {
-    int init;              /* enum unet_init: where the encoder's weights come from */
+    const char *init;      /* FIELD_INPUT: a model whose encoder this one begins with */
     double label_fraction; /* of the train split: dataset_part */
     struct {
         int64_t encoder_epochs; /* for so many the encoder is left as it is; then all is trained */
@@ -20,14 +19,14 @@ struct unet_config {
     struct segment_loss_config loss;
     struct train_config train;
 };
-extern const struct field
-    unet_fields[]; /* init, label_fraction, freeze, lr_scale, model, loss, train */
+extern const struct field unet_fields[];
 /* What no single field can say: STATUS_CONFIG. */
 int unet_config_check(const struct unet_config *config, struct err *err);
 
-/* Fits a UNet: unet_loss, and unet_soft_dice as the monitor "dice". STATUS_CONFIG also if the data
- * set has no masks. */
-int unet_train(const struct training *where, const struct unet_config *config, uint64_t seed,
-               const struct draft *draft, struct err *err);
+/* Fits a UNet: unet_loss, and unet_soft_dice as the monitor "dice". init: the artifact that config->init
+ * stands for, from which the encoder's parameters and statistics are loaded by name; NULL: none.
+ * STATUS_CONFIG also if the data set has no masks. */
+int unet_train(const struct training *where, const struct unet_config *config,
+               const struct id *init, uint64_t seed, const struct draft *draft, struct err *err);
 
 #endif
