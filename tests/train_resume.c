@@ -288,7 +288,7 @@ static void overwritten_memory_is_never_kept(void **state)
         toy.each_step = overwrite;
         toy.signal = SIGTERM;
         toy.signal_at = stopped ? 7 : 0;
-        expect_nothing_kept(&toy, "memory beside a block of 64 bytes was overwritten");
+        expect_nothing_kept(&toy, "memory next to a block of 64 bytes was overwritten");
         toy.each_step = NULL;
         toy.signal_at = 0;
         toy_expect(&toy, STATUS_OK);
