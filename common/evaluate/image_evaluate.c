@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* ---- noise and codes ------------------------------------------------------------------------ */
-struct stream noise(const struct evaluator *e, const char *purpose, const char *id)
+/* The stream of one purpose for one case. */
+static struct stream noise(const struct evaluator *e, const char *purpose, const char *id)
 {
     char name[512];
     snprintf(name, sizeof name, "%s/%s", purpose, id);

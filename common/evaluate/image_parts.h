@@ -30,8 +30,6 @@ struct images {
     struct view real;    /* the split's images */
 };
 
-/* The stream of one purpose for one case. */
-struct stream noise(const struct evaluator *e, const char *purpose, const char *id);
 /* Codes from N(0, I) with labels in turn, the same for every model with latents of that size. */
 void prior_codes(const struct evaluator *e, const char *purpose, uint32_t count, float *z,
                  int32_t *label);

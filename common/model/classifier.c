@@ -40,7 +40,9 @@ static struct layers layers_of(const struct classifier_model_config *config)
                            (enum act)config->activation};
 }
 
-val classifier_features(struct graph *g, const struct classifier_model_config *config, val image)
+/* image [n,d,h,w,c] -> features [n,1,1,1,hidden]: what the hidden layer says, activated */
+static val classifier_features(struct graph *g, const struct classifier_model_config *config,
+                               val image)
 {
     struct layers layers = layers_of(config);
     val x = g_cast(g, image, graph_precision(g));
@@ -55,8 +57,9 @@ val classifier_features(struct graph *g, const struct classifier_model_config *c
     return g_cast(g, x, F32);
 }
 
-val classifier_head(struct graph *g, const struct classifier_model_config *config, int32_t classes,
-                    val features)
+/* -> logits [n,1,1,1,classes] */
+static val classifier_head(struct graph *g, const struct classifier_model_config *config,
+                           int32_t classes, val features)
 {
     struct layers layers = layers_of(config);
     val x = layer_dropout(g, &layers, features, (float)config->dropout, false);

@@ -26,12 +26,7 @@ struct classifier_description {
 };
 extern const struct model_kind classifier_kind;
 
-/* image [n,d,h,w,c] -> features [n,1,1,1,hidden]: what the hidden layer says, activated */
-val classifier_features(struct graph *g, const struct classifier_model_config *config, val image);
-/* features -> logits [n,1,1,1,classes] */
-val classifier_head(struct graph *g, const struct classifier_model_config *config, int32_t classes,
-                    val features);
-/* image -> features -> logits */
+/* image [n,d,h,w,c] -> logits [n,1,1,1,classes] */
 val classifier_logits(struct graph *g, const struct classifier_model_config *config,
                       int32_t classes, val image);
 #endif

@@ -207,7 +207,8 @@ const char *show_coverage(struct arena *arena, const char *number, struct covera
     return arena_printf(arena, "%s (%zu of %zu cases)", number, coverage.cases, coverage.of);
 }
 
-const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference)
+static const char *show_difference(struct arena *arena, enum unit unit,
+                                   const struct paired *difference)
 {
     if (!difference->count)
         return "";
@@ -224,7 +225,7 @@ const char *show_difference(struct arena *arena, enum unit unit, const struct pa
                         difference->low, decimals, difference->high);
 }
 
-const char *show_p(struct arena *arena, double p)
+static const char *show_p(struct arena *arena, double p)
 {
     return isnan(p) ? "" : arena_printf(arena, "%.3g", p);
 }

@@ -34,7 +34,8 @@ static const char *state_of(const struct facts *facts)
     return facts->run.id ? facts->run.status : "not run yet";
 }
 
-size_t missing_table(struct text *out, struct report *report, enum table_format format)
+/* Cells that failed or did not run, with the reason. Nothing if all is there. */
+static size_t missing_table(struct text *out, struct report *report, enum table_format format)
 {
     enum { COLUMNS = 6 };
     static const char *const heads[COLUMNS] = {"variant", "seed", "section",

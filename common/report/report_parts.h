@@ -38,8 +38,6 @@ const char *show_value(struct arena *arena, enum unit unit, double value);
 const char *show_mean(struct arena *arena, enum unit unit, double mean, double sd);
 /* The number, with how many cases it is a mean over where it leaves some out. */
 const char *show_coverage(struct arena *arena, const char *number, struct coverage coverage);
-const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference);
-const char *show_p(struct arena *arena, double p);
 
 /* The measure's name with an arrow to where it is better. */
 const char *measure_title(struct arena *arena, const struct measure *measure);
@@ -120,7 +118,5 @@ struct page {
 };
 void page_body(struct text *out, const struct page *page);
 void markdown_body(struct text *out, struct report *report);
-/* What is missing: cells that failed or did not run, with the reason. Nothing if all is there. */
-size_t missing_table(struct text *out, struct report *report, enum table_format format);
 
 #endif

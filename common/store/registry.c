@@ -84,7 +84,8 @@ static int fail_sql(const struct store *store, struct err *err)
 
 /* ---- statements ----------------------------------------------------------------------------- */
 
-int statement_bind(struct statement *statement, const struct value *values, struct err *err)
+/* Restarts with other values. */
+static int statement_bind(struct statement *statement, const struct value *values, struct err *err)
 {
     sqlite3_reset(statement->stmt);
     int rc = SQLITE_OK;

@@ -58,8 +58,6 @@ struct statement {
 /* values may be NULL: none. */
 int statement_open(struct statement *out, const struct store *store, const char *sql,
                    const struct value *values, struct err *err);
-/* Restarts with other values. */
-int statement_bind(struct statement *statement, const struct value *values, struct err *err);
 int statement_step(struct statement *statement, struct err *err); /* 1: a row, 0: no more, -1 */
 /* Valid until the next step; "" for NULL, which only a damaged file has in a NOT NULL column. */
 const char *statement_text(const struct statement *statement, int column);
