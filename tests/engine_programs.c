@@ -1,10 +1,11 @@
 /*
  * Programs over one parameter store: two losses with disjoint groups, freezing, accumulation,
- * clipping, averaged weights, a store that grows, the guard against NaN, and no allocation after
- * the first step. In double precision on the oracle; the optimisers' numbers are torch 2's, in
+ * clipping, averaged weights, a store that grows, the guard against NaN, what goes to the device and
+ * comes from it at once, and no allocation after the first step. In double precision on the oracle; the optimisers' numbers are torch 2's, in
  * float64.
  */
 #include "engine_world.h"
+#include "late_backend.h"
 
 /* ---- two losses ----------------------------------------------------------------------------- */
 
@@ -271,6 +272,155 @@ static void a_plan_needs_realised_parameters(void **state)
     world_free(w);
 }
 
+/* ---- what goes together --------------------------------------------------------------------- */
+
+static struct world world_of(bool oracle)
+{
+    struct world w = {.params = params_new()};
+    int status =
+        oracle ? reference_open(&w.backend, &w.err) : cpu_open(&w.backend, 1, NULL, &w.err);
+    assert_int_equal(status, 0);
+    return w;
+}
+
+enum { LARGE = 3000, RESULTS = 4 };
+struct packet {
+    struct program program;
+    val x, a, b, label;
+    val result[RESULTS];
+    void *block;
+    float *host;
+};
+
+/* a sum(x), b itself, b under another shape, a parameter; and the label's class, which is no result */
+static struct packet packet_new(struct world *w, size_t guard)
+{
+    struct packet p = {.program.graph = graph_new(w->params, MODE_TRAIN, ARRAY_PARAM)};
+    struct graph *g = p.program.graph;
+    p.x = g_input(g, "x", F32, (struct shape){1, 1, 1, 1, LARGE});
+    p.a = g_input(g, "a", F32, ONE);
+    p.label = g_input(g, "label", I32, ONE);
+    p.b = g_input(g, "b", F32, ONE);
+    val sum = g_reduce_sum(g, g_binary(g, OP_mul, p.x, p.a), ONE);
+    p.program.loss = g_output(g, "class", g_one_hot(g, p.label, 0, 3, -1));
+    const val all[RESULTS] = {sum, p.b, g_reshape(g, p.b, ONE),
+                              g_param(g, "net", "p", ONE, (struct initial){INIT_ONE, 0})};
+    for (int i = 0; i < RESULTS; i++)
+        p.result[i] = g_result(g, "result", all[i]);
+    OK(graph_check(g, &w->err));
+    OK(params_realise(w->params, w->backend, 3, &w->err));
+    OK(plan_make(&p.program.plan, g, w->backend, &(struct plan_options){.guard = guard}, &w->err));
+    struct allocator memory = backend_host_memory(w->backend);
+    OK(memory.alloc(memory.owner, &p.block, (size_t)plan_results(p.program.plan) * sizeof(float),
+                    &w->err));
+    p.host = p.block;
+    return p;
+}
+
+static void packet_free(struct world *w, struct packet *p)
+{
+    struct allocator memory = backend_host_memory(w->backend);
+    memory.free(memory.owner, p->block, (size_t)plan_results(p->program.plan) * sizeof(float));
+    program_free(&p->program);
+}
+
+static void packet_run(struct world *w, struct packet *p, float a, float b, int32_t label)
+{
+    struct plan *plan = p->program.plan;
+    OK(plan_put(plan, p->b, &b, &w->err));
+    OK(plan_put(plan, p->label, &label, &w->err));
+    OK(plan_put(plan, p->a, &a, &w->err));
+    OK(plan_run(plan, &w->err));
+}
+
+static void packet_expect(struct world *w, const struct packet *p, float sum, float b)
+{
+    const float want[RESULTS] = {sum, b, b, 1};
+    for (int i = 0; i < RESULTS; i++)
+        assert_true(plan_result(p->program.plan, p->host, p->result[i]) == want[i]);
+    OK(plan_guards(p->program.plan, &w->err));
+}
+
+static void numbers_go_at_once_and_come_at_once(void **state)
+{
+    (void)state;
+    static float ones[LARGE];
+    for (int i = 0; i < LARGE; i++)
+        ones[i] = 1;
+    for (int i = 0; i < 4; i++) {
+        struct world world = world_of(i & 1), *w = &world;
+        make_late(w->backend);
+        struct packet p = packet_new(w, i & 2 ? 64 : 0);
+        uint64_t mark;
+        float class[3];
+        OK(plan_put(p.program.plan, p.x, ones, &w->err));
+        int before = wire.puts;
+        packet_run(w, &p, 2, 7, 1);
+        assert_int_equal(wire.puts, before + 1); /* a, b and the label */
+        OK(plan_fetch(p.program.plan, p.host, &mark, &w->err));
+        assert_true(isnan(p.host[0])); /* it is late */
+        packet_run(w, &p, 3, 8, 2);
+        OK(plan_await(p.program.plan, mark, &w->err));
+        packet_expect(w, &p, 2 * LARGE, 7);
+        OK(plan_fetch(p.program.plan, p.host, &mark, &w->err));
+        OK(plan_await(p.program.plan, mark, &w->err));
+        packet_expect(w, &p, 3 * LARGE, 8);
+        assert_int_equal(wire.fetches, 2);
+        OK(plan_get(p.program.plan, p.program.loss, class, &w->err));
+        assert_true(class[0] == 0 && class[1] == 0 && class[2] == 1);
+        OK(plan_put(p.program.plan, p.b, &(float){9}, &w->err)); /* seen without a run */
+        OK(plan_get(p.program.plan, p.b, class, &w->err));
+        assert_true(class[0] == 9);
+        packet_free(w, &p);
+        world_free(w);
+    }
+}
+
+/* ---- the store's guard ---------------------------------------------------------------------- */
+
+static void watched(struct world *w, struct program *p, float x)
+{
+    OK(plan_put(p->plan, p->loss, &x, &w->err));
+    OK(plan_run(p->plan, &w->err));
+}
+
+static float stored(struct world *w, const char *name, enum array which)
+{
+    float value;
+    OK(params_get(w->params, params_find(w->params, name), which, &value, &w->err));
+    return value;
+}
+
+/* One program watches log x; another, over the same store, adds 1 to a parameter and to a state. */
+static void once_not_finite_nothing_changes_any_more(void **state)
+{
+    (void)state;
+    static const float bad[] = {-1, 0}; /* NaN, -infinity */
+    for (int i = 0; i < 4; i++) {
+        struct world world = world_of(i & 1), *w = &world;
+        struct program watch = {.graph = graph_new(w->params, MODE_TRAIN, ARRAY_PARAM)};
+        struct program add = {.graph = graph_new(w->params, MODE_TRAIN, ARRAY_PARAM)};
+        watch.loss = g_input(watch.graph, "x", F32, ONE);
+        graph_watch(watch.graph, g_unary(watch.graph, OP_log_, watch.loss));
+        struct graph *g = add.graph;
+        val one = g_fill(g, ONE, 1);
+        g_blend(g, g_param(g, "net", "p", ONE, ZERO), one, 1, 1, g_guard(g));
+        g_blend(g, g_state(g, "net", "s", ONE, ZERO), one, 1, 1, 0);
+        ready(w, &watch);
+        ready(w, &add);
+        static const float x[] = {3, 0, 5}; /* then finite again */
+        for (int k = 0; k < 3; k++) {
+            watched(w, &watch, k == 1 ? bad[i / 2] : x[k]);
+            OK(plan_run(add.plan, &w->err));
+            assert_true(stored(w, "p", ARRAY_PARAM) == 1);
+            assert_true(stored(w, "s", ARRAY_STATE) == 1);
+        }
+        program_free(&watch);
+        program_free(&add);
+        world_free(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +431,8 @@ int main(void)
         cmocka_unit_test(a_store_grows_under_a_plan),
         cmocka_unit_test(initial_values_have_their_distribution),
         cmocka_unit_test(a_plan_needs_realised_parameters),
+        cmocka_unit_test(numbers_go_at_once_and_come_at_once),
+        cmocka_unit_test(once_not_finite_nothing_changes_any_more),
     };
     return cmocka_run_group_tests_name("engine_programs", tests, NULL, NULL);
 }

@@ -45,6 +45,7 @@ struct toy {
     bool linear;   /* the model of toy_linear, without random numbers */
     bool dark;     /* its model's images are from 0 to 1/2 */
     int nan_at;    /* step (from 1) at which the loss is not a number; 0: never */
+    int huge_at;   /* step at which the gradients are huge, as above; 0: never */
     int signal_at; /* step (from 1) before which the process sends itself `signal`; 0: never */
     int signal;
     struct meter meter;
@@ -60,6 +61,7 @@ struct toy {
     const struct weights_map *map;
     const char *recipe; /* NULL: the usual one */
     void (*each_step)(int call);
+    void (*opened)(struct backend *backend); /* before the backend is used */
 };
 
 static const struct train_config toy_config = {
@@ -190,7 +192,7 @@ static inline double toy_factor(double epoch, const void *user)
         raise(toy->signal);
     if (toy->each_step)
         toy->each_step(toy->calls++);
-    return step == toy->nan_at ? (double)NAN : toy->huge ? 1e25 : 1 + epoch;
+    return step == toy->nan_at ? (double)NAN : toy->huge || step == toy->huge_at ? 1e25 : 1 + epoch;
 }
 
 /* ---- one training, in a child --------------------------------------------------------------- */
@@ -251,6 +253,8 @@ static inline int toy_claimed(struct toy *toy, struct store *store, struct run *
     struct draft *draft;
     TRY(backend_open(&where.backend, &(struct backend_spec){.threads = toy->threads}, &toy->meter,
                      err));
+    if (toy->opened)
+        toy->opened(where.backend);
     TRY(draft_open(&draft, store, err));
     int status = toy->fit ? toy->fit(&where, draft, err) : train(&where, &task, draft, err);
     backend_close(where.backend);

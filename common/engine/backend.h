@@ -91,6 +91,14 @@ struct backend_calls {
                enum dtype dtype, struct err *err);
     int (*get)(struct backend *backend, void *host, const void *device, int64_t count,
                enum dtype dtype, struct err *err);
+    /* A get that waits for nothing: it begins when what was started before it has ended, and what is
+     * started later neither delays nor changes it. F32, into memory of alloc_host, where all is once
+     * await() of its mark, or of a later one, has returned. */
+    int (*fetch)(struct backend *backend, uint64_t *mark, float *host, const void *device,
+                 int64_t count, struct err *err);
+    int (*await)(struct backend *backend, uint64_t mark, struct err *err);
+    /* count elements of the host as the device has them, to be put as bytes (U8) */
+    void (*encode)(void *out, const void *host, int64_t count, enum dtype dtype);
     int (*fill)(struct backend *backend, void *device, int byte, size_t bytes, struct err *err);
     int (*sync)(struct backend *backend, struct err *err);
     size_t (*size_of)(enum dtype dtype); /* the oracle keeps F32 as double */

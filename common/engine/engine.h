@@ -147,6 +147,8 @@ struct shape g_shape(const struct graph *graph, val x); /* zeros after an error 
 
 val g_input(struct graph *graph, const char *name, enum dtype dtype, struct shape shape);
 val g_output(struct graph *graph, const char *name, val x); /* keeps x to be read; returns x */
+/* One number F32 that plan_fetch brings with the other results: the handle for plan_result. */
+val g_result(struct graph *graph, const char *name, val x);
 /* "PATH.name"; the same name again returns the same entry (its shape must agree). Group: which
  * program trains it. */
 val g_param(struct graph *graph, const char *group, const char *name, struct shape shape,
@@ -159,6 +161,13 @@ val g_flat(struct graph *graph, const char *group, enum array which);
 /* The device-side scalars: one clock a graph, and rates for each group that it updates. */
 val g_clock(struct graph *graph);
 val g_rates(struct graph *graph, const char *group);
+
+/* The store's guard: one number that all its graphs share and no file keeps, 0 at first. Once a number
+ * that a graph watches was not finite it is NaN for ever, and what it guards stays as it is: updates
+ * that are given it, and all that g_blend writes into state entries while training. */
+val g_guard(struct graph *graph);
+/* From here on in the graph, and in all that runs later. x: one number. */
+void graph_watch(struct graph *graph, val x);
 
 /* enum index into the I32 clock [1,1,1,1,CLOCKS]: what random ops are counted by. Element e of case
  * i of this batch draws element (first + i) * elements per case + e. */
@@ -217,8 +226,8 @@ val g_fill(struct graph *g, struct shape shape, float value);
 val g_act(struct graph *g, val x, enum act act);
 val g_affine(struct graph *g, val x, float scale, float shift);
 val g_clamp(struct graph *g, val x, float low, float high);
-/* dst = keep * dst + add * src, unless guard is there and not finite; nothing where dst belongs to a
- * frozen group. */
+/* dst = keep * dst + add * src, unless guard is there and not finite (0 for a state entry while
+ * training: the store's); nothing where dst belongs to a frozen group. */
 val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard);
 /* pointwise by name: g_unary(g, OP_exp_, x); g_binary(g, OP_mul, a, b), axes of size 1 repeat;
  * g_loss(g, OP_bce, x, target) -> [n,1,1,1,1] */
@@ -275,11 +284,19 @@ struct plan_options {
 int plan_make(struct plan **out, const struct graph *graph, struct backend *backend,
               const struct plan_options *options, struct err *err);
 void plan_free(struct plan *plan);
-/* Whole values, host side F32, I32 or U8 as declared. After the first run none of the three
- * allocates. */
+/* Whole values, host side F32, I32 or U8 as declared. Small ones (a step's scalars, its labels) are
+ * collected, and go to the device with the run, all at once. After the first run none of these
+ * functions allocates. */
 int plan_put(struct plan *plan, val input, const void *host, struct err *err);
 int plan_run(struct plan *plan, struct err *err);
 int plan_get(struct plan *plan, val output, void *host, struct err *err);
+/* Begins to bring all results (g_result) of the last run into host, plan_results numbers that the
+ * backend lends: there once plan_await of the mark has returned. What runs meanwhile does not change them.
+ * Marks of a backend's plans are awaited in their order; the later says that the earlier are there. */
+int64_t plan_results(const struct plan *plan);
+int plan_fetch(struct plan *plan, float *host, uint64_t *mark, struct err *err);
+int plan_await(const struct plan *plan, uint64_t mark, struct err *err);
+float plan_result(const struct plan *plan, const float *host, val result);
 
 size_t plan_bytes(const struct plan *plan);         /* the one allocation: values and scratch */
 double plan_multiply_adds(const struct plan *plan); /* of the convolutions, one run */

@@ -298,6 +298,21 @@ val g_flat(struct graph *graph, const char *group, enum array which)
                                                  .array = which});
 }
 
+val g_guard(struct graph *graph)
+{
+    if (!graph->guard) {
+        params_ask(graph->params, GROUP_OF_GUARD, ARRAY_STATE);
+        graph->guard = graph_add_value(graph, (struct value){.shape = {1, 1, 1, 1, 1},
+                                                             .role = STATE,
+                                                             .node = -1,
+                                                             .name = "guard",
+                                                             .entry = -1,
+                                                             .group = GROUP_OF_GUARD,
+                                                             .array = ARRAY_STATE});
+    }
+    return graph->guard;
+}
+
 val g_clock(struct graph *graph)
 {
     if (!graph->clock)

@@ -186,8 +186,28 @@ val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard)
 {
     if (dst && is_frozen(g, dst))
         return dst;
+    if (dst && !guard && graph_value(g, dst)->role == STATE && graph_mode(g) == MODE_TRAIN)
+        guard = g_guard(g);
     const val in[] = {dst, src, guard, 0};
     return g_append(g, OP_blend, in, &(struct attr){.p = keep, .q = add}, NULL);
+}
+
+/* 0 x is 0, or NaN. */
+void graph_watch(struct graph *g, val x)
+{
+    const val in[] = {g_guard(g), x, 0, 0};
+    g_append(g, OP_blend, in, &(struct attr){.p = 1, .q = 0}, NULL);
+}
+
+/* What is kept elsewhere than among the plan's own values is copied there. */
+val g_result(struct graph *g, const char *name, val x)
+{
+    if (!x)
+        return 0;
+    const struct value *value = graph_value(g, x);
+    bool own = (value->role == TEMP || value->role == OUTPUT) && value->node >= 0 &&
+               !(op_info(graph_node(g, value->node)->op)->flags & ALIAS);
+    return g_output(g, name, own ? x : g_affine(g, x, 1, 0));
 }
 
 val g_unary(struct graph *g, enum op op, val x)

@@ -31,7 +31,7 @@ struct graph {
     struct path_use *used;
     int32_t uses;
     const struct node *gradient_of; /* while its gradient is appended */
-    val clock;
+    val clock, guard;
     struct {
         const char *group;
         val value;
@@ -102,7 +102,9 @@ int32_t params_declare(struct params *params, const char *group, const char *nam
 int32_t params_group(const struct params *params, const char *name); /* -1: none */
 /* Elements of a group's flat array as declared so far, padding included. */
 int64_t params_group_count(const struct params *params, int32_t group, enum array which);
-/* Makes params_realise allocate this array of the group. */
+/* Stands for a group where the store's guard is meant. */
+enum { GROUP_OF_GUARD = -1 };
+/* Makes params_realise allocate this array of the group, or the guard. */
 void params_ask(struct params *params, int32_t group, enum array which);
 /* Device address, NULL if not realised that far; `count` elements from offset have to be there. */
 void *params_address(const struct params *params, const struct backend *backend, int32_t group,

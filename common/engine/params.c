@@ -22,6 +22,8 @@ struct params {
     struct group *group;
     int32_t entries, groups;
     struct backend *backend; /* once realised */
+    void *guard;
+    bool guarded; /* a graph asked for it */
     uint64_t generation;
 };
 
@@ -46,6 +48,8 @@ void params_free(struct params *params)
                 params->backend->calls->free(params->backend, group->block[which],
                                              array_bytes(params, group->realised[which]));
     }
+    if (params->guard)
+        params->backend->calls->free(params->backend, params->guard, array_bytes(params, PACK));
     arena_free(&params->arena);
     free(params->entry);
     free(params->group);
@@ -100,7 +104,10 @@ int64_t params_group_count(const struct params *params, int32_t group, enum arra
 
 void params_ask(struct params *params, int32_t group, enum array which)
 {
-    params->group[group].asked[which] = true;
+    if (group == GROUP_OF_GUARD)
+        params->guarded = true;
+    else
+        params->group[group].asked[which] = true;
 }
 
 uint64_t params_generation(const struct params *params)
@@ -159,6 +166,8 @@ int32_t params_declare(struct params *params, const char *group, const char *nam
 void *params_address(const struct params *params, const struct backend *backend, int32_t group,
                      enum array which, int64_t offset, int64_t count)
 {
+    if (group == GROUP_OF_GUARD)
+        return params->backend == backend ? params->guard : NULL;
     const struct group *g = &params->group[group];
     if (params->backend != backend || offset + count > g->realised[which])
         return NULL;
@@ -251,6 +260,15 @@ static int realise_array(struct params *params, int32_t index, enum array which,
     return 0;
 }
 
+static int realise_guard(struct params *params, struct err *err)
+{
+    struct backend *backend = params->backend;
+    if (!params->guarded || params->guard)
+        return 0;
+    TRY(backend->calls->alloc(backend, &params->guard, array_bytes(params, PACK), err));
+    return backend->calls->fill(backend, params->guard, 0, array_bytes(params, PACK), err);
+}
+
 int params_realise(struct params *params, struct backend *backend, uint64_t seed, struct err *err)
 {
     if (params->backend && params->backend != backend)
@@ -259,7 +277,7 @@ int params_realise(struct params *params, struct backend *backend, uint64_t seed
     for (int32_t i = 0; i < params->groups; i++)
         for (int which = 0; which < ARRAYS; which++)
             TRY(realise_array(params, i, (enum array)which, seed, err));
-    return 0;
+    return realise_guard(params, err);
 }
 
 static int locate(void **out, const struct params *params, const struct entry *entry,

@@ -94,9 +94,22 @@ static int write_sentinels(struct plan *plan, struct err *err)
     return plan->backend->calls->sync(plan->backend, err);
 }
 
+/* Between the values of the stage may be sentinels. */
+static int make_stage(struct plan *plan, struct err *err)
+{
+    size_t bytes = plan->packed[PACKED_INPUT];
+    void *stage;
+    if (!bytes)
+        return 0;
+    TRY(plan->backend->calls->alloc_host(plan->backend, &stage, bytes, err));
+    plan->stage = memset(stage, PLAN_SENTINEL, bytes);
+    return 0;
+}
+
 static int prepare(struct plan *plan, struct err *err)
 {
     TRY(make_kernels(plan, err));
+    TRY(make_stage(plan, err));
     if (plan->bytes) {
         void *memory;
         TRY(plan->backend->calls->alloc(plan->backend, &memory, plan->bytes, err));
@@ -148,6 +161,8 @@ void plan_free(struct plan *plan)
         if (plan->meter && plan->meter != backend->meter)
             plan->meter->now -= plan->bytes;
     }
+    if (plan->stage)
+        backend->calls->free_host(backend, plan->stage, plan->packed[PACKED_INPUT]);
     arena_free(&plan->arena);
     free(plan->value);
     free(plan->step);
@@ -175,7 +190,7 @@ static int run_steps(void *user, struct err *err)
 }
 
 /* Addresses move when the store grew: whatever was recorded with the old ones is void. */
-int plan_rebind(struct plan *plan, struct err *err)
+static int rebind(struct plan *plan, struct err *err)
 {
     if (plan->generation == params_generation(plan->params))
         return 0;
@@ -185,10 +200,20 @@ int plan_rebind(struct plan *plan, struct err *err)
     return resolve(plan, err);
 }
 
+int plan_settle(struct plan *plan, struct err *err)
+{
+    TRY(rebind(plan, err));
+    if (!plan->staged)
+        return 0;
+    plan->staged = false;
+    return plan->backend->calls->put(plan->backend, plan->memory, plan->stage,
+                                     (int64_t)plan->packed[PACKED_INPUT], U8, err);
+}
+
 int plan_run(struct plan *plan, struct err *err)
 {
     struct backend *backend = plan->backend;
-    TRY(plan_rebind(plan, err));
+    TRY(plan_settle(plan, err));
     if (!backend->calls->record)
         return run_steps(plan, err);
     if (!plan->recording)
@@ -201,6 +226,12 @@ int plan_put(struct plan *plan, val input, const void *host, struct err *err)
     const struct value *value = &plan->value[input].value;
     if (value->role != INPUT)
         bug("plan_put of a value that is no input");
+    if (plan->value[input].packed) {
+        plan->backend->calls->encode(plan->stage + plan->value[input].offset + plan->guard, host,
+                                     shape_count(value->shape), value->dtype);
+        plan->staged = true;
+        return 0;
+    }
     return plan->backend->calls->put(plan->backend, plan_address(plan, input), host,
                                      shape_count(value->shape), value->dtype, err);
 }
@@ -211,8 +242,35 @@ int plan_get(struct plan *plan, val output, void *host, struct err *err)
     const void *at = value->role == TEMP ? NULL : plan_address(plan, output);
     if (!at)
         bug("plan_get of a value that is not kept");
+    TRY(plan_settle(plan, err));
     return plan->backend->calls->get(plan->backend, host, at, shape_count(value->shape),
                                      value->dtype, err);
+}
+
+int64_t plan_results(const struct plan *plan)
+{
+    return (int64_t)(plan->packed[PACKED_RESULT] / plan->backend->calls->size_of(F32));
+}
+
+int plan_fetch(struct plan *plan, float *host, uint64_t *mark, struct err *err)
+{
+    return plan->backend->calls->fetch(plan->backend, mark, host,
+                                       plan->memory + plan->packed[PACKED_INPUT],
+                                       plan_results(plan), err);
+}
+
+int plan_await(const struct plan *plan, uint64_t mark, struct err *err)
+{
+    return plan->backend->calls->await(plan->backend, mark, err);
+}
+
+float plan_result(const struct plan *plan, const float *host, val result)
+{
+    const struct planned *root = &plan->value[plan->value[result].root];
+    if (root->packed != PACKED_RESULT)
+        bug("plan_result of a value that is no result");
+    return host[(root->offset + plan->guard - plan->packed[PACKED_INPUT]) /
+                plan->backend->calls->size_of(F32)];
 }
 
 /* ---- what it costs -------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ static int check_finite(bool *bad, struct plan *plan, val x, struct err *err)
 
 const char *plan_find_nonfinite(struct plan *plan, struct err *err)
 {
-    if (plan_rebind(plan, err))
+    if (plan_settle(plan, err))
         return NULL;
     for (int32_t i = 0; i < plan->steps; i++) {
         const struct step *step = &plan->step[i];

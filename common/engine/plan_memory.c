@@ -92,6 +92,33 @@ static void share_memory(struct plan *plan)
     }
 }
 
+/* Inputs of up to so many elements are put together: a copy on the host that costs less than a put. */
+enum { SMALL_INPUT = 1024 };
+
+static bool is_small_input(const struct value *value)
+{
+    return value->role == INPUT && shape_count(value->shape) <= SMALL_INPUT;
+}
+
+static bool is_result(const struct value *value)
+{
+    return value->role == OUTPUT && value->dtype == F32 && shape_count(value->shape) == 1;
+}
+
+/* They have their places for the whole run. */
+static void choose_packed(struct plan *plan)
+{
+    for (val x = 1; x < plan->values; x++) {
+        const struct planned *planned = &plan->value[x];
+        struct planned *root = &plan->value[planned->root];
+        if (is_small_input(&planned->value))
+            root->packed = PACKED_INPUT;
+        else if (is_result(&planned->value) && !stored(&root->value) && root->value.role != INPUT)
+            root->packed = PACKED_RESULT;
+        root->reserved |= root->packed != NOT_PACKED;
+    }
+}
+
 void plan_schedule(struct plan *plan, const struct graph *graph)
 {
     plan->values = graph_values(graph) + 1;
@@ -118,6 +145,7 @@ void plan_schedule(struct plan *plan, const struct graph *graph)
                          plan->backend->calls->size_of(planned->value.dtype);
     }
     share_memory(plan);
+    choose_packed(plan);
 }
 
 /* ---- packing -------------------------------------------------------------------------------- */
@@ -199,6 +227,22 @@ static size_t place_blocks(const struct plan *plan, struct planned *const *block
     return bytes;
 }
 
+/* What is to be placed, of one kind. Returns how many; counts the bytes of what is packed, which is
+ * placed first and so lies at the beginning without gaps. */
+static int32_t add_blocks(struct planned **block, struct plan *plan, enum packed kind)
+{
+    int32_t count = 0;
+    for (val x = 1; x < plan->values; x++) {
+        struct planned *planned = &plan->value[x];
+        if (planned->packed != kind || !planned->used || planned->root != x ||
+            stored(&planned->value) || (planned->birth < 0 && planned->value.role != INPUT))
+            continue;
+        block[count++] = planned;
+        plan->packed[kind] += block_size(plan, planned);
+    }
+    return count;
+}
+
 void plan_pack(struct plan *plan)
 {
     static int (*const orders[])(const void *, const void *) = {larger_first, longer_first,
@@ -206,21 +250,18 @@ void plan_pack(struct plan *plan)
     enum { ORDERS = sizeof orders / sizeof *orders };
     struct planned **block = xcalloc((size_t)plan->values, sizeof(struct planned *));
     struct planned **placed = xcalloc((size_t)plan->values, sizeof(struct planned *));
-    int32_t blocks = 0;
-    for (val x = 1; x < plan->values; x++) {
-        struct planned *planned = &plan->value[x];
-        if (planned->used && planned->root == x && !stored(&planned->value) &&
-            (planned->birth >= 0 || planned->value.role == INPUT))
-            block[blocks++] = planned;
-    }
+    int32_t packed = add_blocks(block, plan, PACKED_INPUT);
+    packed += add_blocks(block + packed, plan, PACKED_RESULT);
+    int32_t blocks = packed + add_blocks(block + packed, plan, NOT_PACKED);
+    struct planned **rest = block + packed;
     size_t bytes[ORDERS];
     int best = 0;
     for (int i = 0; i < ORDERS; i++) {
-        qsort(block, (size_t)blocks, sizeof(struct planned *), orders[i]);
+        qsort(rest, (size_t)(blocks - packed), sizeof(struct planned *), orders[i]);
         bytes[i] = place_blocks(plan, block, blocks, placed);
         best = bytes[i] < bytes[best] ? i : best;
     }
-    qsort(block, (size_t)blocks, sizeof(struct planned *), orders[best]);
+    qsort(rest, (size_t)(blocks - packed), sizeof(struct planned *), orders[best]);
     plan->values_bytes = place_blocks(plan, block, blocks, placed);
     free(block);
     free(placed);

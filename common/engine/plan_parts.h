@@ -9,14 +9,19 @@
 
 enum { PLAN_ALIGN = 64, PLAN_SENTINEL = 0xA5 };
 
+/* What lies together at the beginning of a plan's memory: small inputs, put at once, then results,
+ * fetched at once. */
+enum packed { NOT_PACKED, PACKED_INPUT, PACKED_RESULT };
+
 /* Where a value lives. Several values share one memory (reshaped, in place): `root` stands for all
  * of them and carries the interval of steps in which the memory is in use, ends included. */
 struct planned {
     struct value value;
     int32_t root;
-    bool used;     /* has memory */
-    bool reserved; /* root: for the whole run, as an input is */
-    bool placed;   /* root: has an offset */
+    enum packed packed; /* root */
+    bool used;          /* has memory */
+    bool reserved;      /* root: for the whole run, as an input is */
+    bool placed;        /* root: has an offset */
     int32_t birth, death;
     size_t bytes, offset; /* root: in the one allocation */
 };
@@ -40,7 +45,10 @@ struct plan {
     int32_t values, steps;
     uint64_t generation; /* of the parameters' addresses, as bound */
     char *memory;
-    size_t bytes, values_bytes; /* all; without the scratch at its end */
+    size_t bytes, values_bytes;       /* all; without the scratch at its end */
+    size_t packed[PACKED_RESULT + 1]; /* bytes of each */
+    unsigned char *stage;             /* of the backend's host memory: the packed inputs, encoded */
+    bool staged;                      /* it has what the device has not */
     size_t guard;
     struct meter *meter;
     void *recording;
@@ -50,8 +58,9 @@ struct plan {
 void plan_schedule(struct plan *plan, const struct graph *graph);
 /* Gives every root its offset; sets values_bytes. */
 void plan_pack(struct plan *plan);
-/* Resolves every step's arguments again if addresses have changed since. */
-int plan_rebind(struct plan *plan, struct err *err);
+/* Ready to run steps: resolves their arguments again if addresses have changed since, and puts what has
+ * been staged. */
+int plan_settle(struct plan *plan, struct err *err);
 int plan_step(struct plan *plan, int32_t index, struct err *err);
 
 #endif

@@ -12,6 +12,7 @@
 
 static int write_checkpoint(struct trainer *t, struct err *err)
 {
+    TRY(trainer_flush(t, err));
     double before = clock_seconds();
     TRY(checkpoint_write(t->where->run, &t->snapshot, &t->at, err));
     t->checkpointed = clock_seconds();
@@ -112,7 +113,7 @@ static int check_range(const struct range *range, const struct dataset *dataset,
 
 /* ---- before and after ----------------------------------------------------------------------- */
 
-static struct loader_spec train_spec(const struct trainer *t)
+struct loader_spec train_spec(const struct trainer *t)
 {
     return (struct loader_spec){.split = SPLIT_TRAIN,
                                 .batch = (uint32_t)t->config->batch,
@@ -234,7 +235,8 @@ static int check(struct trainer *t, struct err *err)
 static int open_programs(struct trainer *t, struct err *err)
 {
     t->params = params_new();
-    return programs_open(&t->programs, t->params, t->task, t->where, &t->multiply_adds, err);
+    TRY(programs_open(&t->programs, t->params, t->task, t->where, &t->multiply_adds, err));
+    return results_open(t, err);
 }
 
 /* How many lines of a table begin with this word. */
@@ -415,6 +417,7 @@ static void close_trainer(struct trainer *t)
     if (t->loader)
         loader_close(t->loader);
     snapshot_close(&t->snapshot);
+    results_close(t);
     programs_close(&t->programs);
     if (t->params)
         params_free(t->params);

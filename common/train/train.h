@@ -187,8 +187,8 @@ struct training {
  * backend, library or ISA).
  *
  * When a stop is requested (base/stop.h): a checkpoint, then -1 with STATUS_STOPPED. A loss, monitor or
- * gradient norm that is not finite: -1 with the step and the first node that made it; the update is
- * left out.
+ * gradient norm that is not finite: -1 with the step and the first node that made it; its update is
+ * left out, and so is that of the step that was under way when it was read.
  */
 int train(const struct training *where, const struct task *task, const struct draft *draft,
           struct err *err);

@@ -96,6 +96,7 @@ int trainer_end_epoch(struct trainer *t, struct err *err)
 {
     struct history *history = &t->at.history;
     double row[HISTORY_COLUMNS];
+    TRY(trainer_flush(t, err));
     row[COLUMN_EPOCH] = (double)history->rows + 1;
     row[COLUMN_STEP] = (double)t->at.step;
     row[COLUMN_LR] = schedule_lr(t->config, t->at.step - 1, t->budget.total);

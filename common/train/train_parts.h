@@ -81,9 +81,8 @@ struct program {
     struct feed feed;
     struct monitors monitors;
     val clock, loss;
-    /* A program that updates: rates of each group of its row; its guard if that is an input; the
-     * gradient's norm. */
-    val rates[MAX_TRAINED], guard, norm;
+    /* A program that updates: rates of each group of its row; the gradient's norm. */
+    val rates[MAX_TRAINED], norm;
 };
 /* A row of the task's table, made. */
 struct programs_row {
@@ -99,6 +98,9 @@ struct programs {
     int count, validation;           /* index of the validation */
     const char *groups[MAX_UPDATED]; /* all that are trained, in order of appearance */
     int group_count;
+    struct allocator memory; /* lends what results are brought into */
+    float *results;          /* of program_run */
+    size_t results_bytes;    /* what the results of any of the programs take, in multiples of 64 */
 };
 struct scalars {
     int64_t step, first; /* of the clock; first: index of the batch's first case */
@@ -114,8 +116,12 @@ void programs_close(struct programs *programs);
 size_t programs_bytes(const struct programs *programs); /* of the plans */
 /* Cases in a batch of validation: with patches 1, as whole cases may be large. */
 int64_t validation_batch(const struct train_config *config);
-/* Puts a batch, runs, and reads the loss and the monitors into values[]. */
-int program_run(struct program *program, const struct batch *batch, const struct scalars *scalars,
-                float values[MEASURES], struct err *err);
+int program_put(struct program *program, const struct batch *batch, const struct scalars *scalars,
+                struct err *err);
+/* Of what plan_fetch brought: the loss and the monitors into values[]; returns how many. */
+int program_measures(float values[MEASURES], const struct program *program, const float *results);
+/* Puts a batch, runs, waits and reads the loss and the monitors into values[]. */
+int program_run(struct programs *programs, struct program *program, const struct batch *batch,
+                const struct scalars *scalars, float values[MEASURES], struct err *err);
 
 #endif

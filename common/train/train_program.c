@@ -59,6 +59,21 @@ static void declare_feed(struct program *p, const struct maker *maker, bool trai
     p->clock = g_clock(g);
 }
 
+/* The loss and the monitors: read, and in training watched. */
+static void declare_results(struct program *p)
+{
+    struct graph *g = p->graph;
+    for (int i = 0; i <= p->monitors.count; i++) {
+        val *value = i ? &p->monitors.items[i - 1].value : &p->loss;
+        const char *name = i ? p->monitors.items[i - 1].name : "loss";
+        if (shape_count(g_shape(g, *value)) != 1)
+            graph_fail(g, "'%s' is not one number", name);
+        *value = g_result(g, name, *value);
+        if (graph_mode(g) == MODE_TRAIN)
+            graph_watch(g, *value);
+    }
+}
+
 /* Inputs, model, loss and monitors. */
 static void declare_model(struct program *p, const struct maker *maker,
                           const struct programs_row *row)
@@ -70,13 +85,7 @@ static void declare_model(struct program *p, const struct maker *maker,
         graph_freeze(g, maker->task->borrowed[i].group);
     declare_feed(p, maker, row->groups > 0);
     p->loss = row->is->loss(g, &p->feed, maker->task->user, &p->monitors);
-    for (int i = 0; i <= p->monitors.count; i++) {
-        val value = i ? p->monitors.items[i - 1].value : p->loss;
-        const char *name = i ? p->monitors.items[i - 1].name : "loss";
-        if (shape_count(g_shape(g, value)) != 1)
-            graph_fail(g, "'%s' is not one number", name);
-        g_output(g, name, value);
-    }
+    declare_results(p);
 }
 
 /* The names of the groups that a row trains. */
@@ -92,8 +101,9 @@ static struct names names_of(const struct programs_row *row)
     return out;
 }
 
+/* The update of this step sees the norm for itself, those that follow see the guard. */
 static void declare_update(struct program *p, const struct maker *maker,
-                           const struct programs_row *row, val guard)
+                           const struct programs_row *row)
 {
     const struct train_config *config = row->config, *all = maker->task->config;
     struct names groups = names_of(row);
@@ -102,11 +112,13 @@ static void declare_update(struct program *p, const struct maker *maker,
                             .clip_norm = (float)config->clip_norm,
                             .ema = all->ema > 0,
                             .grad_scale = 1.0f / (float)all->accumulate};
-    p->norm = graph_update(p->graph, groups.name, row->groups, update, guard);
+    p->norm = graph_update(p->graph, groups.name, row->groups, update, g_guard(p->graph));
     for (int i = 0; i < row->groups; i++)
         p->rates[i] = g_rates(p->graph, groups.name[i]);
-    if (p->norm)
-        g_output(p->graph, "gradient_norm", p->norm);
+    if (p->norm) {
+        p->norm = g_result(p->graph, "gradient_norm", p->norm);
+        graph_watch(p->graph, p->norm);
+    }
 }
 
 static int make_batch_program(struct program *p, const struct maker *maker,
@@ -122,7 +134,7 @@ static int make_batch_program(struct program *p, const struct maker *maker,
     if (maker->task->config->checkpoint_activations)
         graph_recompute(p->graph);
     if (update)
-        declare_update(p, maker, row, p->loss);
+        declare_update(p, maker, row);
     return graph_check(p->graph, err);
 }
 
@@ -130,8 +142,7 @@ static int make_apply_program(struct program *p, const struct maker *maker,
                               const struct programs_row *row, struct err *err)
 {
     p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
-    p->guard = g_input(p->graph, "guard", F32, (struct shape){1, 1, 1, 1, 1});
-    declare_update(p, maker, row, p->guard);
+    declare_update(p, maker, row);
     return graph_check(p->graph, err);
 }
 
@@ -217,6 +228,25 @@ static int borrow(struct params *params, const struct task *task, const struct t
     return 0;
 }
 
+/* Room for the results of any one of them. */
+static int make_results(struct programs *out, struct backend *backend, struct err *err)
+{
+    int64_t most = 0;
+    for (int i = 0; i < out->count; i++) {
+        const struct programs_row *row = &out->row[i];
+        const struct plan *all[] = {row->first.plan, row->more.plan, row->apply.plan};
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            if (all[k] && plan_results(all[k]) > most)
+                most = plan_results(all[k]);
+    }
+    void *results;
+    out->memory = backend_host_memory(backend);
+    out->results_bytes = ((size_t)most * sizeof(float) + 63) / 64 * 64;
+    TRY(out->memory.alloc(out->memory.owner, &results, out->results_bytes, err));
+    out->results = results;
+    return 0;
+}
+
 int programs_open(struct programs *out, struct params *params, const struct task *task,
                   const struct training *where, double *multiply_adds, struct err *err)
 {
@@ -236,7 +266,7 @@ int programs_open(struct programs *out, struct params *params, const struct task
             if (all[k]->graph)
                 TRY(plan_make(&all[k]->plan, all[k]->graph, backend, &options, err));
     }
-    return 0;
+    return make_results(out, backend, err);
 }
 
 static void program_close(struct program *p)
@@ -255,6 +285,9 @@ void programs_close(struct programs *programs)
         program_close(&programs->row[i].more);
         program_close(&programs->row[i].apply);
     }
+    if (programs->results)
+        programs->memory.free(programs->memory.owner, programs->results, programs->results_bytes);
+    programs->results = NULL;
 }
 
 size_t programs_bytes(const struct programs *programs)
@@ -269,8 +302,8 @@ size_t programs_bytes(const struct programs *programs)
     return bytes;
 }
 
-static int put_batch(struct program *p, const struct batch *batch, const struct scalars *scalars,
-                     struct err *err)
+int program_put(struct program *p, const struct batch *batch, const struct scalars *scalars,
+                struct err *err)
 {
     int32_t clock[CLOCKS];
     clock[CLOCK_STEP] = (int32_t)scalars->step;
@@ -288,13 +321,22 @@ static int put_batch(struct program *p, const struct batch *batch, const struct 
     return plan_put(p->plan, p->clock, clock, err);
 }
 
-int program_run(struct program *p, const struct batch *batch, const struct scalars *scalars,
-                float values[MEASURES], struct err *err)
+int program_measures(float values[MEASURES], const struct program *p, const float *results)
 {
-    TRY(put_batch(p, batch, scalars, err));
-    TRY(plan_run(p->plan, err));
-    TRY(plan_get(p->plan, p->loss, &values[0], err));
+    values[0] = plan_result(p->plan, results, p->loss);
     for (int i = 0; i < p->monitors.count; i++)
-        TRY(plan_get(p->plan, p->monitors.items[i].value, &values[i + 1], err));
+        values[i + 1] = plan_result(p->plan, results, p->monitors.items[i].value);
+    return 1 + p->monitors.count;
+}
+
+int program_run(struct programs *programs, struct program *p, const struct batch *batch,
+                const struct scalars *scalars, float values[MEASURES], struct err *err)
+{
+    uint64_t mark;
+    TRY(program_put(p, batch, scalars, err));
+    TRY(plan_run(p->plan, err));
+    TRY(plan_fetch(p->plan, programs->results, &mark, err));
+    TRY(plan_await(p->plan, mark, err));
+    program_measures(values, p, programs->results);
     return 0;
 }

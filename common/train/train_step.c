@@ -8,14 +8,20 @@
  * same for every epoch, so that val/loss can be compared over epochs. */
 enum { VALIDATION_STEP = -1 };
 
-static int not_finite(int64_t step, struct plan *plan, const char *what, double value,
-                      struct err *err)
+int trainer_not_finite(int64_t step, struct plan *plan, const char *what, double value,
+                       struct err *err)
 {
     const char *node = plan_find_nonfinite(plan, err);
     return fail(err,
                 "%s is %s at step %lld; first at '%s'; a lower lr, a warm-up or clip_norm "
                 "may help",
                 what, isnan(value) ? "nan" : "infinite", (long long)step, node ? node : what);
+}
+
+/* The program of a row that takes batch i of a step. */
+static struct program *batch_program(struct programs_row *row, int64_t i)
+{
+    return i ? &row->more : &row->first;
 }
 
 /* The program of a row that updates. */
@@ -40,16 +46,6 @@ static int put_rates(struct trainer *t, struct programs_row *row, struct err *er
     return 0;
 }
 
-static int check_norm(struct trainer *t, struct program *p, struct err *err)
-{
-    float norm = 0;
-    if (p->norm)
-        TRY(plan_get(p->plan, p->norm, &norm, err));
-    if (isfinite(norm))
-        return 0;
-    return not_finite(t->at.step + 1, p->plan, "the gradient's norm", (double)norm, err);
-}
-
 /* The rows that this step runs; returns how many. Each has the one gradient of its groups to itself. */
 static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
 {
@@ -71,34 +67,26 @@ static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
     return count;
 }
 
-static int run_batch(struct trainer *t, int row, struct program *p, const struct batch *batch,
-                     const struct scalars *scalars, float *guard, struct err *err)
+static int run_batch(struct trainer *t, int row, int64_t i, const struct batch *batch,
+                     const struct scalars *scalars, struct err *err)
 {
-    float values[MEASURES];
-    TRY(program_run(p, batch, scalars, values, err));
-    for (int i = 0; i <= p->monitors.count; i++) {
-        if (!isfinite(values[i]))
-            return not_finite(t->at.step + 1, p->plan, i ? p->monitors.items[i - 1].name : "loss",
-                              (double)values[i], err);
-        t->at.sums[t->column[row] + i] += (double)values[i];
-    }
-    t->at.batches[trainer_measures(t, row)]++;
-    *guard += values[0];
-    return 0;
+    struct program *p = batch_program(&t->programs.row[row], i);
+    TRY(program_put(p, batch, scalars, err));
+    TRY(plan_run(p->plan, err));
+    return results_fetch(t, row, i, p, err);
 }
 
 /* Without accumulation the row has been updated by its last batch. */
-static int end_update(struct trainer *t, struct programs_row *row, const float *guard,
-                      struct err *err)
+static int end_update(struct trainer *t, int row, struct err *err)
 {
-    struct program *p = updates(t, row);
+    struct programs_row *trained = &t->programs.row[row];
     if (t->config->accumulate > 1) {
-        TRY(plan_put(p->plan, p->guard, guard, err));
-        TRY(plan_run(p->plan, err));
+        TRY(plan_run(trained->apply.plan, err));
+        if (trained->apply.norm)
+            TRY(results_fetch(t, row, t->config->accumulate, &trained->apply, err));
     }
-    TRY(check_norm(t, p, err));
-    for (int i = 0; i < row->groups; i++)
-        t->at.updates[row->group[i]]++;
+    for (int i = 0; i < trained->groups; i++)
+        t->at.updates[trained->group[i]]++;
     return 0;
 }
 
@@ -115,22 +103,18 @@ static int run_step(struct trainer *t, struct err *err)
 {
     struct scalars scalars = scalars_of(t);
     int rows[MAX_PROGRAMS], count = rows_of_step(t, rows);
-    float guard[MAX_PROGRAMS] = {0};
     for (int k = 0; k < count; k++)
         TRY(put_rates(t, &t->programs.row[rows[k]], err));
     for (int64_t i = 0; i < t->config->accumulate; i++) {
         const struct batch *batch = loader_next(t->loader);
         scalars.first = i * t->config->batch;
-        for (int k = 0; k < count; k++) {
-            struct programs_row *row = &t->programs.row[rows[k]];
-            TRY(run_batch(t, rows[k], i ? &row->more : &row->first, batch, &scalars, &guard[k],
-                          err));
-        }
+        for (int k = 0; k < count; k++)
+            TRY(run_batch(t, rows[k], i, batch, &scalars, err));
     }
     for (int k = 0; k < count; k++)
-        TRY(end_update(t, &t->programs.row[rows[k]], &guard[k], err));
+        TRY(end_update(t, rows[k], err));
     t->at.step++;
-    return 0;
+    return results_read(t, t->at.step - 2, err);
 }
 
 int trainer_measures(const struct trainer *t, int row)
@@ -141,25 +125,40 @@ int trainer_measures(const struct trainer *t, int row)
     return first;
 }
 
-/* What the losses of the programs that have run so far in the epoch add up to. */
-static double losses(const struct trainer *t)
-{
-    double sum = 0;
-    for (int i = 0; i < t->programs.count; i++)
-        sum += trainer_measures(t, i) == i ? t->at.sums[t->column[i]] : 0;
-    return sum;
-}
-
 int trainer_step(struct trainer *t, struct err *err)
 {
-    double before = clock_seconds(), sum = losses(t);
+    double before = clock_seconds();
     TRY(run_step(t, err));
     t->at.seconds += clock_seconds() - before;
     char note[64];
-    snprintf(note, sizeof note, "loss %.4g", (losses(t) - sum) / (double)t->config->accumulate);
+    snprintf(note, sizeof note, "loss %.4g", t->loss);
     progress_step(&t->progress, t->at.step, (double)(t->config->batch * t->config->accumulate),
                   "samples", note);
     return 0;
+}
+
+static int repeat_batches(struct trainer *t, int row, int64_t last, struct loader *loader,
+                          struct err *err)
+{
+    struct scalars scalars = scalars_of(t);
+    for (int64_t i = 0; i < t->config->accumulate && i <= last; i++) {
+        struct program *p = batch_program(&t->programs.row[row], i);
+        scalars.first = i * t->config->batch;
+        TRY(program_put(p, loader_next(loader), &scalars, err));
+        TRY(plan_run(p->plan, err));
+    }
+    return 0;
+}
+
+int trainer_repeat(struct trainer *t, int64_t step, int row, int64_t batch, struct err *err)
+{
+    struct loader *loader;
+    t->at.step = step;
+    struct loader_spec spec = train_spec(t);
+    TRY(loader_open(&loader, t->where->dataset, &spec, t->where->meter, err));
+    int status = repeat_batches(t, row, batch, loader, err);
+    loader_close(loader);
+    return status;
 }
 
 /* ---- validation ----------------------------------------------------------------------------- */
@@ -187,10 +186,11 @@ int trainer_validate(struct trainer *t, double *means, struct err *err)
     int status = 0;
     for (const struct batch *batch; !status && (batch = loader_next(loader));) {
         float values[MEASURES];
-        status = program_run(evaluate, batch, &scalars, values, err);
+        status = program_run(&t->programs, evaluate, batch, &scalars, values, err);
         for (int i = 0; !status && i < measures; i++) {
             if (!isfinite(values[i]))
-                status = not_finite(t->at.step, evaluate->plan, names[i], (double)values[i], err);
+                status = trainer_not_finite(t->at.step, evaluate->plan, names[i], (double)values[i],
+                                            err);
             sums[i] += (double)values[i] * batch->real;
         }
         if (!status && stop_requested())

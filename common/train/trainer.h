@@ -1,5 +1,6 @@
 /*
- * One training under way. Only common/train/train.c, train_step.c and train_epoch.c include this.
+ * One training under way. Only common/train/train.c, train_step.c, train_results.c and train_epoch.c
+ * include this.
  */
 #ifndef CAIRN_TRAIN_TRAINER_H
 #define CAIRN_TRAIN_TRAINER_H
@@ -8,6 +9,21 @@
 #include "train/train_parts.h"
 
 #include "base/progress.h"
+
+/* The results of one run of a program, at or on their way to the host. */
+struct reading {
+    int row;
+    int64_t batch; /* of the step; `accumulate` for the run that updates by all of them */
+    struct program *program;
+    float *results;
+};
+/* Of a step, in the order of the runs. */
+struct unread {
+    int64_t step;
+    int count;
+    uint64_t mark; /* of the last */
+    struct reading *reading;
+};
 
 struct trainer {
     const struct training *where;
@@ -25,6 +41,10 @@ struct trainer {
     struct snapshot snapshot;
     struct position at;
     struct loader *loader;
+    struct unread unread[2]; /* of even and of odd steps */
+    float *results;          /* all of theirs */
+    size_t results_bytes;
+    double loss; /* of the step that was read last */
     struct stop stop;
     struct progress progress;
     int column[MAX_PROGRAMS]; /* of the history: each program's loss */
@@ -36,11 +56,34 @@ struct trainer {
 /* ---- train_step.c --------------------------------------------------------------------------- */
 /* The first row whose columns of the history these are: what it has measured is counted there. */
 int trainer_measures(const struct trainer *t, int row);
-/* One update, timed. */
+/* One update, timed; what the one before it left is read. */
 int trainer_step(struct trainer *t, struct err *err);
+/* Runs again what led to the results of a batch of this step, which was not finite: nothing has been
+ * updated since. batch: as in struct reading. */
+int trainer_repeat(struct trainer *t, int64_t step, int row, int64_t batch, struct err *err);
+/* The error that names a step, from 1, and the first node of what the plan ran last that is not
+ * finite. */
+int trainer_not_finite(int64_t step, struct plan *plan, const char *what, double value,
+                       struct err *err);
 /* Means over the val split into means[]. Returns 1 if a signal asks to stop. */
 int trainer_validate(struct trainer *t, double *means, struct err *err);
 bool trainer_validates(const struct trainer *t); /* is there a val split? */
+
+/* ---- train_results.c ------------------------------------------------------------------------ */
+int results_open(struct trainer *t, struct err *err);
+void results_close(struct trainer *t);
+/* What this run of a program leaves belongs to the present step. */
+int results_fetch(struct trainer *t, int row, int64_t batch, struct program *program,
+                  struct err *err);
+/* Waits for the results of this step, adds them up, and fails if one is not finite; nothing where they
+ * have been read. */
+int results_read(struct trainer *t, int64_t step, struct err *err);
+/* All that steps have left is read: for whoever reads or keeps where the training stands. */
+int trainer_flush(struct trainer *t, struct err *err);
+
+/* ---- train.c -------------------------------------------------------------------------------- */
+/* The training's batches, from the step on at which it stands. */
+struct loader_spec train_spec(const struct trainer *t);
 
 /* ---- train_epoch.c -------------------------------------------------------------------------- */
 /* How many epochs the steps so far make. */

@@ -85,7 +85,8 @@ static int whole_step(struct bench *b, int64_t step, double *seconds, struct err
     float values[MEASURES];
     double begin = clock_seconds();
     TRY(put_rates(b, step, err));
-    TRY(program_run(&b->programs.row[0].first, loader_next(b->loader), &scalars, values, err));
+    TRY(program_run(&b->programs, &b->programs.row[0].first, loader_next(b->loader), &scalars,
+                    values, err));
     *seconds = clock_seconds() - begin;
     return 0;
 }
@@ -113,7 +114,7 @@ static int parted_step(struct bench *b, int64_t step, double seconds[PARTS], str
     begin = now;
     TRY(put_batch(b, batch, err));
     seconds[COPIES] = (now = clock_seconds()) - begin;
-    TRY(plan_rebind(plan, err));
+    TRY(plan_settle(plan, err));
     for (int32_t i = 0; i < plan->steps; i++) {
         begin = clock_seconds();
         TRY(plan_step(plan, i, err));

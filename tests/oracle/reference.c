@@ -63,14 +63,19 @@ static void reference_free(struct backend *backend, void *block, size_t bytes)
     block_free(block, bytes, backend->meter);
 }
 
+static void reference_encode(void *out, const void *host, int64_t count, enum dtype dtype)
+{
+    if (!real(dtype))
+        memcpy(out, host, (size_t)count * size_of(dtype));
+    for (int64_t i = 0; real(dtype) && i < count; i++)
+        ((double *)out)[i] = ((const float *)host)[i];
+}
+
 static int reference_put(struct backend *backend, void *device, const void *host, int64_t count,
                          enum dtype dtype, struct err *err)
 {
     (void)backend, (void)err;
-    if (!real(dtype))
-        memcpy(device, host, (size_t)count * size_of(dtype));
-    for (int64_t i = 0; real(dtype) && i < count; i++)
-        ((double *)device)[i] = ((const float *)host)[i];
+    reference_encode(device, host, count, dtype);
     return 0;
 }
 
@@ -82,6 +87,19 @@ static int reference_get(struct backend *backend, void *host, const void *device
         memcpy(host, device, (size_t)count * size_of(dtype));
     for (int64_t i = 0; real(dtype) && i < count; i++)
         ((float *)host)[i] = (float)((const double *)device)[i];
+    return 0;
+}
+
+static int reference_fetch(struct backend *backend, uint64_t *mark, float *host, const void *device,
+                           int64_t count, struct err *err)
+{
+    *mark = 0;
+    return reference_get(backend, host, device, count, F32, err);
+}
+
+static int reference_await(struct backend *backend, uint64_t mark, struct err *err)
+{
+    (void)backend, (void)mark, (void)err;
     return 0;
 }
 
@@ -139,6 +157,9 @@ int reference_open(struct backend **out, struct err *err)
         .free_host = reference_free,
         .put = reference_put,
         .get = reference_get,
+        .fetch = reference_fetch,
+        .await = reference_await,
+        .encode = reference_encode,
         .fill = reference_fill,
         .sync = reference_sync,
         .size_of = size_of,

@@ -74,6 +74,24 @@ static int cpu_get(struct backend *backend, void *host, const void *device, int6
     return 0;
 }
 
+static int cpu_fetch(struct backend *backend, uint64_t *mark, float *host, const void *device,
+                     int64_t count, struct err *err)
+{
+    *mark = 0;
+    return cpu_get(backend, host, device, count, F32, err);
+}
+
+static int cpu_await(struct backend *backend, uint64_t mark, struct err *err)
+{
+    (void)backend, (void)mark, (void)err;
+    return 0;
+}
+
+static void cpu_encode(void *out, const void *host, int64_t count, enum dtype dtype)
+{
+    memcpy(out, host, (size_t)count * cpu_size_of(dtype));
+}
+
 static int cpu_fill(struct backend *backend, void *device, int byte, size_t bytes, struct err *err)
 {
     (void)backend, (void)err;
@@ -221,6 +239,9 @@ static const struct backend_calls cpu_calls = {
     .free_host = cpu_free,
     .put = cpu_put,
     .get = cpu_get,
+    .fetch = cpu_fetch,
+    .await = cpu_await,
+    .encode = cpu_encode,
     .fill = cpu_fill,
     .sync = cpu_sync,
     .size_of = cpu_size_of,
