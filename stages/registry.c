@@ -4,6 +4,7 @@
 
 #include "base/stop.h"
 #include "base/text.h"
+#include "train/weights_import.h"
 #include "view/view.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 static const char usage[] =
     "ls [STAGE] | show RUN | why RUN [RUN2] | verify [--all | RUN | EXPERIMENT] | "
-    "rebuild | release RUN [OPTION ...]";
+    "rebuild | release RUN | import-weights FILE [FILE] --as NAME [OPTION ...]";
 static const char help[] =
     "ls [STAGE]       the runs, newest first\n"
     "show RUN         one run: recipe, inputs, outputs, final metrics, events\n"
@@ -22,7 +23,13 @@ static const char help[] =
     "verify RUN       the same for one run, or for all that the latest plan of an\n"
     "verify EXPERIMENT  experiment (its file or its name) stands for\n"
     "rebuild          make a damaged registry again, from the records of all finished runs\n"
-    "release RUN      a running run's owner on another machine is gone: others need not wait\n\n"
+    "release RUN      a running run's owner on another machine is gone: others need not wait\n"
+    "import-weights FILE [FILE] --as NAME\n"
+    "                 an artifact of the weights in safetensors files, to be named artifact:ID\n"
+    "                 by inputs; its id is printed. vgg16 and alexnet: torchvision's\n"
+    "                 features.N.weight and .bias; sequence: these names, and metadata\n"
+    "                 'convnet', the lines of a model.txt; with linK.model.1.weight, as LPIPS\n"
+    "                 calls them, in either file it can compare images\n\n"
     "RUN is a number, or the beginning of a recipe's or artifact's id; ls, show and why take "
     "--json\n";
 
@@ -297,6 +304,67 @@ static int release(const struct options *options, struct store *store, struct ar
     return registry_release(store, run.id, err);
 }
 
+/* ---- import-weights ------------------------------------------------------------------------- */
+
+/* What the files hold, and what they are taken for; no path. */
+static int import_recipe(struct text *out, const struct options *options, struct store *store,
+                         struct err *err)
+{
+    text_printf(out, "stage=import-weights\nversion=1\nas=%s\n", options->as);
+    for (int i = 1; i < options->argument_count; i++) {
+        struct id id;
+        TRY(store_hash_file(store, options->arguments[i], &id, err));
+        text_printf(out, "source weights.%d %s\n", i, id.hex);
+    }
+    return 0;
+}
+
+static int import_files(struct port *output, const struct options *options, struct store *store,
+                        struct err *err)
+{
+    struct draft *draft;
+    TRY(draft_open(&draft, store, err));
+    if (weights_import((const char *const *)options->arguments + 1, options->argument_count - 1,
+                       options->as, draft, err) == 0)
+        return draft_seal(draft, &output->artifact, err);
+    draft_drop(draft);
+    return -1;
+}
+
+/* Makes it, or finds it made. */
+static int import_run(struct port *output, const struct options *options, struct store *store,
+                      const char *recipe, struct arena *arena, struct err *err)
+{
+    const struct run_spec spec = {
+        .stage = "import-weights", .recipe_text = recipe, .build = build_id(), .config = ""};
+    struct port known[MAX_PORTS];
+    struct run *run;
+    int count, found = run_claim(&run, store, &spec, arena, known, &count, NULL, err);
+    if (found > 0)
+        *output = known[0];
+    if (found)
+        return found < 0 ? -1 : 0;
+    if (import_files(output, options, store, err) == 0)
+        return run_commit(run, output, 1, err);
+    run_end(run, err);
+    return -1;
+}
+
+static int import_weights(const struct options *options, struct store *store, struct arena *arena,
+                          struct err *err)
+{
+    struct text recipe = {0};
+    struct port output = {.name = "model"};
+    if (!options->as)
+        return fail_as(err, STATUS_USAGE, "import-weights: --as NAME says what FILE is");
+    int status = import_recipe(&recipe, options, store, err) ||
+                 import_run(&output, options, store, recipe.data, arena, err);
+    text_free(&recipe);
+    if (!status)
+        puts(output.artifact.hex);
+    return status ? -1 : 0;
+}
+
 /* ---- command line --------------------------------------------------------------------------- */
 
 /* rebuild opens no registry: it may not open. */
@@ -307,9 +375,13 @@ static const struct command {
     int least, most; /* words behind it */
     bool json;       /* takes --json */
 } commands[] = {
-    {"ls", list, 0, 1, true},          {"show", show, 1, 1, true},
-    {"why", why, 1, 2, true},          {"verify", verify, 0, 1, false},
-    {"rebuild", rebuild, 0, 0, false}, {"release", release, 1, 1, false},
+    {"ls", list, 0, 1, true},
+    {"show", show, 1, 1, true},
+    {"why", why, 1, 2, true},
+    {"verify", verify, 0, 1, false},
+    {"rebuild", rebuild, 0, 0, false},
+    {"release", release, 1, 1, false},
+    {"import-weights", import_weights, 1, MAX_IMPORTED, false},
 };
 
 static int choose(const struct command **out, const struct options *options, struct err *err)
@@ -321,6 +393,8 @@ static int choose(const struct command **out, const struct options *options, str
             continue;
         if (options->json && !command->json)
             return fail_as(err, STATUS_USAGE, "--json: '%s' has none", command->name);
+        if (options->as && command->run != import_weights)
+            return fail_as(err, STATUS_USAGE, "--as: only import-weights has it");
         if (options->all && command->run != verify)
             return fail_as(err, STATUS_USAGE, "--all: only verify has it");
         if (words < command->least || words > command->most - options->all)
@@ -333,7 +407,7 @@ static int choose(const struct command **out, const struct options *options, str
 
 static int registry(int argc, char **argv, struct err *err)
 {
-    static const char *const takes[] = {"json", "all", NULL};
+    static const char *const takes[] = {"json", "all", "as", NULL};
     const struct command *command = NULL;
     struct options options;
     struct store *store = NULL;
@@ -341,7 +415,7 @@ static int registry(int argc, char **argv, struct err *err)
     TRY(options_parse(&options, argc, argv, usage, help, takes, err));
     TRY(choose(&command, &options, err));
     if (command->run != rebuild)
-        TRY(store_open(&store, options.lab, false, err));
+        TRY(store_open(&store, options.lab, command->run == import_weights, err));
     int status = command->run(&options, store, &arena, err);
     arena_free(&arena);
     store_close(store);

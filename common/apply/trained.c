@@ -94,6 +94,17 @@ static void build_segmenter(struct trained *t, struct trained_program *p, struct
     p->out[0] = output(g, t, "probability", probability, shape);
 }
 
+static void build_comparison(struct trained *t, struct trained_program *p, struct shape image)
+{
+    struct graph *g = p->graph;
+    p->in[0] = g_input(g, "image", F32, image);
+    p->in[1] = g_input(g, "other", F32, image);
+    val distance = t->model.kind->compare(g, t->model.description, p->in[0], p->in[1]);
+    finite_watch(&p->finite, g, distance, &t->arena);
+    p->out[0] = output(g, t, "distance", distance, per_case(t));
+}
+
+/* FEATURES are for the graphs of others alone. */
 static const struct {
     const char *says; /* what has to be finite */
     void (*build)(struct trained *t, struct trained_program *p, struct shape image);
@@ -103,6 +114,7 @@ static const struct {
     [CLASSIFY] = {"the classifier's logits", build_classifier},
     [SEGMENT] = {"the segmentation's logits", build_segmenter},
     [RECONSTRUCT] = {"the reconstruction's values", build_reconstruction},
+    [COMPARE] = {"distances", build_comparison},
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -151,7 +163,7 @@ static int build(struct trained *t, unsigned abilities, struct err *err)
     for (int i = 0; i < ABILITIES; i++) {
         struct trained_program *p = &t->programs[i];
         bool asked = abilities & CAN(i);
-        if (!(can & CAN(i)))
+        if (!(can & CAN(i)) || !rows[i].build)
             continue;
         p->graph = graph_new(t->params, MODE_EVALUATE, ARRAY_PARAM);
         rows[i].build(t, p, asked ? t->image : batch_of(t, image_shape(&t->model.facts.data)));
@@ -263,6 +275,13 @@ int trained_segment(struct trained *trained, const float *image, float *probabil
 {
     return apply(trained, SEGMENT, (const void *[]){image, NULL, NULL},
                  (float *[]){probability, NULL}, err);
+}
+
+int trained_compare(struct trained *trained, const float *image, const float *other,
+                    float *distance, struct err *err)
+{
+    return apply(trained, COMPARE, (const void *[]){image, other, NULL},
+                 (float *[]){distance, NULL}, err);
 }
 
 uint8_t pixel_class(const float *p, int32_t outputs, float *sure)

@@ -64,6 +64,9 @@ int trained_classify(struct trained *trained, const float *image, int32_t *predi
 /* image -> probability [batch,d,h,w,outputs] (sigmoid or softmax) */
 int trained_segment(struct trained *trained, const float *image, float *probability,
                     struct err *err);
+/* image, other -> distance [batch] */
+int trained_compare(struct trained *trained, const float *image, const float *other,
+                    float *distance, struct err *err);
 
 /* The most probable class of a pixel, the first of equals; one output is the probability of the second
  * of two. sure: how probable it is; NaN if one of p is. */

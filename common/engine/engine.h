@@ -140,6 +140,11 @@ int graph_check(const struct graph *graph, struct err *err);
  * state entries stay, and layers of it behave as in evaluation. Before its first parameter. */
 void graph_freeze(struct graph *graph, const char *group);
 bool graph_frozen(const struct graph *graph, const char *group);
+/* Until graph_return, whatever is declared is of this one group, whichever it names, and lies below its
+ * name: a model inside another's graph, as of a loss that a network judges. A group that is frozen then
+ * stands for all of the model's. */
+void graph_borrow(struct graph *graph, const char *group);
+void graph_return(struct graph *graph);
 /* For builders above the engine: a wrong use of a model, with the current path. Returns 0. */
 val graph_fail(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -247,6 +247,7 @@ static val stored(struct graph *graph, const char *group, const char *name, stru
     if (graph->failed)
         return 0;
     char text[SHAPE_TEXT];
+    group = graph->borrowed ? graph->borrowed : group;
     if (!shape_valid(shape))
         return graph_fail(graph, "parameter '%s' has the shape %s", name, shape_text(text, shape));
     struct err err = {0};
@@ -342,8 +343,23 @@ void graph_freeze(struct graph *graph, const char *group)
     graph->frozen[graph->frozen_count++] = arena_strdup(&graph->arena, group);
 }
 
+void graph_borrow(struct graph *graph, const char *group)
+{
+    if (graph->borrowed)
+        bug("'%s' borrows while '%s' does", group, graph->borrowed);
+    graph->borrowed = arena_strdup(&graph->arena, group);
+    graph_push(graph, "%s", group);
+}
+
+void graph_return(struct graph *graph)
+{
+    graph_pop(graph);
+    graph->borrowed = NULL;
+}
+
 bool graph_frozen(const struct graph *graph, const char *group)
 {
+    group = graph->borrowed ? graph->borrowed : group;
     for (int i = 0; i < graph->frozen_count; i++)
         if (strcmp(graph->frozen[i], group) == 0)
             return true;

@@ -39,6 +39,7 @@ struct graph {
     int rates_count;
     const char *frozen[MAX_GROUPS];
     int frozen_count;
+    const char *borrowed; /* the group that all parameters are of; NULL: as they say */
     bool *wanted;  /* by value: depends on a parameter to be trained; set by graph_backward */
     val *gradient; /* by value */
     int32_t backward_values; /* length of both */

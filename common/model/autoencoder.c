@@ -149,6 +149,19 @@ static val image_of(struct graph *g, const void *description, val raw)
     return autoencoder_image(g, &is->model, raw);
 }
 
+/* Of each level of the encoder. */
+static int features(struct graph *g, const void *description, val image, val tap[MAX_TAPS])
+{
+    const struct autoencoder_description *is = description;
+    double share[UNET_LEVELS];
+    struct unet_model_config unet = unet_of(&is->model, share);
+    val skip[UNET_LEVELS];
+    unet_encode(g, &unet, image, skip);
+    for (size_t i = 0; i < unet.channels.count; i++)
+        tap[i] = g_cast(g, skip[i], F32);
+    return (int)unet.channels.count;
+}
+
 const struct model_kind autoencoder_kind = {.name = "autoencoder",
                                             .fields = description_fields,
                                             .size = sizeof(struct autoencoder_description),
@@ -156,4 +169,5 @@ const struct model_kind autoencoder_kind = {.name = "autoencoder",
                                             .facts = facts,
                                             .encode = encode,
                                             .reconstruct = reconstruct,
-                                            .image = image_of};
+                                            .image = image_of,
+                                            .features = features};

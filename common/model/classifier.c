@@ -40,19 +40,28 @@ static struct layers layers_of(const struct classifier_model_config *config)
                            (enum act)config->activation};
 }
 
-/* image [n,d,h,w,c] -> features [n,1,1,1,hidden]: what the hidden layer says, activated */
-static val classifier_features(struct graph *g, const struct classifier_model_config *config,
-                               val image)
+/* level: what each says before it is pooled. Returns the last, pooled. */
+static val convolve(struct graph *g, const struct classifier_model_config *config, val image,
+                    val level[MAX_LEVELS])
 {
     struct layers layers = layers_of(config);
     val x = g_cast(g, image, graph_precision(g));
     for (size_t i = 0; i < config->channels.count; i++) {
         graph_push(g, "%zu", i);
-        x = layer_conv_norm(g, &layers, x, (int32_t)config->channels.items[i],
-                            window_same(g_shape(g, x), 3, 1));
+        x = level[i] = layer_conv_norm(g, &layers, x, (int32_t)config->channels.items[i],
+                                       window_same(g_shape(g, x), 3, 1));
         graph_pop(g);
         x = g_max_pool(g, x, window_same(g_shape(g, x), 2, 2));
     }
+    return x;
+}
+
+/* image [n,d,h,w,c] -> features [n,1,1,1,hidden]: what the hidden layer says, activated */
+static val classifier_features(struct graph *g, const struct classifier_model_config *config,
+                               val image)
+{
+    struct layers layers = layers_of(config);
+    val level[MAX_LEVELS], x = convolve(g, config, image, level);
     x = layer_dense(g, &layers, "hidden", layer_flatten(g, x), (int32_t)config->hidden, layers.act);
     return g_cast(g, x, F32);
 }
@@ -96,9 +105,21 @@ static val classify(struct graph *g, const void *description, val image, val *fe
     return classifier_head(g, &classifier->model, (int32_t)classifier->data.classes, *features);
 }
 
+/* Of each level. */
+static int features(struct graph *g, const void *description, val image, val tap[MAX_TAPS])
+{
+    const struct classifier_description *classifier = description;
+    int count = (int)classifier->model.channels.count;
+    convolve(g, &classifier->model, image, tap);
+    for (int i = 0; i < count; i++)
+        tap[i] = g_cast(g, tap[i], F32);
+    return count;
+}
+
 const struct model_kind classifier_kind = {.name = "classifier",
                                            .fields = description_fields,
                                            .size = sizeof(struct classifier_description),
                                            .check = check,
                                            .facts = facts,
-                                           .classify = classify};
+                                           .classify = classify,
+                                           .features = features};

@@ -131,13 +131,14 @@ unsigned model_abilities(const struct model_kind *kind)
 {
     return (kind->encode ? CAN(ENCODE) : 0) | (kind->decode ? CAN(DECODE) : 0) |
            (kind->classify ? CAN(CLASSIFY) : 0) | (kind->segment ? CAN(SEGMENT) : 0) |
-           (kind->reconstruct ? CAN(RECONSTRUCT) : 0);
+           (kind->reconstruct ? CAN(RECONSTRUCT) : 0) | (kind->features ? CAN(FEATURES) : 0) |
+           (kind->compare ? CAN(COMPARE) : 0);
 }
 
 int model_need(const struct model_kind *kind, unsigned abilities, struct err *err)
 {
-    static const char *const verbs[ABILITIES] = {"encode", "decode", "classify", "segment",
-                                                 "reconstruct"};
+    static const char *const verbs[ABILITIES] = {
+        "encode", "decode", "classify", "segment", "reconstruct", "give features", "compare"};
     unsigned can = model_abilities(kind), lacks = abilities & ~can;
     struct text list = {0};
     if (!lacks)

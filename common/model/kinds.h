@@ -10,8 +10,9 @@
 #include "model/description.h"
 
 /* Image to latent; latent to image; image to class; image to the class of each pixel; image to image,
- * for what needs more than the latent for it. */
-enum ability { ENCODE, DECODE, CLASSIFY, SEGMENT, RECONSTRUCT, ABILITIES };
+ * for what needs more than the latent for it; image to what it sees on several levels; two images to how
+ * different they look. */
+enum ability { ENCODE, DECODE, CLASSIFY, SEGMENT, RECONSTRUCT, FEATURES, COMPARE, ABILITIES };
 #define CAN(ability) (1u << (ability))
 
 /* What values may be; -INFINITY and INFINITY: any. */
@@ -38,12 +39,16 @@ struct model_facts {
     struct range range;     /* of its images' values, those that it takes and those it gives */
     struct shape latent;    /* of one case: n is 1 */
     bool sampled;           /* ENCODE: a latent has a distribution, not its mean alone */
+    bool repeats;           /* FEATURES: an image's one channel stands for all that it takes */
     bool conditional;       /* ENCODE, DECODE: the label matters */
     int32_t features;       /* CLASSIFY */
     int32_t mask_classes, outputs; /* SEGMENT; outputs: 1 (sigmoid) or mask_classes (softmax) */
     struct model_patch patch;      /* SEGMENT; absent: it saw whole images */
     struct model_spacing spacing;  /* SEGMENT; absent: not known */
 };
+
+/* Features that are kept of an image, at most. */
+enum { MAX_TAPS = 16 };
 
 /* image [n,d,h,w,c], label I32 [n,1,1,1,1], z [n, the latent's d,h,w,c]; all but the label F32.
  * A function that is NULL: it cannot. "Raw" is what an activation may hide an infinity of. */
@@ -68,6 +73,11 @@ struct model_kind {
     val (*classify)(struct graph *g, const void *description, val image, val *features);
     /* -> logits [n,d,h,w,outputs] */
     val (*segment)(struct graph *g, const void *description, val image);
+    /* -> how many taps there are: maps [n,d,h,w,c], F32, from near the image to far from it, in the order
+     * of the network. Of images of any size that it can see something of. */
+    int (*features)(struct graph *g, const void *description, val image, val tap[MAX_TAPS]);
+    /* -> distance [n,1,1,1,1] */
+    val (*compare)(struct graph *g, const void *description, val image, val other);
 };
 extern const struct model_kind *const model_kinds[]; /* ends with NULL */
 

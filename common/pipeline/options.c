@@ -81,6 +81,7 @@ static const struct option_row rows[] = {
     {"output", "DIR", "folder for the results", INTO(text, output), .letter = 'o'},
     {"label", "CLASS", "a class by name, or by number from 0", INTO(text, label)},
     {"split", "SPLIT", "train, val or test of the model's own data set", INTO(text, split)},
+    {"as", "NAME", "what the weights are of: vgg16, alexnet or sequence", INTO(text, as)},
     {"probabilities", NULL, "also write NAME.safetensors for each mask", INTO(flag, probabilities)},
     {"version", NULL, "print the build id and exit", INTO(flag, version), .always = true},
     {"help", NULL, "print this and exit", INTO(flag, help), .letter = 'h', .always = true},

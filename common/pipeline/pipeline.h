@@ -18,8 +18,8 @@ struct options {
     const char *lab, *data;
     const char *changes[MAX_CHANGES]; /* --set */
     int change_count;
-    const char *variant, *section, *format, *output, *label, *split; /* NULL: not given */
-    int64_t cell, seed;                                              /* -1: not given */
+    const char *variant, *section, *format, *output, *label, *split, *as; /* NULL: not given */
+    int64_t cell, seed;                                                   /* -1: not given */
     int64_t threads; /* the value of auto; 0: all processors */
     int64_t jobs;    /* programs that make runs in parallel */
     bool quiet, verbose, json, explain, again, all, probabilities, help, version;
