@@ -3,6 +3,7 @@
 #include "evaluate_world.h"
 
 #include "base/random.h"
+#include "evaluate/embedding.h"
 #include "evaluate/similarity.h"
 
 /* Of the table, beside the toy: a judge that takes values from 0 to 1 alone, a toy with labels, and one
@@ -283,6 +284,53 @@ static void images_without_codes(void **state)
           "'negative_elbo' takes a model that encodes and decodes images");
 }
 
+/* Latents are a map's channels in the mean over it; what is said of them is what embedding.h says. */
+static void latents_are_pooled(void **state)
+{
+    struct lab *lab = *state;
+    struct err err;
+    struct tensors file;
+    char path[PATH_BYTES];
+    static const int32_t labels[TRAIN + CASES] = {1, 0, 1, 0, 1, 1};
+    static const char *classes[] = {"a", "b"};
+    struct evaluate_config config = all;
+    int64_t keys[] = {METRIC_silhouette, METRIC_probe};
+    float pooled[2 * CASES];
+    struct id result, model = toy_artifact(lab, H, W);
+    const struct evaluation what = {.dataset = &set, .model = &model};
+    config.metrics = (struct int_list){2, keys};
+    FAILS(measured(&result, lab, what, &config, &err), STATUS_CONFIG,
+          "of classes of images, and the data set has none");
+    set.labels = labels;
+    set.classes = classes;
+    set.class_count = 2;
+    OK(measured(&result, lab, what, &config, &err));
+    OK(artifact_path(path, lab->store, &result, "embedding.safetensors", &err));
+    OK(tensors_open(&file, path, &err));
+    const float *latents = tensors_find(&file, "latents")->data;
+    for (int i = 0; i < CASES; i++)
+        for (int c = 0; c < 2; c++) {
+            double z[2 * BLOCKS], sum = 0;
+            code_of(z, image_of(i));
+            for (int k = 0; k < BLOCKS; k++)
+                sum += z[2 * k + c] / BLOCKS;
+            pooled[2 * i + c] = latents[2 * i + c];
+            near((double)latents[2 * i + c], sum, 1e-6);
+        }
+    const char *json = text_of(lab, &result, "metrics.json");
+    near(metric_of(json, "silhouette"),
+         silhouette(&(struct cloud){pooled, CASES, 2}, labels + TRAIN, 2, 1), 1e-12);
+    near(metric_of(json, "probe_accuracy"), 3.0 / 5, 1e-12); /* what it has seen is all b */
+    assert_string_equal(tensors_meta(&file, "pooling"), "mean");
+    assert_int_equal(tensors_find(&file, "tsne")->dim[0], CASES);
+    assert_memory_equal(tensors_find(&file, "labels")->data, labels + TRAIN, CASES * 4);
+    tensors_close(&file);
+    config.batch = 4;
+    struct id again;
+    OK(measured(&again, lab, what, &config, &err));
+    assert_string_equal(again.hex, result.hex);
+}
+
 static struct model_facts told_facts(const void *description)
 {
     struct model_facts facts = toy_facts(description);
@@ -378,13 +426,10 @@ int main(void)
     told_kind.name = "told";
     straight_kind.name = "straight";
     const struct CMUnitTest tests[] = {
-        TOY_TEST(images_are_measured),
-        TOY_TEST(masks_are_measured),
-        TOY_TEST(in_one_pass),
-        TOY_TEST(pictures_are_of_the_models_range),
-        TOY_TEST(images_without_codes),
-        TOY_TEST(many_pictures),
-        TOY_TEST(a_judge_of_another_range),
+        TOY_TEST(images_are_measured),  TOY_TEST(masks_are_measured),
+        TOY_TEST(in_one_pass),          TOY_TEST(pictures_are_of_the_models_range),
+        TOY_TEST(images_without_codes), TOY_TEST(latents_are_pooled),
+        TOY_TEST(many_pictures),        TOY_TEST(a_judge_of_another_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 /* Of an automatic batch: cases of images alone; pixels and the most cases where there are masks. */
 enum { AUTO_IMAGES = 200, AUTO_PIXELS = 1 << 18, AUTO_MOST = 64 };
 
-static const struct side *const sides[] = {&image_side, &segment_side};
+static const struct side *const sides[] = {&image_side, &latent_side, &segment_side};
 enum { SIDES = sizeof sides / sizeof *sides };
 
 const char *case_name(const struct evaluator *e, uint32_t i)
@@ -29,7 +29,7 @@ unsigned evaluate_has(const struct model_kind *kind)
     const unsigned both = CAN(ENCODE) | CAN(DECODE), can = model_abilities(kind);
     const bool codes = (can & both) == both;
     return (codes ? HAS_IMAGES | HAS_CODES : 0) | (can & CAN(RECONSTRUCT) ? HAS_IMAGES : 0) |
-           (can & CAN(SEGMENT) ? HAS_MASKS : 0);
+           (can & CAN(ENCODE) ? HAS_LATENTS : 0) | (can & CAN(SEGMENT) ? HAS_MASKS : 0);
 }
 
 /* ---- the model ------------------------------------------------------------------------------ */
@@ -74,6 +74,7 @@ static unsigned whole_abilities(const struct evaluator *e)
     return (e->has & HAS_CODES    ? CAN(ENCODE) | CAN(DECODE)
             : e->has & HAS_IMAGES ? CAN(RECONSTRUCT)
                                   : 0) |
+           (e->has & HAS_LATENTS ? CAN(ENCODE) : 0) |
            (e->has & HAS_MASKS && e->whole ? CAN(SEGMENT) : 0);
 }
 

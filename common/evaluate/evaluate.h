@@ -18,8 +18,11 @@
  * A case whose image was there while the model or the judge was made, in the train or val split of any
  * other data set (or, of a val case, in train), is no test: STATUS_BAD_DATA, unless allow_leak.
  *
+ * Of latents (embedding.h): z_mean or, of a map, each channel's mean over its positions.
+ *
  * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
- * the case; empty: undefined), pictures.safetensors (image_pictures.c, segment_pictures.c); of masks
+ * the case; empty: undefined), pictures.safetensors (image_pictures.c, segment_pictures.c); of
+ * latents embedding.safetensors (embed_evaluate.c); of masks
  * confusion.csv (pixels of each truth class by predicted class), calibration.csv (a row a bin of
  * confidence, if calibration is measured) and, as `save` says,
  * prediction-CASE.png (class indices; what a file's name cannot have is _XX, behind a second '-') or

@@ -85,9 +85,10 @@ int evaluate_check(const struct evaluate_config *config, unsigned has, struct er
             !can(metric, has | HAS_JUDGE | HAS_LABELS))
             return fail_as(err, STATUS_CONFIG, "metrics: '%s' takes a model that %s",
                            metric_keys[metric->key],
-                           metric->need & HAS_CODES    ? "encodes and decodes images"
-                           : metric->need & HAS_IMAGES ? "gives images back"
-                                                       : "segments");
+                           metric->need & HAS_CODES     ? "encodes and decodes images"
+                           : metric->need & HAS_LATENTS ? "encodes images"
+                           : metric->need & HAS_IMAGES  ? "gives images back"
+                                                        : "segments");
     }
     if (config->importance_samples && !(has & HAS_CODES))
         return fail_as(err, STATUS_CONFIG,

@@ -1,6 +1,7 @@
 /*
- * What the parts of an evaluation share. Two sides measure what a model can do: images
- * (image_evaluate.c, image_judge.c, image_pictures.c) and masks (segment_*.c). evaluate.c gives each
+ * What the parts of an evaluation share. Three sides measure what a model can do: images
+ * (image_evaluate.c, image_judge.c, image_pictures.c), latents (embed_evaluate.c) and masks
+ * (segment_*.c). evaluate.c gives each
  * batch to those that apply, results.c keeps what they found.
  */
 #ifndef CAIRN_EVALUATE_EVALUATE_PARTS_H
@@ -36,7 +37,8 @@ struct evaluator {
     size_t column_count;
     struct column *columns;
     struct images *images;             /* in the arena, as ... */
-    struct segmentation *segmentation; /* ... that; NULL where the side does not apply */
+    struct segmentation *segmentation; /* ... that, or ... */
+    struct embedding *embedding;       /* ... that; NULL where the side does not apply */
     size_t picture_count, note_count;
     struct tensor *pictures;
     const char **notes; /* of the pictures: key, value, ... */
@@ -51,7 +53,7 @@ struct side {
     int (*end)(struct evaluator *e, const struct draft *draft, struct err *err);
     void (*close)(struct evaluator *e); /* also after a failed begin */
 };
-extern const struct side image_side, segment_side;
+extern const struct side image_side, latent_side, segment_side;
 
 static inline bool needs(const struct evaluator *e, enum need need)
 {

@@ -25,22 +25,24 @@ enum has {
     HAS_IMAGES = 1, /* a model that gives images back: by a code, or as it likes */
     HAS_MASKS = 2,  /* a model that segments, and masks in the data set */
     HAS_JUDGE = 4,
-    HAS_LABELS = 8, /* a decoder that is told one of several labels */
-    HAS_CODES = 16, /* a model that encodes images and decodes what is near N(0, I) */
-    HAS_ALL = 31
+    HAS_LABELS = 8,   /* a decoder that is told one of several labels */
+    HAS_CODES = 16,   /* a model that encodes images and decodes what is near N(0, I) */
+    HAS_LATENTS = 32, /* a model that encodes images, whatever else it can do */
+    HAS_ALL = 63
 };
 /* ... and what is done with it for a metric. */
 enum need {
-    NEED_BOUND = 32 | HAS_IMAGES | HAS_CODES,   /* one noise sample a case */
-    NEED_WEIGHTS = 64 | HAS_IMAGES | HAS_CODES, /* importance_samples of them */
-    NEED_DECODED = 128 | HAS_IMAGES,            /* what is given back; of a code: of z_mean */
-    NEED_JUDGE = 256 | HAS_IMAGES | HAS_CODES | HAS_JUDGE,
-    NEED_OBEDIENCE = 512 | NEED_JUDGE | HAS_LABELS,
-    NEED_FEATURES = 1024 | NEED_JUDGE,
-    NEED_SCALES = 2048 | NEED_DECODED,
+    NEED_BOUND = 64 | HAS_IMAGES | HAS_CODES,    /* one noise sample a case */
+    NEED_WEIGHTS = 128 | HAS_IMAGES | HAS_CODES, /* importance_samples of them */
+    NEED_DECODED = 256 | HAS_IMAGES,             /* what is given back; of a code: of z_mean */
+    NEED_JUDGE = 512 | HAS_IMAGES | HAS_CODES | HAS_JUDGE,
+    NEED_OBEDIENCE = 1024 | NEED_JUDGE | HAS_LABELS,
+    NEED_FEATURES = 2048 | NEED_JUDGE,
+    NEED_SCALES = 4096 | NEED_DECODED,
+    NEED_EMBEDDING = 32768 | HAS_LATENTS,
     NEED_MASKS = HAS_MASKS,
-    NEED_CONFIDENCE = 4096 | HAS_MASKS,
-    NEED_SURFACES = 8192 | HAS_MASKS, /* distances, which take time */
+    NEED_CONFIDENCE = 8192 | HAS_MASKS,
+    NEED_SURFACES = 16384 | HAS_MASKS, /* distances, which take time */
 };
 enum scope {
     BY_CASE = 1,
@@ -61,6 +63,10 @@ enum { LESS = -1, NEITHER, MORE }; /* is better */
 struct judged {
     double accuracy, wrong_label, prior, distance_reconstruction, distance_prior;
 };
+/* How the classes lie in the latents of the split. */
+struct apart {
+    double silhouette, probe;
+};
 /* What a value is of: a case, one of its classes, the split, or one of its classes. */
 struct subject {
     double reconstruction, kl, weighted; /* of a case: nats */
@@ -70,6 +76,7 @@ struct subject {
     double range;                        /* that the images have */
     int scales;                          /* at which they are compared */
     const struct judged *judged;         /* of the split */
+    const struct apart *apart;           /* likewise */
     const int64_t *counts;               /* of a case or the split, [classes,classes] */
     int32_t classes;
     const struct calibration *calibration; /* of the split */

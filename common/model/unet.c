@@ -134,13 +134,26 @@ static int check(const void *description, struct err *err)
 static struct model_facts facts(const void *description)
 {
     const struct unet_description *unet = description;
-    return (struct model_facts){.data = unet->data,
+    const struct image_data *data = &unet->data;
+    struct shape image = {1, (int32_t)data->d, (int32_t)data->h, (int32_t)data->w,
+                          (int32_t)data->c};
+    return (struct model_facts){.data = *data,
                                 .any_size = true,
                                 .range = {-INFINITY, INFINITY},
                                 .mask_classes = (int32_t)unet->mask_classes,
                                 .outputs = (int32_t)unet->outputs,
+                                .latent = unet_bottom(&unet->model, image),
                                 .patch = unet->patch,
                                 .spacing = unet->spacing};
+}
+
+static val encode(struct graph *g, const void *description, val image, val label, val *z_logvar)
+{
+    const struct unet_description *unet = description;
+    val skip[UNET_LEVELS];
+    (void)label;
+    *z_logvar = 0;
+    return g_cast(g, unet_encode(g, &unet->model, image, skip), F32);
 }
 
 static val segment(struct graph *g, const void *description, val image)
@@ -156,4 +169,5 @@ const struct model_kind unet_kind = {.name = "unet",
                                      .size = sizeof(struct unet_description),
                                      .check = check,
                                      .facts = facts,
+                                     .encode = encode,
                                      .segment = segment};

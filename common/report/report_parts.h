@@ -97,6 +97,8 @@ int draw_segmentation(struct panels *panels, struct err *err);
 int draw_slices(struct panels *panels, struct err *err); /* of volumes */
 /* From confusion.csv, if the evaluation has one. */
 int draw_confusion(struct panels *panels, const struct place *place, struct err *err);
+/* From embedding.safetensors, likewise. */
+int draw_embedding(struct panels *panels, const struct place *place, struct err *err);
 /* From calibration.csv, likewise. */
 int draw_calibration(struct panels *panels, const struct place *place, struct err *err);
 /* Of each evaluation section all test cases' values, variant by variant, if it has any. */

@@ -298,6 +298,7 @@ int draw_pictures(struct gallery *out, struct report *report, const char *folder
                                     cell_folder(&report->arena, report->experiment, variant, seed)};
         panels.prefix = at ? arena_printf(&report->arena, "%s-", at + 1) : "";
         TRY(draw_place(&panels, place, err));
+        TRY(draw_embedding(&panels, place, err));
         TRY(draw_confusion(&panels, place, err));
         TRY(draw_calibration(&panels, place, err));
     }

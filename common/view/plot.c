@@ -52,6 +52,9 @@ static void data_block(struct text *out, const struct curve *curve, size_t panel
 
 static const char *look(const struct curve *curve)
 {
+    if (curve->dots)
+        return curve->dashed ? "points pointtype 6 pointsize 0.35"
+                             : "points pointtype 7 pointsize 0.3";
     if (finite_points(curve) > MOST_MARKED)
         return "lines";
     /* hollow, so that even a single point shows which curve it belongs to */

@@ -131,6 +131,7 @@ struct curve {
     const double *x, *y;      /* non-finite points are skipped */
     const double *low, *high; /* a band; NULL: none */
     bool dashed;
+    bool dots;      /* no line: each point by itself, hollow if dashed */
     int32_t colour; /* index into the palette; related curves share one */
 };
 struct plot {

@@ -205,8 +205,7 @@ is "a picture that EXIF turns is encoded as it is shown" "$(data "$tmp/upright/l
     "$(data "$tmp/turned/latents.safetensors")"
 
 # ---- what is refused, before anything is written ----------------------------------------------------
-refused "not a VAE" 64 "evaluate: '$unet' is a run of transfer-unet: a model of kind 'unet' can segment, not encode" encode "$unet" "$a" -o "$tmp/none"
-refused "nor to decode with" 64 "evaluate: '$unet' is a run of transfer-unet: a model of kind 'unet' can segment, not decode" \
+refused "not to decode with" 64 "evaluate: '$unet' is a run of transfer-unet: a model of kind 'unet' can encode and segment, not decode" \
     decode "$unet" "$latents" -o "$tmp/none"
 refused "an unknown model" 66 "evaluate: no run '0000000' in lab '$CAIRN_LAB'" encode 0000000 "$a" -o "$tmp/none"
 refused "a missing picture" 66 "evaluate: cannot open '$tmp/no.png': No such file or directory" \
