@@ -4,8 +4,8 @@
 
 static int fit(const struct context *context, const struct training *where, struct err *err)
 {
-    return autoencoder_train(where, context->config, context->seed,
-                             context_output(context, "model"), err);
+    return autoencoder_train(where, context->config, context_input(context, "perceptual"),
+                             context->seed, context_output(context, "model"), err);
 }
 
 static int run(struct context *context, struct err *err)

@@ -329,7 +329,7 @@ static struct id pretrain(struct lab *lab, const struct dataset *dataset, const 
     struct training where = {
         .run = run, .dataset = dataset, .backend = one_thread(), .meter = &meter, .quiet = true};
     OK(draft_open(&draft, lab->store, &err));
-    OK(autoencoder_train(&where, &config, 5, draft, &err));
+    OK(autoencoder_train(&where, &config, NULL, 5, draft, &err));
     OK(draft_seal(draft, &port.artifact, &err));
     OK(run_commit(run, &port, 1, &err));
     return port.artifact;

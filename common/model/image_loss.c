@@ -1,5 +1,7 @@
 #include "model/image_loss.h"
 
+#include "model/perceptual.h"
+
 /* ---- means over pixels ---------------------------------------------------------------------- */
 static struct shape per_case(struct graph *g, val x)
 {
@@ -82,14 +84,25 @@ static val structure(struct graph *g, val x, val t, double range)
     return g_binary(g, OP_div_, above, below);
 }
 
-static val ssim(struct graph *g, const struct image_pair *pair)
+/* The image where its pixels count, the target elsewhere. */
+static val counted(struct graph *g, const struct image_pair *pair)
 {
     val x = pair->image, t = pair->target;
-    if (pair->pixel) {
-        val differs = g_binary(g, OP_mul, g_binary(g, OP_sub, x, t), pair->pixel);
-        x = g_binary(g, OP_add, differs, t);
-    }
-    return g_affine(g, mean(g, structure(g, x, t, pair->range)), -1, 1);
+    if (!pair->pixel)
+        return x;
+    val differs = g_binary(g, OP_mul, g_binary(g, OP_sub, x, t), pair->pixel);
+    return g_binary(g, OP_add, differs, t);
+}
+
+static val ssim(struct graph *g, const struct image_pair *pair)
+{
+    val x = counted(g, pair);
+    return g_affine(g, mean(g, structure(g, x, pair->target, pair->range)), -1, 1);
+}
+
+static val perceptual(struct graph *g, const struct image_pair *pair)
+{
+    return perceptual_error(g, pair->network, counted(g, pair), pair->target);
 }
 
 /* ---- the terms ------------------------------------------------------------------------------ */
@@ -110,6 +123,8 @@ const struct field image_loss_fields[] = {
     {TERM(l1), .type = FIELD_OPTION, .sub = term_fields, .help = "mean absolute difference"},
     {TERM(ssim), .type = FIELD_OPTION, .sub = term_fields,
      .help = "1 - structural similarity, as evaluation measures it"},
+    {TERM(perceptual), .type = FIELD_OPTION, .sub = term_fields,
+     .help = "mean squared difference of what the network of the input 'perceptual' sees"},
     {0},
 };
 #undef TERM
@@ -122,6 +137,7 @@ static const struct {
     {TERM(mse), mse},
     {TERM(l1), l1},
     {TERM(ssim), ssim},
+    {TERM(perceptual), perceptual},
 };
 #undef TERM
 enum { TERMS = sizeof terms / sizeof *terms };

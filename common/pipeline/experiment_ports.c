@@ -59,12 +59,12 @@ const struct section *variant_section(const struct variant *variant, const char 
 
 /* ---- filling -------------------------------------------------------------------------------- */
 
-/* The first output that fits the port, or the one with this name if it fits; NULL: none. */
-static const struct output_info *fitting(const struct stage_info *stage,
-                                         const struct port_info *port, const char *name)
+/* The first output of the type, or the one with this name if it fits; NULL: none. */
+static const struct output_info *fitting(const struct stage_info *stage, const char *type,
+                                         const char *name)
 {
-    for (const struct output_info *output = stage->outputs; output->name; output++)
-        if (strcmp(output->makes, port->takes) == 0 && (!name || strcmp(output->name, name) == 0))
+    for (const struct output_info *output = stage->outputs; type && output->name; output++)
+        if (strcmp(output->makes, type) == 0 && (!name || strcmp(output->name, name) == 0))
             return output;
     return NULL;
 }
@@ -87,7 +87,9 @@ static int fill_as_said(struct filler *out, const struct variant *variant,
     if (!out->maker)
         return yaml_fail(err, said, "%s needs a section '%s' for its input '%s'", section->name,
                          said->text, port->name);
-    const struct output_info *output = fitting(out->maker->stage, port, name);
+    const struct output_info *output = fitting(out->maker->stage, port->takes, name);
+    if (!output)
+        output = fitting(out->maker->stage, port->also, name);
     if (!output)
         return yaml_fail(err, said, "%s.%s%s: '%s' makes no %s", section->name,
                          said == yaml_get(section->at, port->name) ? "" : "inputs.", port->name,
@@ -103,7 +105,7 @@ static int fill_by_default(struct filler *out, const struct variant *variant,
 {
     for (const struct stage_info *stage = stage_table; stage->name; stage++) {
         const struct section *maker = variant_section(variant, stage->name);
-        const struct output_info *output = fitting(stage, port, NULL);
+        const struct output_info *output = fitting(stage, port->takes, NULL);
         if (!maker || maker == section || !output)
             continue;
         if (out->maker)
@@ -121,7 +123,7 @@ static int fail_unfilled(const struct section *section, const struct port_info *
 {
     struct text makers = {0};
     for (const struct stage_info *stage = stage_table; stage->name; stage++)
-        if (fitting(stage, port, NULL))
+        if (fitting(stage, port->takes, NULL))
             text_printf(&makers, "%s'%s'", makers.length ? " or " : "", stage->name);
     yaml_fail(err, root, "%s needs a section %s for its input '%s'", section->name, makers.data,
               port->name);

@@ -31,6 +31,7 @@ struct port_info {
     const char *takes;
     /* NULL: always. makers: of the ports before this one, see stage_info.check. */
     enum port_use (*used)(const void *config, const struct stage_info *const *makers);
+    const char *also; /* a type that it takes if `inputs:` says so; NULL: none */
 };
 
 struct stage_info {

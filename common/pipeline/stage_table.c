@@ -48,6 +48,13 @@ static int check_autoencoder(const void *config, const struct stage_info *const 
     return autoencoder_config_check(config, err);
 }
 
+static enum port_use perceived(const void *config, const struct stage_info *const *makers)
+{
+    const struct autoencoder_config *autoencoder = config;
+    (void)makers;
+    return autoencoder->loss.perceptual.present ? PORT_USED : PORT_UNUSED;
+}
+
 /* ---- transfer-unet -------------------------------------------------------------------------- */
 static int check_unet(const void *config, const struct stage_info *const *makers, struct err *err)
 {
@@ -105,7 +112,7 @@ const struct stage_info stage_table[] = {
         .fields = autoencoder_fields,
         .config_size = sizeof(struct autoencoder_config),
         .outputs = {{"model", "model"}},
-        .ports = {{"dataset", "dataset", NULL}},
+        .ports = {{"dataset", "dataset", NULL}, {"perceptual", "judge", perceived, "model"}},
         .check = check_autoencoder,
     },
     {

@@ -17,8 +17,10 @@ extern const struct field autoencoder_fields[]; /* task, model, loss, train */
 /* What no single field can say: STATUS_CONFIG. */
 int autoencoder_config_check(const struct autoencoder_config *config, struct err *err);
 
-/* The monitor "mse" is the mean squared error over all pixels, whatever is minimised. */
+/* The monitor "mse" is the mean squared error over all pixels, whatever is minimised. perceptual: the
+ * network of that term of the loss, which a loss that has it needs; it is left as it is. NULL: none. */
 int autoencoder_train(const struct training *where, const struct autoencoder_config *config,
-                      uint64_t seed, const struct draft *draft, struct err *err);
+                      const struct id *perceptual, uint64_t seed, const struct draft *draft,
+                      struct err *err);
 
 #endif
