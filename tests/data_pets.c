@@ -163,6 +163,30 @@ static void what_the_masks_say(void **state)
     }
 }
 
+/* A list that the official set does not have is read where it is asked for, and adds to train. */
+static void an_extra_list(void **state)
+{
+    const struct fixture *f = *state;
+    struct collection c;
+    struct err err;
+    put(f, "annotations/trainval.txt", "Tom_1 1 1 1\nTom_10 1 1 1\n");
+    put(f, "annotations/extra.txt", "rex_2 2 2 1\n");
+    must(raw_read(&c, f->folder, plain, &as_they_are, &err), &err);
+    assert_int_equal(c.count, PETS - 1);
+    collection_free(&c);
+    must(raw_read(&c, f->folder, "oxford-pets, extra: true", &as_they_are, &err), &err);
+    assert_int_equal(c.count, PETS);
+    int seen = 0;
+    for (size_t i = 0; i < c.count; i++)
+        if (!strcmp(c.cases[i].id, names[1])) {
+            seen++;
+            assert_int_equal(c.cases[i].split, SPLIT_TRAIN);
+            assert_int_equal(c.cases[i].label, 1);
+        }
+    assert_int_equal(seen, 1);
+    collection_free(&c);
+}
+
 static void files_for_the_recipe(void **state)
 {
     const struct fixture *f = *state;
@@ -584,6 +608,7 @@ int main(void)
         CASE(lists_images_and_trimaps),
         CASE(lists_from_elsewhere),
         CASE(what_the_masks_say),
+        CASE(an_extra_list),
         CASE(files_for_the_recipe),
         CASE(stretched),
         CASE(kept_in_proportion),

@@ -2,7 +2,8 @@
  * Oxford-IIIT Pet (https://www.robots.ox.ac.uk/~vgg/data/pets/): FOLDER/images/NAME.jpg,
  * FOLDER/annotations/trimaps/NAME.png (1 pet, 2 background, 3 boundary),
  * FOLDER/annotations/{trainval,test}.txt ("NAME CLASS-ID SPECIES BREED-ID"). Splits as the lists
- * say, trainval being train. Labels: species (0 cat, 1 dog). Masks:
+ * say, trainval being train; annotations/extra.txt, which is not of the official set, adds to train
+ * where it is asked for. Labels: species (0 cat, 1 dog). Masks:
  *   foreground  background, foreground; the boundary becomes either, or MASK_IGNORE
  *   trimap      background, foreground, boundary
  *   species     background, cat, dog; the boundary becomes MASK_IGNORE
@@ -19,6 +20,7 @@ enum { BOUNDARY_FOREGROUND, BOUNDARY_BACKGROUND, BOUNDARY_IGNORE };
 struct keys {
     int target;
     int boundary; /* foreground only */
+    bool extra;
 };
 
 static const char *const species_names[] = {"cat", "dog"};
@@ -104,6 +106,8 @@ static int list_pets(struct listing *out, struct collection *classes, const char
     const struct mask_values *values[] = {values_of(keys, 0, arena), values_of(keys, 1, arena)};
     name_classes(classes, keys->target);
     TRY(listing_split(out, SPLIT_TRAIN, "annotations/trainval.txt", add_line, values, arena, err));
+    if (keys->extra)
+        TRY(listing_split(out, SPLIT_TRAIN, "annotations/extra.txt", add_line, values, arena, err));
     TRY(listing_split(out, SPLIT_TEST, "annotations/test.txt", add_line, values, arena, err));
     return listing_check(out, err);
 }
@@ -123,6 +127,8 @@ static const struct field fields[] = {
     {"boundary", AT(boundary), "foreground",
      "target foreground: what the pixels between pet and background count as",
      .choices = boundaries},
+    {"extra", FIELD_BOOL, offsetof(struct keys, extra), "false",
+     "also train on the images that annotations/extra.txt lists", .later = true},
     {0},
 };
 const struct format oxford_pets_format = {
