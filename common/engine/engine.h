@@ -145,6 +145,10 @@ bool graph_frozen(const struct graph *graph, const char *group);
  * stands for all of the model's. */
 void graph_borrow(struct graph *graph, const char *group);
 void graph_return(struct graph *graph);
+/* Evaluation in which layers with running statistics normalise by those of the batch, and leave them as
+ * the running ones. */
+void graph_measure(struct graph *graph);
+bool graph_measures(const struct graph *graph);
 /* For builders above the engine: a wrong use of a model, with the current path. Returns 0. */
 val graph_fail(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

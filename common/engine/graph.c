@@ -366,6 +366,16 @@ bool graph_frozen(const struct graph *graph, const char *group)
     return false;
 }
 
+void graph_measure(struct graph *graph)
+{
+    graph->measures = true;
+}
+
+bool graph_measures(const struct graph *graph)
+{
+    return graph->measures;
+}
+
 /* ---- nodes ---------------------------------------------------------------------------------- */
 
 /* "vae.up1.conv", the next one "vae.up1.conv.2"; a gradient node is "vae.up1.conv.grad". */

@@ -40,6 +40,7 @@ struct graph {
     const char *frozen[MAX_GROUPS];
     int frozen_count;
     const char *borrowed; /* the group that all parameters are of; NULL: as they say */
+    bool measures;
     bool *wanted;  /* by value: depends on a parameter to be trained; set by graph_backward */
     val *gradient; /* by value */
     int32_t backward_values; /* length of both */

@@ -105,7 +105,8 @@ static val batch_norm(struct graph *g, const struct layers *layers, val x, val g
         g_state(g, layers->group, "running_mean", per_channel, (struct initial){INIT_ZERO, 0});
     val running_var =
         g_state(g, layers->group, variance_name, per_channel, (struct initial){INIT_ONE, 0});
-    if (graph_mode(g) == MODE_EVALUATE || graph_frozen(g, layers->group)) {
+    bool fixed = graph_mode(g) == MODE_EVALUATE && !graph_measures(g);
+    if (fixed || graph_frozen(g, layers->group)) {
         val deviation = g_unary(g, OP_sqrt_, g_affine(g, running_var, 1, norm_eps));
         val rstd = g_unary(g, OP_reciprocal, deviation);
         return g_norm_fixed(g, x, gamma, beta, running_mean, rstd, act);
@@ -116,8 +117,9 @@ static val batch_norm(struct graph *g, const struct layers *layers, val x, val g
     float unbiased = count > 1 ? (float)(count / (count - 1)) : 1.0f;
     val biased = g_unary(g, OP_square, g_unary(g, OP_reciprocal, rstd)); /* variance + eps */
     val variance = g_affine(g, biased, unbiased, -unbiased * norm_eps);
-    g_blend(g, running_mean, mean, 1 - running_momentum, running_momentum, 0);
-    g_blend(g, running_var, variance, 1 - running_momentum, running_momentum, 0);
+    float part = graph_measures(g) ? 1 : running_momentum;
+    g_blend(g, running_mean, mean, 1 - part, part, 0);
+    g_blend(g, running_var, variance, 1 - part, part, 0);
     return y;
 }
 

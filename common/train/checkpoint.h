@@ -43,9 +43,13 @@ struct snapshot {
  * realised. */
 int snapshot_open(struct snapshot *out, struct params *params, enum array weights, bool best,
                   const struct task *task, struct meter *meter, struct err *err);
+/* Does the entry belong to a group that the task borrows? */
+bool snapshot_borrows(const struct task *task, const struct entry *entry);
 void snapshot_close(struct snapshot *snapshot);
 /* Copies the arrays into the slots that are, or are not, those of the best epoch. */
 int snapshot_take(struct snapshot *snapshot, bool best, struct err *err);
+/* Copies those of the best epoch back into the arrays. */
+int snapshot_put_best(const struct snapshot *snapshot, struct err *err);
 /* Are these numbers that steps can have left? One that is not finite, or memory that was written to
  * from outside, is an error: what is kept would be continued as if it were right. */
 int snapshot_check(const struct snapshot *snapshot, struct err *err);

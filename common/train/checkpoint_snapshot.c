@@ -42,7 +42,7 @@ static void add(struct snapshot *s, const struct entry *entry, enum array which,
     s->bytes += item.bytes;
 }
 
-static bool is_borrowed(const struct entry *entry, const struct task *task)
+bool snapshot_borrows(const struct task *task, const struct entry *entry)
 {
     for (int i = 0; i < task->borrowed_count; i++)
         if (!strcmp(task->borrowed[i].group, entry->group))
@@ -60,7 +60,7 @@ int snapshot_open(struct snapshot *out, struct params *params, enum array weight
     s->items = arena_alloc(&s->arena, most * sizeof *s->items);
     for (int32_t i = 0; i < params_count(params); i++) {
         const struct entry *entry = params_entry(params, i);
-        if (is_borrowed(entry, task))
+        if (snapshot_borrows(task, entry))
             continue;
         for (int k = 0; k < KEPT; k++)
             if (has(params, entry, kept[k].which))
@@ -95,6 +95,16 @@ int snapshot_take(struct snapshot *snapshot, bool best, struct err *err)
         const struct slot *slot = &snapshot->slots[i];
         if (slot->best == best)
             TRY(params_get(snapshot->params, slot->entry, slot->which, slot->data, err));
+    }
+    return 0;
+}
+
+int snapshot_put_best(const struct snapshot *snapshot, struct err *err)
+{
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct slot *slot = &snapshot->slots[i];
+        if (slot->best)
+            TRY(params_put(snapshot->params, slot->entry, slot->which, slot->data, err));
     }
     return 0;
 }

@@ -400,7 +400,10 @@ static int deliver(struct trainer *t, struct err *err)
     if (t->task->init.map)
         TRY(draft_text(t->draft, "init.txt", &t->loaded, err));
     TRY(draft_path(t->draft, "weights.safetensors", path, err));
-    TRY(snapshot_write_weights(&t->snapshot, path, best >= 0, t->model, err));
+    bool again = t->config->norm_statistics == STATISTICS_RECOMPUTED;
+    if (again)
+        TRY(trainer_recompute(t, best >= 0, err));
+    TRY(snapshot_write_weights(&t->snapshot, path, best >= 0 && !again, t->model, err));
     TRY(draft_path(t->draft, "history.csv", path, err));
     struct text csv = {0};
     history_csv(&csv, &t->at.history);

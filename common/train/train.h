@@ -20,6 +20,7 @@
 
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_POLYNOMIAL };
 enum keep { KEEP_BEST, KEEP_LAST, KEEP_ALL };
+enum norm_statistics { STATISTICS_RUNNING, STATISTICS_RECOMPUTED };
 
 struct train_config {
     int optimizer; /* enum optimiser */
@@ -33,6 +34,7 @@ struct train_config {
         double final, power;  /* lr ends at final * lr; polynomial exponent */
     } schedule;
     double clip_norm, ema;       /* 0: off */
+    int norm_statistics;         /* enum norm_statistics: of the result */
     bool checkpoint_activations; /* silent: changes no result */
     struct int_list augment;     /* enum augmentation */
     struct augment_limits augment_limits;
@@ -166,6 +168,10 @@ struct training {
  *   model.txt            what the model is
  *   weights.safetensors  PARAM and STATE entries by name; EMA instead of PARAM if averaging is on;
  *                        those of the best epoch (checkpoint.by), or the last (checkpoint.keep);
+ *                        with norm_statistics: recomputed the state is the mean over batches of the
+ *                        train split as it is, without augmentation or dropout, of what each batch
+ *                        has with these weights (as update_bn of Izmailov et al. 2018): at least one
+ *                        pass, and 64 batches
  *                        metadata: layout (what the axes are), model (model_text), version
  *   init.txt             where the task has an init: weights_load_part's table of it
  *   history.csv          a row an epoch: epoch,step,lr,train/loss,train/MONITOR...,val/loss,...;

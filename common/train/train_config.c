@@ -2,6 +2,7 @@
 
 static const char *const optimizer_names[] = {"adam", "adamw", "sgd", NULL};
 static const char *const schedule_names[] = {"constant", "cosine", "polynomial", NULL};
+static const char *const statistics_names[] = {"running", "recomputed", NULL};
 static const char *const keep_names[] = {"best", "last", "all", NULL};
 
 #define AT(member)              offsetof(struct train_config, member)
@@ -102,6 +103,11 @@ const struct field train_fields[] = {
     {TRAIN(ema), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 0.999999,
      .help = "decay of the averaged weights, which then are the result (update n: at most "
              "(1 + n) / (10 + n)); 0: off"},
+    {TRAIN(norm_statistics), .type = FIELD_CHOICE, .fallback = "running", .later = true,
+     .choices = statistics_names,
+     .help =
+         "batch norm: the means and variances of the result are those that ran along (running), "
+         "or are measured at the end on the train split with the final weights (recomputed)"},
     {TRAIN(checkpoint_activations), .type = FIELD_BOOL, .fallback = "false", .silent = true,
      .help =
          "less memory for a little more time: what is cheap to compute again is not kept for the "

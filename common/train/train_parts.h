@@ -114,6 +114,11 @@ int programs_open(struct programs *out, struct params *params, const struct task
                   const struct training *where, double *multiply_adds, struct err *err);
 void programs_close(struct programs *programs);
 size_t programs_bytes(const struct programs *programs); /* of the plans */
+/* A program of the same model as the validation's, on batches of training, that measures statistics
+ * (graph_measure). program_close frees it. */
+int program_open_measure(struct program *out, struct params *params, const struct task *task,
+                         const struct training *where, struct err *err);
+void program_close(struct program *program);
 /* Cases in a batch of validation: with patches 1, as whole cases may be large. */
 int64_t validation_batch(const struct train_config *config);
 int program_put(struct program *program, const struct batch *batch, const struct scalars *scalars,

@@ -76,15 +76,15 @@ static void declare_results(struct program *p)
 
 /* Inputs, model, loss and monitors. */
 static void declare_model(struct program *p, const struct maker *maker,
-                          const struct programs_row *row)
+                          const struct program_row *row, bool trains)
 {
     struct graph *g = p->graph;
-    for (int i = 0; i < MAX_TRAINED && row->is->frozen[i]; i++)
-        graph_freeze(g, row->is->frozen[i]);
+    for (int i = 0; i < MAX_TRAINED && row->frozen[i]; i++)
+        graph_freeze(g, row->frozen[i]);
     for (int i = 0; i < maker->task->borrowed_count; i++)
         graph_freeze(g, maker->task->borrowed[i].group);
-    declare_feed(p, maker, row->groups > 0);
-    p->loss = row->is->loss(g, &p->feed, maker->task->user, &p->monitors);
+    declare_feed(p, maker, trains);
+    p->loss = row->loss(g, &p->feed, maker->task->user, &p->monitors);
     declare_results(p);
 }
 
@@ -129,7 +129,7 @@ static int make_batch_program(struct program *p, const struct maker *maker,
     p->graph = graph_new(maker->params, MODE_TRAIN, ARRAY_PARAM);
     graph_set_precision(p->graph, maker->where->precision);
     graph_suit(p->graph, maker->where->backend);
-    declare_model(p, maker, row);
+    declare_model(p, maker, row->is, true);
     graph_backward(p->graph, p->loss, groups.name, row->groups, add);
     if (maker->task->config->checkpoint_activations)
         graph_recompute(p->graph);
@@ -146,12 +146,17 @@ static int make_apply_program(struct program *p, const struct maker *maker,
     return graph_check(p->graph, err);
 }
 
+/* What validation reads, and what the result is. */
+static enum array result_weights(const struct task *task)
+{
+    return task->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM;
+}
+
 static int make_validation(struct program *p, const struct maker *maker,
                            const struct programs_row *row, struct err *err)
 {
-    enum array weights = maker->task->config->ema > 0 ? ARRAY_EMA : ARRAY_PARAM;
-    p->graph = graph_new(maker->params, MODE_EVALUATE, weights);
-    declare_model(p, maker, row);
+    p->graph = graph_new(maker->params, MODE_EVALUATE, result_weights(maker->task));
+    declare_model(p, maker, row->is, false);
     return graph_check(p->graph, err);
 }
 
@@ -269,7 +274,22 @@ int programs_open(struct programs *out, struct params *params, const struct task
     return make_results(out, backend, err);
 }
 
-static void program_close(struct program *p)
+int program_open_measure(struct program *out, struct params *params, const struct task *task,
+                         const struct training *where, struct err *err)
+{
+    const struct maker maker = {params, task, where};
+    const struct program_row *row = task->programs;
+    while (row->groups[0].name)
+        row++;
+    *out = (struct program){.graph = graph_new(params, MODE_EVALUATE, result_weights(task))};
+    graph_measure(out->graph);
+    declare_model(out, &maker, row, true);
+    TRY(graph_check(out->graph, err));
+    return plan_make(&out->plan, out->graph, where->backend,
+                     &(struct plan_options){.meter = where->meter}, err);
+}
+
+void program_close(struct program *p)
 {
     if (p->plan)
         plan_free(p->plan);

@@ -1,6 +1,6 @@
 /*
- * One training under way. Only common/train/train.c, train_step.c, train_results.c and train_epoch.c
- * include this.
+ * One training under way. Only common/train/train.c, train_step.c, train_results.c, train_epoch.c and
+ * train_statistics.c include this.
  */
 #ifndef CAIRN_TRAIN_TRAINER_H
 #define CAIRN_TRAIN_TRAINER_H
@@ -84,6 +84,11 @@ int trainer_flush(struct trainer *t, struct err *err);
 /* ---- train.c -------------------------------------------------------------------------------- */
 /* The training's batches, from the step on at which it stands. */
 struct loader_spec train_spec(const struct trainer *t);
+
+/* ---- train_statistics.c --------------------------------------------------------------------- */
+/* Measures the statistics of the weights that are the result (of the best epoch, or the present ones)
+ * and leaves both in the parameters. The training is over: nothing of it can go on. */
+int trainer_recompute(struct trainer *t, bool best, struct err *err);
 
 /* ---- train_epoch.c -------------------------------------------------------------------------- */
 /* How many epochs the steps so far make. */
