@@ -440,6 +440,7 @@ int train(const struct training *where, const struct task *task, const struct dr
                         .config = task->config,
                         .draft = draft,
                         .augment = augment_of(task->config),
+                        .loss = NAN,
                         .stop = stop_watch()};
     t.model = model_text(task->kind, task->model, &t.arena);
     if (where->explain) {

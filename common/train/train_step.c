@@ -130,8 +130,9 @@ int trainer_step(struct trainer *t, struct err *err)
     double before = clock_seconds();
     TRY(run_step(t, err));
     t->at.seconds += clock_seconds() - before;
-    char note[64];
-    snprintf(note, sizeof note, "loss %.4g", t->loss);
+    char note[64] = "";
+    if (!isnan(t->loss))
+        snprintf(note, sizeof note, "loss %.4g", t->loss);
     progress_step(&t->progress, t->at.step, (double)(t->config->batch * t->config->accumulate),
                   "samples", note);
     return 0;

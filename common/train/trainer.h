@@ -44,7 +44,7 @@ struct trainer {
     struct unread unread[2]; /* of even and of odd steps */
     float *results;          /* all of theirs */
     size_t results_bytes;
-    double loss; /* of the step that was read last */
+    double loss; /* of the step that was read last; NAN: none yet */
     struct stop stop;
     struct progress progress;
     int column[MAX_PROGRAMS]; /* of the history: each program's loss */
