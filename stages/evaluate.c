@@ -18,6 +18,7 @@ static int run(struct context *context, struct err *err)
                               .dataset = &dataset,
                               .model = context_input(context, "model"),
                               .judge = context_input(context, "judge"),
+                              .lpips = context_input(context, "lpips"),
                               .backend = context->backend,
                               .meter = &context->meter,
                               .quiet = context->options->quiet};

@@ -634,7 +634,7 @@ static void refusals(void **state)
         evaluated(&result, lab, NULL, &model, &other, &usual, &err), STATUS_BAD_DATA,
         "the judge was trained on images [1,8,8,1] of 3 classes, the data set has [1,4,4,1] of 3");
     FAILS(evaluated(&result, lab, NULL, &other, NULL, &usual, &err), STATUS_BAD_DATA,
-          "a model of kind 'classifier' can classify, not encode");
+          "a model of kind 'classifier' can classify and give features, not encode");
 }
 
 int main(void)

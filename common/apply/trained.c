@@ -129,7 +129,8 @@ static int choose_size(struct trained *t, struct shape size, unsigned abilities,
     struct shape own = t->image = batch_of(t, image_shape(&t->model.facts.data));
     if (!size.d && !size.h && !size.w)
         return 0;
-    t->image = (struct shape){t->batch, size.d, size.h, size.w, own.c};
+    bool repeats = t->model.facts.repeats && size.c == 1;
+    t->image = (struct shape){t->batch, size.d, size.h, size.w, repeats ? 1 : own.c};
     if ((size.d > 1) != (own.d > 1))
         return fail_as(err, STATUS_BAD_DATA, "the model is of %s, not of %s",
                        own.d > 1 ? "volumes" : "images", size.d > 1 ? "volumes" : "images");

@@ -37,7 +37,8 @@ struct trained_spec {
     const struct id *artifact;
     struct backend *backend;
     int32_t batch;
-    /* d, h, w of its images, if it takes any and gives no latents of them; zeros: as it was trained */
+    /* d, h, w of its images, if it takes any and gives no latents of them (and c, where it repeats one
+     * channel); zeros: as it was trained */
     struct shape size;
     unsigned abilities; /* bits of CAN */
     struct meter *meter;

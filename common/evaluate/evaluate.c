@@ -38,7 +38,7 @@ static int choose_sides(struct evaluator *e, unsigned can, struct err *err)
 {
     const struct evaluation *what = e->what;
     TRY(evaluate_check(e->config, can, err));
-    unsigned asked = evaluate_needs(e->config, can | HAS_JUDGE | HAS_LABELS);
+    unsigned asked = evaluate_needs(e->config, can | HAS_BESIDE);
     e->has = asked & can;
     if (e->has & HAS_MASKS && !what->dataset->masks) {
         if (e->config->metrics.count || !(e->has & HAS_IMAGES))
@@ -49,6 +49,7 @@ static int choose_sides(struct evaluator *e, unsigned can, struct err *err)
     if (e->has & HAS_IMAGES) /* then by a code, if there is one */
         e->has |= can & HAS_CODES;
     e->has |= what->judge ? HAS_JUDGE : 0;
+    e->has |= what->lpips ? HAS_LPIPS : 0;
     e->has |= e->facts.conditional && what->dataset->class_count > 1 ? HAS_LABELS : 0;
     e->needs = evaluate_needs(e->config, e->has);
     return 0;
@@ -97,14 +98,16 @@ static int32_t choose_batch(const struct evaluator *e)
 int evaluate_open(struct trained *out, const struct evaluator *e, const struct id *artifact,
                   unsigned abilities, const struct windows *windows, struct err *err)
 {
-    const struct trained_spec spec = {
-        .store = e->what->store,
-        .artifact = artifact,
-        .backend = e->what->backend,
-        .batch = windows->batch,
-        .size = {.d = windows->size[0], .h = windows->size[1], .w = windows->size[2]},
-        .abilities = abilities,
-        .meter = e->what->meter};
+    const struct trained_spec spec = {.store = e->what->store,
+                                      .artifact = artifact,
+                                      .backend = e->what->backend,
+                                      .batch = windows->batch,
+                                      .size = {.d = windows->size[0],
+                                               .h = windows->size[1],
+                                               .w = windows->size[2],
+                                               .c = e->what->dataset->c},
+                                      .abilities = abilities,
+                                      .meter = e->what->meter};
     return trained_open(out, &spec, err);
 }
 

@@ -70,6 +70,7 @@ struct evaluation {
     const struct store *store;
     const struct dataset *dataset;
     const struct id *model, *judge; /* artifacts; judge NULL: nothing is judged */
+    const struct id *lpips; /* of one that compares (model/convnet.h); NULL: nothing is compared */
     struct backend *backend;
     struct meter *meter;
     bool quiet;

@@ -81,8 +81,7 @@ int evaluate_check(const struct evaluate_config *config, unsigned has, struct er
 {
     for (size_t i = 0; i < metric_count && config->metrics.count; i++) {
         const struct metric_info *metric = &metric_table[i];
-        if (metric->key != METRICS && names(config, metric->key) &&
-            !can(metric, has | HAS_JUDGE | HAS_LABELS))
+        if (metric->key != METRICS && names(config, metric->key) && !can(metric, has | HAS_BESIDE))
             return fail_as(err, STATUS_CONFIG, "metrics: '%s' takes a model that %s",
                            metric_keys[metric->key],
                            metric->need & HAS_CODES     ? "encodes and decodes images"

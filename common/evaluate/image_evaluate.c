@@ -1,6 +1,8 @@
 /* Images, case by case: how well a code tells its image, and how near the decoded one is. */
 #include "evaluate/image_parts.h"
 #include "evaluate/similarity.h"
+#include "model/perceptual.h"
+#include "train/model_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,6 +140,19 @@ static int check_scales(struct evaluator *e, struct err *err)
                    size[2], hint);
 }
 
+/* Values of bytes are 0 to 1, whatever else a model may give. */
+static int open_lpips(struct evaluator *e, struct err *err)
+{
+    const struct dataset *data = e->what->dataset;
+    const struct windows whole = {.size = {data->d, data->h, data->w}, .batch = e->batch};
+    struct range range = data->pixel == PIXEL_U8 ? (struct range){0, 1} : e->facts.range;
+    struct model network;
+    TRY(model_read(&network, e->what->store, e->what->lpips, &e->arena, err));
+    TRY(perceptual_check(&network, range, data->c, err));
+    e->images->distance = arena_alloc(&e->arena, (size_t)e->batch * sizeof(float));
+    return evaluate_open(&e->images->lpips, e, e->what->lpips, CAN(COMPARE), &whole, err);
+}
+
 static int begin(struct evaluator *e, struct err *err)
 {
     if (needs(e, NEED_SCALES))
@@ -149,6 +164,8 @@ static int begin(struct evaluator *e, struct err *err)
                                 &s->greatest, &s->ratio,          &s->sum};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         *numbers[i] = arena_alloc(&e->arena, batch * sizeof(double));
+    if (needs(e, NEED_COMPARED))
+        TRY(open_lpips(e, err));
     if (!(e->has & HAS_CODES))
         return 0;
     s->classes = e->facts.conditional ? (int32_t)e->facts.data.classes : 0;
@@ -183,7 +200,8 @@ static void measure_case(struct evaluator *e, const struct batch *b, uint32_t fi
         .size = {(int32_t)is->d, (int32_t)is->h, (int32_t)is->w, (int32_t)is->c},
         .values = e->model.pixels,
         .range = range_width(e->facts.range),
-        .scales = (int)e->config->scales};
+        .scales = (int)e->config->scales,
+        .lpips = s->distance ? (double)s->distance[i] : NAN};
     measure(e, HAS_IMAGES, -1, first + i, &subject);
 }
 
@@ -210,6 +228,8 @@ static int measure_batch(struct evaluator *e, const struct batch *b, uint32_t fi
     struct images *s = e->images;
     TRY(e->has & HAS_CODES ? decode_batch(e, b, first, err)
                            : trained_reconstruct(&e->model, b->image, s->image, err));
+    if (needs(e, NEED_COMPARED) && trained_compare(&s->lpips, b->image, s->image, s->distance, err))
+        return wrap(err, "the lpips network, cases from %u on", (unsigned)first);
 #pragma omp parallel for num_threads(backend_threads(e->what->backend)) schedule(static)
     for (uint32_t i = 0; i < b->real; i++)
         measure_case(e, b, first, i);
@@ -226,8 +246,10 @@ static int end(struct evaluator *e, const struct draft *draft, struct err *err)
 
 static void finish(struct evaluator *e)
 {
-    if (e->images)
-        trained_close(&e->images->judge);
+    if (!e->images)
+        return;
+    trained_close(&e->images->judge);
+    trained_close(&e->images->lpips);
 }
 
 const struct side image_side = {HAS_IMAGES, begin, measure_batch, end, finish};

@@ -16,6 +16,8 @@ struct view {
 struct images {
     int32_t classes; /* that the decoder is told; 0: unconditional */
     float *image;    /* [batch,d,h,w,c]: what is given back */
+    struct trained lpips;
+    float *distance; /* [batch]: that it sees */
     /* of codes: */
     float *z_mean;        /* [count, latent], and room for a whole batch at the end */
     int32_t *wrong_label; /* [count], if there are two classes or more */

@@ -78,7 +78,7 @@ int find_leaks(const struct evaluator *e, const struct draft *draft, struct err 
     const struct {
         const char *name;
         const struct id *artifact;
-    } inputs[] = {{"model", e->what->model}, {"judge", e->what->judge}};
+    } inputs[] = {{"model", e->what->model}, {"judge", e->what->judge}, {"lpips", e->what->lpips}};
     struct text table = {0};
     struct arena arena = {0};
     int status = 0;

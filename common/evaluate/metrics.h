@@ -25,10 +25,12 @@ enum has {
     HAS_IMAGES = 1, /* a model that gives images back: by a code, or as it likes */
     HAS_MASKS = 2,  /* a model that segments, and masks in the data set */
     HAS_JUDGE = 4,
-    HAS_LABELS = 8,   /* a decoder that is told one of several labels */
-    HAS_CODES = 16,   /* a model that encodes images and decodes what is near N(0, I) */
-    HAS_LATENTS = 32, /* a model that encodes images, whatever else it can do */
-    HAS_ALL = 63
+    HAS_LABELS = 8,    /* a decoder that is told one of several labels */
+    HAS_CODES = 16,    /* a model that encodes images and decodes what is near N(0, I) */
+    HAS_LATENTS = 32,  /* a model that encodes images, whatever else it can do */
+    HAS_LPIPS = 65536, /* a network that compares images */
+    HAS_ALL = 63 | HAS_LPIPS,
+    HAS_BESIDE = HAS_JUDGE | HAS_LABELS | HAS_LPIPS, /* what no model has by itself */
 };
 /* ... and what is done with it for a metric. */
 enum need {
@@ -38,6 +40,7 @@ enum need {
     NEED_JUDGE = 512 | HAS_IMAGES | HAS_CODES | HAS_JUDGE,
     NEED_OBEDIENCE = 1024 | NEED_JUDGE | HAS_LABELS,
     NEED_FEATURES = 2048 | NEED_JUDGE,
+    NEED_COMPARED = 131072 | NEED_DECODED | HAS_LPIPS,
     NEED_SCALES = 4096 | NEED_DECODED,
     NEED_EMBEDDING = 32768 | HAS_LATENTS,
     NEED_MASKS = HAS_MASKS,
@@ -75,6 +78,7 @@ struct subject {
     int64_t values;                      /* d*h*w*c */
     double range;                        /* that the images have */
     int scales;                          /* at which they are compared */
+    double lpips;                        /* of a case, what the network says of the two */
     const struct judged *judged;         /* of the split */
     const struct apart *apart;           /* likewise */
     const int64_t *counts;               /* of a case or the split, [classes,classes] */

@@ -125,8 +125,12 @@ static int fail_unfilled(const struct section *section, const struct port_info *
     for (const struct stage_info *stage = stage_table; stage->name; stage++)
         if (fitting(stage, port->takes, NULL))
             text_printf(&makers, "%s'%s'", makers.length ? " or " : "", stage->name);
-    yaml_fail(err, root, "%s needs a section %s for its input '%s'", section->name, makers.data,
-              port->name);
+    if (makers.length)
+        yaml_fail(err, root, "%s needs a section %s for its input '%s'", section->name, makers.data,
+                  port->name);
+    else
+        yaml_fail(err, root, "%s needs inputs: {%s: artifact:ID}; no section makes one",
+                  section->name, port->name);
     text_free(&makers);
     return -1;
 }

@@ -16,14 +16,24 @@ static unsigned has_of(const struct stage_info *maker)
     return maker && maker->model ? evaluate_has(maker->model) : HAS_ALL;
 }
 
-/* No metrics given means all that suit the model, those of a judge only if the file makes one. */
+/* No metrics given means all that suit the model, those of an instrument only if there is one. */
+static enum port_use measured_by(const struct evaluate_config *config, enum need need,
+                                 const struct stage_info *const *makers)
+{
+    unsigned has = has_of(makers[PORT_MODEL]) | HAS_BESIDE;
+    if ((evaluate_needs(config, has) & need) != need)
+        return PORT_UNUSED;
+    return config->metrics.count ? PORT_USED : PORT_IF_MADE;
+}
+
 static enum port_use judged(const void *config, const struct stage_info *const *makers)
 {
-    const struct evaluate_config *evaluate = config;
-    unsigned has = has_of(makers[PORT_MODEL]) | HAS_JUDGE | HAS_LABELS;
-    if ((evaluate_needs(evaluate, has) & NEED_JUDGE) != NEED_JUDGE)
-        return PORT_UNUSED;
-    return evaluate->metrics.count ? PORT_USED : PORT_IF_MADE;
+    return measured_by(config, NEED_JUDGE, makers);
+}
+
+static enum port_use compared(const void *config, const struct stage_info *const *makers)
+{
+    return measured_by(config, NEED_COMPARED, makers);
 }
 
 static int check_evaluate(const void *config, const struct stage_info *const *makers,
@@ -145,7 +155,8 @@ const struct stage_info stage_table[] = {
         .outputs = {{"evaluation", "evaluation"}},
         .ports = {{"model", "model", NULL},
                   {"dataset", "dataset", NULL},
-                  {"judge", "judge", judged}},
+                  {"judge", "judge", judged},
+                  {"lpips", "lpips", compared}},
         .check = check_evaluate,
     },
     {0},
