@@ -238,4 +238,25 @@ static inline void assert_has(const char *text, const char *words)
         fail_msg("'%s' is not there", words);
 }
 
+/* Where the dots of one kind (6: filled, 5: hollow) and colour are, in the order of the file; x may be
+ * NULL. */
+static inline void dots_of(const char *svg, int kind, const char *colour, double *x, double *y,
+                           int count)
+{
+    char dot[64];
+    double across;
+    int found = 0;
+    snprintf(dot, sizeof dot, "<use xlink:href='#gpPt%d' transform='translate(", kind);
+    for (const char *p = svg; found < count && (p = strstr(p, dot)); p++) {
+        const char *line_end = strchr(p, '>'), *is = strstr(p, colour);
+        if (!is || is >= line_end)
+            continue;
+        assert_int_equal(sscanf(p + strlen(dot), "%lf,%lf", &across, &y[found]), 2);
+        if (x)
+            x[found] = across;
+        found++;
+    }
+    assert_int_equal(found, count);
+}
+
 #endif

@@ -190,8 +190,8 @@ static void plots_name_their_curves_once(void **state)
          .dashed = true,
          .colour = 8},
     };
-    const struct plot panels[] = {{"Total", "epoch", "nats", 2, curves},
-                                  {"KL\nnext", "epoch", "nats", 1, curves}};
+    const struct plot panels[] = {{"Total", "epoch", "nats", 2, curves, false},
+                                  {"KL\nnext", "epoch", "nats", 1, curves, false}};
     char path[PATH_BYTES];
     assert_int_equal(plot_svg(panels, 2, in(path, "p.svg"), &err), 0);
     assert_int_equal(plot_svg(panels, 2, in(path, "again.svg"), &err), 0);
@@ -212,7 +212,7 @@ static void plots_name_their_curves_once(void **state)
 static int dots(const double *y, const char *name)
 {
     const struct curve curve = {.name = "c", .count = 4, .x = xs, .y = y, .colour = 1};
-    const struct plot plot = {"t", "x", "y", 1, &curve};
+    const struct plot plot = {"t", "x", "y", 1, &curve, false};
     char path[PATH_BYTES];
     size_t length;
     assert_int_equal(plot_svg(&plot, 1, in(path, name), &err), 0);
@@ -221,6 +221,27 @@ static int dots(const double *y, const char *name)
     assert_well_formed(svg);
     free(svg);
     return count;
+}
+
+/* gnuplot leaves out what has no room; a label has it, however wide the numbers are. */
+static void labels_have_room_beside_wide_numbers(void **state)
+{
+    (void)state;
+    static const double ranges[][2] = {{1, 4},           {0.90005, 0.9001}, {-0.000123, -0.000121},
+                                       {1e-7, 9e-7},     {123400, 123470},  {-1e12, 1e12},
+                                       {-250000, 125000}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        const double x[] = {0, 1};
+        const struct curve curve = {.name = "c", .count = 2, .x = x, .y = ranges[i]};
+        const struct plot plot = {"t", "x", "nats", 1, &curve, false};
+        char path[PATH_BYTES];
+        size_t length;
+        assert_int_equal(plot_svg(&plot, 1, in(path, "wide.svg"), &err), 0);
+        char *svg = contents("wide.svg", &length);
+        if (occurrences(svg, ">nats<") != 1)
+            fail_msg("no label from %g to %g", ranges[i][0], ranges[i][1]);
+        free(svg);
+    }
 }
 
 static void points_that_are_not_finite_are_left_out(void **state)
@@ -235,7 +256,7 @@ static void points_that_are_not_finite_are_left_out(void **state)
 static void without_gnuplot_there_is_no_plot(void **state)
 {
     (void)state;
-    const struct plot plot = {"t", "x", "y", 0, NULL};
+    const struct plot plot = {"t", "x", "y", 0, NULL, false};
     char path[PATH_BYTES], *before = strdup(getenv("PATH"));
     setenv("PATH", folder, 1);
     assert_int_equal(plot_svg(&plot, 1, in(path, "missing.svg"), &err), 1);
@@ -342,6 +363,7 @@ int main(void)
         cmocka_unit_test(grids_make_room_for_their_texts),
         cmocka_unit_test(impossible_grids_are_refused),
         cmocka_unit_test(plots_name_their_curves_once),
+        cmocka_unit_test(labels_have_room_beside_wide_numbers),
         cmocka_unit_test(points_that_are_not_finite_are_left_out),
         cmocka_unit_test(without_gnuplot_there_is_no_plot),
         cmocka_unit_test(gnuplot_begins_with_signals_as_ever),

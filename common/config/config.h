@@ -146,6 +146,9 @@ const char *field_fills(const struct field *field, const void *at);
  * the line "path=given" before those of its rows, an absent one leaves none. */
 void config_dump(struct text *out, const struct field *fields, const void *from,
                  const char *prefix);
+/* The same for comparing: later keys whatever they are, and of a FIELD_INPUT what fills it. */
+void config_settings(struct text *out, const struct field *fields, const void *from,
+                     const char *prefix);
 
 /* The table as help: one line a key with type, default, range and help. */
 void config_help(struct text *out, const struct field *fields, const char *prefix);

@@ -93,12 +93,15 @@ static bool is_fallback(const struct field *field, const void *at, const char *p
     return same;
 }
 
+enum extent { WHAT_DIFFERS, LATER, ALL }; /* of later keys; LATER: these are some */
+
 static void dump(struct text *out, const struct field *fields, const void *from, const char *prefix,
-                 bool later, struct arena *arena)
+                 enum extent extent, struct arena *arena)
 {
     for (const struct field *f = fields; f && f->key; f++) {
         const void *at = (const char *)from + f->offset;
         const char *path = field_path(arena, prefix, f->key);
+        const enum extent own = extent == WHAT_DIFFERS && f->later ? LATER : extent;
         if (f->silent)
             continue;
         if (f->type == FIELD_OPTION) {
@@ -107,18 +110,20 @@ static void dump(struct text *out, const struct field *fields, const void *from,
             text_printf(out, "%s=given\n", path); /* even if it has no rows of its own */
         }
         if (f->type == FIELD_SECTION || f->type == FIELD_OPTION) {
-            dump(out, f->sub, at, path, later || f->later, arena);
+            dump(out, f->sub, at, path, own, arena);
             continue;
         }
-        if (!(later || f->later) || !is_fallback(f, at, path, arena)) {
+        if (own != LATER || !is_fallback(f, at, path, arena)) {
             text_printf(out, "%s=", path);
-            put_value(out, f, at);
+            if (own == ALL && f->type == FIELD_INPUT && field_fills(f, at))
+                text_puts(out, field_fills(f, at));
+            else
+                put_value(out, f, at);
             text_puts(out, "\n");
         }
         if (f->type == FIELD_VARIANT) {
             const struct variant_value *value = at;
-            dump(out, f->variant(value->choice)->fields, value->own, prefix, later || f->later,
-                 arena);
+            dump(out, f->variant(value->choice)->fields, value->own, prefix, own, arena);
         }
     }
 }
@@ -126,7 +131,15 @@ static void dump(struct text *out, const struct field *fields, const void *from,
 void config_dump(struct text *out, const struct field *fields, const void *from, const char *prefix)
 {
     struct arena arena = {0};
-    dump(out, fields, from, prefix, false, &arena);
+    dump(out, fields, from, prefix, WHAT_DIFFERS, &arena);
+    arena_free(&arena);
+}
+
+void config_settings(struct text *out, const struct field *fields, const void *from,
+                     const char *prefix)
+{
+    struct arena arena = {0};
+    dump(out, fields, from, prefix, ALL, &arena);
     arena_free(&arena);
 }
 

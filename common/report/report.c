@@ -105,15 +105,19 @@ static int write_stamp(struct report *report, const char *folder, struct err *er
 static int write_files(struct report *report, const struct options *options, const char *folder,
                        struct err *err)
 {
-    struct gallery overview = {0}, cases = {0};
-    struct page page = {
-        .report = report, .options = options, .overview = &overview, .cases = &cases};
+    struct gallery overview = {0}, cases = {0}, sweeps = {0};
+    struct page page = {.report = report,
+                        .options = options,
+                        .overview = &overview,
+                        .cases = &cases,
+                        .sweeps = &sweeps};
     struct cell_gallery *drawn = list_cells(report, &page.cell_count);
     page.cells = drawn;
     for (size_t i = 0; i < page.cell_count; i++)
         TRY(draw_cell(&drawn[i], report, folder, err));
     TRY(draw_all_curves(&overview, report, folder, err));
     TRY(draw_cases(&cases, report, folder, err));
+    TRY(draw_sweeps(&sweeps, report, folder, err));
 
     struct text csv = {0}, md = {0}, frozen = {0}, body = {0};
     ablation_table(&csv, report, TABLE_CSV);

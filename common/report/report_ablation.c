@@ -82,6 +82,39 @@ static void mark_best(struct comparison *all, const struct report *report,
         all[best].best = true;
 }
 
+size_t measure_seeds(double *out, const struct report *report, const struct measure *measure,
+                     size_t variant)
+{
+    return gather(out, row_of(report, measure, variant), report->experiment->seed_count);
+}
+
+void compare_two(struct comparison *out, const struct report *report, const struct measure *measure,
+                 size_t variant, size_t baseline)
+{
+    size_t seeds = report->experiment->seed_count;
+    double *scratch = xcalloc(seeds, sizeof *scratch);
+    size_t n = measure_seeds(scratch, report, measure, variant);
+    *out = (struct comparison){.count = n,
+                               .mean = stats_mean(scratch, n),
+                               .sd = stats_sd(scratch, n),
+                               .difference = {0, NAN, NAN, NAN},
+                               .p = NAN,
+                               .p_holm = NAN};
+    for (size_t s = 0; s < seeds; s++)
+        if (!isnan(row_of(report, measure, variant)[s])) {
+            out->coverage.cases += measure->coverage[variant * seeds + s].cases;
+            out->coverage.of += measure->coverage[variant * seeds + s].of;
+        }
+    if (variant != baseline) {
+        n = differences(scratch, row_of(report, measure, variant),
+                        row_of(report, measure, baseline), seeds);
+        out->difference = stats_paired(scratch, n);
+        if (!measure->cost) /* nobody tests whether a larger model is larger */
+            out->p = stats_sign_flip(scratch, n);
+    }
+    free(scratch);
+}
+
 void compare_variants(struct comparison *out, const struct report *report,
                       const struct measure *measure)
 {
@@ -89,30 +122,12 @@ void compare_variants(struct comparison *out, const struct report *report,
     size_t variants = experiment->variant_count, seeds = experiment->seed_count;
     double *scratch = xcalloc(seeds, sizeof *scratch), *p = xcalloc(2 * variants, sizeof *p);
     for (size_t v = 0; v < variants; v++) {
-        size_t n = gather(scratch, row_of(report, measure, v), seeds);
-        out[v] = (struct comparison){.count = n,
-                                     .mean = stats_mean(scratch, n),
-                                     .sd = stats_sd(scratch, n),
-                                     .difference = {0, NAN, NAN, NAN}};
-        for (size_t s = 0; s < seeds; s++)
-            if (!isnan(row_of(report, measure, v)[s])) {
-                out[v].coverage.cases += measure->coverage[v * seeds + s].cases;
-                out[v].coverage.of += measure->coverage[v * seeds + s].of;
-            }
-        p[v] = NAN;
-        if (v == experiment->baseline)
-            continue;
-        n = differences(scratch, row_of(report, measure, v),
-                        row_of(report, measure, experiment->baseline), seeds);
-        out[v].difference = stats_paired(scratch, n);
-        if (!measure->cost) /* nobody tests whether a larger model is larger */
-            p[v] = stats_sign_flip(scratch, n);
+        compare_two(&out[v], report, measure, v, experiment->baseline);
+        p[v] = out[v].p;
     }
     stats_holm(p + variants, p, variants);
-    for (size_t v = 0; v < variants; v++) {
-        out[v].p = p[v];
+    for (size_t v = 0; v < variants; v++)
         out[v].p_holm = p[variants + v];
-    }
     mark_best(out, report, measure, scratch);
     free(scratch);
     free(p);
@@ -207,8 +222,7 @@ const char *show_coverage(struct arena *arena, const char *number, struct covera
     return arena_printf(arena, "%s (%zu of %zu cases)", number, coverage.cases, coverage.of);
 }
 
-static const char *show_difference(struct arena *arena, enum unit unit,
-                                   const struct paired *difference)
+const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference)
 {
     if (!difference->count)
         return "";
@@ -225,7 +239,14 @@ static const char *show_difference(struct arena *arena, enum unit unit,
                         difference->low, decimals, difference->high);
 }
 
-static const char *show_p(struct arena *arena, double p)
+const char *show_seeds(struct arena *arena, size_t count, const struct report *report)
+{
+    size_t seeds = report->experiment->seed_count;
+    return count == seeds ? arena_printf(arena, "%zu", seeds)
+                          : arena_printf(arena, "%zu of %zu", count, seeds);
+}
+
+const char *show_p(struct arena *arena, double p)
 {
     return isnan(p) ? "" : arena_printf(arena, "%.3g", p);
 }
@@ -302,15 +323,12 @@ static void reading_table(struct text *out, const struct report *report, struct 
         compare_variants(all, report, measure);
         for (size_t v = 0; v < variants; v++) {
             struct table_cell *row = rows_add(&rows);
-            size_t seeds = report->experiment->seed_count;
             row[0].text = v ? NULL : measure_title(arena, measure);
             row[1].text = report->experiment->variants[v].name;
             row[2].text = show_coverage(
                 arena, show_mean(arena, measure->unit, all[v].mean, all[v].sd), all[v].coverage);
             row[2].bold = all[v].best;
-            row[3].text = all[v].count == seeds
-                              ? arena_printf(arena, "%zu", seeds)
-                              : arena_printf(arena, "%zu of %zu", all[v].count, seeds);
+            row[3].text = show_seeds(arena, all[v].count, report);
             row[4].text = v == report->experiment->baseline
                               ? "baseline"
                               : show_difference(arena, measure->unit, &all[v].difference);

@@ -139,9 +139,16 @@ static int reliability(struct plot panels[2], struct arena *arena, const struct 
     curves[1].colour = 6;
     curves[2] = (struct curve){.name = "pixels", .count = csv->rows, .x = middle, .y = pixels};
     curves[2].colour = 1;
-    panels[0] = (struct plot){"reliability", "confidence", "share that is right", 2, curves};
-    panels[1] = (struct plot){"how often it is that sure", "confidence", "share of the pixels", 1,
-                              curves + 2};
+    panels[0] = (struct plot){.title = "reliability",
+                              .x_label = "confidence",
+                              .y_label = "share that is right",
+                              .count = 2,
+                              .curves = curves};
+    panels[1] = (struct plot){.title = "how often it is that sure",
+                              .x_label = "confidence",
+                              .y_label = "share of the pixels",
+                              .count = 1,
+                              .curves = curves + 2};
     return 0;
 }
 

@@ -113,7 +113,8 @@ static void fill_panel(struct plot *plot, struct arena *arena, const struct grou
 {
     static const char *const splits[][2] = {{"train", "train"}, {"val", "validation"}};
     struct curve *curves = arena_alloc(arena, 2 * group_count * sizeof *curves);
-    *plot = (struct plot){panel_title(metric), "epoch", "", 0, curves};
+    *plot = (struct plot){
+        .title = panel_title(metric), .x_label = "epoch", .y_label = "", .curves = curves};
     for (size_t g = 0; g < group_count; g++)
         for (int split = 0; split < 2; split++) {
             struct curve *curve = &curves[plot->count];

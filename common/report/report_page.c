@@ -172,6 +172,20 @@ static void figures(struct text *out, struct report *report, const struct galler
     }
 }
 
+/* Behind the comparison of all variants, those that are series over a number. */
+static void sweeps(struct text *out, const struct page *page)
+{
+    struct report *report = page->report;
+    size_t count;
+    struct sweep *all = find_sweeps(report, &count);
+    for (size_t i = 0; i < count && page->sweeps->count; i++) {
+        heading(out, arena_printf(&report->arena, "By %s", all[i].key));
+        figures(out, report, &(struct gallery){&page->sweeps->items[i], 1});
+        sweep_table(out, report, &all[i], TABLE_HTML);
+        paragraph(out, "soft", sweep_rule(&report->arena, &all[i]));
+    }
+}
+
 static void side_by_side(struct text *out, struct report *report, const struct gallery *gallery)
 {
     text_puts(out, "<div class=\"figures\">\n");
@@ -520,6 +534,7 @@ void page_body(struct text *out, const struct page *page)
         paragraph(out, "note bad", leaks(report));
     missing(out, report);
     results(out, report);
+    sweeps(out, page);
     if (page->cases->count)
         heading(out, "Test cases");
     figures(out, report, page->cases);
@@ -534,6 +549,8 @@ void page_body(struct text *out, const struct page *page)
 void markdown_body(struct text *out, struct report *report)
 {
     struct text table = {0};
+    size_t count;
+    const struct sweep *all = find_sweeps(report, &count);
     text_puts(out, "# ");
     table_words(out, report->experiment->name, TABLE_MD);
     text_puts(out, "\n");
@@ -544,6 +561,12 @@ void markdown_body(struct text *out, struct report *report)
         text_puts(out, "\n");
     }
     ablation_table(out, report, TABLE_MD);
+    for (size_t i = 0; i < count; i++) {
+        text_puts(out, "\n");
+        sweep_table(out, report, &all[i], TABLE_MD);
+        text_puts(out, "\n");
+        table_words(out, sweep_rule(&report->arena, &all[i]), TABLE_MD);
+    }
     if (missing_table(&table, report, TABLE_MD))
         text_printf(out, "\nWithout a result:\n\n%s", table.data);
     text_free(&table);

@@ -39,6 +39,18 @@ const char *show_mean(struct arena *arena, enum unit unit, double mean, double s
 /* The number, with how many cases it is a mean over where it leaves some out. */
 const char *show_coverage(struct arena *arena, const char *number, struct coverage coverage);
 
+/* "+0.02 [-0.01, +0.05]"; "": there is none. */
+const char *show_difference(struct arena *arena, enum unit unit, const struct paired *difference);
+const char *show_p(struct arena *arena, double p);
+const char *show_seeds(struct arena *arena, size_t count, const struct report *report);
+
+/* One value a seed that the variant has; out: [seeds]. */
+size_t measure_seeds(double *out, const struct report *report, const struct measure *measure,
+                     size_t variant);
+/* As compare_variants, of one and another in the baseline's place; knows no family and no best. */
+void compare_two(struct comparison *out, const struct report *report, const struct measure *measure,
+                 size_t variant, size_t baseline);
+
 /* The measure's name with an arrow to where it is better. */
 const char *measure_title(struct arena *arena, const struct measure *measure);
 /* What is bold and what the differences are, in words. */
@@ -47,6 +59,30 @@ const char *difference_rule(struct arena *arena, const struct report *report);
 
 /* The ablation table for reading, without the costs. */
 void result_comparison(struct text *out, const struct report *report, enum table_format format);
+
+/*
+ * Variants as series over one number: they differ in one key with numbers for values, or in others as
+ * well, and those that agree in all others are a series. Found where there are at least SERIES of
+ * SERIES_VALUES values; series of fewer are left to the ablation table.
+ */
+enum { SERIES = 2, SERIES_VALUES = 3 };
+struct series {
+    const char *name; /* what is its own among them, "init=none" */
+    size_t count;
+    size_t *variants; /* by ascending value of the key */
+    double *values;
+};
+struct sweep {
+    const char *path, *key; /* "transfer-unet.label_fraction", "label_fraction" */
+    size_t count, baseline; /* the series that others are compared with */
+    struct series *series;
+};
+/* In the report's arena, in the order of the keys. */
+struct sweep *find_sweeps(struct report *report, size_t *count);
+/* Each series' means, and their differences to the baseline's at the same value and seed. */
+void sweep_table(struct text *out, struct report *report, const struct sweep *sweep,
+                 enum table_format format);
+const char *sweep_rule(struct arena *arena, const struct sweep *sweep);
 
 /* ---- figures -------------------------------------------------------------------------------- */
 struct shown {
@@ -70,6 +106,8 @@ int draw_cell_curves(struct gallery *out, struct report *report, const char *fol
 /* Those of all variants, means over seeds, if there are several cells. */
 int draw_all_curves(struct gallery *out, struct report *report, const char *folder,
                     struct err *err);
+/* Of each sweep one plot of its measures. */
+int draw_sweeps(struct gallery *out, struct report *report, const char *folder, struct err *err);
 /* The image panels of the evaluations in one cell. */
 int draw_pictures(struct gallery *out, struct report *report, const char *folder, size_t variant,
                   uint64_t seed, struct err *err);
@@ -115,6 +153,7 @@ struct page {
     const struct options *options;
     const struct gallery *overview; /* curves of all variants */
     const struct gallery *cases;
+    const struct gallery *sweeps; /* one plot each */
     const struct cell_gallery *cells; /* [cell_count], the baseline's first seed first */
     size_t cell_count;
 };

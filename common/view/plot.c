@@ -4,12 +4,16 @@
 #include "view/gnuplot.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Pixels. A single panel is wider than one of several. */
 enum { ONE_WIDTH = 680, PANEL_WIDTH = 400, PLOT_HEIGHT = 240 };
-enum { MARGIN_LEFT = 66, MARGIN_RIGHT = 16, MARGIN_TOP = 36, MARGIN_BOTTOM = 68 };
+/* MARGIN_LEFT is the least: gnuplot leaves out a label that has no room next to the numbers, which it
+ * takes to be TENTHS_A_DIGIT / 10 pixels a character wide. */
+enum { MARGIN_LEFT = 66, MARGIN_LABEL = 24, TENTHS_A_DIGIT = 92 };
+enum { MARGIN_RIGHT = 16, MARGIN_TOP = 36, MARGIN_BOTTOM = 68 };
 enum { LEGEND_LINE = 20, SAMPLE = 30, SAMPLE_GAP = 7, ITEM_GAP = 24 };
 enum { COLOURS = 7 }; /* the number in curves.gp */
 enum { MOST_IN_ROW = 3 };
@@ -158,6 +162,21 @@ static void legend_draw(struct text *out, const struct legend *legend, size_t wi
     }
 }
 
+static void x_axis(struct text *out, const struct plot *plot)
+{
+    if (!plot->log_x) {
+        text_printf(out, "\nunset logscale\nset xtics %s\n", whole_tics(plot) ? "1" : "autofreq");
+        return;
+    }
+    text_puts(out, "\nset logscale x\nset xtics (");
+    for (size_t i = 0; i < plot->curves[0].count; i++) {
+        char number[NUMBER_TEXT];
+        number_text(number, plot->curves[0].x[i]);
+        text_printf(out, "%s'%s' %s", i ? ", " : "", number, number);
+    }
+    text_puts(out, ")\n");
+}
+
 static void draw_panel(struct text *out, const struct plot *plot, size_t p)
 {
     const char *comma = "";
@@ -167,7 +186,8 @@ static void draw_panel(struct text *out, const struct plot *plot, size_t p)
     gnuplot_quoted(out, plot->x_label);
     text_puts(out, "\nset ylabel ");
     gnuplot_quoted(out, plot->y_label);
-    text_printf(out, "\nset xtics %s\nplot ", whole_tics(plot) ? "1" : "autofreq");
+    x_axis(out, plot);
+    text_puts(out, "plot ");
     for (size_t c = 0; c < plot->count; c++) {
         const struct curve *curve = &plot->curves[c];
         if (!curve->low || !curve->high || !finite_points(curve))
@@ -195,6 +215,39 @@ static size_t panels_in_row(size_t count)
     return count <= MOST_IN_ROW ? count : count == 4 ? 2 : MOST_IN_ROW;
 }
 
+/* Characters of the number as gnuplot writes it next to the axis. */
+static size_t tic_length(double value)
+{
+    char text[NUMBER_TEXT];
+    return (size_t)snprintf(text, sizeof text, "% g", value);
+}
+
+/* What the y axis takes, with a label: tics are multiples of a step that is no finer than this one. */
+static size_t left_margin(const struct plot *plot)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (size_t c = 0; c < plot->count; c++) {
+        const struct curve *curve = &plot->curves[c];
+        const double *const bounds[] = {curve->y, curve->low, curve->high};
+        for (size_t i = 0; i < curve->count; i++)
+            for (size_t b = 0; b < 3 && finite_at(curve, i); b++)
+                if (bounds[b] && isfinite(bounds[b][i])) {
+                    low = fmin(low, bounds[b][i]);
+                    high = fmax(high, bounds[b][i]);
+                }
+    }
+    if (!*plot->y_label || !(high > low))
+        return MARGIN_LEFT;
+    double step = pow(10, floor(log10((high - low) / 4)));
+    size_t longest = 0;
+    for (double tic = floor(low / step); tic <= ceil(high / step); tic++) {
+        size_t length = tic_length(tic * step);
+        longest = length > longest ? length : longest;
+    }
+    size_t margin = MARGIN_LABEL + (longest * TENTHS_A_DIGIT + 9) / 10;
+    return margin > MARGIN_LEFT ? margin : MARGIN_LEFT;
+}
+
 static void script(struct text *out, const struct plot *panels, size_t count)
 {
     size_t in_row = panels_in_row(count), rows = (count + in_row - 1) / in_row;
@@ -210,7 +263,7 @@ static void script(struct text *out, const struct plot *panels, size_t count)
     for (size_t p = 0; p < count; p++) {
         size_t left = p % in_row * panel, top = p / in_row * row;
         size_t bottom = height - top - MARGIN_TOP - PLOT_HEIGHT;
-        text_printf(out, "set lmargin at screen %zu.0/width\n", left + MARGIN_LEFT);
+        text_printf(out, "set lmargin at screen %zu.0/width\n", left + left_margin(&panels[p]));
         text_printf(out, "set rmargin at screen %zu.0/width\n", left + panel - MARGIN_RIGHT);
         text_printf(out, "set bmargin at screen %zu.0/height\n", bottom);
         text_printf(out, "set tmargin at screen %zu.0/height\n", bottom + PLOT_HEIGHT);

@@ -138,6 +138,7 @@ struct plot {
     const char *title, *x_label, *y_label;
     size_t count;
     const struct curve *curves;
+    bool log_x; /* every x is above 0, and those of the first curve are marked on the axis */
 };
 /*
  * One SVG of one or more panels side by side (three per row), drawn by gnuplot with
