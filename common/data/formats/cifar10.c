@@ -34,7 +34,7 @@ static int add_sources(struct sources *out, const void *own, struct err *err)
     return sources_add(out, test_name, err);
 }
 
-/* Ten names, one a line; empty lines count for nothing. */
+/* Ten names, one per line; empty lines are ignored. */
 static int read_classes(struct collection *out, const char *path, struct err *err)
 {
     char **lines;
@@ -56,8 +56,8 @@ static int read_classes(struct collection *out, const char *path, struct err *er
     }
     out->class_count = CLASSES;
     if (count != CLASSES)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' has %u names of classes, expected %d", path,
-                       count, CLASSES);
+        return fail_as(err, STATUS_BAD_DATA, "'%s' has %u class names, expected %d", path, count,
+                       CLASSES);
     return 0;
 }
 
@@ -92,7 +92,7 @@ static int check_batch(const struct mapping *map, const char *path, struct err *
     return 0;
 }
 
-/* Appends a file's records; *number counts on within the split. */
+/* Appends a file's records; *number continues within the split. */
 static int read_batch(struct collection *out, enum split split, uint32_t *number, const char *path,
                       struct err *err)
 {
@@ -128,7 +128,7 @@ static int read_cifar10(struct collection *out, const char *folder, const void *
 }
 
 static const struct field fields[] = {
-    {"batches", FIELD_INT, offsetof(struct keys, batches), "5", "how many training batches",
+    {"batches", FIELD_INT, offsetof(struct keys, batches), "5", "number of training batches",
      .min = 1, .max = 5},
     {0},
 };

@@ -1,6 +1,6 @@
 #include "data/formats/formats.h"
 
-/* One row a format: FORMAT(x) is x_format of its file. */
+/* One row per format: FORMAT(x) is x_format in its file. */
 #define FORMATS                                                                                    \
     FORMAT(idx)                                                                                    \
     FORMAT(shapes)                                                                                 \
@@ -23,7 +23,7 @@ int format_sources(struct sources *out, const struct format *format, const void 
 {
     if (!format->list)
         return format->sources ? format->sources(out, own, err) : 0;
-    struct collection classes = {.arena = *out->arena}; /* what is listed lives as long as *out */
+    struct collection classes = {.arena = *out->arena}; /* the listing lives as long as *out */
     struct listing listing;
     int status = format->list(&listing, &classes, out->folder, own, err);
     *out->arena = classes.arena;

@@ -26,7 +26,7 @@ static const char *const file_names[IDX_FILES] = {
 struct header {
     int rank;
     int64_t dims[MAX_RANK];
-    size_t bytes, total; /* of the header alone; with the elements */
+    size_t bytes, total; /* of the header; with the elements */
 };
 
 static uint32_t big_endian(const uint8_t *p)
@@ -90,8 +90,8 @@ static int parse(struct header *out, const uint8_t *bytes, size_t length, int ra
     if (length < out->total)
         return ends_early(name, length, out, err);
     if (length > out->total)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' goes on after its end: %zu bytes too many", name,
-                       length - out->total);
+        return fail_as(err, STATUS_BAD_DATA, "'%s' continues after its end: %zu bytes too many",
+                       name, length - out->total);
     return 0;
 }
 
@@ -114,9 +114,10 @@ static bool another_member(const uint8_t *next, const uint8_t *end)
     return end - next >= 2 && next[0] == 0x1f && next[1] == 0x8b;
 }
 
-/* Unpacks until out is full or the last stream ends; *produced counts what came out. Returns zlib's
- * status: Z_STREAM_END, Z_OK (out is full), Z_BUF_ERROR (the input ends early), or what is wrong.
- */
+/* Unpacks until out is full or the last stream ends; *produced is the number of bytes written.
+ * Returns zlib's status: Z_STREAM_END, Z_OK (out is full), Z_BUF_ERROR (the input ends early), or
+ * an error.
+ * */
 static int unpack_some(z_stream *z, const uint8_t *end, uint8_t *out, size_t room, size_t *produced)
 {
     *produced = 0;
@@ -160,28 +161,28 @@ static int unpack_all(z_stream *z, uint8_t **out, size_t *length, struct arena *
     if (got < header.bytes)
         return unpack_failure(status, z, got, &header, name, err);
     TRY(parse_header(&header, first, got, rank, name, err));
-    /* deflate packs at most 1032 to 1: a header that promises more is refused before it costs
-     * memory */
+    /* deflate compresses at most 1032 to 1: a header that promises more is refused before any
+     * memory is allocated */
     if (header.total / 1032 > packed_length)
         return fail_as(err, STATUS_BAD_DATA,
                        "'%s' cannot hold the %zu bytes that its header promises, it has %zu packed",
                        name, header.total, packed_length);
-    void *room; /* one more, to see whether the stream goes on */
+    void *room; /* one more, to detect a stream that continues */
     TRY(arena_block(&room, arena, header.total + 1, 1, err));
     *out = room;
     memcpy(*out, first, got);
     status = unpack_some(z, end, *out + got, header.total + 1 - got, &more);
     got += more;
     if (got > header.total)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' goes on after the %zu bytes of its header", name,
-                       header.total);
+        return fail_as(err, STATUS_BAD_DATA, "'%s' continues after the %zu bytes of its header",
+                       name, header.total);
     if (got == header.total && status == Z_BUF_ERROR)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' ends early, in its gzip check sum", name);
+        return fail_as(err, STATUS_BAD_DATA, "'%s' ends early, in its gzip checksum", name);
     if (got < header.total || status != Z_STREAM_END)
         return unpack_failure(status, z, got, &header, name, err);
     if (z->next_in != end)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' goes on after its end: %zu bytes too many", name,
-                       (size_t)(end - z->next_in));
+        return fail_as(err, STATUS_BAD_DATA, "'%s' continues after its end: %zu bytes too many",
+                       name, (size_t)(end - z->next_in));
     *length = got;
     return 0;
 }
@@ -227,7 +228,7 @@ struct file {
     struct id source;
 };
 
-/* What the bytes say counts, not the name: downloads are often unpacked on the way. */
+/* The content decides, not the name: downloads are often unpacked on the way. */
 static int read_file(struct file *out, struct arena *arena, const char *path, int rank,
                      struct err *err)
 {
@@ -246,7 +247,7 @@ static int read_file(struct file *out, struct arena *arena, const char *path, in
         status = parse(&out->header, bytes, length, rank, path, err);
     if (!status) {
         out->data = bytes + out->header.bytes;
-        out->source = sha256_of(bytes, length); /* packed or not is one source */
+        out->source = sha256_of(bytes, length); /* the same, packed or not */
     }
     map_close(&map);
     return status;

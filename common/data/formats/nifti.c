@@ -1,6 +1,6 @@
 /*
- * Reading the voxels. nifticlib's own reader is not used: it turns NaN into 0, takes room for what
- * an extension claims to be, and prints what it finds.
+ * Reading the voxels. nifticlib's own reader is not used: it turns NaN into 0, allocates what an
+ * extension claims to be, and prints its findings.
  */
 #include "data/formats/nifti.h"
 
@@ -21,10 +21,10 @@
 /* ---- a file, packed or not ------------------------------------------------------------------ */
 struct input {
     gzFile file;
-    int64_t most; /* bytes that can be in it, by its size */
+    int64_t most; /* upper bound on its unpacked bytes */
 };
 
-enum { DEFLATE_RATIO = 1032 }; /* no more than this comes out of a byte */
+enum { DEFLATE_RATIO = 1032 }; /* the most bytes one packed byte can yield */
 
 static int input_open(struct input *out, const char *path, struct err *err)
 {
@@ -51,7 +51,7 @@ static int take(const struct input *in, void *out, unsigned count, struct err *e
     return fail_as(err, STATUS_BAD_DATA, "the file ends early");
 }
 
-/* Reads on to the end, where gzip has its check sum. Padding after the voxels is fine. */
+/* Reads to the end, where gzip has its checksum. Padding after the voxels is fine. */
 static int check_end(const struct input *in, struct err *err)
 {
     char rest[4096];
@@ -141,7 +141,8 @@ static int read_voxels(const struct volume *volume, const struct input *in,
     return status ? -1 : check_end(in, err);
 }
 
-/* Axes exchanged and turned: so are the matrix's columns; its last goes to the new first voxel. */
+/* Axes are swapped and flipped, and so are the matrix's columns; its last one moves to the new
+ * first voxel. */
 static void place(struct volume *out, const struct nifti_layout *layout)
 {
     int32_t size[3];
@@ -187,8 +188,8 @@ static int read_body(struct volume *out, const struct input *in, const struct ni
     return read_voxels(out, in, layout, err);
 }
 
-/* What lies between the header and the voxels is not read, but a chain that leads elsewhere is a
- * sign of damage. */
+/* Extensions between the header and the voxels are not read, but a broken chain of them is a sign
+ * of damage. */
 static int check_extensions(const struct input *in, const struct nifti_layout *layout,
                             struct err *err)
 {

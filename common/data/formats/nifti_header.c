@@ -1,4 +1,4 @@
-/* The 348 bytes of a NIfTI-1 header, believed only after they are checked. nifticlib knows the
+/* The 348 bytes of a NIfTI-1 header, used only after they are checked. nifticlib handles the
  * format's quaternions and byte orders. */
 #include "data/formats/nifti_parts.h"
 
@@ -51,7 +51,7 @@ static int parse_size(struct nifti_layout *out, const struct nifti_1_header *hea
         count *= dim[i];
     }
     if (count > VOLUME_VOXELS)
-        return fail_as(err, STATUS_BAD_DATA, "%d x %d x %d voxels; %d at most are read", dim[1],
+        return fail_as(err, STATUS_BAD_DATA, "%d x %d x %d voxels; at most %d are read", dim[1],
                        dim[2], dim[3], VOLUME_VOXELS);
     for (int i = 0; i < 3; i++)
         out->size[i] = dim[i + 1];
@@ -93,13 +93,13 @@ static int parse_voxels(struct nifti_layout *out, const struct nifti_1_header *h
     if (header->bitpix != 8 * out->bytes)
         return fail_as(err, STATUS_BAD_DATA, "bitpix is %d; %d expected of datatype %d",
                        header->bitpix, 8 * out->bytes, header->datatype);
-    /* a whole number that a float holds exactly: 2^60 and more do not fit in any file anyway */
+    /* a whole number that a float holds exactly; 2^60 and more fit in no file anyway */
     if (!(header->vox_offset >= (float)least && header->vox_offset < 0x1p60f) ||
         header->vox_offset != floorf(header->vox_offset))
         return fail_as(err, STATUS_BAD_DATA, "vox_offset is %g; %d or more expected",
                        (double)header->vox_offset, least);
     out->offset = (int64_t)header->vox_offset;
-    /* by the standard 0 is "not scaled"; some programs write NaN for it */
+    /* in the standard 0 means "not scaled"; some programs write NaN for it */
     bool scaled = isfinite(header->scl_slope) && header->scl_slope != 0;
     if (scaled && !isfinite(header->scl_inter))
         return fail_as(err, STATUS_BAD_DATA, "scl_inter is %g; a number expected",
@@ -109,7 +109,7 @@ static int parse_voxels(struct nifti_layout *out, const struct nifti_1_header *h
     return 0;
 }
 
-/* The unit of the coordinates in mm; without one they are mm, as everywhere. */
+/* The unit of the coordinates in mm; without one they are mm, by convention. */
 static double unit_of(const struct nifti_1_header *header)
 {
     switch (XYZT_TO_SPACE(header->xyzt_units)) {
@@ -155,7 +155,7 @@ static int parse_world(struct nifti_layout *out, const struct nifti_1_header *he
     int code[3], seen = 0; /* 1, 2: right, left; 3, 4: anterior, posterior; 5, 6: superior, ... */
     nifti_mat44_to_orientation(matrix, &code[0], &code[1], &code[2]);
     for (int i = 0; i < 3; i++) {
-        /* a column of zeros has a code, too, if it can be made up from the others */
+        /* a column of zeros also gets a code if it can be derived from the others */
         bool moves = false;
         for (int row = 0; row < 3; row++)
             moves |= out->to_world[row][i] < 0 || out->to_world[row][i] > 0;

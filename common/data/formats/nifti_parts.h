@@ -1,4 +1,4 @@
-/* What nifti_header.c finds out for nifti.c. */
+/* What nifti_header.c reads for nifti.c. */
 #ifndef CAIRN_DATA_FORMATS_NIFTI_PARTS_H
 #define CAIRN_DATA_FORMATS_NIFTI_PARTS_H
 
@@ -11,7 +11,7 @@ enum { NIFTI_HEADER = VOLUME_HEADER, NIFTI_EXTENDER = 4 };
 
 struct nifti_layout {
     uint8_t header[NIFTI_HEADER]; /* in this machine's byte order */
-    int32_t size[3];              /* in the file's order, the first runs fastest */
+    int32_t size[3];              /* in the file's order, the first is the fastest */
     int type, bytes;              /* DT_... of nifti1.h; of one voxel */
     bool big_endian, pair;
     int64_t offset; /* of the voxels in their file */
@@ -19,11 +19,11 @@ struct nifti_layout {
     double to_world[3][4];
     int axis
         [3]; /* which of right, anterior, superior (0, 1, 2) each of the file's axes is nearest */
-    bool turned[3]; /* and whether it runs the other way */
+    bool turned[3]; /* and whether it is reversed */
 };
 
-/* How far one step along each of the file's axes goes in the volume [d,h,w], and where the file's
- * first voxel is. */
+/* The step in the volume [d,h,w] for one step along each of the file's axes, and the place of the
+ * file's first voxel. */
 struct nifti_walk {
     int64_t start, step[3];
 };

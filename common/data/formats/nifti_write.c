@@ -1,6 +1,6 @@
 /*
- * Writing masks. nifticlib's own writer is not used: it neither tells a full disk from a written file
- * nor publishes what it wrote at once.
+ * Writing masks. nifticlib's own writer is not used: it does not detect a full disk, nor publish
+ * files atomically.
  */
 #include "data/formats/nifti.h"
 
@@ -18,10 +18,10 @@
 /* ---- a file, packed or not ------------------------------------------------------------------ */
 struct output {
     struct out_file *file;
-    z_stream *packed; /* NULL: as it is */
+    z_stream *packed; /* NULL: not packed */
 };
 
-/* finish: the last bytes. */
+/* finish: these are the last bytes. */
 static int put(const struct output *out, const void *bytes, size_t length, bool finish,
                struct err *err)
 {
@@ -41,8 +41,8 @@ static int put(const struct output *out, const void *bytes, size_t length, bool 
     return 0;
 }
 
-/* ---- what is in it -------------------------------------------------------------------------- */
-/* What says where voxels are is kept; what was said of their values and whose they were is not. */
+/* ---- the header ----------------------------------------------------------------------------- */
+/* Keeps the geometry; drops what described the original values and the patient. */
 static struct nifti_1_header header_of(const struct nifti_layout *layout)
 {
     struct nifti_1_header header;
@@ -103,7 +103,7 @@ static int put_all(const struct output *out, const uint8_t *mask, const struct n
 int volume_write_mask(const char *path, const uint8_t *mask, const uint8_t header[VOLUME_HEADER],
                       struct err *err)
 {
-    enum { GZIP = 16 }; /* to zlib: a gzip stream, not its own */
+    enum { GZIP = 16 }; /* tells zlib to write gzip format */
     struct nifti_layout layout;
     struct output out = {0};
     z_stream stream = {0};

@@ -1,11 +1,11 @@
 /*
- * Images and masks as numpy.save writes them, formats 1.0 to 3.0
- * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): pairs of .npy files, laid
- * out as listing.h says. `axes` names those of an image in the array's order; a mask has the same
- * without c. Elements are bool, integers of 1 to 8 bytes, or floats of 4 or 8, in either byte order;
- * rows or columns first. Values are
- *   bytes    u1, 0 to 255 for 0 to 1: pictures, as if the same pixels were in a PNG
- *   numbers  any type, as they are: as of volumes; each channel has its own intensities
+ * Images and masks as written by numpy.save, formats 1.0 to 3.0
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): pairs of .npy files,
+ * laid out as in listing.h. `axes` gives the order of an image's axes in the array; a mask has the
+ * same without c. Elements are bool, integers of 1 to 8 bytes, or floats of 4 or 8, in either byte
+ * order, C or Fortran order. Values are
+ *   bytes    u1, 0 to 255 for 0 to 1: images, as if the same pixels were in a PNG
+ *   numbers  any type, unchanged: treated as volumes; each channel has its own intensities
  */
 #include "data/formats/formats.h"
 
@@ -29,7 +29,7 @@ static const struct file_kind files = {{".npy"}, ".npy", ".npy file"};
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
-/* What is left of the header. */
+/* The rest of the header. */
 struct text_left {
     const char *p, *end;
 };
@@ -48,7 +48,7 @@ static bool take(struct text_left *left, char wanted)
     return there;
 }
 
-/* A text in quotes of either kind; what is longer than out is none that is known here. */
+/* A text in quotes of either kind; one longer than out is not known here. */
 static bool take_text(struct text_left *left, char out[16])
 {
     char quote = take(left, '\'') ? '\'' : take(left, '"') ? '"' : '\0';
@@ -103,7 +103,7 @@ static int take_type(struct text_left *left, struct npy *out, struct err *err)
 {
     static const char *const known[] = {"b1", "u1", "u2", "u4", "u8", "i1",
                                         "i2", "i4", "i8", "f4", "f8"};
-    char type[16] = "?"; /* also of several fields */
+    char type[16] = "?"; /* may be a list of fields */
     bool text = take_text(left, type);
     for (size_t i = 0; text && i < sizeof known / sizeof *known; i++)
         if (strchr("<>|=", type[0]) && strcmp(type + 1, known[i]) == 0) {
@@ -141,7 +141,7 @@ static int parse_header(struct npy *out, struct text_left left, struct err *err)
         }
         if (good && !take(&left, ',')) {
             good = take(&left, '}');
-            left.p -= good; /* for the loop */
+            left.p -= good; /* for the next iteration */
         }
     }
     if (!good || found != (DESCR | ORDER | SHAPE))
@@ -231,7 +231,7 @@ static int open_view(struct view *out, bool mask, const struct listing *listing,
     for (int i = 0; i < AXES; i++)
         out->size[i] = 1, out->step[i] = 0;
     for (int i = 0; i < npy->rank; i++) {
-        int k = npy->fortran ? i : npy->rank - 1 - i; /* the fastest first */
+        int k = npy->fortran ? i : npy->rank - 1 - i; /* fastest first */
         int axis = (int)(strchr("dhwc", mine[k]) - "dhwc");
         if (npy->dim[k] < 1 || npy->dim[k] > VOLUME_VOXELS / count)
             return fail_as(err, STATUS_BAD_DATA, "%s elements; 1 to %d expected", shape,
@@ -335,8 +335,7 @@ static int list_npy(struct listing *out, struct collection *classes, const char 
 {
     const struct keys *keys = own;
     if (keys->values == BYTES && content(own).axes == 3)
-        return fail_as(err, STATUS_CONFIG, "axes: %s are of values: numbers only",
-                       all_axes[keys->axes]);
+        return fail_as(err, STATUS_CONFIG, "axes: %s needs values: numbers", all_axes[keys->axes]);
     TRY(pairs_list(out, classes, folder, &keys->pairs, &files, err));
     out->own = own;
     out->picture = read_picture;
@@ -354,17 +353,17 @@ static int decode_npy(struct collection *out, const struct listing *listing,
 }
 
 static const struct field fields[] = {
-    PAIR_FIELDS(".npy, as `axes` and `values` say", ".npy of class numbers from 0, without c"),
+    PAIR_FIELDS(".npy, see `axes` and `values`", ".npy of class numbers from 0, without c"),
     {"axes", FIELD_CHOICE, offsetof(struct keys, axes), "hwc",
      "depth, height, width and channels of the images, in the arrays' order", .choices = all_axes},
     {"values", FIELD_CHOICE, offsetof(struct keys, values), "bytes",
-     "bytes: u1, 0 to 255 for 0 to 1: pictures; numbers: of any type, as they are: what is said of "
-     "volumes holds, but for spacing",
+     "bytes: u1, 0 to 255 for 0 to 1, treated as images; numbers: of any type, unchanged, treated "
+     "as volumes without spacing",
      .choices = all_values},
     {0},
 };
 const struct format npy_format = {
-    .keys = {"npy", "images and masks of equal names, as NumPy saves them", fields,
+    .keys = {"npy", "NumPy arrays: images and masks with matching names", fields,
              sizeof(struct keys)},
     .content = content,
     .list = list_npy,

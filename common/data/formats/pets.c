@@ -62,7 +62,7 @@ static bool is_number(const char *text)
 static int add_line(struct listing *listing, struct listed *one, char *line, const void *user,
                     struct arena *arena, struct err *err)
 {
-    const struct mask_values *const *values = user; /* of cats, of dogs */
+    const struct mask_values *const *values = user; /* for cats, for dogs */
     char *field[FIELDS];
     size_t count = line_fields(line, field, FIELDS);
     if (count != FIELDS)
@@ -70,7 +70,7 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
                          "%zu field%s, expected 4: NAME CLASS-ID SPECIES BREED-ID", count,
                          count == 1 ? "" : "s");
     if (!name_is_plain(field[0]))
-        return line_fail(err, listing, one->list, one->line, "the name '%.100s' cannot be a file's",
+        return line_fail(err, listing, one->list, one->line, "'%.100s' is not a valid file name",
                          field[0]);
     if (!is_number(field[1]) || !is_number(field[3]))
         return line_fail(err, listing, one->list, one->line,
@@ -125,7 +125,7 @@ static const struct field fields[] = {
      "dog",
      .choices = targets},
     {"boundary", AT(boundary), "foreground",
-     "target foreground: what the pixels between pet and background count as",
+     "target foreground: the class of the pixels between pet and background",
      .choices = boundaries},
     {"extra", FIELD_BOOL, offsetof(struct keys, extra), "false",
      "also train on the images that annotations/extra.txt lists", .later = true},

@@ -1,12 +1,13 @@
 /*
  * Labelled shapes with masks, drawn from a seed: `classes` kinds (disc, ring, square, cross,
- * triangle, ...; at most 10) with random place, size, tilt and grey, antialiased, on black.
- * size x size x 1. A case depends on the seed and its id alone: asking for more of them changes
+ * triangle, ...; at most 10) with random position, size, tilt and grey level, antialiased, on
+ * black. size x size x 1. A case depends only on the seed and its id: asking for more cases changes
  * none, and every machine draws the same bytes.
  *
- * Shapes are signed distances to their outline (negative inside), in pixels, y downwards; what a
- * pixel gets is its distance clamped to one pixel's width. Only + - * / and square roots, which
- * IEEE 754 rounds in one way, and tilts by a rational rotation: the bytes are the same everywhere.
+ * Shapes are signed distances to their outline (negative inside), in pixels, y downwards; a pixel's
+ * coverage is its distance clamped to one pixel's width. Only + - * / and square roots, whose
+ * rounding IEEE 754 defines, and tilts by a rational rotation, so that the bytes are the same
+ * everywhere.
  */
 #include "data/formats/formats.h"
 
@@ -55,7 +56,7 @@ static double triangle(double x, double y, double r)
 
 static double diamond(double x, double y, double r)
 {
-    double width = 0.7; /* of its height */
+    double width = 0.7; /* relative to its height */
     return (fabs(x) + width * (fabs(y) - r)) / sqrt(1 + width * width);
 }
 
@@ -110,12 +111,12 @@ static int check(int64_t size, int64_t classes, int64_t train, int64_t test, str
         return fail_as(err, STATUS_CONFIG, "shapes of %lld pixels: the size must be %d to %d",
                        (long long)size, MIN_SIZE, MAX_SIZE);
     if (classes < 1 || classes > KINDS)
-        return fail_as(err, STATUS_CONFIG, "there are 1 to %d classes of shapes, not %lld", KINDS,
+        return fail_as(err, STATUS_CONFIG, "1 to %d classes of shapes expected, not %lld", KINDS,
                        (long long)classes);
     int64_t limit = ((int64_t)1 << 32) / (size * size); /* 4 GiB of images */
     if (train < 0 || test < 0 || train > limit || test > limit - train || train + test < 1)
         return fail_as(err, STATUS_CONFIG,
-                       "%lld train and %lld test shapes: together there must be 1 to %lld",
+                       "%lld train and %lld test shapes: together they must be 1 to %lld",
                        (long long)train, (long long)test, (long long)limit);
     return 0;
 }
@@ -191,13 +192,13 @@ static int read_shapes(struct collection *out, const char *folder, const void *o
 #define AT(member) FIELD_INT, offsetof(struct keys, member)
 static const struct field fields[] = {
     {"size", AT(size), "28", "side of an image in pixels", .min = 8, .max = 256},
-    {"classes", AT(classes), "10", "how many kinds", .min = 2, .max = KINDS},
-    {"train", AT(train), "6000", "cases to learn from", .min = 1, .max = 1000000},
-    {"test", AT(test), "1000", "cases to test on", .min = 1, .max = 1000000},
-    {"seed", AT(seed), "0", "what the drawing starts from", .min = 0, .max = INT32_MAX},
+    {"classes", AT(classes), "10", "number of kinds of shapes", .min = 2, .max = KINDS},
+    {"train", AT(train), "6000", "training cases", .min = 1, .max = 1000000},
+    {"test", AT(test), "1000", "test cases", .min = 1, .max = 1000000},
+    {"seed", AT(seed), "0", "seed of the drawing", .min = 0, .max = INT32_MAX},
     {0},
 };
 const struct format shapes_format = {
-    .keys = {"shapes", "made here from a seed", fields, sizeof(struct keys)},
+    .keys = {"shapes", "labelled shapes, drawn from a seed", fields, sizeof(struct keys)},
     .read = read_shapes,
 };

@@ -1,5 +1,5 @@
-/* Cases of volumes: read, checked against each other and brought to one grid. What they are is a
- * format's to say. */
+/* Cases of volumes: read, checked against each other and brought to one grid. Formats decide what a
+ * case is. */
 #include "data/formats/volumes.h"
 
 #include "base/file.h"
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME_PLACE        0.05  /* of a voxel: how far a mask may lie from its image */
-#define FLOAT_COORDINATES 1e-6  /* of the distance from the origin */
-#define SAME_CLASS        1e-3f /* of one, from the next whole number */
+#define SAME_PLACE        0.05  /* of a voxel: tolerated offset of a mask from its image */
+#define FLOAT_COORDINATES 1e-6  /* relative to the distance from the origin */
+#define SAME_CLASS        1e-3f /* tolerated distance of a class from a whole number */
 
 /* ---- one case ------------------------------------------------------------------------------- */
 
@@ -20,7 +20,7 @@ struct volumes {
     const struct listing *listing;
     struct volume_spec spec;
     struct voxel_grid grid;       /* of all cases, once they are prepared */
-    const struct listed *pattern; /* the grid is this one's; NULL: nobody's */
+    const struct listed *pattern; /* the case that the grid is taken from; NULL: none */
     int32_t channels;             /* likewise */
     uint32_t classes;
     float *images;
@@ -61,7 +61,7 @@ static void corner_of(double out[3], const struct volume *volume, int corner)
     }
 }
 
-/* A mask covers the voxels of its image, and no others. */
+/* A mask must have exactly the voxels of its image. */
 static int check_place(const struct volume *mask, const struct volume *image,
                        const struct listed *one, const char *order, struct err *err)
 {
@@ -76,11 +76,11 @@ static int check_place(const struct volume *mask, const struct volume *image,
         corner_of(a, mask, corner);
         corner_of(b, image, corner);
         double distance = hypot(hypot(a[0] - b[0], a[1] - b[1]), a[2] - b[2]);
-        /* coordinates in a file are float: of fine voxels far from the origin they say no more */
+        /* coordinates in a file are float: imprecise for fine voxels far from the origin */
         double exact = FLOAT_COORDINATES * hypot(hypot(b[0], b[1]), b[2]);
         if (!(distance <= fmax(SAME_PLACE * least, exact)))
             return fail_as(err, STATUS_BAD_DATA,
-                           "a corner lies %.3g mm from that of its image '%s': another sform, "
+                           "a corner is %.3g mm from that of its image '%s': different sform, "
                            "qform or pixdim",
                            distance, one->image);
     }
@@ -94,7 +94,7 @@ static int classes_of(uint8_t *out, const struct volume *mask, const struct volu
     for (size_t i = 0; i < count; i++) {
         float value = mask->voxels[i], whole = roundf(value);
         bool ignored = v->listing->ignore >= 0 && whole == (float)v->listing->ignore;
-        /* a slope of 1/255 makes 0.9999999 of 255 */
+        /* a slope of 1/255 turns 255 into 0.9999999 */
         if (!(fabsf(value - whole) <= SAME_CLASS) ||
             !(ignored || (whole >= 0 && whole < (float)v->classes))) {
             size_t w = (size_t)mask->w, h = (size_t)mask->h;
@@ -120,7 +120,7 @@ static size_t voxels_of(const int32_t size[3])
     return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 }
 
-/* From the grid of its image, which was not prepared yet, to that of all. */
+/* From the original grid of its image to the common grid. */
 static int place_mask(struct outcome *outcome, uint8_t *out, const struct volumes *v,
                       const struct voxel_grid *to, const struct voxel_grid *from,
                       const uint8_t *classes, struct err *err)
@@ -152,7 +152,7 @@ static int put_mask(struct outcome *outcome, uint8_t *out, const struct volumes 
     return status;
 }
 
-/* Without a size or a spacing all have those of the first. */
+/* Without a size or a spacing all must match the first. */
 static int check_grid(struct outcome *outcome, const struct volumes *v, const struct volume *volume,
                       struct err *err)
 {
@@ -162,13 +162,13 @@ static int check_grid(struct outcome *outcome, const struct volumes *v, const st
         if (!spacing_agrees(own.spacing[i], all->spacing[i]))
             return fail_as(err, STATUS_BAD_DATA,
                            "a spacing of %.4gx%.4gx%.4g mm (d, h, w), but '%s' has "
-                           "%.4gx%.4gx%.4g; preprocess.spacing brings volumes to one",
+                           "%.4gx%.4gx%.4g; preprocess.spacing resamples volumes to one",
                            own.spacing[0], own.spacing[1], own.spacing[2], v->pattern->image,
                            all->spacing[0], all->spacing[1], all->spacing[2]);
         if (own.size[i] != all->size[i])
             return fail_as(err, STATUS_BAD_DATA,
                            "%dx%dx%d voxels (d, h, w), but '%s' has %dx%dx%d; preprocess.size "
-                           "brings volumes to one",
+                           "makes volumes equal",
                            own.size[0], own.size[1], own.size[2], v->pattern->image, all->size[0],
                            all->size[1], all->size[2]);
     }
@@ -225,8 +225,8 @@ static int decode_case(struct outcome *outcome, uint32_t index, const void *user
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-/* Spacings in a file are float: 0.99999994 is meant to be 1. Six decimals, or of less than a tenth of
- * a mm six digits. */
+/* Spacings in a file are float: 0.99999994 means 1. Rounds to six decimals or, below a tenth of a
+ * mm, to six digits. */
 static double rounded(double spacing)
 {
     double scale = 1e6;
@@ -235,8 +235,8 @@ static double rounded(double spacing)
     return round(scale * spacing) / scale;
 }
 
-/* What the files leave open is as in the first image that can be read; if none can, anything: what
- * is wrong with the first comes out on the way. */
+/* What the configuration leaves open is taken from the first image that can be read; if none can,
+ * anything will do: the first one's error is reported later. */
 static void find_grid(struct volumes *v, bool skip_bad)
 {
     const struct volume_spec *spec = &v->spec;

@@ -1,16 +1,16 @@
 /*
- * A folder of NIfTI-1 volumes (nifti.h), f32 [d,h,w,1]: those that FOLDER/dataset.json lists, with
- * masks, as the Medical Segmentation Decathlon does (http://medicaldecathlon.com/): "labels" {"0":
+ * A folder of NIfTI-1 volumes (nifti.h), f32 [d,h,w,1]: those listed in FOLDER/dataset.json, with
+ * masks, as in the Medical Segmentation Decathlon (http://medicaldecathlon.com/): "labels" {"0":
  * "background", ...}, "training" [{"image": "./imagesTr/X.nii.gz", "label": ...}, ...] (its "test"
- * has no masks and is left out); or as nnU-Net does from version 2 on: "labels" {"background": 0,
- * ..., "ignore": n}, "file_ending" ".nii.gz", imagesTr/X_0000.nii.gz and labelsTr/X.nii.gz; or all
- * that lie in FOLDER, without masks. A case is called as its image, less the folder and the ending.
- * FOLDER/train.txt, val.txt and test.txt of such names, with or without the ending, say the splits,
- * and what they do not name is left out; without a train.txt it is for training.
+ * has no masks and is ignored); or as in nnU-Net since version 2: "labels" {"background": 0, ...,
+ * "ignore": n}, "file_ending" ".nii.gz", imagesTr/X_0000.nii.gz and labelsTr/X.nii.gz; or all
+ * volumes in FOLDER, without masks. A case is named as its image, without folder and ending.
+ * FOLDER/train.txt, val.txt and test.txt list such names, with or without the ending, and define
+ * the splits; cases in none of them are left out, or used for training if there is no train.txt.
  *
- * A mask has the voxels of its image and comes to spacing and size with it: nearest, and 0 where
- * there was nothing. Without a spacing the files must agree to a part in a thousand, without a size
- * exactly.
+ * A mask has the voxels of its image and is brought to spacing and size with it: nearest, and 0
+ * where there was nothing. Without a spacing the files must agree to a part in a thousand, without
+ * a size exactly.
  */
 #include "data/formats/formats.h"
 
@@ -32,7 +32,7 @@ static bool there(const char *folder, const char *name)
     return !path_join(path, folder, name, &err) && file_exists(path);
 }
 
-/* The header of a pair brings its voxels along. */
+/* The header of a pair implies its voxel file. */
 static const struct file_kind headers = {{".nii", ".nii.gz", ".hdr", ".hdr.gz"}, NULL, "volume"};
 
 /* ---- dataset.json: classes ------------------------------------------------------------------ */
@@ -53,11 +53,12 @@ static int add_label(struct labels *out, const char *key, const json_t *value, s
     bool good = by_number ? *key >= '0' && *key <= '9' && !*end : json_is_integer(value);
     if (json_is_array(value))
         return fail_as(err, STATUS_BAD_DATA,
-                       "'labels': '%.100s' is a region of several classes, which are not read",
+                       "'labels': '%.100s' is a region of several classes, which is not supported",
                        key);
     if (!good || number < 0 || number > MASK_IGNORE)
         return fail_as(err, STATUS_BAD_DATA,
-                       "'labels': '%.100s' has no number from 0 to %d and name", key, MASK_IGNORE);
+                       "'labels': '%.100s' is not a class name with a number from 0 to %d", key,
+                       MASK_IGNORE);
     if (strcmp(name, "ignore") == 0) {
         out->ignore = (int)number;
         return 0;
@@ -147,7 +148,7 @@ static int read_training(struct listing *out, const json_t *list, struct arena *
     return 0;
 }
 
-/* nnU-Net from version 2 on: labelsTr/CASE and imagesTr/CASE_0000, with one ending. */
+/* nnU-Net since version 2: labelsTr/CASE and imagesTr/CASE_0000, with the same ending. */
 static int read_nnunet(struct listing *out, const char *ending, struct arena *arena,
                        struct err *err)
 {
@@ -183,8 +184,9 @@ static int read_cases(struct listing *out, const json_t *root, struct arena *are
     for (int i = 0; i < 2; i++) {
         const json_t *channels = json_object_get(root, keys[i]);
         if (json_is_object(channels) && json_object_size(channels) > 1)
-            return fail_as(err, STATUS_BAD_DATA, "'%s' has %zu channels; volumes of one are read",
-                           keys[i], json_object_size(channels));
+            return fail_as(err, STATUS_BAD_DATA,
+                           "'%s' has %zu channels; only volumes with one are read", keys[i],
+                           json_object_size(channels));
     }
     return !training && ending ? read_nnunet(out, ending, arena, err)
                                : read_training(out, training, arena, err);
@@ -209,14 +211,14 @@ static int read_description(struct listing *out, struct collection *classes, str
     return status ? wrap(err, "'%s'", path) : 0;
 }
 
-/* What scripts/fetch-data calls the folder; NULL: it does not know it. */
+/* The folder's name in scripts/fetch-data; NULL: unknown there. */
 static const char *fetched_as(const char *folder)
 {
     const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
     return strcmp(name, "Task04_Hippocampus") == 0 ? name : NULL;
 }
 
-/* ---- all that lie in a folder --------------------------------------------------------------- */
+/* ---- all volumes in a folder ---------------------------------------------------------------- */
 
 static int read_folder(struct listing *out, struct arena *arena, struct err *err)
 {
@@ -251,7 +253,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
-/* The case of this id, else the only one that differs from it in the case of its letters alone. */
+/* The case with this id, else the only one that differs from it only in the case of letters. */
 static const struct listed *find_case(const struct listing *all, const char *id)
 {
     const struct listed key = {.id = id}, *like = NULL;
@@ -265,7 +267,7 @@ static const struct listed *find_case(const struct listing *all, const char *id)
     return found ? found : like;
 }
 
-/* A line is a case's name, with or without the file's ending. user: all cases, by id. */
+/* A line is a case's name, with or without the file's ending. user: all cases, sorted by id. */
 static int add_line(struct listing *listing, struct listed *one, char *line, const void *user,
                     struct arena *arena, struct err *err)
 {
@@ -274,7 +276,7 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
     const struct listed *found = find_case(all, volume_stem(line, arena));
     if (!found)
         return line_fail(err, listing, one->list, one->line,
-                         "'%.200s' is no case of the data set, which has '%s' to '%s'%s", line,
+                         "'%.200s' is not a case of the data set, which has '%s' to '%s'%s", line,
                          all->cases[0].id, all->cases[all->count - 1].id,
                          name_spelling(line, arena));
     one->id = found->id;
@@ -284,7 +286,7 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
     return 0;
 }
 
-/* Those that no list names are for training. */
+/* Cases that no list names are for training. */
 static void add_rest(struct listing *listing, const struct listing *all, struct arena *arena)
 {
     uint32_t count = listing->count;
@@ -321,7 +323,7 @@ static int split_by_lists(struct listing *listing, struct arena *arena, struct e
 
 /* ---- the format ----------------------------------------------------------------------------- */
 
-/* The .img of a .hdr; NULL: it is no pair. */
+/* The .img of a .hdr; NULL: not a pair. */
 static const char *voxels_of(const char *name, struct arena *arena)
 {
     char path[PATH_BYTES];
@@ -367,7 +369,7 @@ static int list_volumes(struct listing *out, struct collection *classes, const c
 }
 
 const struct format nifti_format = {
-    .keys = {"nifti", "volumes, as the Medical Segmentation Decathlon or nnU-Net lay them out"},
+    .keys = {"nifti", "volumes, laid out as in the Medical Segmentation Decathlon or nnU-Net"},
     .content = content,
     .list = list_volumes,
     .decode = volumes_decode,
