@@ -117,9 +117,9 @@ static void damage(void **state)
     put_batch(f, "data_batch_2.bin", "1:", 1);
     expect_damaged(f, "data_batch_2.bin", " is 10, expected 0 to 9");
     put_bytes(f, "batches.meta.txt", META, 27);
-    expect_damaged(f, "batches.meta.txt", " has 9 names of classes, expected 10");
+    expect_damaged(f, "batches.meta.txt", " has 9 class names, expected 10");
     put(f, "batches.meta.txt", META "b\n");
-    expect_damaged(f, "batches.meta.txt", " has 11 names of classes, expected 10");
+    expect_damaged(f, "batches.meta.txt", " has 11 class names, expected 10");
     char meta[] = META;
     meta[4] = '\x80';
     put(f, "batches.meta.txt", meta);

@@ -99,11 +99,11 @@ static void camvid_lists_that_are_wrong(void **state)
         {"CamVid/train/a.png", "line 1 of '@/train.txt': 1 field, expected 2: the paths of an "
                                "image and its mask"},
         {"train/a.png CamVid/trainannot/a.png",
-         "line 1 of '@/train.txt': 'train/a.png' is no path of a file in CamVid/"},
+         "line 1 of '@/train.txt': 'train/a.png' is not the path of a file in CamVid/"},
         {"CamVid/train/a.png CamVid/../a.png",
-         "line 1 of '@/train.txt': 'CamVid/../a.png' is no path of a file in CamVid/"},
+         "line 1 of '@/train.txt': 'CamVid/../a.png' is not the path of a file in CamVid/"},
         {"CamVid/train/a.png CamVid/",
-         "line 1 of '@/train.txt': 'CamVid/' is no path of a file in CamVid/"},
+         "line 1 of '@/train.txt': 'CamVid/' is not the path of a file in CamVid/"},
         {"CamVid/train/d.png CamVid/trainannot/d.png",
          "line 1 of '@/test.txt': 'd' is already on line 1 of 'train.txt'"},
     };
@@ -232,32 +232,32 @@ static void values_that_are_no_class(void **state)
     put_mask(f, "masks/x.png", 1, 2);
     expect_refusal(f, usual, STATUS_BAD_DATA,
                    "'@/masks/x.png': the pixel in row 0, column 1 is 2, expected 0 and 1, or 0 and "
-                   "255, or a value that source.void names");
+                   "255, or the value of source.void");
     put_mask(f, "masks/x.png", 1, 255);
     expect_refusal(f, usual, STATUS_BAD_DATA,
                    "'@/masks/x.png': has pixels of 1 and of 255, expected one of them for the "
-                   "foreground; source.void: 255 if that is of no class");
+                   "foreground; source.void: 255 if that means no class");
     expect_refusal(f, more, STATUS_BAD_DATA,
-                   "'@/masks/x.png': the pixel in row 0, column 1 is 255, expected 0 to 2, or a "
-                   "value that source.void names");
+                   "'@/masks/x.png': the pixel in row 0, column 1 is 255, expected 0 to 2, or the "
+                   "value of source.void");
     put_mask(f, "masks/x.png", 3, 1);
     expect_refusal(f, more, STATUS_BAD_DATA,
-                   "'@/masks/x.png': the pixel in row 0, column 0 is 3, expected 0 to 2, or a "
-                   "value that source.void names");
+                   "'@/masks/x.png': the pixel in row 0, column 0 is 3, expected 0 to 2, or the "
+                   "value of source.void");
 }
 
 static void folders_that_are_wrong(void **state)
 {
     const struct fixture *f = *state;
     const char photos[] = "folder, images: photo, masks: mask, class_names: [background, vessel]";
-    expect_refusal(f, photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
+    expect_refusal(f, photos, STATUS_BAD_DATA, "'@/Train/photo' contains no PNG or JPEG");
     put(f, "train.txt", "x\n");
     expect_refusal(f, usual, STATUS_MISSING, "cannot find 'images/x[.png|.jpg|.jpeg]' in '@'");
     put(f, "train.txt", "x.png\n");
     expect_refusal(f, usual, STATUS_MISSING, "cannot find 'images/x.png' in '@'");
     put(f, "train.txt", "a/x\n");
     expect_refusal(f, usual, STATUS_BAD_DATA,
-                   "line 1 of '@/train.txt': 'a/x' cannot be a file's name");
+                   "line 1 of '@/train.txt': 'a/x' is not a valid file name");
     put(f, "train.txt", "\n");
     expect_refusal(f, usual, STATUS_BAD_DATA, "'@/train.txt' lists no case");
     put_image(f, "images/x.jpg", 1);
@@ -269,7 +269,7 @@ static void folders_that_are_wrong(void **state)
     expect_error(f, &err, STATUS_MISSING, "cannot find 'masks/x.png' in '@'");
     arena_free(&arena);
     unlink(path_of(f, "train.txt"));
-    expect_refusal(f, photos, STATUS_BAD_DATA, "'@/Train/photo' holds no PNG or JPEG");
+    expect_refusal(f, photos, STATUS_BAD_DATA, "'@/Train/photo' contains no PNG or JPEG");
     folder_remove(path_of(f, "Train"), &err);
     expect_refusal(f, photos, STATUS_MISSING,
                    "cannot find 'train.txt' or a folder 'Train' in '@', which has 'Test'");
@@ -291,15 +291,16 @@ static void classes_that_are_wrong(void **state)
         const char *text;
     } bad[] = {
         {"folder, class_names: [a, b, a]", "two classes are called 'a'"},
-        {"folder, class_names: [a, ignore]", "class 'ignore' cannot be called so"},
-        {"folder, class_names: [a/b, c]", "class 'a/b' cannot be called so"},
-        {"folder, class_names: ['', c]", "class '' cannot be called so"},
-        {"folder, images: \"\", class_names: [background, vessel]", "'' is no folder's name"},
+        {"folder, class_names: [a, ignore]", "'ignore' is not a valid class name"},
+        {"folder, class_names: [a/b, c]", "'a/b' is not a valid class name"},
+        {"folder, class_names: ['', c]", "'' is not a valid class name"},
+        {"folder, images: \"\", class_names: [background, vessel]",
+         "'' is not a valid folder name"},
         {"folder, masks: \"a\\nb\", class_names: [background, vessel]",
-         "'a\nb' is no folder's name"},
+         "'a\nb' is not a valid folder name"},
         {"folder, mask_suffix: \"\\t\", class_names: [background, vessel]",
-         "'\t' is no end of a file's name"},
-        {"folder, class_names: [a, b, c], void: 2", "void: 2 is the number of class 'c'"},
+         "'\t' is not a valid file name suffix"},
+        {"folder, class_names: [a, b, c], void: 2", "void: 2 is already the number of class 'c'"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect_refusal(f, bad[i].source, STATUS_CONFIG, bad[i].text);
@@ -354,7 +355,7 @@ static void lists_by_other_names(void **state)
     }
     put(f, "train.txt", "x\n");
     expect_refusal(f, usual, STATUS_BAD_DATA,
-                   "'Training.txt' and 'train.txt' in '@' are both called after one split");
+                   "'Training.txt' and 'train.txt' in '@' are named after the same split");
 }
 
 /* What a list keeps for validation or the test is never trained on. */
@@ -385,8 +386,8 @@ static void the_rest_is_for_training(void **state)
         char text[256];
         put(f, odd[i], "w\n");
         snprintf(text, sizeof text,
-                 "'@/%s' seems to list a split, but lists are called train.txt, val.txt and "
-                 "test.txt; without a train.txt its cases would be trained on",
+                 "'@/%s' seems to list a split, but lists must be called train.txt, val.txt and "
+                 "test.txt; without a train.txt its cases would be used for training",
                  odd[i]);
         expect_refusal(f, usual, STATUS_BAD_DATA, text);
         unlink(path_of(f, odd[i]));
@@ -394,7 +395,7 @@ static void the_rest_is_for_training(void **state)
     put(f, "latest.txt", "w\n"); /* no word of it is a split's */
     must(folder_make(path_of(f, "Train/images"), &err), &err);
     expect_refusal(f, usual, STATUS_BAD_DATA,
-                   "lists and folders both part '@', and no list says what is for training");
+                   "'@' has both lists and folders of splits, but no list for training");
 }
 
 static void folders_by_other_names(void **state)
@@ -429,18 +430,20 @@ static void folders_by_other_names(void **state)
     must(raw_read(&c, f->folder, source, &as_they_are, &err), &err);
     collection_free(&c);
     drop(f, "VALID");
-    expect_refusal(f, source, STATUS_BAD_DATA,
-                   "'@/validation_ids.csv' seems to list a split, but lists are called train.txt, "
-                   "val.txt and test.txt; without a train.txt its cases would be trained on");
+    expect_refusal(
+        f, source, STATUS_BAD_DATA,
+        "'@/validation_ids.csv' seems to list a split, but lists must be called train.txt, "
+        "val.txt and test.txt; without a train.txt its cases would be used for training");
     unlink(path_of(f, "validation_ids.csv"));
     put(f, "test-and-val.csv", "a\n"); /* one of its splits has none */
-    expect_refusal(f, source, STATUS_BAD_DATA,
-                   "'@/test-and-val.csv' seems to list a split, but lists are called train.txt, "
-                   "val.txt and test.txt; without a train.txt its cases would be trained on");
+    expect_refusal(
+        f, source, STATUS_BAD_DATA,
+        "'@/test-and-val.csv' seems to list a split, but lists must be called train.txt, "
+        "val.txt and test.txt; without a train.txt its cases would be used for training");
     unlink(path_of(f, "test-and-val.csv"));
     must(folder_make(path_of(f, "Test/photo"), &err), &err);
     expect_refusal(f, source, STATUS_BAD_DATA,
-                   "'Test' and 'testing' in '@' are both called after one split");
+                   "'Test' and 'testing' in '@' are named after the same split");
 }
 
 static void endings_in_any_case_and_hidden_files(void **state)
@@ -534,7 +537,7 @@ static void an_image_is_not_its_own_mask(void **state)
     const char same[] = "folder, masks: images, class_names: [background, vessel]",
                linked[] = "folder, masks: link, class_names: [background, vessel]";
     static const char text[] = "'@/images/x.png' is its own mask: masks must lie in another folder "
-                               "than images, or be told apart by a suffix";
+                               "than images, or have a suffix";
     drop(f, "Train");
     drop(f, "Test");
     put_mask(f, "images/x.png", 0, 1); /* could pass for a mask */
@@ -591,8 +594,8 @@ static void names_in_utf8(void **state)
     put(f, "train.txt", "ce\xcc\x81lula\n"); /* as a Mac writes it */
     expect_refusal(f, source, STATUS_MISSING,
                    "cannot find 'images/ce\xcc\x81lula[.png|.jpg|.jpeg]' in '@' (in bytes "
-                   "'images/ce\\xCC\\x81lula[.png|.jpg|.jpeg]'; the same letters may be "
-                   "other bytes there, NFC or NFD)");
+                   "'images/ce\\xCC\\x81lula[.png|.jpg|.jpeg]'; the same letters may be encoded "
+                   "differently there, NFC or NFD)");
     unlink(path_of(f, "train.txt"));
     put_image(f, "images/c\xe9lula.png", 1); /* Latin-1 */
     expect_refusal(f, source, STATUS_BAD_DATA,
@@ -614,9 +617,9 @@ static void listed_files_that_are_not_there(void **state)
     must(raw_read(&c, f->folder, usual, &skipping, &err), &err);
     assert_int_equal(c.count, 1);
     assert_int_equal(c.skipped_count, 3);
-    assert_string_equal(c.skipped[0].reason, "'images/w[.png|.jpg|.jpeg]': is not there");
+    assert_string_equal(c.skipped[0].reason, "'images/w[.png|.jpg|.jpeg]': does not exist");
     assert_string_equal(c.skipped[2].id, "z");
-    assert_string_equal(c.skipped[2].reason, "'masks/z.png': is not there");
+    assert_string_equal(c.skipped[2].reason, "'masks/z.png': does not exist");
     collection_free(&c);
     struct arena arena = {0};
     struct sources found;

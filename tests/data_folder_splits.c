@@ -74,10 +74,10 @@ static void what_is_not_there_is_named(void **state)
     expect_refusal(f, "folder, images: resized, masks: resized_label", STATUS_MISSING,
                    "cannot find 'Val/resized_label' in '@'");
     must(folder_remove(path_of(f, "Val"), &err), &err);
-    expect_refusal(f, pets, STATUS_CONFIG, "val_masks: '@' is not parted by a folder 'Val'");
+    expect_refusal(f, pets, STATUS_CONFIG, "val_masks: '@' has no split folder 'Val'");
     put(f, "train.txt", "a\n");
     expect_refusal(f, "folder, images: resized, masks: resized_label, test_masks: masks",
-                   STATUS_CONFIG, "test_masks: '@' is not parted by a folder 'Test'");
+                   STATUS_CONFIG, "test_masks: '@' has no split folder 'Test'");
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, drop_folder)

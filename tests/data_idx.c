@@ -227,15 +227,15 @@ static void trailing_bytes(void **state)
 {
     struct files *f = *state;
     f->file[TRAIN_IMAGES].length += 2;
-    expect_failure(f, STATUS_BAD_DATA, "train-images-idx3-ubyte' goes on", "2 bytes too many");
+    expect_failure(f, STATUS_BAD_DATA, "train-images-idx3-ubyte' continues", "2 bytes too many");
     f->file[TRAIN_IMAGES].length -= 2;
     pack(f, TEST_LABELS);
     f->file[TEST_LABELS].length += 3;
-    expect_failure(f, STATUS_BAD_DATA, "t10k-labels-idx1-ubyte.gz' goes on", "3 bytes too many");
+    expect_failure(f, STATUS_BAD_DATA, "t10k-labels-idx1-ubyte.gz' continues", "3 bytes too many");
     put_labels(f, TEST_LABELS, 2, "72");
     f->file[TEST_LABELS].length += 1;
     pack(f, TEST_LABELS);
-    expect_failure(f, STATUS_BAD_DATA, "t10k-labels-idx1-ubyte.gz' goes on", "10 bytes");
+    expect_failure(f, STATUS_BAD_DATA, "t10k-labels-idx1-ubyte.gz' continues", "10 bytes");
 }
 
 static void wrong_magic(void **state)

@@ -130,10 +130,10 @@ static void test_sizes_are_checked_before_anything_is_taken(void **state)
         const char *png, *jpeg;
     } cases[] = {
         {0, 0, "damaged PNG: ", "damaged JPEG: "},
-        {65535, 65535, "65535 x 65535 pixels; sides of 1 to 32768", "65500"},
-        {32769, 1, "32769 x 1 pixels; sides of 1 to 32768", "32769 x 1 pixels; sides of"},
-        {1, 32769, "1 x 32769 pixels; sides of 1 to 32768", "1 x 32769 pixels; sides of"},
-        {32768, 4097, "and 134217728 pixels at most", "and 134217728 pixels at most"},
+        {65535, 65535, "65535 x 65535 pixels; sides must be 1 to 32768", "65500"},
+        {32769, 1, "32769 x 1 pixels; sides must be 1 to 32768", "32769 x 1 pixels; sides must be"},
+        {1, 32769, "1 x 32769 pixels; sides must be 1 to 32768", "1 x 32769 pixels; sides must be"},
+        {32768, 4097, "with at most 134217728 pixels", "with at most 134217728 pixels"},
         {2147483647, 2147483647, "2147483647 x 2147483647 pixels", NULL},
         {32768, 4096, "damaged PNG: ", NULL}, /* as large as allowed, but its data are missing */
     };

@@ -76,8 +76,8 @@ static void what_is_in_a_data_set(void **state)
     integrity_note(&c);
     assert_int_equal(c.note_count, 2);
     assert_string_equal(c.notes[0],
-                        "the size cuts voxels of a class off 2 cases, most off 'y': 3 of 12");
-    assert_string_equal(c.notes[1], "the train split has nothing of class 'background'");
+                        "the size cuts off labelled voxels of 2 cases, most of 'y': 3 of 12");
+    assert_string_equal(c.notes[1], "the train split has no case or pixel of class 'background'");
     arena_free(&c.arena);
 }
 
@@ -111,8 +111,8 @@ static void classes_that_are_not_trained_on(void **state)
                            .mask_classes = masks};
     integrity_note(&c);
     assert_int_equal(c.note_count, 1);
-    assert_string_equal(c.notes[0],
-                        "the train split has nothing of class 'cat', 'c\xc3\xa9lula', 'b'");
+    assert_string_equal(
+        c.notes[0], "the train split has no case or pixel of class 'cat', 'c\xc3\xa9lula', 'b'");
     cases[1].split = SPLIT_TEST; /* nothing is trained */
     c.note_count = 0;
     integrity_note(&c);

@@ -104,7 +104,7 @@ static void a_palette_of_class_numbers_is_read_like_greys(void **state)
     add(*state, (const uint8_t[W]){0, 1, 2, 2}, 1, stretched, 3);
     refuse(*state, several,
            "/masks/b.png': the pixel in row 0, column 1 is 128 (the grey in its palette), expected "
-           "0 to 2, or a value that source.void names");
+           "0 to 2, or the value of source.void");
 }
 
 static void two_indices_of_one_grey_are_not_understood(void **state)
@@ -113,7 +113,8 @@ static void two_indices_of_one_grey_are_not_understood(void **state)
     expect(*state, binary, (const uint8_t[]){0, 0, 1, 0}, "");
     add(*state, (const uint8_t[W]){0, 0, 1, 2}, 1, (const png_color[]){black, white, black}, 3);
     refuse(*state, binary,
-           "/masks/b.png': palette entries 0 and 2 are both grey 0; one grey a class expected");
+           "/masks/b.png': palette entries 0 and 2 are both grey 0; a different grey for each "
+           "class expected");
 }
 
 static void colours_of_a_palette_are_indices_and_are_said(void **state)
@@ -176,14 +177,14 @@ static void a_set_is_of_1_or_of_255(void **state)
     const char source[] = "folder, class_names: [background, vessel], void: 255";
     expect(*state, source,
            (const uint8_t[]){0, 0, 0, 0, 0, MASK_IGNORE, MASK_IGNORE, 0, 1, 0, 1, 0, 1, 1, 1, 0},
-           "1 mask with void and no class but 'background', the first 'masks/b.png'\n");
+           "1 mask with void but no class other than 'background', the first 'masks/b.png'\n");
     put_values(*state, 255, 255, 255, 255);
     put_values(*state, 1, 255, 0, 0);
     struct collection c;
     char notes[1000];
     read_all(&c, notes, *state, source);
     assert_string_equal(
-        notes, "2 masks with void and no class but 'background', the first 'masks/b.png'\n");
+        notes, "2 masks with void but no class other than 'background', the first 'masks/b.png'\n");
     collection_free(&c);
 }
 
@@ -231,10 +232,10 @@ static void entry_255_of_a_palette_is_not_white(void **state)
     add(*state, (const uint8_t[W]){0, 255, 0, 0}, 1, palette, 256);
     refuse(*state, binary,
            "/masks/a.png': the pixel in row 0, column 1 is 255, expected 0 and 1, or 0 and 255, or "
-           "a value that source.void names");
+           "the value of source.void");
     const char source[] = "folder, class_names: [background, vessel], void: 255";
     expect(*state, source, (const uint8_t[]){0, MASK_IGNORE, 0, 0},
-           "1 mask with void and no class but 'background', the first 'masks/a.png'\n"
+           "1 mask with void but no class other than 'background', the first 'masks/a.png'\n"
            "1 mask is of colours from a palette read by index: 0 #000000, 255 #e0e0c0\n");
 }
 

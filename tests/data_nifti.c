@@ -1,4 +1,5 @@
-/* Volumes of NIfTI-1 beside what nibabel reads (scripts/golden-nifti.py), and each kind of damage. */
+/* Volumes of NIfTI-1 beside what nibabel reads (scripts/golden-nifti.py), and each kind of
+ * damage. */
 #include "data_nifti_golden.h"
 
 #include <math.h>
@@ -183,7 +184,7 @@ static const struct change changes[] = {
     {DIM, 'h', 4, NULL},
     {DIM + 8, 'h', 2, "dim[4] is 2; one volume (1) expected"},
     {DIM + 2, 'h', 32767, NULL},
-    {DIM + 4, 'h', 32767, "32767 x 32767 x 2 voxels; 536870912 at most are read"},
+    {DIM + 4, 'h', 32767, "32767 x 32767 x 2 voxels; at most 536870912 are read"},
     {DIM + 2, 'h', 3, "the file is too short for 3 x 3 x 2 voxels of 4 bytes at 352"},
     {DIM + 2, 'h', 8192, NULL},
     {DIM + 4, 'h', 32767, "the file is too short for 8192 x 32767 x 2"},

@@ -1,5 +1,5 @@
-/* Arrays of NumPy: two files as it wrote them, and those that the test writes itself; what each type,
- * order and naming of axes becomes, and how each damage is named. */
+/* Arrays of NumPy: two files as it wrote them, and those that the test writes itself; what each
+ * type, order and naming of axes becomes, and how each damage is named. */
 #include "data_folder.h"
 #include "data_pictures.h"
 
@@ -284,7 +284,7 @@ static void arrays_that_do_not_fit(void **state)
         "precision");
     expect_refusal(f, "npy", STATUS_BAD_DATA,
                    "'@/images/a.npy': 2 axes (2x3); hwc expected (source.axes is hwc)");
-    expect_refusal(f, "npy, axes: dhw", STATUS_CONFIG, "axes: dhw are of values: numbers only");
+    expect_refusal(f, "npy, axes: dhw", STATUS_CONFIG, "axes: dhw needs values: numbers");
     put_array(f, "images/a.npy", "|u1", false, "(2, 3)", bytes, 6);
     put_array(f, "masks/a.npy", "<i2", false, "(2, 3)", "\0\0\1\0\xff\xff\0\0\0\0\0", 12);
     expect_refusal(f, pictures, STATUS_BAD_DATA,
@@ -326,13 +326,13 @@ static void sizes_and_intensities_by_what_the_arrays_are(void **state)
         {"npy", "size: [8, 8]", NULL},
         {"npy", "size: [8, 8, 8]", "size: 3 items given; 2 (height and width) or none expected"},
         {"npy", "intensity: {kind: zscore}",
-         "intensity: of volumes (source.format: nifti) and numbers (npy) only"},
+         "intensity: for volumes (source.format: nifti) and numbers (npy) only"},
         {"npy, values: numbers", "size: [8, 8], intensity: {kind: zscore}", NULL},
         {"npy, values: numbers, axes: dhwc", "size: [8, 8, 8]", NULL},
         {"npy, values: numbers, axes: dhwc", "size: [8, 8]",
          "size: 2 items given; 3 (depth, height and width) or none expected"},
         {"npy, values: numbers", "spacing: [1, 1, 1]",
-         "spacing: of volumes (source.format: nifti) only"},
+         "spacing: for volumes (source.format: nifti) only"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct preprocess_config config;

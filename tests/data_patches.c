@@ -321,7 +321,7 @@ static void what_does_not_fit(void **state)
     spec.augment = &colour;
     assert_int_equal(loader_check(&f->dataset, &spec, &err), -1);
     assert_int_equal(err.status, STATUS_CONFIG);
-    assert_non_null(strstr(err.text, "'saturation' of volumes"));
+    assert_non_null(strstr(err.text, "'saturation' is not for volumes"));
     /* the largest patch is the case */
     spec = patches(1, 0.5);
     memcpy(spec.patch.size, (const int32_t[]){D, H, W}, sizeof spec.patch.size);

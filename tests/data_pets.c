@@ -284,7 +284,7 @@ static void several_sizes_need_one(void **state)
     put_image(f, 2, W, H);
     put_trimap(f, 2, W, H);
     const char *text = "'@/images/Tom_10.jpg': 6x4, but 'images/Tom_1.jpg' is 4x6 (height x "
-                       "width); a size brings images to one";
+                       "width); preprocess.size resizes images to one";
     expect_refusal_of(f, plain, &as_they_are, STATUS_BAD_DATA, text);
     expect_refusal_of(f, plain, &skipping, STATUS_BAD_DATA,
                       text); /* nothing is wrong with the case */
@@ -349,13 +349,11 @@ static void lists_that_are_wrong(void **state)
         {"Tom_1 1 1 -1\n",
          "line 1 of '@/annotations/trainval.txt': class '1' and breed '-1' must be numbers"},
         {"../Tom_1 1 1 1\n",
-         "line 1 of '@/annotations/trainval.txt': the name '../Tom_1' cannot be a file's"},
-        {".tom 1 1 1\n",
-         "line 1 of '@/annotations/trainval.txt': the name '.tom' cannot be a file's"},
+         "line 1 of '@/annotations/trainval.txt': '../Tom_1' is not a valid file name"},
+        {".tom 1 1 1\n", "line 1 of '@/annotations/trainval.txt': '.tom' is not a valid file name"},
         {"Tom_1 1 12 1\n",
          "line 1 of '@/annotations/trainval.txt': species '12', expected 1 (cat) or 2 (dog)"},
-        {"a/b 1 1 1\n",
-         "line 1 of '@/annotations/trainval.txt': the name 'a/b' cannot be a file's"},
+        {"a/b 1 1 1\n", "line 1 of '@/annotations/trainval.txt': 'a/b' is not a valid file name"},
         {"Tom_1 1 1 1\nT\xf6m 1 1 1\n",
          "line 2 of '@/annotations/trainval.txt': 'T\\xF6m 1 1 1' is not UTF-8"},
         {"Tom_1 1 1 1\n\nTom_1 1 1 1\n",
@@ -373,9 +371,8 @@ static void lists_that_are_wrong(void **state)
     FILE *file = fopen(path_of(f, "annotations/trainval.txt"), "wb");
     fwrite("Tom_1 1 1 1\n\0\n", 1, 14, file);
     fclose(file);
-    expect_refusal_of(
-        f, plain, &as_they_are, STATUS_BAD_DATA,
-        "'@/annotations/trainval.txt' is not a text file in UTF-8: it has a zero byte");
+    expect_refusal_of(f, plain, &as_they_are, STATUS_BAD_DATA,
+                      "'@/annotations/trainval.txt' is not a UTF-8 text file: it has a NUL byte");
 }
 
 static void missing_files(void **state)
@@ -416,7 +413,7 @@ static void a_missing_image_is_skipped(void **state)
         assert_int_equal(c.count, PETS - 1);
         assert_int_equal(c.skipped_count, 1);
         assert_string_equal(c.skipped[0].id, "rex_2");
-        snprintf(text, sizeof text, "'%s': is not there", files[i]);
+        snprintf(text, sizeof text, "'%s': does not exist", files[i]);
         assert_string_equal(c.skipped[0].reason, text);
         collection_free(&c);
         must(raw_sources(&found, f->folder, plain, true, &arena, &err), &err);

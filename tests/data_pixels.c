@@ -12,8 +12,8 @@
 static const char alpha[] =
     " and not opaque; a mask of opaque greys or of palette indices expected",
                   colour[] = "; a mask of opaque greys or of palette indices expected",
-                  deep[] = "a PNG with 16 bits a sample; a mask of at most 8 expected",
-                  lossy[] = "a JPEG, which keeps no class indices; a PNG of them expected";
+                  deep[] = "a PNG with 16 bits per sample; at most 8 expected for a mask",
+                  lossy[] = "a JPEG, which does not preserve class indices; PNG expected";
 static const struct {
     const char *name;
     const char *no_mask; /* why not; NULL: it can be one */
@@ -63,7 +63,8 @@ static const struct {
     {"mask-greys-4-transparent", NULL},
     {"mask-greys-8-transparent", NULL},
     {"mask-one-grey", NULL},
-    {"mask-one-grey-bad", "palette entries 0 and 2 are both grey 0; one grey a class expected"},
+    {"mask-one-grey-bad",
+     "palette entries 0 and 2 are both grey 0; a different grey for each class expected"},
     /* channels and alpha that say nothing */
     {"mask-rgb", NULL},
     {"mask-rgb-bad", colour},

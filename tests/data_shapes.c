@@ -268,7 +268,7 @@ static void a_test_split_is_drawn_where_there_is_none(void **state)
     assert_int_equal(collection_hold_out(&c, SPLIT_TEST, 0, 9, &err), 0);
     assert_int_equal(collection_hold_out(&c, SPLIT_TEST, 1, 9, &err), -1);
     assert_int_equal(err.status, STATUS_CONFIG);
-    assert_non_null(strstr(err.text, "the data have a test split, from 'train-"));
+    assert_non_null(strstr(err.text, "the data set has a test split, beginning with 'train-"));
     assert_int_equal(collection_hold_out(&other, SPLIT_TEST, 151, 9, &err), -1);
     assert_string_equal(err.text,
                         "cannot hold out 151 cases for the test: the train split has 150");

@@ -1,6 +1,6 @@
 /*
- * Data sets of volumes: folders of NIfTI files that the test writes itself, each way in which those can
- * be wrong, and the real ones.
+ * Data sets of volumes: folders of NIfTI files that the test writes itself, each way in which those
+ * can be wrong, and the real ones.
  */
 #include "data_folder.h"
 #include "data_nifti_file.h"
@@ -245,9 +245,10 @@ static void labels_of_both_kinds(void **state)
         {"{\"background\": 0, \"all\": [1, 2], \"core\": 2}", "'all' is a region of several"},
         {"{\"background\": 0, \"a\": 2}", "'labels' has no name for class 1 of 2"},
         {"{\"a\": 0, \"b\": 0}", "'a' and 'b' are both class 0"},
-        {"{\"a\": 0, \"b\": -1}", "'labels': 'b' has no number from 0 to 255"},
-        {"{\"a\": 0, \"b\": 1.0}", "'labels': 'b' has no number from 0 to 255"},
-        {"{\"0\": \"a\", \"one\": \"b\"}", "'labels': 'one' has no number from 0 to 255"},
+        {"{\"a\": 0, \"b\": -1}", "'labels': 'b' is not a class name with a number from 0 to 255"},
+        {"{\"a\": 0, \"b\": 1.0}", "'labels': 'b' is not a class name with a number from 0 to 255"},
+        {"{\"0\": \"a\", \"one\": \"b\"}",
+         "'labels': 'one' is not a class name with a number from 0 to 255"},
     };
     char json[512];
     struct collection c;
@@ -339,7 +340,7 @@ static void endings_in_any_case(void **state)
     check_case(&c, 1, "two", SPLIT_TRAIN, 2);
     collection_free(&c);
     put_case(f, "One.nii", NULL, 4); /* which of the two? */
-    refused(f, &as_it_is, false, STATUS_BAD_DATA, "'one' is no case of the data set");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "'one' is not a case of the data set");
 }
 
 /* A slope of 1/255 or a program that interpolates leaves classes a little off a whole number. */
@@ -390,7 +391,8 @@ static void spacings_in_any_unit(void **state)
         collection_free(&c);
         file.affine[1][1] = off;
         write_nifti(path_of(f, "b.nii"), &file);
-        refused(f, &as_it_is, false, STATUS_BAD_DATA, "preprocess.spacing brings volumes to one");
+        refused(f, &as_it_is, false, STATUS_BAD_DATA,
+                "preprocess.spacing resamples volumes to one");
         const struct volume_spec spaced = {.spacing = {(double)u, (double)u, (double)u}};
         must(volumes_read(&c, f->folder, &spaced, false, &err), &err);
         collection_free(&c);
@@ -416,7 +418,7 @@ static void masks_of_fine_voxels(void **state)
     collection_free(&c);
     file.affine[0][3] = 90.0005f;
     write_nifti(path_of(f, "labelsTr/a.nii.gz"), &file);
-    refused(f, &as_it_is, false, STATUS_BAD_DATA, "a corner lies 0.000504 mm from that of");
+    refused(f, &as_it_is, false, STATUS_BAD_DATA, "a corner is 0.000504 mm from that of");
 }
 
 /* A size that is too small takes classes away: counted, before anything is learnt. */
@@ -479,7 +481,7 @@ static void listed_volumes_that_are_not_there(void **state)
         assert_int_equal(c.count, 2);
         check_case(&c, 1, "c", SPLIT_TRAIN, 2);
         assert_string_equal(c.skipped[0].id, "b");
-        assert_non_null(strstr(c.skipped[0].reason, "': is not there"));
+        assert_non_null(strstr(c.skipped[0].reason, "': does not exist"));
         collection_free(&c);
     }
     struct arena arena = {0};
@@ -514,7 +516,7 @@ static void descriptions_that_are_wrong(void **state)
         {"{\"labels\": {\"0\": \"a\", \"1\": 3}}", "'labels' has no name for class 1 of 2"},
         {"{\"labels\": {\"0\": \"a\"}}", "1 classes in the masks"},
         {"{\"labels\": {\"0\": \"a\", \"1\": \"a\"}}", "two classes are called 'a'"},
-        {"{\"labels\": {\"0\": \"a\", \"1\": \"b/c\"}}", "class 'b/c' cannot be called so"},
+        {"{\"labels\": {\"0\": \"a\", \"1\": \"b/c\"}}", "'b/c' is not a valid class name"},
         {"{\"labels\": {\"0\": \"a\", \"0\": \"b\"}}", "line 1 of "},
         {"{" LABELS "}", "'training' is not a list"},
         {"{" LABELS ", \"training\": []}", "'training' is not a list"},
@@ -560,10 +562,11 @@ static void lists_that_are_wrong(void **state)
     put_decathlon(f);
     put(f, "train.txt", "a\nd\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA,
-            "'d' is no case of the data set, which has 'a' to 'c'");
+            "'d' is not a case of the data set, which has 'a' to 'c'");
     put(f, "train.txt", "a\xcc\x8a\n");
-    refused(f, &as_it_is, false, STATUS_BAD_DATA,
-            "is no case of the data set, which has 'a' to 'c' (in bytes 'a\\xCC\\x8A'; the same");
+    refused(
+        f, &as_it_is, false, STATUS_BAD_DATA,
+        "is not a case of the data set, which has 'a' to 'c' (in bytes 'a\\xCC\\x8A'; the same");
     put(f, "train.txt", "a\nb\n");
     put(f, "val.txt", "c\na\n");
     refused(f, &as_it_is, false, STATUS_BAD_DATA, "'a' is already on line 1 of 'train.txt'");
@@ -612,11 +615,11 @@ static void cases_that_are_wrong(void **state)
         {"labelsTr/b.nii.gz",
          {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1, 0, 0.2f}, {0, 0, 1, 0}}, 0},
          true,
-         "a corner lies 0.2 mm from that of its image 'imagesTr/b.nii.gz'"},
+         "a corner is 0.2 mm from that of its image 'imagesTr/b.nii.gz'"},
         {"labelsTr/b.nii.gz", /* at the same place, but larger */
          {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1.1f, 0, 0}, {0, 0, 1, 0}}, 0},
          true,
-         "a corner lies 0.3 mm from that of its image 'imagesTr/b.nii.gz'"},
+         "a corner is 0.3 mm from that of its image 'imagesTr/b.nii.gz'"},
         {"labelsTr/b.nii.gz",
          {{W, H, D}, DT_UINT8, odd, {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, -1, 1}}, 0},
          false,
@@ -669,7 +672,8 @@ static void volumes_that_differ(void **state)
     file.size[1] = 2 * H;
     write_nifti(path_of(f, "b.nii"), &file);
     refused(f, &as_it_is, true, STATUS_BAD_DATA,
-            "b.nii': 2x8x3 voxels (d, h, w), but 'a.nii' has 2x4x3; preprocess.size brings");
+            "b.nii': 2x8x3 voxels (d, h, w), but 'a.nii' has 2x4x3; preprocess.size makes volumes "
+            "equal");
     const struct volume_spec sized = {.size = {D, H, W}};
     must(volumes_read(&c, f->folder, &sized, false, &err), &err);
     assert_memory_equal(c.cases[1].size, ((const int32_t[]){D, 2 * H, W}), 12);

@@ -10,17 +10,17 @@ const char *const augmentation_names[AUGMENTATIONS + 1] = {
     "flip",  "flip_vertical", "flip_depth", "crop",       "rotate",
     "scale", "brightness",    "contrast",   "saturation", NULL};
 
-/* ---- what is drawn -------------------------------------------------------------------------- */
-/* Of one case in one epoch; without an augmentation its value is the one that changes nothing. */
+/* ---- random draws --------------------------------------------------------------------------- */
+/* For one case in one epoch; an unused augmentation has its neutral value. */
 struct drawn {
     bool flip, flip_vertical, flip_depth;
-    double window, down, right; /* share of each side; its centre, from the image's, in sides */
+    double window, down, right; /* share of each side; offset of its centre, in sides */
     double angle, zoom;
     float brightness, contrast, saturation;
 };
 
-/* In [-limit, limit]; drawn whether or not it is used, so that one augmentation more leaves the
- * others' draws as they were. */
+/* In [-limit, limit]. Drawn whether used or not, so that adding an augmentation leaves the draws of
+ * the others unchanged. */
 static double either_way(struct stream *stream, bool used, double limit)
 {
     double draw = (2 * stream_uniform(stream) - 1) * limit;
@@ -37,7 +37,7 @@ static struct drawn draw(const struct augment *augment, uint64_t seed, uint64_t 
 {
     const bool *use = augment->use;
     const struct augment_limits *limits = &augment->limits;
-    char name[4096]; /* any path; of a longer id the beginning counts */
+    char name[4096]; /* any path; a longer id is truncated */
     snprintf(name, sizeof name, "data/augment/%llu/%s", (unsigned long long)epoch, id);
     struct stream s = stream_new(seed, name);
     struct drawn out = {.flip = half(&s, use[AUGMENT_FLIP])};
@@ -56,11 +56,11 @@ static struct drawn draw(const struct augment *augment, uint64_t seed, uint64_t 
 }
 
 /* ---- geometry ------------------------------------------------------------------------------- */
-/* Positions are in pixels of the source with 24 fractional bits: whole numbers are exact, a float
- * holds the fraction, and any int32_t side leaves room. */
+/* Positions are in pixels of the source with 24 fractional bits: whole numbers are exact, the
+ * fraction fits a float, and any int32_t side fits. */
 enum { FRACTION = 24, ONE = 1 << FRACTION };
 
-/* Where output pixel (y, x) of the h-w plane comes from:
+/* The source of output pixel (y, x) in the h-w plane:
  * row = at_y + y * y_y + x * y_x, column = at_x + y * x_y + x * x_x. */
 struct map {
     int64_t at_y, y_y, y_x, at_x, x_y, x_x;
@@ -71,7 +71,7 @@ static int64_t fixed(double pixels)
     return llrint(pixels * ONE);
 }
 
-/* About the centre: flip, then turn and zoom, then into the window. */
+/* About the centre: flip, then rotate and zoom, then crop to the window. */
 static struct map map_of(const struct drawn *drawn, int32_t h, int32_t w)
 {
     double size = drawn->window / drawn->zoom;
@@ -87,7 +87,7 @@ static struct map map_of(const struct drawn *drawn, int32_t h, int32_t w)
                         .x_x = fixed(x_x)};
 }
 
-/* i, reflected at the edges as often as it takes; the edge pixel is doubled. */
+/* i, reflected at the edges as often as needed; the edge pixel is repeated. */
 static inline int64_t reflect(int64_t i, int32_t size)
 {
     if (i >= 0 && i < size)
@@ -98,8 +98,8 @@ static inline int64_t reflect(int64_t i, int32_t size)
     return i < size ? i : period - 1 - i;
 }
 
-/* Of u8 or f32: `floats` is a constant where the loops below are called, so that each is compiled
- * for both. */
+/* u8 or f32: `floats` is a constant at each call of the loops below, so that both versions are
+ * compiled. */
 struct plane {
     const void *image;
     const uint8_t *mask;
@@ -144,7 +144,7 @@ FOR_BOTH void warp(float *image, int32_t *mask, const struct plane *from, bool f
     }
 }
 
-/* Without turning or scaling every pixel is one pixel of the image. */
+/* Without rotation and scaling every output pixel is one pixel of the image. */
 FOR_BOTH void copy(float *image, int32_t *mask, const struct plane *from, bool floats,
                    const struct drawn *drawn)
 {
@@ -162,7 +162,7 @@ FOR_BOTH void copy(float *image, int32_t *mask, const struct plane *from, bool f
 }
 
 /* ---- colour --------------------------------------------------------------------------------- */
-/* Several sums side by side: one would wait for each addition. */
+/* Several independent sums: a single one would wait for each addition. */
 static float mean_of(const float *image, int64_t count)
 {
     enum { SUMS = 8 };
@@ -178,7 +178,7 @@ static float mean_of(const float *image, int64_t count)
     return (float)(all / (double)count);
 }
 
-/* Brightness b, then contrast c about the mean m of what that gives: c (b x - b m) + b m. */
+/* Brightness b, then contrast c about the mean m of the result: c (b x - b m) + b m. */
 static void brighten_and_contrast(float *image, int64_t count, const struct drawn *drawn)
 {
     float b = drawn->brightness, c = drawn->contrast;

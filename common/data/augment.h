@@ -1,11 +1,11 @@
 /*
- * Augmentation on the fly: what a case looks like in one epoch is a function of (seed, epoch, case
- * id) alone, so resuming, batch size, order and threads change nothing.
+ * Augmentation on the fly: how a case looks in an epoch depends only on (seed, epoch, case id), so
+ * resuming, batch size, order and threads change nothing.
  *
- * All geometry is one affine map about the centre, sampled once: the image linearly, the mask
- * nearest; beyond the edge both are reflected. Then colour, of u8 clamped to [0, 1], of f32 not, and
- * without saturation. Volumes are cropped, turned and scaled in the h-w plane. What draws nothing
- * changes nothing: pixel_value, or x, bit for bit.
+ * The geometry is one affine map about the centre, sampled once: linearly for the image, nearest
+ * for the mask; beyond the edge both are reflected. Then colour: u8 clamped to [0, 1]; f32 not
+ * clamped, and without saturation. Volumes are cropped, rotated and scaled in the h-w plane. With
+ * neutral draws the result is pixel_value, or x, bit for bit.
  */
 #ifndef CAIRN_DATA_AUGMENT_H
 #define CAIRN_DATA_AUGMENT_H
@@ -14,15 +14,15 @@
 #include <stdint.h>
 
 enum augmentation {
-    AUGMENT_FLIP,          /* left and right (w), half of the cases */
+    AUGMENT_FLIP,          /* left-right (w), half of the cases */
     AUGMENT_FLIP_VERTICAL, /* h */
     AUGMENT_FLIP_DEPTH,    /* d */
-    AUGMENT_CROP,       /* a window of `crop` to 1 of each side, anywhere, brought back to size */
-    AUGMENT_ROTATE,     /* by up to `rotate` degrees either way */
-    AUGMENT_SCALE,      /* by 1/(1+scale) to 1+scale, evenly in the logarithm */
-    AUGMENT_BRIGHTNESS, /* times 1-brightness to 1+brightness */
-    AUGMENT_CONTRAST,   /* about the image's mean, likewise */
-    AUGMENT_SATURATION, /* about each pixel's luma (three channels), likewise */
+    AUGMENT_CROP,          /* a window of `crop` to 1 of each side, anywhere, resized back */
+    AUGMENT_ROTATE,        /* by up to `rotate` degrees either way */
+    AUGMENT_SCALE,         /* by 1/(1+scale) to 1+scale, log-uniform */
+    AUGMENT_BRIGHTNESS,    /* times 1-brightness to 1+brightness */
+    AUGMENT_CONTRAST,      /* about the image's mean, likewise */
+    AUGMENT_SATURATION,    /* about each pixel's luma (three channels), likewise */
     AUGMENTATIONS
 };
 extern const char *const augmentation_names[AUGMENTATIONS + 1]; /* NULL-terminated */
@@ -42,7 +42,7 @@ struct augment_shape {
 void augment_case(float *image, int32_t *mask_out, const uint8_t *from, const uint8_t *mask,
                   struct augment_shape shape, const struct augment *augment, uint64_t seed,
                   uint64_t epoch, const char *id);
-/* The same of f32. */
+/* The same for f32. */
 void augment_volume(float *image, int32_t *mask_out, const float *from, const uint8_t *mask,
                     struct augment_shape shape, const struct augment *augment, uint64_t seed,
                     uint64_t epoch, const char *id);

@@ -32,7 +32,7 @@ int class_names_check(const char *const *names, size_t count, enum status status
     for (size_t i = 0; i < count; i++) {
         if (!*names[i] || !text_is_plain(names[i]) || strpbrk(names[i], "/,\"") ||
             strcmp(names[i], "ignore") == 0)
-            return fail_as(err, status, "class '%s' cannot be called so", names[i]);
+            return fail_as(err, status, "'%s' is not a valid class name", names[i]);
         for (size_t j = 0; j < i; j++)
             if (strcmp(names[i], names[j]) == 0)
                 return fail_as(err, status, "two classes are called '%s'", names[i]);
@@ -78,19 +78,19 @@ struct id volume_hash(const struct volume *channels, int32_t count)
 
 /* ---- hold out ------------------------------------------------------------------------------- */
 
-/* A train case, and its draw: of the seed and its id alone, so that no other case changes it. */
+/* A train case and its draw, which depends only on the seed and its id, not on other cases. */
 struct ticket {
     struct raw_case *one;
     uint64_t draw;
 };
-/* The train cases of one label, and how many of them go. */
+/* The train cases of one label, and how many of them to move. */
 struct stratum {
     uint32_t count, quota;
     uint64_t remainder;
 };
 
-/* Shares count out in proportion; what is left over goes to the largest remainders, of equal ones
- * to the lower label. */
+/* Proportional quotas; the remainder goes to the largest fractions, of equal ones to the lower
+ * label. */
 static void set_quotas(struct stratum *strata, uint32_t groups, uint32_t count, uint32_t total)
 {
     uint32_t left = count;
@@ -115,10 +115,11 @@ static int check_free(const struct collection *collection, enum split to, int64_
 {
     for (uint32_t i = 0; to == SPLIT_TEST && count && i < collection->count; i++)
         if (collection->cases[i].split == SPLIT_TEST)
-            return fail_as(err, STATUS_CONFIG,
-                           "cannot hold out %lld cases for the test: the data have a test split, "
-                           "from '%s' on",
-                           (long long)count, collection->cases[i].id);
+            return fail_as(
+                err, STATUS_CONFIG,
+                "cannot hold out %lld cases for the test: the data set has a test split, "
+                "beginning with '%s'",
+                (long long)count, collection->cases[i].id);
     return 0;
 }
 
@@ -137,7 +138,7 @@ static struct ticket ticket_of(struct raw_case *one, enum split to, uint64_t see
     return (struct ticket){one, case_draw(seed, purposes[to], one->id)};
 }
 
-/* By label, then the lowest draws first. */
+/* By label, then lowest draw first. */
 static int by_draw(const void *a, const void *b)
 {
     const struct ticket *x = a, *y = b;
@@ -178,7 +179,7 @@ int collection_hold_out(struct collection *collection, enum split to, int64_t co
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* The cases in the artifact's order: by split, then as they came. The caller frees it. */
+/* The cases in the artifact's order: by split, then in source order. The caller frees it. */
 static const struct raw_case **case_order(const struct collection *collection)
 {
     const struct raw_case **order = xcalloc(collection->count, sizeof *order);
@@ -211,7 +212,7 @@ static void put_case(struct json *json, const struct raw_case *one)
     json_end(json);
 }
 
-/* A case a line, so that standard tools can compare two of these files. */
+/* One case per line, so that standard tools can compare two of these files. */
 static int write_cases(const struct collection *collection, const struct raw_case **order,
                        const struct draft *draft, struct err *err)
 {
@@ -251,7 +252,7 @@ static struct tensor shaped(const struct collection *collection, const char *nam
     return tensor;
 }
 
-/* Their cases in order, one after the other. */
+/* Copies their cases in order. */
 static void gather(void *images, void *masks, int32_t *labels, const struct collection *collection,
                    const struct raw_case **order)
 {

@@ -1,7 +1,7 @@
 /*
  * From a listing to a collection. Threads take the cases in the listing's order and write each to
- * its own slot; of several failures the first in that order is reported, which every case before
- * the one that stopped the others has had its chance to be.
+ * its own slot. Of several failures the first in that order is reported: all cases before the one
+ * that stopped the others are decoded too.
  */
 #include "data/listing.h"
 
@@ -37,7 +37,7 @@ int outcome_missing(struct outcome *outcome, const char *file, struct err *err)
         return -1;
     outcome->hard = false;
     outcome->file = file;
-    return fail_as(err, STATUS_MISSING, "is not there");
+    return fail_as(err, STATUS_MISSING, "does not exist");
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
@@ -66,7 +66,7 @@ static void decode_all(struct job *job)
     int most = threads_available(), started = 0;
     if (most > MAX_THREADS)
         most = MAX_THREADS;
-    /* one of the threads is this one: with none to be had it does all */
+    /* this thread works too: if none can be started it does all */
     while (started < most - 1 && !pthread_create(&threads[started], NULL, work, job))
         started++;
     work(job);
@@ -86,7 +86,7 @@ static int fail_case(const struct job *job, const struct outcome *outcome, struc
 
 static void skip(struct collection *out, const struct listed *one, const struct outcome *outcome)
 {
-    /* no folder in it: it becomes part of an artifact */
+    /* without the folder: it becomes part of an artifact */
     out->skipped[out->skipped_count++] = (struct skipped_case){
         .id = one->id,
         .reason = arena_printf(&out->arena, "'%s': %s", outcome->file, outcome->text)};

@@ -1,4 +1,4 @@
-/* Pictures of a listing: decoded, masks translated, brought to a size. */
+/* Pictures of a listing: decoded, mask values translated to classes, resized. */
 #include "data/listing.h"
 
 #include "base/file.h"
@@ -8,17 +8,18 @@
 
 struct pictures {
     const struct listing *listing;
-    struct fit fit;               /* with a size */
-    int32_t c;                    /* of all images */
-    bool sized;                   /* the size is asked for */
-    const struct listed *pattern; /* else this one's; and the channels are; NULL: nobody's */
+    struct fit fit; /* with a size */
+    int32_t c;      /* of all images */
+    bool sized;     /* a size is configured */
+    /* the case that size (if not configured) and channels are taken from; NULL: none */
+    const struct listed *pattern;
     uint8_t *images, *masks;
-    struct findings *findings; /* a case each, in the listing's order */
+    struct findings *findings; /* one per case, in the listing's order */
 };
 enum { TURNED, TRANSPARENT, ONLY_VOID, KINDS };
-/* What a case's files have that the set as a whole decides about. */
+/* What is found in a case's files and decided for the set as a whole. */
 struct findings {
-    /* of the image: TURNED by EXIF; TRANSPARENT: has such pixels; of the mask: ONLY_VOID beside 0 */
+    /* the image is TURNED by EXIF, has TRANSPARENT pixels; the mask has ONLY_VOID besides 0 */
     bool has[KINDS];
     bool one, white;         /* in a mask of binary values: 1, 255 */
     struct palette *palette; /* of its mask */
@@ -47,7 +48,7 @@ static int read_picture(struct image *out, struct outcome *outcome, enum image_f
     return status;
 }
 
-/* 255 is the foreground where it is white, not where it numbers a colour. */
+/* 255 is the foreground as a grey value, not as an index into a palette. */
 static int class_of(const struct image *mask, size_t at, const struct mask_values *values)
 {
     int value = mask->pixels[at];
@@ -55,7 +56,7 @@ static int class_of(const struct image *mask, size_t at, const struct mask_value
     return values->binary && is_index && value == 255 ? -1 : values->becomes[value];
 }
 
-/* Mask values become classes. */
+/* Translates mask values to classes. */
 static int translate(struct findings *found, struct image *mask, const struct image *image,
                      const struct listed *one, struct err *err)
 {
@@ -63,14 +64,14 @@ static int translate(struct findings *found, struct image *mask, const struct im
         return fail_as(err, STATUS_BAD_DATA,
                        "%dx%d (height x width), but its image '%s' is %dx%d%s", mask->h, mask->w,
                        one->image, image->h, image->w,
-                       image->orientation > 1 ? ", turned as its EXIF says" : "");
+                       image->orientation > 1 ? ", rotated as its EXIF says" : "");
     size_t count = (size_t)mask->h * (size_t)mask->w;
     bool has_one = one->values->binary && memchr(mask->pixels, 1, count),
          has_white = one->values->binary && memchr(mask->pixels, 255, count);
     if (has_one && has_white)
         return fail_as(err, STATUS_BAD_DATA,
                        "has pixels of 1 and of 255, expected one of them for the foreground; "
-                       "source.void: 255 if that is of no class");
+                       "source.void: 255 if that means no class");
     bool has_void = false, has_class = false;
     for (size_t i = 0; i < count; i++) {
         int class = class_of(mask, i, one->values);
@@ -99,9 +100,10 @@ static int check_size(struct outcome *outcome, const struct pictures *pictures,
     const struct listed *pattern = pictures->pattern;
     outcome->hard = true;
     if (pattern && !pictures->sized && (image->h != pictures->fit.h || image->w != pictures->fit.w))
-        return fail_as(err, STATUS_BAD_DATA,
-                       "%dx%d, but '%s' is %dx%d (height x width); a size brings images to one",
-                       image->h, image->w, pattern->image, pictures->fit.h, pictures->fit.w);
+        return fail_as(
+            err, STATUS_BAD_DATA,
+            "%dx%d, but '%s' is %dx%d (height x width); preprocess.size resizes images to one",
+            image->h, image->w, pattern->image, pictures->fit.h, pictures->fit.w);
     if (image->c != pictures->c)
         return fail_as(err, STATUS_BAD_DATA, "%d channels, but the first image has %d", image->c,
                        pictures->c);
@@ -133,8 +135,8 @@ static int decode_case(struct outcome *outcome, uint32_t index, const void *user
     return status ? -1 : 0;
 }
 
-/* All have the channels, and without a size the size, of the first image that can be read. If none
- * can, any will do: what is wrong with the first comes out on the way. */
+/* All must have the channels and, without a configured size, the size of the first image that can
+ * be read. If none can, anything will do: the first one's error is reported later. */
 static void find_pattern(struct pictures *pictures)
 {
     if (!pictures->sized)
@@ -159,7 +161,7 @@ static void find_pattern(struct pictures *pictures)
 
 /* ---- all cases ------------------------------------------------------------------------------ */
 
-/* Either 1 or 255: a set whose void is 255 has masks in which only that occurs. */
+/* Either 1 or 255, also across a set: one whose void is 255 has masks with only that value. */
 static int check_foreground(const struct pictures *pictures, struct err *err)
 {
     const struct listing *listing = pictures->listing;
@@ -199,7 +201,7 @@ static void note_files(struct collection *out, const struct pictures *pictures, 
                                      masks ? "mask" : "image", count == 1 ? "" : "s", what, first));
 }
 
-/* What the indices of palettes stand for, and whether the palettes agree on it. */
+/* Notes the colours of palette indices, and whether the palettes agree. */
 static void note_palettes(struct collection *out, const struct pictures *pictures)
 {
     struct listed const *first[256] = {0};
@@ -253,12 +255,13 @@ static int read_all(struct collection *out, struct pictures *pictures, struct er
                                  .masks = masks};
     TRY(listing_decode(out, listing, &how, err));
     TRY(check_foreground(pictures, err));
-    note_files(out, pictures, TURNED, "turned as EXIF says and viewers show it");
+    note_files(out, pictures, TURNED, "rotated as EXIF says and viewers show it");
     note_files(out, pictures, TRANSPARENT,
                arena_printf(&out->arena, "with transparent pixels, %s (preprocess.transparent)",
                             ground_text(pictures->fit.ground)));
-    note_files(out, pictures, ONLY_VOID,
-               arena_printf(&out->arena, "with void and no class but '%s'", out->mask_classes[0]));
+    note_files(
+        out, pictures, ONLY_VOID,
+        arena_printf(&out->arena, "with void but no class other than '%s'", out->mask_classes[0]));
     note_palettes(out, pictures);
     return 0;
 }

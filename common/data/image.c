@@ -10,7 +10,7 @@ int image_new(struct image *out, int64_t h, int64_t w, enum image_form form, str
 {
     if (h < 1 || w < 1 || h > IMAGE_LARGEST || w > IMAGE_LARGEST || h * w > IMAGE_PIXELS)
         return fail_as(err, STATUS_BAD_DATA,
-                       "%lld x %lld pixels; sides of 1 to %d and %d pixels at most are read",
+                       "%lld x %lld pixels; sides must be 1 to %d, with at most %d pixels in all",
                        (long long)w, (long long)h, IMAGE_LARGEST, IMAGE_PIXELS);
     *out = (struct image){
         .h = (int32_t)h, .w = (int32_t)w, .c = form == IMAGE_RGB ? 3 : 1, .orientation = 1};
@@ -43,7 +43,7 @@ const char *ground_text(enum image_ground ground)
     case GROUND_WHITE:
         return "laid over white";
     case GROUND_NONE:
-        return "taken for opaque";
+        return "treated as opaque";
     case GROUND_ERROR:
         break;
     }
@@ -71,7 +71,7 @@ static int refuse(const uint8_t *bytes, size_t length, struct err *err)
     return fail_as(err, STATUS_BAD_DATA, "not an image; PNG or JPEG expected");
 }
 
-/* As the pixels stand in the file. */
+/* The pixels as stored in the file. */
 static int decode(struct image *out, enum image_form form, enum image_ground ground,
                   const uint8_t *bytes, size_t length, struct err *err)
 {
@@ -83,7 +83,7 @@ static int decode(struct image *out, enum image_form form, enum image_ground gro
         return refuse(bytes, length, err);
     if (form == IMAGE_INDEX)
         return fail_as(err, STATUS_BAD_DATA,
-                       "a JPEG, which keeps no class indices; a PNG of them expected");
+                       "a JPEG, which does not preserve class indices; PNG expected");
     return image_decode_jpeg(out, form, bytes, length, err);
 }
 

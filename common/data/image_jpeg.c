@@ -14,7 +14,7 @@
 enum { MOST_SCANS = 256 };
 
 struct trouble {
-    struct jpeg_error_mgr manager; /* first: the library hands back this address */
+    struct jpeg_error_mgr manager; /* first: the library passes back this address */
     jmp_buf back;
     struct err *err;
 };
@@ -29,10 +29,10 @@ static void give_up(j_common_ptr jpeg)
 }
 
 /*
- * The library only warns of a file that is cut short or damaged, and makes pixels up: that is an
- * error here, as are markers from which it has to guess the colours. Bytes between the markers, a
- * newer JFIF and the band that a sequential scan need not name change no pixel; real files have
- * them.
+ * For a truncated or damaged file the library only warns, and invents pixels: that is an error
+ * here, and so are markers that leave the colour space to guesswork. Bytes between the markers, a
+ * newer JFIF and the spectral band that a sequential scan need not give change no pixel; real files
+ * have them.
  */
 static void on_message(j_common_ptr jpeg, int level)
 {
@@ -42,8 +42,8 @@ static void on_message(j_common_ptr jpeg, int level)
         give_up(jpeg);
 }
 
-/* A progressive file may refine a large image again and again, a few hundred bytes a scan; the most
- * that has a meaning is 4 components of 64 coefficients each. */
+/* A progressive file may refine a large image over and over, at a few hundred bytes per scan; the
+ * most scans that make sense are 4 components of 64 coefficients each. */
 static void count_scans(j_common_ptr jpeg)
 {
     struct trouble *trouble = (struct trouble *)jpeg->err;
@@ -58,8 +58,8 @@ static void say_nothing(j_common_ptr jpeg)
     (void)jpeg;
 }
 
-/* Inks are stored inverted: 255 is none. That is not in the standard, but Adobe began it and all
- * have followed: viewers take it so also where no marker of Adobe's says who wrote the file. */
+/* Inks are stored inverted: 255 is none. This is not in the standard, but Adobe introduced it and
+ * everyone followed: viewers assume it even without Adobe's marker. */
 static void cmyk_to_rgb(uint8_t rgb[3], const uint8_t *cmyk)
 {
     for (int i = 0; i < 3; i++)
@@ -80,7 +80,7 @@ static void put_row(const struct image *out, enum image_form form, int64_t row,
     }
 }
 
-/* APP1 is also used for other things than EXIF. */
+/* APP1 is not used for EXIF only. */
 static int orientation_of(const struct jpeg_decompress_struct *jpeg)
 {
     static const uint8_t name[] = {'E', 'x', 'i', 'f', 0, 0};

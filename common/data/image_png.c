@@ -1,6 +1,5 @@
-/* PNG through libpng. Rows are read as they stand in the file, one byte a sample (two, high byte
- * first, where the file has 16 bits); what they mean is worked out here, so that a palette index or
- * a grey value is never silently changed. */
+/* PNG through libpng. Rows are read as stored, one byte per sample (two, high byte first, for 16
+ * bits) and interpreted here, so that a palette index or a grey value is never silently changed. */
 #include "data/image_parts.h"
 
 #include "base/memory.h"
@@ -20,9 +19,9 @@ static void on_error(png_structp png, png_const_charp message)
     png_longjmp(png, 1);
 }
 
-/* What libpng only warns of is left out by it: of all that it reads here, transparency alone
- * decides pixels. (A background colour is a proposal.) A chunk that says it is longer than the file
- * would first be given that much room. */
+/* libpng ignores chunks that it only warns about. Of those read here only transparency affects
+ * pixels (a background colour is just a suggestion). A chunk claiming to be longer than the file
+ * would make it allocate that much. */
 static void on_warning(png_structp png, png_const_charp message)
 {
     if (strncmp(message, "tRNS", 4) == 0 || strstr(message, "chunk data is too large"))
@@ -38,7 +37,7 @@ static void take(png_structp png, png_bytep to, size_t count)
     input->at += count;
 }
 
-/* ---- what a row's samples mean -------------------------------------------------------------- */
+/* ---- interpreting a row's samples ----------------------------------------------------------- */
 struct header {
     int64_t h, w;
     int bits, kind; /* of a sample in the file; PNG_COLOR_TYPE_... */
@@ -67,7 +66,7 @@ static int level_of(const struct header *header, const uint8_t *pixel, int i)
     return to_level(header, sample_of(header, pixel, i));
 }
 
-/* Grey and RGB may name one value that is transparent. */
+/* Grey and RGB may declare one value transparent. */
 static bool is_key(const struct header *header, const uint8_t *pixel)
 {
     const png_color_16 *key = header->transparent;
@@ -158,7 +157,7 @@ static struct palette *palette_of(const struct header *header, const uint8_t *sa
     return out;
 }
 
-/* Two indices of one grey would no longer differ. */
+/* Two indices with the same grey would become indistinguishable. */
 static int check_greys(const struct palette *palette, struct err *err)
 {
     int index_of[256];
@@ -169,7 +168,8 @@ static int check_greys(const struct palette *palette, struct err *err)
             continue;
         if (index_of[grey] >= 0)
             return fail_as(err, STATUS_BAD_DATA,
-                           "palette entries %d and %d are both grey %d; one grey a class expected",
+                           "palette entries %d and %d are both grey %d; a different grey for each "
+                           "class expected",
                            index_of[grey], i, grey);
         index_of[grey] = i;
     }
@@ -227,7 +227,7 @@ static int read_header(png_structp png, png_infop info, struct input *input, str
     if (setjmp(png_jmpbuf(png)))
         return -1;
     png_set_read_fn(png, input, take);
-    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* image_new says it better */
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* image_new has a better message */
     png_set_chunk_malloc_max(png, input->length);
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_read_info(png, info);
@@ -265,7 +265,7 @@ static int read_samples(uint8_t **out, png_structp png, png_infop info, const st
     return status;
 }
 
-/* eXIf may stand before the pixels or after them. */
+/* eXIf may come before or after the pixels. */
 static int orientation_of(png_structp png, png_infop info)
 {
     png_uint_32 length = 0;
@@ -285,7 +285,7 @@ int image_decode_png(struct image *out, enum image_form form, enum image_ground 
     int status = info ? read_header(png, info, &input, &header) : fail(err, "libpng cannot start");
     if (!status && form == IMAGE_INDEX && header.bits == 16)
         status = fail_as(err, STATUS_BAD_DATA,
-                         "a PNG with 16 bits a sample; a mask of at most 8 expected");
+                         "a PNG with 16 bits per sample; at most 8 expected for a mask");
     if (!status)
         status = image_new(out, header.h, header.w, form, err) ||
                  read_samples(&samples, png, info, &header);

@@ -1,4 +1,4 @@
-/* EXIF orientation (CIPA DC-008, 4.6.4): turning a picture to stand as viewers show it. */
+/* EXIF orientation (CIPA DC-008, 4.6.4): rotates and flips a picture to how viewers show it. */
 #include "data/image_parts.h"
 
 #include "base/memory.h"
@@ -41,7 +41,7 @@ int exif_orientation(const uint8_t *exif, size_t length)
 
 void image_turn(struct image *image)
 {
-    /* of the row and column in the file: mirrored after the axes have been exchanged */
+    /* of the row and column in the file: flipped after the axes are swapped */
     int how = image->orientation;
     bool exchanged = how >= 5, up = how == 3 || how == 4 || how == 6 || how == 7,
          left = how == 2 || how == 3 || how == 7 || how == 8;

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINES "[\n*,\n*]" /* an item a line */
+#define LINES "[\n*,\n*]" /* one item per line */
 
 /* ---- equal images --------------------------------------------------------------------------- */
 
-/* A case's place in the artifact: by split, then as they came. */
+/* A case's position in the artifact: by split, then in source order. */
 static int place_order(const struct raw_case *x, const struct raw_case *y)
 {
     if (x->split != y->split)
@@ -26,7 +26,7 @@ static int by_pixels(const void *a, const void *b)
     return order ? order : place_order(x, y);
 }
 
-/* Cases of equal images, in the artifact's order. */
+/* Cases with equal images, in the artifact's order. */
 struct group {
     const struct raw_case **cases;
     uint32_t count;
@@ -60,7 +60,7 @@ static struct group *find_groups(const struct raw_case ***sorted, uint32_t *coun
     return groups;
 }
 
-/* The first case of another split than the group's first; NULL: all are in one. */
+/* The first case in a split other than that of the group's first; NULL: all are in one split. */
 static const struct raw_case *elsewhere(const struct group *group)
 {
     for (uint32_t i = 1; i < group->count; i++)
@@ -233,10 +233,10 @@ static void put_mask_pixels(struct json *json, const struct collection *collecti
     free(names);
 }
 
-/* ---- what is not as one would expect -------------------------------------------------------- */
+/* ---- anomalies ------------------------------------------------------------------------------ */
 
-/* The classes, of labels and then of masks, that no case or pixel of the train split has; nothing
- * if there is no such split. */
+/* The classes, of labels and then of masks, without any case or pixel in the train split; none if
+ * there is no such split. */
 static uint32_t find_absent(const char ***out, const struct collection *collection,
                             struct arena *arena)
 {
@@ -301,8 +301,9 @@ static void note_absent(struct collection *collection)
     for (uint32_t i = 0; i < count; i++)
         all = arena_printf(&collection->arena, "%s%s'%s'", all, i ? ", " : "", names[i]);
     if (count)
-        collection_note(collection, arena_printf(&collection->arena,
-                                                 "the train split has nothing of class %s", all));
+        collection_note(collection,
+                        arena_printf(&collection->arena,
+                                     "the train split has no case or pixel of class %s", all));
 }
 
 static void note_cut(struct collection *collection)
@@ -319,7 +320,7 @@ static void note_cut(struct collection *collection)
         collection_note(
             collection,
             arena_printf(&collection->arena,
-                         "the size cuts voxels of a class off %u case%s, most off '%s': %lld of "
+                         "the size cuts off labelled voxels of %u case%s, most of '%s': %lld of "
                          "%lld",
                          cases, cases == 1 ? "" : "s", most->id, (long long)most->cut,
                          (long long)most->labelled));

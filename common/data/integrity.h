@@ -1,6 +1,6 @@
 /*
- * What a data set is made of, said before anything is learnt from it: counts and sizes, class
- * frequencies, images that are equal pixel by pixel (before any resize), and what was left out.
+ * A summary of a data set before anything is learnt from it: counts and sizes, class frequencies,
+ * images that are equal pixel by pixel (before any resize), and what was left out.
  */
 #ifndef CAIRN_DATA_INTEGRITY_H
 #define CAIRN_DATA_INTEGRITY_H
@@ -19,7 +19,7 @@
  * Written by collection_write. */
 int integrity_write(const struct collection *collection, const struct draft *draft,
                     struct err *err);
-/* Notes what of this one should know before training: absent and cut. */
+/* Adds notes for absent and cut: worth knowing before training. */
 void integrity_note(struct collection *collection);
 /* Equal images in different splits are STATUS_BAD_DATA, naming the first pair and how many there
  * are. */

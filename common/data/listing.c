@@ -67,7 +67,7 @@ static void cut_lines(char ***lines, size_t *count, char *text, size_t length, s
 
 int lines_read(char ***lines, size_t *count, const char *path, struct arena *arena, struct err *err)
 {
-    static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, which some editors put in front */
+    static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, which some editors prepend */
     char *bytes;
     size_t length, skipped;
     TRY(file_read(&bytes, &length, path, LIST_BYTES, err));
@@ -75,7 +75,7 @@ int lines_read(char ***lines, size_t *count, const char *path, struct arena *are
     char *text = arena_strndup(arena, bytes + skipped, length - skipped);
     free(bytes);
     if (strlen(text) != length - skipped)
-        return fail_as(err, STATUS_BAD_DATA, "'%s' is not a text file in UTF-8: it has a zero byte",
+        return fail_as(err, STATUS_BAD_DATA, "'%s' is not a UTF-8 text file: it has a NUL byte",
                        path);
     cut_lines(lines, count, text, length - skipped, arena);
     for (size_t i = 0; i < *count; i++)
@@ -106,7 +106,7 @@ int listing_split(struct listing *listing, enum split split, const char *name,
     return 0;
 }
 
-/* Of what is in double quotes; NULL: nothing is. */
+/* Of a text in double quotes; NULL: it is not quoted. */
 static char *closing_quote(char *text)
 {
     return *text == '"' ? strchr(text + 1, '"') : NULL;
@@ -179,7 +179,7 @@ const char *file_stem(const struct file_kind *kind, const char *path, struct are
     return arena_strndup(arena, name, strlen(name) - file_ending(kind, name));
 }
 
-/* Bytes that are not ASCII's own as \xHH. */
+/* Non-ASCII bytes as \xHH. */
 static const char *escaped(const char *name, struct arena *arena)
 {
     struct text text = {0};
@@ -200,12 +200,11 @@ const char *name_shown(const char *name, struct arena *arena)
 const char *name_spelling(const char *name, struct arena *arena)
 {
     const char *bytes = escaped(name, arena);
-    return strcmp(bytes, name) == 0
-               ? ""
-               : arena_printf(
-                     arena,
-                     " (in bytes '%.200s'; the same letters may be other bytes there, NFC or NFD)",
-                     bytes);
+    return strcmp(bytes, name) == 0 ? ""
+                                    : arena_printf(arena,
+                                                   " (in bytes '%.200s'; the same letters may be "
+                                                   "encoded differently there, NFC or NFD)",
+                                                   bytes);
 }
 
 void listing_add(struct listing *listing, const struct listed *one, struct arena *arena)
@@ -213,7 +212,7 @@ void listing_add(struct listing *listing, const struct listed *one, struct arena
     *ARENA_ADD(arena, listing->cases, listing->count) = *one;
 }
 
-/* By id, equal ones in the order of the listing. */
+/* By id, equal ones in the listing's order. */
 static int by_id(const void *a, const void *b)
 {
     const struct listed *x = *(const struct listed *const *)a,
@@ -245,7 +244,7 @@ static int check_twice(const struct listing *listing, struct err *err)
     return status;
 }
 
-/* Masks in the folder of their images, or a link to it: what is learnt would be the image. */
+/* Masks in their images' folder, or a link to it: the model would learn the image. */
 static int check_pairs(const struct listing *listing, struct err *err)
 {
     for (uint32_t i = 0; i < listing->count; i++) {
@@ -260,7 +259,7 @@ static int check_pairs(const struct listing *listing, struct err *err)
             image.st_ino == mask.st_ino)
             return fail_as(err, STATUS_BAD_DATA,
                            "'%s/%s' is its own mask: masks must lie in another folder than images, "
-                           "or be told apart by a suffix",
+                           "or have a suffix",
                            listing->folder, one->image);
     }
     return 0;

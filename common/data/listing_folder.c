@@ -1,4 +1,4 @@
-/* What lies in a folder: names that are looked for, what parts it into splits, what is not used. */
+/* The contents of a folder: looking up names, finding splits. */
 #include "data/listing.h"
 
 #include "base/file.h"
@@ -22,7 +22,7 @@ static int by_folded(const void *a, const void *b)
     return strcasecmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Hidden ("._x.png" is what a Mac keeps beside x.png), or a system's own. */
+/* Hidden ("._x.png", which macOS stores next to x.png), or a system file. */
 static bool is_litter(const char *name)
 {
     static const char *const litter[] = {"Thumbs.db", "desktop.ini", "__MACOSX"};
@@ -127,7 +127,7 @@ static const char *const called[SPLITS][4] = {
     [SPLIT_TEST] = {"test", "testing"},
 };
 
-/* SPLITS: none is called so. */
+/* SPLITS: none has this name. */
 static enum split split_called(const char *word, size_t length)
 {
     for (int split = 0; split < SPLITS; split++)
@@ -138,8 +138,8 @@ static enum split split_called(const char *word, size_t length)
     return SPLITS;
 }
 
-/* "test_ids.csv": one of its words is a split's, and it may be a list; of each such split the first
- * is noted. */
+/* "test_ids.csv": one of its words names a split, so it may be a list; the first such file of each
+ * split is noted. */
 static void note_odd(const char *odd[SPLITS], const char *name)
 {
     static const char *const endings[] = {".txt", ".csv", ".tsv", ".lst", ".list", ".json"};
@@ -157,7 +157,7 @@ static void note_odd(const char *odd[SPLITS], const char *name)
     }
 }
 
-/* The name, unless there is one already: *twice says that. */
+/* Stores the name, unless there is one already: then sets *twice. */
 static void note(const char **at, const char *name, const char *twice[2])
 {
     if (*at && !twice[0])
@@ -193,7 +193,7 @@ int parting_find(struct parting *out, const char *folder, const char *inner, str
     const char *const *twice = out->lists ? lists : folders;
     if (!twice[0])
         return 0;
-    return fail_as(err, STATUS_BAD_DATA, "'%s' and '%s' in '%s' are both called after one split",
+    return fail_as(err, STATUS_BAD_DATA, "'%s' and '%s' in '%s' are named after the same split",
                    twice[0], twice[1], folder);
 }
 
@@ -201,9 +201,10 @@ int parting_check_rest(const struct parting *parting, const char *folder, struct
 {
     for (int split = 0; split < SPLITS; split++)
         if (parting->odd[split] && !parting->folder[split])
-            return fail_as(err, STATUS_BAD_DATA,
-                           "'%s/%s' seems to list a split, but lists are called train.txt, val.txt "
-                           "and test.txt; without a train.txt its cases would be trained on",
-                           folder, parting->odd[split]);
+            return fail_as(
+                err, STATUS_BAD_DATA,
+                "'%s/%s' seems to list a split, but lists must be called train.txt, val.txt "
+                "and test.txt; without a train.txt its cases would be used for training",
+                folder, parting->odd[split]);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Images and masks of equal names: how folder.c and npy.c find them (listing.h). */
+/* Images and masks with matching names: how folder.c and npy.c find them (listing.h). */
 #include "data/listing.h"
 
 #include "base/file.h"
@@ -7,28 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What add_* need beside a name. */
+/* What the add_* functions need besides a name. */
 struct layout {
     const struct pair_keys *keys;
     const struct file_kind *kind;
     const struct mask_values *values;
-    const char *image_folder, *mask_folder; /* as they are called there: "Train/images"; "" */
-    struct names images, masks;             /* what lies in them */
+    const char *image_folder, *mask_folder; /* their names there: "Train/images"; "" */
+    struct names images, masks;             /* their contents */
 };
 
-/* ---- the description ------------------------------------------------------------------------ */
+/* ---- configuration -------------------------------------------------------------------------- */
 
 static int check_keys(const struct pair_keys *keys, struct err *err)
 {
     const char *const folders[] = {keys->images, keys->masks, keys->val_masks, keys->test_masks};
     for (int i = 0; i < 4; i++)
         if ((!*folders[i] && i < 2) || !text_is_plain(folders[i]))
-            return fail_as(err, STATUS_CONFIG, "'%s' is no folder's name", folders[i]);
+            return fail_as(err, STATUS_CONFIG, "'%s' is not a valid folder name", folders[i]);
     if (!text_is_plain(keys->mask_suffix))
-        return fail_as(err, STATUS_CONFIG, "'%s' is no end of a file's name", keys->mask_suffix);
+        return fail_as(err, STATUS_CONFIG, "'%s' is not a valid file name suffix",
+                       keys->mask_suffix);
     TRY(class_names_check(keys->class_names.items, keys->class_names.count, STATUS_CONFIG, err));
     if (keys->void_value && (uint64_t)keys->void_value < keys->class_names.count)
-        return fail_as(err, STATUS_CONFIG, "void: %d is the number of class '%s'",
+        return fail_as(err, STATUS_CONFIG, "void: %d is already the number of class '%s'",
                        (int)keys->void_value, keys->class_names.items[keys->void_value]);
     return 0;
 }
@@ -39,7 +40,7 @@ static const struct mask_values *values_of(const struct pair_keys *keys, struct 
     const char *classes = binary ? "0 and 1, or 0 and 255"
                                  : arena_printf(arena, "0 to %zu", keys->class_names.count - 1);
     const char *also = keys->void_value ? arena_printf(arena, "%d for void", (int)keys->void_value)
-                                        : "a value that source.void names";
+                                        : "the value of source.void";
     struct mask_values *values =
         mask_values_new(arena, arena_printf(arena, "%s, or %s", classes, also));
     for (size_t i = 0; i < keys->class_names.count; i++)
@@ -54,7 +55,7 @@ static const struct mask_values *values_of(const struct pair_keys *keys, struct 
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-/* "Train/images", without the parts that say nothing. */
+/* "Train/images", without empty parts. */
 static const char *join(const char *folder, const char *name, struct arena *arena)
 {
     if (!*folder || strcmp(name, ".") == 0)
@@ -71,24 +72,24 @@ static int open_one(const char **out, struct names *names, const struct listing 
     return names_read_files(names, listing->folder, *out, arena, err);
 }
 
-/* What the masks of a split have to themselves, if it is one that can; "": nothing. */
+/* The mask folder of its own that a split has, if it may; "": none. */
 static const char *own_masks(const struct pair_keys *keys, int split)
 {
     return split == SPLIT_VAL ? keys->val_masks : split == SPLIT_TEST ? keys->test_masks : "";
 }
 
-/* A folder of masks for a split is one in a folder of that split. */
+/* A mask folder for one split must be inside that split's folder. */
 static int check_own_masks(const struct pair_keys *keys, const struct parting *parting,
                            const char *folder, struct err *err)
 {
     for (int split = 0; split < SPLITS; split++)
         if (*own_masks(keys, split) && (parting->lists || !parting->folder[split]))
-            return fail_as(err, STATUS_CONFIG, "%s_masks: '%s' is not parted by a folder '%s'",
+            return fail_as(err, STATUS_CONFIG, "%s_masks: '%s' has no split folder '%s'",
                            split_names[split], folder, split == SPLIT_VAL ? "Val" : "Test");
     return 0;
 }
 
-/* split_folder "": there are none. */
+/* split_folder "": no split folders. */
 static int open_folders(struct layout *layout, const struct listing *listing, enum split split,
                         const char *split_folder, struct arena *arena, struct err *err)
 {
@@ -100,7 +101,7 @@ static int open_folders(struct layout *layout, const struct listing *listing, en
                     join(split_folder, *own ? own : keys->masks, arena), arena, err);
 }
 
-/* The name as it is if it has an ending, else the first of NAME.png, ... that is there. */
+/* The name itself if it has an ending, else the first existing NAME.png, ... */
 static const char *find_image(const struct layout *layout, const char *name, struct arena *arena)
 {
     const char *found = NULL;
@@ -126,12 +127,12 @@ static const char *any_ending(const struct file_kind *kind, const char *name, st
     return arena_printf(arena, "%s]", all);
 }
 
-/* Files that are not there keep the names they should have: whoever opens them tells. */
+/* Missing files keep the names they should have: opening them reports the error. */
 static void add_pair(struct listing *listing, struct listed *one, const char *name,
                      const struct layout *layout, struct arena *arena)
 {
     const char *image = find_image(layout, name, arena);
-    if (image && one->line) /* as the file is called: two spellings in lists are one case */
+    if (image && one->line) /* by the file's name: two spellings in lists are one case */
         one->id = file_stem(layout->kind, image, arena);
     const char *wanted = mask_name(layout, file_stem(layout->kind, name, arena), arena);
     const char *mask = names_find(&layout->masks, wanted);
@@ -149,21 +150,21 @@ static int add_line(struct listing *listing, struct listed *one, char *line, con
     const struct layout *layout = user;
     line = line_name(line);
     if (!name_is_plain(line))
-        return line_fail(err, listing, one->list, one->line, "'%.200s' cannot be a file's name",
+        return line_fail(err, listing, one->list, one->line, "'%.200s' is not a valid file name",
                          name_shown(line, arena));
     one->id = file_stem(layout->kind, line, arena);
     add_pair(listing, one, line, layout, arena);
     return 0;
 }
 
-/* ---- all that lie in a folder --------------------------------------------------------------- */
+/* ---- all images in a folder ----------------------------------------------------------------- */
 
 static int by_image(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Among the images: not an image itself, which would have a mask. */
+/* A mask among the images, not an image itself, for which a mask would be missing. */
 static bool is_mask(const struct layout *layout, const char *name, struct arena *arena)
 {
     const char *suffix = layout->keys->mask_suffix, *stem = file_stem(layout->kind, name, arena);
@@ -171,7 +172,7 @@ static bool is_mask(const struct layout *layout, const char *name, struct arena 
            ends_like(stem, suffix) && !names_find(&layout->masks, mask_name(layout, stem, arena));
 }
 
-/* All but those that are listed already; prefix: of ids. */
+/* All except those already listed; prefix: of ids. */
 static int add_all(struct listing *listing, enum split split, const char *prefix,
                    const struct layout *layout, struct arena *arena, struct err *err)
 {
@@ -205,14 +206,14 @@ static int add_folder(struct listing *listing, enum split split, const char *spl
     TRY(add_all(listing, split, arena_printf(arena, "%s-", split_names[split]), layout, arena,
                 err));
     if (listing->count == before)
-        return fail_as(err, STATUS_BAD_DATA, "'%s/%s' holds no %s", listing->folder,
+        return fail_as(err, STATUS_BAD_DATA, "'%s/%s' contains no %s", listing->folder,
                        layout->image_folder, layout->kind->called);
     return 0;
 }
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
-/* Without a list of them the rest, or all, are for training. */
+/* If no list names them, the rest, or all, are for training. */
 static int add_rest(struct listing *listing, const struct parting *parting,
                     const struct layout *layout, struct arena *arena, struct err *err)
 {
@@ -231,7 +232,7 @@ static int add_lists(struct listing *out, const struct parting *parting, struct 
 {
     if (parting->folders && !parting->list[SPLIT_TRAIN])
         return fail_as(err, STATUS_BAD_DATA,
-                       "lists and folders both part '%s', and no list says what is for training",
+                       "'%s' has both lists and folders of splits, but no list for training",
                        out->folder);
     TRY(open_folders(layout, out, SPLIT_TRAIN, "", arena, err));
     for (int split = 0; split < SPLITS; split++)

@@ -1,5 +1,5 @@
-/* Files in a data set's folder that no case uses: a name that was not understood should not take
- * cases away without a word. */
+/* Files in a data set's folder that no case uses: a misunderstood name must not silently drop
+ * cases. */
 #include "data/listing.h"
 
 #include "base/file.h"
@@ -17,9 +17,9 @@ struct unused {
     uint32_t count;
     const char *first[NAMED];
 };
-/* Of a folder that is used: what for. */
+/* A folder in use, and for what. */
 struct place {
-    const char *path; /* "": the data set's own */
+    const char *path; /* "": the data set's root */
     bool images, masks;
 };
 struct survey {
@@ -42,7 +42,7 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const struct place *)a)->path, ((const struct place *)b)->path);
 }
 
-/* A file's folder and all above it, up to the data set's. */
+/* A file's folder and all its parents, up to the data set's. */
 static void add_places(struct survey *s, const char *path, bool image, bool mask)
 {
     bool direct = true;
@@ -164,7 +164,7 @@ void listing_unused(struct collection *out, const struct listing *listing)
     find_places(&s);
     for (size_t i = 0; i < s.place_count; i++) {
         struct names names;
-        struct err err; /* a folder that is not there has no file that could be left out */
+        struct err err; /* a missing folder has no unused files */
         if (names_read(&names, listing->folder, s.places[i].path, &out->arena, &err))
             continue;
         for (size_t k = 0; k < names.count; k++)

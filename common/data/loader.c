@@ -1,7 +1,7 @@
 /*
- * A ring of batches: one is in the caller's hands, one is ready or being filled by the loader's
- * thread, one absorbs jitter. Which cases a batch holds is a function of its number alone, so
- * starting at any batch costs nothing.
+ * A ring of batches: one is in use by the caller, one is ready or being filled by the loader's
+ * thread, one absorbs jitter. The cases of a batch depend only on its number, so starting at any
+ * batch costs nothing.
  */
 #include "data/data.h"
 
@@ -19,16 +19,16 @@ struct loader {
     const struct dataset *dataset;
     struct loader_spec spec;
     uint32_t begin, count; /* cases of the split */
-    int32_t size[3];       /* d, h, w of what a batch holds of a case */
-    size_t pixels;         /* d*h*w of that */
+    int32_t size[3];       /* d, h, w of a case in a batch */
+    size_t pixels;         /* d*h*w of it */
     float unit[256];       /* pixel_value */
     struct allocator memory;
     void *block;
     size_t bytes;
     struct batch slots[SLOTS];
-    void *patch; /* cut out of a case, as it is there; patches only */
+    void *patch; /* cut out of a case, unconverted; only for patches */
     uint8_t *patch_mask;
-    uint32_t *order; /* the permutation of order_epoch; shuffling only */
+    uint32_t *order; /* the permutation of order_epoch; only for shuffling */
     uint64_t order_epoch;
     uint64_t first, end; /* batch numbers: where this loader starts, one past its last */
 
@@ -41,7 +41,7 @@ struct loader {
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* Takes `bytes` at *used of base, 64-byte aligned; a NULL base only counts. */
+/* Allocates `bytes` at *used of base, 64-byte aligned; with a NULL base it only counts. */
 static void *take(uint8_t *base, size_t *used, size_t bytes)
 {
     void *p = base ? base + *used : NULL;
@@ -119,7 +119,7 @@ static uint32_t case_at(struct loader *loader, uint64_t position)
     return loader->begin + loader->order[position % loader->count];
 }
 
-/* A case, or the patch of it, as it stands in the dataset. */
+/* A case or a patch of it, as stored in the dataset. */
 struct pixels {
     const void *image;
     const uint8_t *mask; /* or NULL */
@@ -139,8 +139,8 @@ static uint32_t count_foreground(const uint8_t *mask, size_t pixels)
     return count;
 }
 
-/* One of the foreground's voxels, drawn evenly; -1: there is none. They are counted in parts, so that
- * only the part that the drawn one lies in is looked through again. */
+/* One of the foreground's voxels, drawn evenly; -1: there is none. They are counted in parts, so
+ * that only the part that the drawn one lies in is looked through again. */
 static int64_t draw_foreground(struct stream *stream, const uint8_t *mask, size_t pixels)
 {
     enum { PARTS = 256 };
@@ -168,7 +168,7 @@ static void draw_place(int32_t place[3], const struct loader *loader, const uint
 {
     const struct dataset *dataset = loader->dataset;
     const int32_t whole[3] = {dataset->d, dataset->h, dataset->w}, *size = loader->size;
-    char name[4096]; /* any path; of a longer id the beginning counts */
+    char name[4096]; /* any path; a longer id is truncated */
     snprintf(name, sizeof name, "data/patch/%llu/%s", (unsigned long long)epoch, id);
     struct stream stream = stream_new(loader->spec.seed, name);
     bool about = stream_uniform(&stream) < loader->spec.patch.foreground;
@@ -183,7 +183,7 @@ static void draw_place(int32_t place[3], const struct loader *loader, const uint
     }
 }
 
-/* Rows of `bytes` a voxel, from a whole case to a patch. */
+/* Copies rows of `bytes` per voxel from a whole case to a patch. */
 static void cut(void *to, const struct loader *loader, const void *from, const int32_t place[3],
                 size_t bytes)
 {
@@ -307,7 +307,7 @@ static int check_batch(const struct dataset *dataset, const struct loader_spec *
     if (!dataset->count[spec->split])
         return fail_as(err, STATUS_CONFIG, "the %s split is empty", split_names[spec->split]);
     if (!spec->batch || spec->batch > MAX_BATCH)
-        return fail_as(err, STATUS_CONFIG, "a batch of %u cases: it must be 1 to %d", spec->batch,
+        return fail_as(err, STATUS_CONFIG, "a batch of %u cases; 1 to %d expected", spec->batch,
                        MAX_BATCH);
     if (__builtin_mul_overflow(spec->start, spec->batch, &position))
         return fail_as(err, STATUS_BAD_DATA, "cannot start at batch %llu",
@@ -315,14 +315,14 @@ static int check_batch(const struct dataset *dataset, const struct loader_spec *
     return 0;
 }
 
-/* What patches and augmentation cannot be of. */
+/* Data for which patches or augmentation are impossible. */
 static int check_pixels(const struct dataset *dataset, const struct loader_spec *spec,
                         struct err *err)
 {
     const int32_t *size = spec->patch.size, whole[3] = {dataset->d, dataset->h, dataset->w};
     if (spec->augment && spec->augment->use[AUGMENT_SATURATION] && dataset->pixel == PIXEL_F32)
         return fail_as(err, STATUS_CONFIG,
-                       "augment: 'saturation' of volumes, which have no colour");
+                       "augment: 'saturation' is not for volumes, which have no colour");
     for (int i = 0; size[0] && i < 3; i++)
         if (size[i] < 1 || size[i] > whole[i])
             return fail_as(err, STATUS_CONFIG,
@@ -337,7 +337,7 @@ int loader_check(const struct dataset *dataset, const struct loader_spec *spec, 
     return check_pixels(dataset, spec, err);
 }
 
-/* Signals are for the thread that started us: its handlers must find it, not this one. */
+/* Signals must reach the thread that started this one, which handles them. */
 static int start_thread(struct loader *loader)
 {
     sigset_t all, before;

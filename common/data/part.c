@@ -1,17 +1,17 @@
-/* A share of a training split, the same of each kind of case. */
+/* A stratified share of a training split. */
 #include "data/data.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A train case, what kind it is of, and its draw. */
+/* A train case, its stratum and its draw. */
 struct ticket {
     uint32_t index;
-    int32_t stratum; /* -1: nothing is known of it */
+    int32_t stratum; /* -1: unknown */
     uint64_t draw;
 };
 
-/* The class of most pixels, of equal ones the lower; -1: none. */
+/* The most frequent class, the lower of equals; -1: none. */
 static int32_t main_class(const struct dataset *dataset, uint32_t index)
 {
     size_t pixels = (size_t)dataset->d * (size_t)dataset->h * (size_t)dataset->w;
@@ -33,7 +33,7 @@ static int32_t stratum_of(const struct dataset *dataset, uint32_t index)
     return dataset->masks ? main_class(dataset, index) : -1;
 }
 
-/* By stratum, then the lowest draws first. */
+/* By stratum, then lowest draw first. */
 static int by_draw(const void *a, const void *b)
 {
     const struct ticket *x = a, *y = b;
@@ -50,8 +50,8 @@ static int by_index(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Into chosen[], in the dataset's order. Each stratum is rounded by itself: shares that had to add up
- * to a whole would not be nested. */
+/* Into chosen[], in the dataset's order. Each stratum is rounded by itself: shares forced to add up
+ * to a total would not be nested. */
 static uint32_t choose(uint32_t *chosen, struct ticket *tickets, uint32_t total, double fraction)
 {
     uint32_t count = 0, end;
@@ -72,7 +72,7 @@ static size_t padded(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* Cases of these indices, one after the other. */
+/* Copies the cases with these indices. */
 static void *gather(uint8_t **next, const void *from, const uint32_t *index, uint32_t count,
                     size_t bytes)
 {

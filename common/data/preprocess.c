@@ -25,23 +25,24 @@ static const struct field_variant *format_keys(int choice)
 
 #define AT(member) offsetof(struct preprocess_config, member)
 static const struct field source_fields[] = {
-    {"root", FIELD_TEXT, AT(source.root), "''", "folder of the files, below DATA", .silent = true},
-    {"format", FIELD_VARIANT, AT(source.format), NULL, "what the files are, or whence",
+    {"root", FIELD_TEXT, AT(source.root), "''", "folder of the files, relative to DATA",
+     .silent = true},
+    {"format", FIELD_VARIANT, AT(source.format), NULL, "format of the raw data",
      .variant = format_keys},
     {0},
 };
 static const struct field intensity_fields[] = {
     {"kind", FIELD_CHOICE, AT(intensity.kind), "none",
-     "percentile: each volume's percentiles low and high become 0 and 1; range: the values do; "
-     "zscore: less mean over deviation",
+     "percentile: each volume's percentiles low and high become 0 and 1; range: these values do; "
+     "zscore: subtract the mean, divide by the standard deviation",
      .choices = intensities},
     {"low", FIELD_REAL, AT(intensity.low), "0.5",
-     .help = "percentile or value; what is below is clipped"},
+     .help = "percentile or value; values below are clipped"},
     {"high", FIELD_REAL, AT(intensity.high), "99.5",
-     .help = "percentile or value; what is above is clipped"},
+     .help = "percentile or value; values above are clipped"},
     {"within", FIELD_CHOICE, AT(intensity.within), "auto",
-     "voxels that percentiles, mean and deviation are of: all (computed tomography), or those that "
-     "are not 0, which stays 0; auto: percentile all, zscore nonzero",
+     "voxels used for percentiles, mean and deviation: all (computed tomography) or nonzero, then "
+     "zeros stay 0; auto: percentile all, zscore nonzero",
      .choices = withins, .later = true},
     {0},
 };
@@ -49,35 +50,34 @@ static const struct field split_fields[] = {
     {"val", FIELD_INT, AT(split.val), "0", "training cases held out for validation", .min = 0,
      .max = INT32_MAX},
     {"test", FIELD_INT, AT(split.test), "0",
-     "training cases held out for the test, of data that have none", .min = 0, .max = INT32_MAX},
-    {"seed", FIELD_INT, AT(split.seed), "0", "which of them", .min = 0, .max = INT32_MAX},
+     "training cases held out for testing, for data without a test split", .min = 0,
+     .max = INT32_MAX},
+    {"seed", FIELD_INT, AT(split.seed), "0", "seed that chooses them", .min = 0, .max = INT32_MAX},
     {0},
 };
 const struct field preprocess_fields[] = {
     {"source", FIELD_SECTION, 0, NULL, "where the cases come from", .sub = source_fields},
     {"size", FIELD_INTS, AT(size), "[]",
-     "height and width of the images; depth, height and width of volumes, which are cut off or "
-     "filled up about the centre, with 0 (intensity none: their least value), in masks with class "
+     "height and width of images; depth, height and width of volumes, which are cropped or padded "
+     "about the centre, with 0 (intensity none: their least value), in masks with class "
      "0; []: as in the files",
      .min = 1, .max = 4096, .max_count = 3},
     {"aspect", FIELD_CHOICE, AT(aspect), "stretch",
-     "pictures: keep: black bars, without a class in the masks, fill up the size",
-     .choices = aspects},
-    {"filter", FIELD_CHOICE, AT(filter), "area", "how pictures come to the size",
-     .choices = filters},
+     "images: keep: pad with black bars, which have no class in masks", .choices = aspects},
+    {"filter", FIELD_CHOICE, AT(filter), "area", "how images are resized", .choices = filters},
     {"transparent", FIELD_CHOICE, AT(transparent), "file",
-     "pictures: what transparent pixels are laid over; file: the file's own background, else "
-     "black; none: nothing, alpha is left out; error: they are refused",
+     "images: what transparent pixels are laid over; file: the file's own background, else "
+     "black; none: nothing, alpha is ignored; error: refuse them",
      .choices = grounds, .later = true},
     {"spacing", FIELD_REALS, AT(spacing), "[]",
      "volumes: mm between voxels along depth (inferior to superior), height (posterior to "
      "anterior) and width (left to right); images linear, masks nearest; []: as in the files",
      .min = 1e-6, .max = 1e3, .max_count = 3},
-    {"intensity", FIELD_SECTION, 0, "", "volumes: what their values become",
+    {"intensity", FIELD_SECTION, 0, "", "volumes: normalisation of their values",
      .sub = intensity_fields},
-    {"on_bad", FIELD_CHOICE, AT(on_bad), "error",
-     "what happens to cases that cannot be read, or are not there", .choices = bad_choices},
-    {"equal", FIELD_CHOICE, AT(equal), "error", "what happens if splits have images in common",
+    {"on_bad", FIELD_CHOICE, AT(on_bad), "error", "what to do about unreadable or missing cases",
+     .choices = bad_choices},
+    {"equal", FIELD_CHOICE, AT(equal), "error", "what to do if splits have images in common",
      .choices = equal_choices},
     {"split", FIELD_SECTION, 0, "", "train, validation, test", .sub = split_fields},
     {0},
@@ -124,8 +124,7 @@ static int check_intensity(const struct preprocess_config *config, struct err *e
     bool measured = config->intensity.kind == INTENSITY_PERCENTILE ||
                     config->intensity.kind == INTENSITY_ZSCORE;
     if (config->intensity.within != WITHIN_AUTO && !measured)
-        return fail_as(err, STATUS_CONFIG,
-                       "intensity: within is of the kinds percentile and zscore only");
+        return fail_as(err, STATUS_CONFIG, "intensity: within is for percentile and zscore only");
     return 0;
 }
 
@@ -141,13 +140,13 @@ int preprocess_check(const struct preprocess_config *config, struct err *err)
         return fail_as(err, STATUS_CONFIG, "size: %lld voxels; %d at most", (long long)voxels,
                        VOLUME_VOXELS);
     if (config->spacing.count && !content.spaced)
-        return fail_as(err, STATUS_CONFIG, "spacing: of volumes (source.format: nifti) only");
+        return fail_as(err, STATUS_CONFIG, "spacing: for volumes (source.format: nifti) only");
     TRY(check_count("spacing", config->spacing.count, 3, err));
     if (content.numbers)
         return check_intensity(config, err);
     if (config->intensity.kind != INTENSITY_NONE || config->intensity.within != WITHIN_AUTO)
         return fail_as(err, STATUS_CONFIG,
-                       "intensity: of volumes (source.format: nifti) and numbers (npy) only");
+                       "intensity: for volumes (source.format: nifti) and numbers (npy) only");
     return 0;
 }
 

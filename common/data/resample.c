@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Spacings in files are float, or worse; a part in ten thousand is a fiftieth of a voxel in 200. */
+/* Spacings in files are float, or worse; a part in ten thousand is a fiftieth of a voxel over
+ * 200. */
 #define SAME_SPACING 1e-4
-/* Of files that make up a data set: none of them is resampled, but they are treated as one. */
+/* For files of one data set: they are treated as equal without resampling. */
 #define AGREEING_SPACING 1e-3
 
 /* ---- grids ---------------------------------------------------------------------------------- */
@@ -47,7 +48,7 @@ int grid_respace(struct voxel_grid *out, const struct voxel_grid *from, const do
     return 0;
 }
 
-/* Where voxel i of `to` lies along an axis of `from`, in voxels. */
+/* The position of voxel i of `to` along an axis of `from`, in voxels. */
 static double position(const struct voxel_grid *to, const struct voxel_grid *from, int axis,
                        int32_t i)
 {
@@ -60,7 +61,7 @@ static int32_t clamp(double at, int32_t size)
     return at < 0 ? 0 : at > size - 1 ? size - 1 : (int32_t)at;
 }
 
-/* Of each voxel along one axis: the two it lies between, and the share of the second. */
+/* For each voxel along one axis: its two neighbours and the weight of the second. */
 struct tap {
     int32_t first, second;
     double share;
@@ -133,7 +134,7 @@ void grid_nearest(uint8_t *out, const struct voxel_grid *to, const uint8_t *in,
         free(at[i]);
 }
 
-/* Along one axis `count` voxels are kept: from `in` on they go to `out` on. */
+/* Along one axis `count` voxels are kept, copied from `in` to `out`. */
 struct run {
     int32_t in, out, count;
 };
@@ -169,7 +170,7 @@ static size_t voxel_count(const struct volume *volume)
     return (size_t)volume->d * (size_t)volume->h * (size_t)volume->w;
 }
 
-/* Whole numbers in the order of the floats, and back. */
+/* Unsigned integers in the order of the floats, and back. */
 static uint32_t key_of(float value)
 {
     uint32_t bits;
@@ -190,10 +191,10 @@ static bool is_zero(float value)
     return !(value < 0 || value > 0);
 }
 
-/* The voxels that statistics are of. */
+/* The voxels used for statistics. */
 struct sample {
     const struct volume *volume;
-    bool zeros; /* with those that are zero */
+    bool zeros; /* zeros included */
     size_t count;
 };
 
@@ -211,7 +212,7 @@ static struct sample sample_of(const struct volume *volume, bool zeros)
     return sample;
 }
 
-/* The voxel of a rank from 0 of the sorted sample: by the upper half of its key, then the lower. */
+/* The voxel of a rank from 0 in the sorted sample: by the upper half of its key, then the lower. */
 static float ranked(const struct sample *sample, size_t rank)
 {
     enum { HALF = 1 << 16 };
@@ -266,7 +267,7 @@ static int stretch_percentiles(struct volume *volume, const struct volume_spec *
                    err);
 }
 
-/* In two passes: the mean, then the deviations from it. */
+/* Two passes: the mean, then the deviations from it. */
 static int standardise(struct volume *volume, bool zeros, struct err *err)
 {
     struct sample sample = sample_of(volume, zeros);
@@ -281,7 +282,7 @@ static int standardise(struct volume *volume, bool zeros, struct err *err)
     }
     double sd = used ? sqrt(squares / (double)used) : 0;
     if (!(sd > 0))
-        return fail_as(err, STATUS_BAD_DATA, "the voxels%s have one value at most: no z-score",
+        return fail_as(err, STATUS_BAD_DATA, "the voxels%s have at most one value: no z-score",
                        zeros ? "" : " that are not zero");
     for (size_t i = 0; i < count; i++)
         if (counts(&sample, volume->voxels[i]))
@@ -306,7 +307,7 @@ int volume_normalise(struct volume *volume, const struct volume_spec *spec, stru
 
 /* ---- all three ------------------------------------------------------------------------------ */
 
-/* The volume gets other voxels, whose grid has the same centre. */
+/* Replaces the volume's voxels; the new grid has the same centre. */
 static void regrid(struct volume *volume, float *voxels, const struct voxel_grid *to)
 {
     struct voxel_grid from = volume_grid(volume);
@@ -338,7 +339,7 @@ static int respace(struct volume *volume, const double spacing[3], struct err *e
     return 0;
 }
 
-/* Cropping shifts the centre by half a voxel where a difference is odd. */
+/* Cropping shifts the centre by half a voxel if the difference is odd. */
 static int resize(struct volume *volume, const int32_t size[3], float fill, struct err *err)
 {
     struct voxel_grid from = volume_grid(volume);
@@ -356,7 +357,7 @@ static int resize(struct volume *volume, const int32_t size[3], float fill, stru
     return 0;
 }
 
-/* What surrounds a volume: its least value where that is not known to be 0. */
+/* The padding of a volume: its least value unless 0 is known to be background. */
 static float fill_of(const struct volume *volume, const struct volume_spec *spec)
 {
     const struct sample all = {volume, true, voxel_count(volume)};

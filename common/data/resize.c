@@ -19,7 +19,7 @@ static double triangle(double x)
     return x < 1 ? 1 - x : 0;
 }
 
-/* The part of output i's stretch [i, i + 1) * scale that lies in input pixel `at`. */
+/* How much of output i's interval [i, i + 1) * scale lies in input pixel `at`. */
 static double overlap(int32_t i, double scale, int32_t at)
 {
     double low = fmax(i * scale, at), high = fmin((i + 1) * scale, at + 1.0);
@@ -103,7 +103,7 @@ static void resize_nearest(uint8_t *out, int32_t out_h, int32_t out_w, const uin
         }
 }
 
-/* What samples are, on their way into double and back. */
+/* Conversion of samples to double and back. */
 struct samples {
     size_t size;
     void (*widen)(double *out, const void *in, size_t count);

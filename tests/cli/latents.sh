@@ -231,7 +231,7 @@ refused "a line of three fields" 65 "evaluate: line 1 of '$tmp/bad.txt': 3 field
 printf '#\n\n' >"$tmp/bad.txt"
 refused "an empty list" 65 "evaluate: the lists contain no images" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 printf 'a\0b\n' >"$tmp/bad.txt"
-refused "a list that is no text" 65 "evaluate: '$tmp/bad.txt' is not a text file in UTF-8: it has a zero byte" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
+refused "a list that is no text" 65 "evaluate: '$tmp/bad.txt' is not a UTF-8 text file: it has a NUL byte" encode "$model" "$tmp/bad.txt" -o "$tmp/none"
 refused "a missing list" 66 "evaluate: cannot open '$tmp/no.txt': No such file or directory" encode "$model" "$tmp/no.txt" -o "$tmp/none"
 refused "no label" 64 "evaluate: '$a' has no label, which the model needs (--label, or PATH CLASS in a list)" \
     encode "$model" "$a" -o "$tmp/none"

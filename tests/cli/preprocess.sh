@@ -79,13 +79,13 @@ refused "one side is no size" 78 \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set 'preprocess.size=[4]'
 
 refused "pictures have no spacing" 78 \
-    "preprocess: $tmp/pets.yaml:3:3: preprocess: spacing: of volumes (source.format: nifti) only" \
+    "preprocess: $tmp/pets.yaml:3:3: preprocess: spacing: for volumes (source.format: nifti) only" \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set 'preprocess.spacing=[1, 1, 1]'
 refused "pictures have no intensities" 78 \
-    "preprocess: $tmp/pets.yaml:3:3: preprocess: intensity: of volumes (source.format: nifti) and numbers (npy) only" \
+    "preprocess: $tmp/pets.yaml:3:3: preprocess: intensity: for volumes (source.format: nifti) and numbers (npy) only" \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set preprocess.intensity.kind=zscore
 refused "a test split to be drawn, and one there" 78 \
-    "preprocess: cannot hold out 1 cases for the test: the data have a test split, from 'kit' on" \
+    "preprocess: cannot hold out 1 cases for the test: the data set has a test split, beginning with 'kit'" \
     "$BUILD/preprocess" "$tmp/pets.yaml" --set preprocess.split.test=1
 
 image 1 kit
@@ -110,7 +110,7 @@ refused "an image that is not there" 66 \
     "preprocess: preprocess: cannot find 'images/max.jpg' in '$pets' (scripts/fetch-data oxford-iiit-pet -d $tmp/data fetches it)" \
     "$BUILD/preprocess" "$tmp/pets.yaml"
 id=$(pets --set preprocess.on_bad=skip)
-holds "can be left out, too" grep -x "preprocess: 1 case skipped, the first because of 'images/max.jpg': is not there" "$tmp/said"
+holds "can be left out, too" grep -x "preprocess: 1 case skipped, the first because of 'images/max.jpg': does not exist" "$tmp/said"
 good
 [ -n "$id" ] && [ "$id" != "$(pets --set preprocess.on_bad=skip)" ]
 is "and is in the data set when it is there again" 0 $?
@@ -159,7 +159,7 @@ shown=$("$BUILD/preprocess" "$tmp/turned.yaml" 2>"$tmp/said")
 held_picture >"$turned/images/a.png"
 again=$("$BUILD/preprocess" "$tmp/turned.yaml" 2>"$tmp/said")
 is "a picture that EXIF turns is the one that is shown" "$shown" "$again"
-holds "which is said" grep -x "preprocess: 1 image turned as EXIF says and viewers show it, the first 'images/a.png'" "$tmp/said"
+holds "which is said" grep -x "preprocess: 1 image rotated as EXIF says and viewers show it, the first 'images/a.png'" "$tmp/said"
 clear_picture >"$turned/images/a.png"
 said() { # "sentence" WHAT [--set ...]: the data set, and what becomes of transparent pixels
     sentence=$1 what=$2
@@ -171,7 +171,7 @@ said "transparent pixels are laid over black" "laid over the file's background c
 is "as if they were" "$shown" "$id"
 said "or over white" "laid over white" --set preprocess.transparent=white
 is "which is another data set" different "$([ "$id" = "$shown" ] || echo different)"
-said "or are taken as they stand" "taken for opaque" --set preprocess.transparent=none
+said "or are taken as they stand" "treated as opaque" --set preprocess.transparent=none
 is "black here" "$shown" "$id"
 refused "or refused" 65 "preprocess: '$turned/images/a.png': pixel (0, 0) is not opaque, expected an opaque picture" \
     "$BUILD/preprocess" "$tmp/turned.yaml" --set preprocess.transparent=error
@@ -179,7 +179,7 @@ held_picture >"$turned/images/a.png"
 echo iVBORw0KGgoAAAANSUhEUgAAABQAAAAMCAAAAABHZ8InAAAADElEQVR42mNgGLkAAAD8AAEy0wUiAAAAAElFTkSuQmCC |
     base64 -d >"$turned/masks/a.png"
 refused "a mask that was drawn on the picture as it is stored" 65 \
-    "preprocess: '$turned/masks/a.png': 12x20 (height x width), but its image 'images/a.png' is 20x12, turned as its EXIF says" \
+    "preprocess: '$turned/masks/a.png': 12x20 (height x width), but its image 'images/a.png' is 20x12, rotated as its EXIF says" \
     "$BUILD/preprocess" "$tmp/turned.yaml"
 mv "$pets/train.txt" "$pets/test.txt" "$tmp"
 cp "$pets/images/rex.jpg" "$pets/images/._rex.jpg"
@@ -197,7 +197,7 @@ folder_cases "a list of validation alone" 'preprocess: 2 train, 2 val, 0 test ca
 is "its cases are not trained on" '"id":"kit","split":"val" "id":"max","split":"val"' \
     "$(file_of "$id" cases.json | grep -o '"id":"[a-z]*","split":"val"' | tr '\n' ' ' | sed 's/ $//')"
 cp "$pets/Validation.TXT" "$pets/test-cases.txt"
-refused "what may be a list of the test" 65 "preprocess: preprocess: '$pets/test-cases.txt' seems to list a split, but lists are called train.txt, val.txt and test.txt; without a train.txt its cases would be trained on" \
+refused "what may be a list of the test" 65 "preprocess: preprocess: '$pets/test-cases.txt' seems to list a split, but lists must be called train.txt, val.txt and test.txt; without a train.txt its cases would be used for training" \
     "$BUILD/preprocess" "$tmp/folder.yaml"
 rm "$pets/test-cases.txt"
 cp "$pets/images/rex.jpg" "$pets/images/rex.tiff"
@@ -208,7 +208,7 @@ is "and kept with the run" 1 "$(sql "SELECT count(*) FROM event WHERE kind = 'no
 mkdir -p "$tmp/data/same/images"
 cp "$pets/masks/kit_m.png" "$tmp/data/same/images/kit.png"
 ln -s images "$tmp/data/same/masks"
-refused "images as their own masks" 65 "preprocess: preprocess: '$tmp/data/same/images/kit.png' is its own mask: masks must lie in another folder than images, or be told apart by a suffix" \
+refused "images as their own masks" 65 "preprocess: preprocess: '$tmp/data/same/images/kit.png' is its own mask: masks must lie in another folder than images, or have a suffix" \
     "$BUILD/preprocess" "$tmp/folder.yaml" --set 'preprocess.source={format: folder, root: same}'
 
 # Volumes (packed NIfTI) of 4x3x2 voxels of 2, 2 and 2.5 mm, without masks or lists.
@@ -246,7 +246,7 @@ refused "percentiles that are none" 78 "$scans intensity: the percentiles 0 and 
     "$BUILD/preprocess" "$tmp/scans.yaml" --set preprocess.intensity.high=101
 refused "a range upside down" 78 "$scans intensity: high is 1; more than low, 3, expected" \
     "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.intensity={kind: range, low: 3, high: 1}'
-refused "statistics of what has none" 78 "$scans intensity: within is of the kinds percentile and zscore only" \
+refused "statistics of what has none" 78 "$scans intensity: within is for percentile and zscore only" \
     "$BUILD/preprocess" "$tmp/scans.yaml" --set 'preprocess.intensity={within: all}'
 cp "$tmp/data/scans/a.nii.gz" "$tmp/data/scans/e.nii.gz"
 refused "a volume in two splits" 65 \
