@@ -106,8 +106,8 @@ static void compare_all(struct backend *cpu)
     assert_int_equal(wrong, 0);
 }
 
-/* With one thread at every second level, the greatest among them: what is cut by threads may be right
- * where the whole is not. */
+/* With one thread at every second level, the greatest among them: what is cut by threads may be
+ * right where the whole is not. */
 static void other_convolutions_agree_with_the_oracle(void **state)
 {
     (void)state;
@@ -309,8 +309,8 @@ struct ended {
     float y[ENDED], dx[ENDED];
 };
 
-/* y = act of a norm or a convolution of x, and the gradient of the sum of its squares; alone: by an op
- * of its own. */
+/* y = act of a norm or a convolution of x, and the gradient of the sum of its squares; alone: by an
+ * op of its own. */
 static void end_with(struct ended *out, struct backend *backend, enum act act, bool norm,
                      bool alone)
 {
@@ -340,8 +340,8 @@ static void end_with(struct ended *out, struct backend *backend, enum act act, b
     params_free(params);
 }
 
-/* What a norm or a convolution ends with is the op of that name, whether fused or not, and so is its
- * derivative, whichever way it is written. */
+/* What a norm or a convolution ends with is the op of that name, whether fused or not, and so is
+ * its derivative, whichever way it is written. */
 static void fused_activations_are_their_ops(void **state)
 {
     (void)state;
@@ -542,8 +542,8 @@ static double filter_element(struct shape x, struct shape dy, int32_t o, int32_t
     return sum;
 }
 
-/* What a filter's gradient in BF16 takes does not grow with the image: 0.9 GB would be the columns of
- * the volume. The image's are of 75 MB, so of two blocks, the second one shorter. */
+/* What a filter's gradient in BF16 takes does not grow with the image: 0.9 GB would be the columns
+ * of the volume. The image's are of 75 MB, so of two blocks, the second one shorter. */
 static void strided_filters_take_bounded_scratch(void **state)
 {
     (void)state;
@@ -636,7 +636,7 @@ static void a_lesser_processor_refuses_bf16(void **state)
     g_output(g, "y", g_cast(g, g_input(g, "x", F32, shape), BF16));
     assert_int_equal(plan_make(&plan, g, cpu, &(struct plan_options){0}, &err), -1);
     assert_int_equal(err.status, STATUS_CONFIG);
-    assert_string_equal(err.text, "cast: cpu: this processor does not do precision bf16");
+    assert_string_equal(err.text, "cast: cpu: this processor does not support precision bf16");
     graph_free(g);
     params_free(params);
     backend_close(cpu);
@@ -691,7 +691,7 @@ static void expect_capped(const char *cap, const char *ours, const char *library
         _exit(!strstr(text, ours) || !strstr(text, library) ||
               !backend_open(&backend, &half, NULL, &err) == !!strcmp(cap, "v4") ||
               (strcmp(cap, "v4") &&
-               strcmp(err.text, "cpu: this processor does not do precision bf16") != 0));
+               strcmp(err.text, "cpu: this processor does not support precision bf16") != 0));
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -715,7 +715,8 @@ static void instruction_sets_can_be_capped(void **state)
 }
 
 #ifndef __SANITIZE_ADDRESS__
-/* Describes, in a process that may take `room` bytes more, a convolution that no other has described. */
+/* Describes, in a process that may take `room` bytes more, a convolution that no other has
+ * described. */
 static int describe_in(size_t room)
 {
     static const struct op_case test = {

@@ -435,7 +435,7 @@ static void a_frozen_group_cannot_be_trained(void **state)
     struct net net = net_new(params, MODE_TRAIN, "inner");
     graph_backward(net.graph, g_sum_squares(net.graph, net.y), inner, 1, false);
     assert_int_equal(graph_check(net.graph, &err), -1);
-    assert_string_equal(err.text, "group 'inner' is frozen and to be trained");
+    assert_string_equal(err.text, "group 'inner' is frozen but is to be trained");
     graph_free(net.graph);
     params_free(params);
 }
@@ -484,8 +484,8 @@ static void borrowed_weights_are_in_no_result(void **state)
     toy.config.momentum = 0;
     toy_expect(&toy, STATUS_OK);
     assert_false(has_tensor(&toy, "weights.safetensors", "lent.scale"));
-    /* one step from 0: the gradient by the factor is -2 sum_k scale_k x_k^2, so its mean says that the
-     * scale was the lender's */
+    /* one step from 0: the gradient by the factor is -2 sum_k scale_k x_k^2, so its mean says that
+     * the scale was the lender's */
     struct dataset dataset;
     struct loader *loader;
     struct err err;

@@ -3,7 +3,7 @@
 typedef int opener(struct backend **out, int threads, struct meter *meter, struct err *err);
 static opener open_best;
 
-/* The better ones stand behind. */
+/* Best last. */
 #define DEVICES(ROW)                                                                               \
     ROW("auto", open_best)                                                                         \
     ROW("cpu", cpu_open)
@@ -35,7 +35,7 @@ int backend_does(const struct backend *backend, enum dtype precision, struct err
 {
     if (precision != BF16 || backend->make_half)
         return 0;
-    return fail_as(err, STATUS_CONFIG, "%s: this processor does not do precision bf16",
+    return fail_as(err, STATUS_CONFIG, "%s: this processor does not support precision bf16",
                    backend->name);
 }
 

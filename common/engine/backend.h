@@ -26,8 +26,8 @@ struct node {
     const char *path;
 };
 
-/* TEMP lives between its producer and its last reader; INPUT and OUTPUT for the whole run; the
- * others live in the parameter store. */
+/* TEMP lives from its producer to its last reader; INPUT and OUTPUT for the whole run; the others
+ * live in the parameter store. */
 enum role { TEMP, INPUT, OUTPUT, PARAM, STATE };
 
 struct value {
@@ -36,7 +36,7 @@ struct value {
     enum role role;
     int32_t node; /* producer, -1 if none */
     const char *name;
-    /* PARAM and STATE: where it lives. A gradient that its producer writes straight into the store
+    /* PARAM and STATE: where it lives. A gradient that its producer writes directly into the store
      * is a PARAM with a producer. entry is -1 for a group's whole array. */
     int32_t entry, group;
     enum array array;
@@ -55,8 +55,8 @@ struct op_info {
 };
 const struct op_info *op_info(enum op op);
 
-/* What a kernel maker sees. in/out_used: false where the value is absent (0, or an output that
- * nobody reads): its arg is NULL at run time. */
+/* The input of a kernel maker. in/out_used: false for an absent value (0, or an output that nobody
+ * reads): its arg is NULL at run time. */
 struct kernel_desc {
     enum op op;
     const struct attr *attr;
@@ -70,7 +70,7 @@ struct kernel_desc {
  * 64-aligned, shared by all kernels of a plan. */
 struct kernel {
     int (*run)(const struct kernel *kernel, void *const *arg, void *scratch, struct err *err);
-    void (*free)(struct kernel *kernel); /* NULL if state needs nothing more than free() */
+    void (*free)(struct kernel *kernel); /* NULL if free(state) is enough */
     void *state;                         /* from malloc, or NULL */
     size_t scratch;
 };
@@ -81,12 +81,12 @@ struct backend_calls {
     int (*use_threads)(struct backend *backend, int threads, struct err *err);
     int (*alloc)(struct backend *backend, void **out, size_t bytes, struct err *err);
     void (*free)(struct backend *backend, void *block, size_t bytes);
-    /* Memory of the host that the device copies from fastest: batches are filled in it. 64-byte aligned
-     * and counted; none left is an error. */
+    /* Host memory that the device copies from fastest, for filling batches. 64-byte aligned and
+     * counted; out of memory is an error. */
     int (*alloc_host)(struct backend *backend, void **out, size_t bytes, struct err *err);
     void (*free_host)(struct backend *backend, void *block, size_t bytes);
-    /* host <-> device, count elements of dtype; the host side is float, int32_t or uint8_t. When put
-     * returns, the host may change its side; when get does, all is there. */
+    /* host <-> device, count elements of dtype; the host side is float, int32_t or uint8_t. The
+     * host may change its side as soon as put returns; get returns with the data complete. */
     int (*put)(struct backend *backend, void *device, const void *host, int64_t count,
                enum dtype dtype, struct err *err);
     int (*get)(struct backend *backend, void *host, const void *device, int64_t count,
@@ -102,22 +102,22 @@ struct backend_calls {
     int (*fill)(struct backend *backend, void *device, int byte, size_t bytes, struct err *err);
     int (*sync)(struct backend *backend, struct err *err);
     size_t (*size_of)(enum dtype dtype); /* the oracle keeps F32 as double */
-    /* Both NULL where there is no such thing: capture what run() launches once, then replay it. */
+    /* Both NULL if unsupported: capture what run() launches once, then replay it. */
     int (*record)(struct backend *backend, void **recording,
                   int (*body)(void *user, struct err *err), void *user, struct err *err);
     int (*replay)(struct backend *backend, void *recording, struct err *err);
     void (*forget)(struct backend *backend, void *recording); /* frees it; NULL is fine */
 };
 
-/* Of several ways to the same gradient, what its kernels are faster with. */
+/* Which of several ways to the same gradient is faster with this backend's kernels. */
 struct prefers {
-    /* Of joined channels each part's share of a filter's gradient on its own: fewer channels at a time,
-     * and the joined array need not be kept (nor, recomputing, be made again). */
+    /* Compute a filter's gradient separately for each part of concatenated channels: fewer channels
+     * at a time, and the concatenated array need not be kept (or recomputed). */
     bool filter_parts;
-    /* What else has reached a pooled value added in the pass of the pool's gradient. */
+    /* Add the other gradients of a pooled value in the pass of the pool's gradient. */
     bool pool_sums;
-    /* Multiply-adds for an element of the result up to which a convolution is bound by memory, and cheap
-     * to make again. */
+    /* Up to this many multiply-adds per element of the result a convolution is bound by memory, and
+     * cheap to recompute. */
     double few_products;
 };
 
@@ -125,7 +125,7 @@ struct backend {
     const struct backend_calls *calls;
     struct prefers prefers;
     kernel_maker *const *make; /* OPS entries, indexed by enum op */
-    /* Likewise, of HALF ops with an activation in BF16; NULL: the device does not do that. */
+    /* The same for HALF ops with a BF16 activation; NULL: unsupported by the device. */
     kernel_maker *const *make_half;
     const char *name;     /* "cpu", "cuda", "reference" */
     const char *numerics; /* backend, device class, ISA, library versions, threads */
@@ -133,10 +133,10 @@ struct backend {
     struct meter *meter;
 };
 
-/* Fails unless it does; of F32 and BF16. */
+/* Fails if the precision, F32 or BF16, is unsupported. */
 int backend_does(const struct backend *backend, enum dtype precision, struct err *err);
-/* CAIRN_ISA=v2|v3|v4 in the environment caps the instruction set, ours and the library's, at that level
- * of x86-64; v4 is AVX-512 without what came after it (VNNI, BF16, AMX). */
+/* CAIRN_ISA=v2|v3|v4 in the environment limits the instruction set, ours and the library's, to that
+ * level of x86-64; v4 is AVX-512 without later extensions (VNNI, BF16, AMX). */
 int cpu_open(struct backend **out, int threads, struct meter *meter, struct err *err);
 
 /* Introspection for derivatives, plans and tests. */
@@ -145,8 +145,8 @@ const struct node *graph_node(const struct graph *graph, int32_t index);
 int32_t graph_values(const struct graph *graph); /* handles are 1 .. graph_values */
 const struct value *graph_value(const struct graph *graph, val x);
 bool g_wants_grad(const struct graph *graph, val x);
-/* The generic builder under all g_* functions: infers, appends, returns output 0; out (may be NULL)
- * receives all outputs. A random op without a key gets that of its path. */
+/* The generic builder behind all g_* functions: infers, appends, returns output 0; out (may be
+ * NULL) receives all outputs. A random op without a key gets its path's key. */
 val g_append(struct graph *graph, enum op op, const val *in, const struct attr *attr, val *out);
 /* Device address of a planned or stored value, for tests. */
 void *plan_address(struct plan *plan, val x);

@@ -1,8 +1,8 @@
 /*
- * What a random op draws, the same on every backend: element e of case i of a batch is element
+ * The draws of a random op, the same on every backend: element e of case i of a batch is element
  * (first + i) * elements_per_case + e of the global batch; elements 4b .. 4b+3 come from the Philox
  * block {b low, b high, step, 0} under the key seed ^ attr.key. So two half batches with
- * CLOCK_FIRST 0 and half draw what the whole batch draws.
+ * CLOCK_FIRST 0 and half draw the same as the whole batch.
  *
  *   normal    Box-Muller on the lanes (0, 1) and (2, 3): r = sqrt(-2 log u0), lane 0 is
  *             r cos(2 pi u1), lane 1 is r sin(2 pi u1); u = uniform_open(lane)

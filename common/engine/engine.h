@@ -31,11 +31,11 @@ bool shape_equal(struct shape a, struct shape b);
 /* "[2,1,28,28,1]" */
 enum { SHAPE_TEXT = 64 };
 char *shape_text(char buf[SHAPE_TEXT], struct shape shape);
-/* The dims a file shows for a parameter: [c], [n,c], [n,h,w,c] or all five, by which axes are 1.
- * Returns how many. */
+/* The dims of a parameter in a file: [c], [n,c], [n,h,w,c] or all five, depending on which axes are
+ * 1. Returns how many. */
 int shape_dims(int64_t dims[5], struct shape shape);
 
-/* BF16 is how activations and their gradients may be stored: every sum, statistic, parameter and
+/* BF16 is for storing activations and their gradients: every sum, statistic, parameter and
  * loss is F32. U8 is for pool winners; I32 for labels and the clock. */
 enum dtype { F32, BF16, I32, U8 };
 
@@ -55,7 +55,7 @@ struct window window_make(bool three_d, int32_t size, int32_t stride, int32_t pa
 
 enum { MODE_NEAREST, MODE_LINEAR };
 
-/* What a node is told beside its inputs; each op's row says which it reads. */
+/* A node's attributes; each op's row says which ones it reads. */
 struct attr {
     struct window window;
     struct shape shape;
@@ -65,19 +65,19 @@ struct attr {
     int32_t mode;
     int32_t ignore; /* cross_entropy, one_hot: this label contributes nothing; -1 = none */
     enum act act;
-    enum dtype dtype; /* cast: of the result */
-    bool fixed;       /* norm_grad: mean and rstd were given, not computed from x */
+    enum dtype dtype; /* cast: the result's type */
+    bool fixed;       /* norm_grad: mean and rstd are given, not computed from x */
     bool per_channel; /* dropout: whole channels of a case */
     bool decoupled;   /* adam: AdamW */
     float p, q, eps;
-    uint64_t key; /* random ops: of the node's path; a gradient carries its forward node's key */
+    uint64_t key; /* random ops: hash of the node's path; a gradient has its forward node's key */
 };
 
 /* ---- parameters ---------------------------------------------------------------------------------
  * A named store that several graphs and programs share. Entries belong to groups (frozen or trained
  * together); a group's parameters, gradients, two moments and EMA view are parallel flat arrays
  * on the backend, and state entries (running statistics) are a flat array of their own. Arrays
- * other than PARAM and STATE exist only once a graph asked for them.
+ * other than PARAM and STATE exist only once a graph has asked for them.
  */
 struct params;
 enum array { ARRAY_PARAM, ARRAY_GRAD, ARRAY_M, ARRAY_V, ARRAY_EMA, ARRAY_STATE, ARRAYS };
@@ -107,9 +107,9 @@ const struct entry *params_find(const struct params *params, const char *name); 
 int64_t params_elements(const struct params *params); /* trainable scalars, all groups */
 
 struct backend;
-/* Allocates (once; later calls only what is new) and fills what is new with its initial values,
- * each entry from the stream (seed, name): the result does not depend on the order of declaration.
- * plan_make calls for this have to be preceded by it: graph, then params_realise, then plan. */
+/* Allocates (once; later calls only what is new) and initialises new entries, each from the stream
+ * (seed, name), so that the result does not depend on the order of declaration. Must come after the
+ * graph is built and before plan_make. */
 int params_realise(struct params *params, struct backend *backend, uint64_t seed, struct err *err);
 /* One entry's values, between steps. `which` PARAM, EMA, M, V, GRAD (STATE for state entries). */
 int params_get(struct params *params, const struct entry *entry, enum array which, float *out,
@@ -126,18 +126,18 @@ enum mode { MODE_TRAIN, MODE_EVALUATE };
 struct graph *graph_new(struct params *params, enum mode mode, enum array weights_from);
 void graph_free(struct graph *graph);
 enum mode graph_mode(const struct graph *graph);
-/* What models cast their activations to (g_cast); F32 unless set otherwise. */
+/* The type that models cast their activations to (g_cast); F32 unless set. */
 void graph_set_precision(struct graph *graph, enum dtype precision);
 enum dtype graph_precision(const struct graph *graph);
-/* Where there are several ways to the same gradient, the one that this backend likes; to be said before
+/* Chooses, among several ways to the same gradient, those that suit this backend; call before
  * graph_backward. */
 void graph_suit(struct graph *graph, const struct backend *backend);
 /* Nested names: "vae", then "encoder" gives "vae.encoder". Parameters are named by them. */
 void graph_push(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void graph_pop(struct graph *graph);
 int graph_check(const struct graph *graph, struct err *err);
-/* The group is read and left as it is: no gradient, no update (naming it there is an error), its
- * state entries stay, and layers of it behave as in evaluation. Before its first parameter. */
+/* The group is read but not changed: no gradient, no update (requesting one is an error), its state
+ * entries stay, and its layers behave as in evaluation. Call before its first parameter. */
 void graph_freeze(struct graph *graph, const char *group);
 bool graph_frozen(const struct graph *graph, const char *group);
 /* Until graph_return, whatever is declared is of this one group, whichever it names, and lies below its
@@ -164,10 +164,10 @@ val g_param(struct graph *graph, const char *group, const char *name, struct sha
             struct initial init);
 val g_state(struct graph *graph, const char *group, const char *name, struct shape shape,
             struct initial init);
-/* The whole flat array of a group, shape [1,1,1,1,count]: what is declared so far, each entry
- * padded with zeros to 16 elements; 0 if the group has no elements. */
+/* The whole flat array of a group, shape [1,1,1,1,count]: all entries declared so far, each padded
+ * with zeros to 16 elements; 0 if the group has no elements. */
 val g_flat(struct graph *graph, const char *group, enum array which);
-/* The device-side scalars: one clock a graph, and rates for each group that it updates. */
+/* Device-side scalars: one clock per graph, and rates for each group it updates. */
 val g_clock(struct graph *graph);
 val g_rates(struct graph *graph, const char *group);
 
@@ -191,15 +191,15 @@ enum rate {
     RATE_BETA2,
     RATE_EPS,
     RATE_MOMENTUM,
-    RATE_EMA, /* what the averaged weights keep */
+    RATE_EMA, /* decay of the averaged weights */
     RATES
 };
 
 /* ---- ops: one builder each ------------------------------------------------------------------ */
 /* x [n,..,ci], w [co,kd,kh,kw,ci], bias 0 or [1,1,1,1,co] */
 val g_conv(struct graph *g, val x, val w, val bias, struct window window, enum act act);
-/* The transposed convolution: x [n,..,co], w [co,kd,kh,kw,ci] -> out [n,..,ci], whose d, h, w are
- * given because a stride leaves them open. bias 0 or [1,1,1,1,ci]. */
+/* Transposed convolution: x [n,..,co], w [co,kd,kh,kw,ci] -> out [n,..,ci], whose d, h, w are given
+ * because a stride leaves them ambiguous. bias 0 or [1,1,1,1,ci]. */
 val g_conv_transposed(struct graph *g, val x, val w, val bias, struct window window,
                       struct shape out, enum act act);
 /* Statistics of x (attr groups), then gamma, beta, act. mean and rstd (may be NULL) receive handles
@@ -225,12 +225,12 @@ val g_softmax(struct graph *g, val x);
 val g_cross_entropy(struct graph *g, val logits, val label, val class_weight, int32_t ignore,
                     float smoothing);
 val g_embedding(struct graph *g, val table, val label);
-/* label [n,d,h,w,1] -> [n,d,h,w,count]: 1 in channel label - first, the rest 0; the labels before
- * first and ignore are zeros alone, any other is NaN as in cross_entropy */
+/* label [n,d,h,w,1] -> [n,d,h,w,count]: 1 in channel label - first, else 0; labels before first and
+ * ignore give all zeros, any other is NaN as in cross_entropy */
 val g_one_hot(struct graph *g, val label, int32_t first, int32_t count, int32_t ignore);
 val g_normal(struct graph *g, struct shape shape);
 val g_dropout(struct graph *g, val x, float p, bool per_channel); /* x itself in MODE_EVALUATE */
-val g_cast(struct graph *g, val x, enum dtype dtype); /* F32 or BF16; x itself if it is that */
+val g_cast(struct graph *g, val x, enum dtype dtype); /* F32 or BF16; x itself if it is */
 val g_fill(struct graph *g, struct shape shape, float value);
 val g_act(struct graph *g, val x, enum act act);
 val g_affine(struct graph *g, val x, float scale, float shift);
@@ -252,17 +252,16 @@ val g_loss(struct graph *g, enum op op, val x, val target);
 
 /* ---- gradient and update -------------------------------------------------------------------- */
 /* Appends d loss / d p for every parameter of the named groups that loss depends on, each written
- * into its place in ARRAY_GRAD; parameters that loss does not reach get zeros. loss has one
- * element. accumulate: adds to ARRAY_GRAD instead of overwriting it. Groups not named are
- * constants. */
+ * to its place in ARRAY_GRAD; the other parameters get zeros. loss has one element. accumulate:
+ * adds to ARRAY_GRAD instead of overwriting it. Groups not named are constants. */
 void graph_backward(struct graph *graph, val loss, const char *const *groups, int count,
                     bool accumulate);
-/* d loss / d x after graph_backward, for a value between the groups' parameters and the loss (those
- * included); 0 for any other. */
+/* d loss / d x after graph_backward, for a value between the groups' parameters and the loss
+ * (inclusive); 0 for any other. */
 val graph_gradient(const struct graph *graph, val x);
 
-/* Gradient checkpointing, after graph_backward: normalised, joined and pointwise values are not kept
- * for the gradient but made again when it needs them. Less memory, a little more time, the same
+/* Gradient checkpointing, after graph_backward: normalised, concatenated and pointwise values are
+ * not kept for the gradient but recomputed when needed. Less memory, a little more time, the same
  * bits. */
 void graph_recompute(struct graph *graph);
 
@@ -271,10 +270,10 @@ struct update {
     enum optimiser kind;
     bool nesterov;
     float clip_norm;  /* 0: no clipping; the norm is over all named groups together */
-    bool ema;         /* averaged weights, too */
+    bool ema;         /* also update averaged weights */
     float grad_scale; /* 1 / number of accumulated batches */
 };
-/* Appends the update of the groups, reading ARRAY_GRAD and each its own rates (g_rates). guard:
+/* Appends the update of the groups, which reads ARRAY_GRAD and each group's rates (g_rates). guard:
  * usually the loss. Returns the gradient's norm before clipping (one number), or 0 if it is not
  * computed. */
 val graph_update(struct graph *graph, const char *const *groups, int count, struct update update,
@@ -283,13 +282,13 @@ val graph_update(struct graph *graph, const char *const *groups, int count, stru
 /* ---- plan ----------------------------------------------------------------------------------- */
 struct plan;
 struct plan_options {
-    struct meter *meter; /* also counts the plan's bytes, beside the backend's own; may be NULL */
+    struct meter *meter; /* also counts the plan's bytes, besides the backend's; may be NULL */
     size_t guard;      /* tests: bytes of sentinel around every value, which then shares its memory
                           with no other; checked by plan_guards */
     bool measure_only; /* compute the size but for scratch, make no kernel, allocate nothing */
 };
-/* The plan keeps nothing of the graph, which may be freed; the parameter store and the backend have
- * to outlive it. When the store grows, the plan follows by itself. */
+/* The plan keeps no reference to the graph, which may be freed; the parameter store and the backend
+ * must outlive it. If the store grows, the plan follows by itself. */
 int plan_make(struct plan **out, const struct graph *graph, struct backend *backend,
               const struct plan_options *options, struct err *err);
 void plan_free(struct plan *plan);
@@ -317,21 +316,21 @@ const char *op_name(enum op op);
 
 /* ---- backends ------------------------------------------------------------------------------- */
 extern const char
-    *const backend_devices[]; /* ends with NULL; the first, auto, is the best there is */
+    *const backend_devices[]; /* ends with NULL; the first, auto, is the best one available */
 struct backend_spec {
     int device;           /* index of the above */
     int threads;          /* 0: all available */
-    enum dtype precision; /* BF16: refused where the device does not do that */
+    enum dtype precision; /* BF16: refused if the device does not support it */
 };
-/* Made once by a program that is going to compute, and by no other. */
+/* Called once, only by a program that is going to compute. */
 int backend_open(struct backend **out, const struct backend_spec *spec, struct meter *meter,
                  struct err *err);
 void backend_close(struct backend *backend);
 /* Lends host memory that the device copies from fastest, on the backend's meter. */
 struct allocator backend_host_memory(struct backend *backend);
-/* As if opened with so many threads; before it is used. */
+/* As if opened with this many threads; call before using the backend. */
 int backend_use_threads(struct backend *backend, int threads, struct err *err);
-/* Device class, ISA, library versions, threads: of what results may depend on. */
+/* Device class, ISA, library versions, threads: everything results may depend on. */
 const char *backend_numerics(const struct backend *backend);
 int backend_threads(const struct backend *backend);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A value of 2^40 elements is a mistake; below it no size computation overflows. */
+/* A larger value is a mistake; below this no size computation overflows. */
 static const int64_t MAX_ELEMENTS = (int64_t)1 << 40;
 
 /* ---- shapes --------------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ void graph_pop(struct graph *graph)
 
 /* ---- the sticky error ----------------------------------------------------------------------- */
 
-/* Every such error comes from how a model was configured. */
+/* Every such error is due to how a model was configured. */
 static void set_error(struct graph *graph, const char *path, const char *fmt, va_list ap)
 {
     if (graph->failed)
@@ -435,7 +435,7 @@ const struct value *graph_value(const struct graph *graph, val x)
     return graph->value[x];
 }
 
-/* ---- what infer and grad say things with ---------------------------------------------------- */
+/* ---- checks and errors for infer and grad --------------------------------------------------- */
 
 static const char *const type_name[] = {[F32] = "f32", [BF16] = "bf16", [I32] = "i32", [U8] = "u8"};
 

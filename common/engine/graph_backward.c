@@ -1,7 +1,7 @@
 /*
  * Reverse-mode differentiation as a graph transform: the gradient is appended as ordinary nodes.
- * Only what lies between the groups' parameters and the loss is visited. A parameter's gradient is
- * not copied into the store: the value that its last node makes is given its place there.
+ * Only nodes between the groups' parameters and the loss are visited. A parameter's gradient is not
+ * copied into the store: its last node's output is given its place there.
  */
 #include "engine/graph_parts.h"
 
@@ -16,7 +16,7 @@ bool g_wants_grad(const struct graph *graph, val x)
 void op_constant(struct graph *graph, const struct node *node, int index)
 {
     if (g_wants_grad(graph, node->in[index]))
-        op_fail(graph, node, "has no derivative by its input %d", index + 1);
+        op_fail(graph, node, "has no derivative with respect to its input %d", index + 1);
 }
 
 val graph_gradient(const struct graph *graph, val x)
@@ -90,7 +90,7 @@ static void differentiate(struct graph *graph, const struct node *node)
     graph->gradient_of = NULL;
 }
 
-/* The value whose memory v is: reshaping makes no memory of its own. */
+/* The value that owns v's memory: a reshaped value has none of its own. */
 static struct value *owner(const struct graph *graph, val v)
 {
     struct value *value = graph->value[v];
@@ -103,7 +103,7 @@ static struct value *owner(const struct graph *graph, val v)
     return value;
 }
 
-/* Has `v` written straight into the entry's place in ARRAY_GRAD, if it has memory of its own. */
+/* Lets `v` be written directly to the entry's place in ARRAY_GRAD, if it has memory of its own. */
 static bool place(struct graph *graph, val v, int32_t index)
 {
     struct value *value = owner(graph, v);
@@ -152,7 +152,7 @@ static bool *named_groups(struct graph *graph, const char *const *groups, int co
             return NULL;
         }
         if (graph_frozen(graph, groups[i])) {
-            graph_fail(graph, "group '%s' is frozen and to be trained", groups[i]);
+            graph_fail(graph, "group '%s' is frozen but is to be trained", groups[i]);
             return NULL;
         }
         group[index] = true;

@@ -1,4 +1,4 @@
-/* The builders: one for each op that a model may use. */
+/* The builders: one for each op available to models. */
 #include "engine/graph_parts.h"
 
 val g_conv(struct graph *g, val x, val w, val bias, struct window window, enum act act)
@@ -172,7 +172,7 @@ val g_clamp(struct graph *g, val x, float low, float high)
     return g_append(g, OP_clamp, &x, &(struct attr){.p = low, .q = high}, NULL);
 }
 
-/* A group's whole array has the group's name, an entry has it in the store. */
+/* A group's whole array has the group's name, an entry's group is in the store. */
 static bool is_frozen(const struct graph *g, val x)
 {
     const struct value *value = graph_value(g, x);

@@ -1,6 +1,6 @@
 /*
- * Inside the engine: what a graph is made of, and what the infer and grad functions of the ops say
- * it with. Nodes and values live in the graph's arena and never move.
+ * Inside the engine: the parts of a graph, and helper functions for the infer and grad functions of
+ * the ops. Nodes and values live in the graph's arena and never move.
  */
 #ifndef CAIRN_ENGINE_GRAPH_PARTS_H
 #define CAIRN_ENGINE_GRAPH_PARTS_H
@@ -56,36 +56,38 @@ val graph_store_value(struct graph *graph, int32_t entry, enum array which);
 /* Sets the sticky error "path: ..."; returns -1. */
 int op_fail(struct graph *graph, const struct node *node, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The first `count` inputs are there and F32. */
+/* The first `count` inputs must be present and F32. */
 int op_inputs(struct graph *graph, const struct node *node, int count);
-/* Input `index` is there and an activation: F32 or BF16, which is what *type receives. */
+/* Input `index` must be present and an activation: F32 or BF16, stored in *type. */
 int op_activation(struct graph *graph, const struct node *node, int index, enum dtype *type);
 int op_input(struct graph *graph, const struct node *node, int index, enum dtype dtype);
-/* Input `index` is absent, or F32 of this shape. */
+/* Input `index` must be absent, or F32 of this shape. */
 int op_optional(struct graph *graph, const struct node *node, int index, struct shape shape);
 int op_same(struct graph *graph, const struct node *node, int index, struct shape shape);
-/* Input `index`, whose type has been checked, has this shape. */
+/* Input `index`, whose type has been checked, must have this shape. */
 int op_shaped(struct graph *graph, const struct node *node, int index, struct shape shape);
-/* Input `index` has the type and the shape of input `other`, which has been checked. */
+/* Input `index` must have the type and shape of input `other`, which has been checked. */
 int op_alike(struct graph *graph, const struct node *node, int index, int other);
 /* Declares output `index`; a shape with an axis below 1 or with too many elements is an error. */
 int op_output(struct graph *graph, struct node *node, int index, struct shape shape,
               enum dtype dtype);
 struct shape op_shape(const struct graph *graph, const struct node *node, int index);
-/* For grad: an error if input `index` depends on a trained parameter, because it has no rule. */
+/* For grad: an error if input `index`, for which there is no rule, depends on a trained
+ * parameter. */
 void op_constant(struct graph *graph, const struct node *node, int index);
-/* For grad: what has reached input `index` so far, 0 if nothing; din[index] then has to contain it. */
+/* For grad: the gradient that has reached input `index` so far, 0 if none; din[index] must include
+ * it. */
 val op_take_gradient(struct graph *graph, const struct node *node, int index);
-/* Sizes, strides and padding make sense; the padding is smaller than the window if `proper`. */
+/* Sizes, strides and padding must make sense; if `proper` the padding must be less than the
+ * window. */
 int op_window(struct graph *graph, const struct node *node, bool proper);
-/* The output of a window over `in`, with `channels`; d, h or w is 0 where the window does not fit.
- */
+/* The output of a window over `in`, with `channels`; d, h or w is 0 if the window does not fit. */
 struct shape window_output(const struct window *window, struct shape in, int32_t channels);
 
 enum op op_of_act(enum act act);
-/* Is its derivative one of the result alone? Then it may be part of the op in front of it. */
+/* Does its derivative depend only on the result? Then it can be fused into the op before it. */
 bool op_act_fuses(enum act act);
-/* Of an op on values of these shapes, inputs first; 0 but for PRODUCTS. */
+/* Of an op on values of these shapes, inputs first; 0 for ops without PRODUCTS. */
 double op_multiply_adds(enum op op, const struct shape *shape);
 
 /* Sums v over the axes where shape has 1; v itself if the shapes agree. */
@@ -108,7 +110,7 @@ int64_t params_group_count(const struct params *params, int32_t group, enum arra
 enum { GROUP_OF_GUARD = -1 };
 /* Makes params_realise allocate this array of the group, or the guard. */
 void params_ask(struct params *params, int32_t group, enum array which);
-/* Device address, NULL if not realised that far; `count` elements from offset have to be there. */
+/* Device address, NULL if not realised that far; `count` elements from offset must exist. */
 void *params_address(const struct params *params, const struct backend *backend, int32_t group,
                      enum array which, int64_t offset, int64_t count);
 /* Changes whenever an address may have changed. */

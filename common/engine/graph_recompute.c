@@ -1,8 +1,9 @@
 /*
- * Gradient checkpointing as a graph transform: what little more than a pass over memory makes again
- * from what is kept (the results of large convolutions) is not kept for the gradient, but made again
- * where the gradient first reads it (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; which nodes are
- * cheap is known here, so no cut has to be chosen). The same ops on the same numbers: the same bits.
+ * Gradient checkpointing as a graph transform: values that take little more than a pass over memory
+ * to compute from kept ones (the results of large convolutions) are not kept for the gradient, but
+ * recomputed where it first reads them (Chen et al. 2016, "Training Deep Nets with Sublinear Memory
+ * Cost"; cheap nodes are known here, so no cuts have to be chosen). The same ops on the same
+ * numbers give the same bits.
  */
 #include "engine/graph_parts.h"
 
@@ -11,13 +12,13 @@
 
 struct recomputing {
     struct graph *graph;
-    int32_t forward; /* nodes of the old order that are not the gradient's */
+    int32_t forward; /* nodes of the old order before the gradient's */
     struct node **node;
     int32_t nodes;
     val *again; /* by value of the old graph: its copy, or 0 */
 };
 
-/* Bound by memory, and read by gradients. */
+/* Is it bound by memory, and read by gradients? */
 static bool is_cheap(const struct graph *graph, const struct node *node)
 {
     const struct op_info *info = op_info(node->op);
@@ -29,9 +30,9 @@ static bool is_cheap(const struct graph *graph, const struct node *node)
                graph->prefers.few_products * (double)shape_count(shape[info->nin]);
 }
 
-/* The forward node that makes v, if it is one that is run again; NULL if v is kept. What the host
- * reads is kept anyway, and a running statistic has another value by then (parameters have not: they
- * are updated after the gradient). */
+/* The forward node that makes v if it is to be recomputed; NULL if v is kept. Values read by the
+ * host are kept anyway, and a running statistic has changed by then (parameters have not: they are
+ * updated after the gradient). */
 static const struct node *maker_of(const struct recomputing *r, val v)
 {
     const struct graph *graph = r->graph;
@@ -53,7 +54,7 @@ static void add_node(struct recomputing *r, struct node *node)
     *ARRAY_ADD(r->node, r->nodes) = node;
 }
 
-/* v, or a copy of it that is made here. */
+/* v, or its recomputed copy. */
 static val made_again(struct recomputing *r, val v)
 {
     const struct node *maker = maker_of(r, v);

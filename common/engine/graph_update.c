@@ -19,8 +19,8 @@ static val gradient_norm(struct graph *graph, const char *const *groups, int cou
     return sum ? g_affine(graph, g_unary(graph, OP_sqrt_, sum), grad_scale, 0) : 0;
 }
 
-/* grad_scale * min(1, clip / (norm + 1e-6)), as torch's clip_grad_norm_; not finite if the norm is
- * not, so that the update is left out. */
+/* grad_scale * min(1, clip / (norm + 1e-6)), as in torch's clip_grad_norm_; not finite if the norm
+ * is not, which skips the update. */
 static val clip_scale(struct graph *graph, val norm, const struct update *update)
 {
     val most = g_fill(graph, ONE, update->clip_norm), one = g_fill(graph, ONE, 1);
@@ -60,7 +60,7 @@ val graph_update(struct graph *graph, const char *const *groups, int count, stru
         return 0;
     for (int i = 0; i < count; i++)
         if (graph_frozen(graph, groups[i])) {
-            graph_fail(graph, "group '%s' is frozen and to be updated", groups[i]);
+            graph_fail(graph, "group '%s' is frozen but is to be updated", groups[i]);
             return 0;
         }
     val norm = 0, scale = 0;

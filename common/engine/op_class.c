@@ -20,7 +20,7 @@ void op_softmax_grad(struct graph *graph, const struct node *node, const val *do
     din[0] = g_append(graph, OP_softmax_grad, in, NULL, NULL);
 }
 
-/* Inputs from `first` on are logits, label, class weight. */
+/* Inputs beginning with `first` are logits, label, class weight. */
 static int check_classes(struct graph *graph, const struct node *node, int first,
                          struct shape *loss)
 {
@@ -114,7 +114,7 @@ int op_one_hot_infer(struct graph *graph, struct node *node)
         return op_fail(graph, node, "labels have the shape %s, not one per pixel",
                        shape_text(have, label));
     if (want.c < 1 || node->attr.begin < 0 || node->attr.begin > INT32_MAX - want.c)
-        return op_fail(graph, node, "%d classes from %d on", want.c, node->attr.begin);
+        return op_fail(graph, node, "%d classes from %d", want.c, node->attr.begin);
     label.c = want.c;
     return op_output(graph, node, 0, label, F32);
 }

@@ -1,5 +1,5 @@
-/* Convolution and its two gradients. The window is always that of the direct convolution: conv_data
- * runs it backwards, from its output to its input. */
+/* Convolution and its two gradients. The window is always the direct convolution's: conv_data runs
+ * it backwards, from its output to its input. */
 #include "engine/op.h"
 
 int op_window(struct graph *graph, const struct node *node, bool proper)
@@ -40,7 +40,7 @@ static int check_filter(struct graph *graph, const struct node *node, struct sha
 static int check_act(struct graph *graph, const struct node *node)
 {
     if (!op_act_fuses(node->attr.act))
-        return op_fail(graph, node, "this activation's derivative needs more than its result");
+        return op_fail(graph, node, "this activation's derivative needs more than the result");
     return 0;
 }
 
@@ -108,7 +108,7 @@ int op_act_bias_grad_infer(struct graph *graph, struct node *node)
     return op_output(graph, node, 1, (struct shape){1, 1, 1, 1, y.c}, F32);
 }
 
-/* What reaches the sum in front of bias and activation; *dbias is 0 without a bias to train. */
+/* The gradient of the sum before bias and activation; *dbias is 0 without a trained bias. */
 static val before_act(struct graph *graph, const struct node *node, val dout, val *dbias)
 {
     bool bias = node->in[2] && g_wants_grad(graph, node->in[2]);
@@ -134,7 +134,7 @@ static val conv_gradient(struct graph *graph, enum op op, const struct node *nod
                     NULL);
 }
 
-/* What x was joined from along the channels, where its filter is a window. NULL: not joined. */
+/* The concatenation along the channels that x is, if the filter is larger than 1x1x1; else NULL. */
 static const struct node *joined(const struct graph *graph, const struct node *node)
 {
     const struct value *x = graph->value[node->in[0]];
@@ -158,7 +158,7 @@ static val filter_gradient(struct graph *graph, const struct node *node, val da)
     return g_concat(graph, part[0], part[1], AXIS_C);
 }
 
-/* The filter's gradient comes first: x often dies there, and its gradient can have that memory. */
+/* The filter's gradient comes first: x often dies there, and its gradient can reuse the memory. */
 void op_conv_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     val x = node->in[0], w = node->in[1], da = before_act(graph, node, dout[0], &din[2]);

@@ -1,5 +1,5 @@
 /* One infer and one gradient rule for each family of pointwise.def and losses.def; the functions
- * that the rows demand by name are made from the same rows. */
+ * that the rows demand are generated from the same rows. */
 #include "engine/op.h"
 
 /* ---- unary: y of x, dx of (dy, x, y) -------------------------------------------------------- */
@@ -60,7 +60,7 @@ int op_cast_infer(struct graph *graph, struct node *node)
     if (to != F32 && to != BF16)
         return op_fail(graph, node, "a value can be cast to f32 and bf16 only");
     if (type == BF16 && to == BF16)
-        return op_fail(graph, node, "a value that is bf16 already");
+        return op_fail(graph, node, "the value is already bf16");
     return op_output(graph, node, 0, op_shape(graph, node, 0), to);
 }
 
@@ -109,7 +109,7 @@ static int infer_binary(struct graph *graph, struct node *node)
         return infer_binary(graph, node);                                                          \
     }
 
-/* ---- losses: the slope comes out of the same pass ------------------------------------------- */
+/* ---- losses: the slope is computed in the same pass------------------------------------------- */
 
 static int infer_loss(struct graph *graph, struct node *node)
 {
@@ -147,7 +147,7 @@ static void loss_gradient(struct graph *graph, const struct node *node, const va
 
 /* ---- derivatives of the binary ops ---------------------------------------------------------- */
 
-/* din[i] = v, brought to the shape of input i; v is only made where it is wanted. */
+/* din[i] = v, reduced to the shape of input i; v is only built if needed. */
 #define BINARY_GRADIENT(name, da, db)                                                              \
     void op_##name##_grad(struct graph *graph, const struct node *node, const val *dout, val *din) \
     {                                                                                              \
@@ -174,7 +174,7 @@ static val over(struct graph *graph, val a, val b)
     return g_binary(graph, OP_div_, a, b);
 }
 
-/* dz where a > b, else 0: relu's derivative, asked at the difference. */
+/* dz where a > b, else 0: relu's derivative at the difference. */
 static val where_greater(struct graph *graph, val dz, val a, val b)
 {
     val difference = g_binary(graph, OP_sub, a, b);

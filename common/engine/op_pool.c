@@ -43,7 +43,7 @@ static int infer_unpooled(struct graph *graph, struct node *node)
     return op_output(graph, node, 0, node->attr.shape, type);
 }
 
-/* What is added has the type of the gradient and its shape, but for channels that are left out. */
+/* The addend has the gradient's type and shape, except for channels left out. */
 static int check_more(struct graph *graph, const struct node *node)
 {
     struct shape dx = node->attr.shape, more = op_shape(graph, node, 2), rest = more;
@@ -71,7 +71,7 @@ int op_avg_pool_grad_infer(struct graph *graph, struct node *node)
     return infer_unpooled(graph, node);
 }
 
-/* Of a slice along the channels, what it is of, with its beginning; of any other value itself. */
+/* For a slice along the channels, its source and where it begins; for any other value itself. */
 static val before_slice(const struct graph *graph, val x, int32_t *begin)
 {
     int32_t maker = graph->value[x]->node;
@@ -82,8 +82,8 @@ static val before_slice(const struct graph *graph, val x, int32_t *begin)
     return slice->in[0];
 }
 
-/* What else has reached x so far may be added in the same pass: as a rule x is a skip, and that is a
- * slice of a concatenation's gradient, which then need not be cut out. */
+/* Other gradients of x may be added in the same pass: usually x is a skip connection, and that
+ * gradient is a slice of a concatenation's gradient, which then need not be copied out. */
 void op_max_pool_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     struct attr attr = {.window = node->attr.window, .shape = op_shape(graph, node, 0)};

@@ -1,4 +1,4 @@
-/* Values that come from nowhere: drawn (see draw.h) or constant. */
+/* Values without inputs: random (see draw.h) or constant. */
 #include "engine/op.h"
 
 static int check_clock(struct graph *graph, const struct node *node, int index)
@@ -25,7 +25,7 @@ int op_dropout_infer(struct graph *graph, struct node *node)
     return op_output(graph, node, 0, op_shape(graph, node, 0), type);
 }
 
-/* The same draw once more: the key is that of the forward node. */
+/* The same draw again: the key is the forward node's. */
 void op_dropout_grad(struct graph *graph, const struct node *node, const val *dout, val *din)
 {
     const val in[] = {dout[0], node->in[1]};

@@ -1,4 +1,4 @@
-/* Joining, cutting, reshaping, repeating and summing. */
+/* Concatenating, slicing, reshaping, broadcasting and summing. */
 #include "engine/op.h"
 
 static int check_axis(struct graph *graph, const struct node *node)
@@ -28,7 +28,7 @@ int op_concat_infer(struct graph *graph, struct node *node)
     return op_output(graph, node, 0, joined, type);
 }
 
-/* part lies in whole, from attr.begin along attr.axis */
+/* part must lie in whole, from attr.begin along attr.axis */
 static int check_part(struct graph *graph, const struct node *node, struct shape whole,
                       struct shape part)
 {
@@ -39,7 +39,7 @@ static int check_part(struct graph *graph, const struct node *node, struct shape
     *shape_axis(&rest, axis) = count;
     char left[SHAPE_TEXT], right[SHAPE_TEXT];
     if (begin < 0 || count < 1 || count > size || begin > size - count || !shape_equal(rest, part))
-        return op_fail(graph, node, "%s is no part of %s from %d along axis %d",
+        return op_fail(graph, node, "%s is not part of %s from %d along axis %d",
                        shape_text(left, part), shape_text(right, whole), begin, axis);
     return 0;
 }
@@ -94,7 +94,7 @@ int op_reshape_infer(struct graph *graph, struct node *node)
     char left[SHAPE_TEXT], right[SHAPE_TEXT];
     TRY(op_output(graph, node, 0, node->attr.shape, type));
     if (shape_count(x) != shape_count(node->attr.shape))
-        return op_fail(graph, node, "%s and %s differ in elements", shape_text(left, x),
+        return op_fail(graph, node, "%s and %s differ in number of elements", shape_text(left, x),
                        shape_text(right, node->attr.shape));
     return 0;
 }
@@ -104,7 +104,7 @@ void op_reshape_grad(struct graph *graph, const struct node *node, const val *do
     din[0] = g_reshape(graph, dout[0], op_shape(graph, node, 0));
 }
 
-/* Each axis of small is 1 or that of large. */
+/* Each axis of small must be 1 or that of large. */
 static int check_repeat(struct graph *graph, const struct node *node, struct shape small,
                         struct shape large)
 {

@@ -1,4 +1,4 @@
-/* What changes the parameter store in place. */
+/* Ops that change the parameter store in place. */
 #include "engine/op.h"
 
 static int check_target(struct graph *graph, const struct node *node, int index)

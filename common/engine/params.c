@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries start at multiples of this many elements, so that every kernel sees aligned addresses. */
+/* Entries start at multiples of this many elements, so that all kernels get aligned addresses. */
 enum { PACK = 16 };
 
 struct group {
@@ -137,10 +137,10 @@ int32_t params_declare(struct params *params, const char *group, const char *nam
         const struct entry *entry = params->entry[index];
         char here[SHAPE_TEXT], there[SHAPE_TEXT];
         if (!shape_equal(entry->shape, shape))
-            return fail(err, "parameter '%s' has the shape %s here and %s where it came first",
+            return fail(err, "parameter '%s' has the shape %s here but %s where it was declared",
                         name, shape_text(here, shape), shape_text(there, entry->shape));
         if (entry->state != state || strcmp(entry->group, group))
-            return fail(err, "parameter '%s' is in group '%s' here and '%s' where it came first",
+            return fail(err, "parameter '%s' is in group '%s' here but '%s' where it was declared",
                         name, group, entry->group);
         return index;
     }
@@ -204,8 +204,7 @@ static int put_initial(struct params *params, const struct entry *entry, enum ar
     return rc;
 }
 
-/* Device to device through the host, as raw bytes: happens when a store grows or averaging begins.
- */
+/* Device to device through the host, as raw bytes: used when a store grows or averaging begins. */
 static int copy_bytes(struct backend *backend, void *to, const void *from, size_t bytes,
                       struct err *err)
 {
@@ -216,7 +215,7 @@ static int copy_bytes(struct backend *backend, void *to, const void *from, size_
     return rc ? -1 : 0;
 }
 
-/* Zero-filled beyond what was there. */
+/* New elements are zero. */
 static int grow(struct params *params, struct group *group, enum array which, int64_t count,
                 struct err *err)
 {

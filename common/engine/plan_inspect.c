@@ -1,11 +1,11 @@
-/* Looking into a plan: where a number went wrong, who wrote out of bounds. */
+/* Inspecting a plan: where a value is not finite, who wrote out of bounds. */
 #include "engine/plan_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* *bad: does value x hold a NaN or an infinity? */
+/* *bad: does value x contain a NaN or an infinity? */
 static int check_finite(bool *bad, struct plan *plan, val x, struct err *err)
 {
     const struct value *value = &plan->value[x].value;

@@ -1,7 +1,7 @@
 /*
- * The schedule and the memory of a plan. Steps keep the order of the graph; nodes whose results
- * nobody needs are left out. A value's memory is in use from the step that makes it to the last
- * step that reads it, and blocks in use at the same time never overlap.
+ * The schedule and the memory of a plan. Steps keep the graph's order; nodes whose results nobody
+ * needs are left out. A value's memory is in use from the step that makes it to the last step that
+ * reads it, and blocks in use at the same time never overlap.
  */
 #include "engine/plan_parts.h"
 
@@ -13,8 +13,8 @@ static bool stored(const struct value *value)
     return value->role == PARAM || value->role == STATE;
 }
 
-/* Needed: it changes the store, or something needed (or read by the host) reads it. Marks the
- * values that are read in plan->value[].used. */
+/* Needed: it changes the store, or is read by something needed or by the host. Marks the values
+ * that are read in plan->value[].used. */
 static bool needed(const struct plan *plan, const struct node *node)
 {
     if (op_info(node->op)->flags & EFFECT)
@@ -57,7 +57,7 @@ static void choose_steps(struct plan *plan, const struct graph *graph)
     free(keep);
 }
 
-/* May output 0 take over the memory of input 0? */
+/* Can output 0 reuse the memory of input 0? */
 static bool in_place(const struct plan *plan, const struct step *step, int32_t index,
                      const struct planned *out)
 {
@@ -68,7 +68,7 @@ static bool in_place(const struct plan *plan, const struct step *step, int32_t i
            shape_equal(in->value.shape, out->value.shape);
 }
 
-/* Joins `member` to the memory of `root`. */
+/* Merges `member` into the memory of `root`. */
 static void join(struct plan *plan, struct planned *member, int32_t root)
 {
     struct planned *memory = &plan->value[root];
@@ -161,8 +161,8 @@ static size_t block_size(const struct plan *plan, const struct planned *planned)
     return aligned + 2 * plan->guard;
 }
 
-/* The smallest gap that fits between the blocks in use at the same time; `placed` is in order of
- * offset. Returns the position at which to insert. */
+/* The smallest gap that fits between blocks in use at the same time; `placed` is sorted by offset.
+ * Returns the position at which to insert. */
 static int32_t best_fit(const struct plan *plan, struct planned *block,
                         struct planned *const *placed, int32_t count)
 {
@@ -187,7 +187,7 @@ static int32_t best_fit(const struct plan *plan, struct planned *block,
     return at;
 }
 
-/* In which order blocks are placed; none is best for every graph. */
+/* The orders for placing blocks; none is best for every graph. */
 static int larger_first(const void *a, const void *b)
 {
     const struct planned *left = *(struct planned *const *)a, *right = *(struct planned *const *)b;
@@ -210,7 +210,7 @@ static int earlier_first(const void *a, const void *b)
     return left->birth == right->birth ? larger_first(a, b) : left->birth < right->birth ? -1 : 1;
 }
 
-/* Places the blocks in their order; returns the bytes that takes. */
+/* Places the blocks in the given order; returns the total bytes. */
 static size_t place_blocks(const struct plan *plan, struct planned *const *block, int32_t blocks,
                            struct planned **placed)
 {

@@ -1,6 +1,6 @@
 /*
- * Inside the engine: a graph bound to a backend. The plan copies what it needs of the graph, so
- * only the parameter store and the backend have to outlive it.
+ * Inside the engine: a graph bound to a backend. The plan copies what it needs from the graph, so
+ * only the parameter store and the backend must outlive it.
  */
 #ifndef CAIRN_ENGINE_PLAN_PARTS_H
 #define CAIRN_ENGINE_PLAN_PARTS_H
@@ -54,7 +54,7 @@ struct plan {
     void *recording;
 };
 
-/* Which nodes run, who shares memory with whom, from when to when: fills step and value. */
+/* Decides which nodes run and which share memory, and lifetimes: fills step and value. */
 void plan_schedule(struct plan *plan, const struct graph *graph);
 /* Gives every root its offset; sets values_bytes. */
 void plan_pack(struct plan *plan);
