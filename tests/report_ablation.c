@@ -1,6 +1,6 @@
 /*
- * What the ablation table calls different. Values are made up, so that what is true of them is known:
- * nothing in experiments A against A, or a difference of a size that must be found.
+ * What the ablation table calls different. Values are made up, so that what is true of them is
+ * known: nothing in experiments A against A, or a difference of a size that must be found.
  */
 #include "report_world.h"
 
@@ -159,7 +159,8 @@ static void the_best_leads_by_its_direction(void **state)
     assert_best(&t, 1, -1); /* nobody to be better than */
 }
 
-/* Ahead of the runner-up by 1 in each seed, and of a third, which is worse in the mean, not surely. */
+/* Ahead of the runner-up by 1 in each seed, and of a third, which is worse in the mean, not
+ * surely. */
 /* The lead is as clear, but its mean is over the cases that went well. */
 static void means_over_other_cases_are_not_compared(void **state)
 {
@@ -179,7 +180,7 @@ static void means_over_other_cases_are_not_compared(void **state)
     struct text out = {0};
     ablation_table(&out, &t.report, TABLE_TEXT);
     assert_non_null(strstr(out.data, "(119 of 120 cases)"));
-    assert_non_null(strstr(out.data, "A mean that leaves cases out says how many it is over"));
+    assert_non_null(strstr(out.data, "A mean that leaves cases out states how many it is over"));
     text_free(&out);
     ablation_table(&out, &t.report, TABLE_CSV);
     assert_non_null(strstr(out.data, ",1,,119,120\r\n"));
@@ -197,7 +198,8 @@ static void the_best_must_beat_each_other(void **state)
     assert_best(&t, 1, 0);
 }
 
-/* Leads of 1 and once -0.05: the t interval excludes 0, and 4 of 64 sign patterns are as far off. */
+/* Leads of 1 and once -0.05: the t interval excludes 0, and 4 of 64 sign patterns are as far
+ * off. */
 static void the_exact_test_has_a_say(void **state)
 {
     (void)state;
@@ -282,7 +284,7 @@ static void every_format_says_what_is_bold(void **state)
     struct made t;
     compare(&t, 2, 6, (const double[]){1, 2, 3, 4, 5, 6, 3, 4, 5, 6, 7, 8.1});
     TABLE_HAS(&t, TABLE_TEXT, "test/dice/foreground \u2191  a ", " 5.5 \u00b1 1.9*  6  ", "\nMean ",
-              "Bold: the best mean, where to each other variant the 95 % t interval",
+              "Bold: the best mean, if for every other variant the 95 % t interval",
               "Differences are to a,");
     TABLE_HAS(&t, TABLE_MD, "| b | **5.5 \u00b1 1.9** | 6 | +2.017 \\[+1.974, +2.060\\] |",
               "sign-flip p is below 0.05.\n");

@@ -175,7 +175,8 @@ static void leave_unet(const struct draft *draft, const struct place *place, siz
 static const struct trouble none = {0};
 
 /* ---- what a picture shows ------------------------------------------------------------------- */
-/* Of the case's panel: 64 pixels at 4 are 256, 2 apart, below heads of 18 px; the right margin is 2. */
+/* Of the case's panel: 64 pixels at 4 are 256, 2 apart, below heads of 18 px; the right margin is
+ * 2. */
 static struct colour seen_at(const struct picture *picture, int k, int column, int x, int y)
 {
     int32_t left = picture->width - 5 * 258 + column * 258, top = 2 + 18 + k * 258;
@@ -188,7 +189,8 @@ static bool greyish(struct colour colour)
     return colour.r == colour.g && colour.g == colour.b;
 }
 
-/* Case 8: the truth is a disc of radius 20 about (36, 28), the prediction the same 8 to the right. */
+/* Case 8: the truth is a disc of radius 20 about (36, 28), the prediction the same 8 to the
+ * right. */
 static void a_row_shows_a_case(void **state)
 {
     struct world *world = *state;
@@ -199,7 +201,8 @@ static void a_row_shows_a_case(void **state)
     const uint8_t *pixel = drawn->images + 3 * (8 * PIXELS + 28 * SIDE + 40);
     assert_colour(seen_at(&picture, 8, 0, 40, 28), (struct colour){pixel[0], pixel[1], pixel[2]},
                   "image");
-    /* 18 is of the truth alone, 40 of both, 58 of the prediction alone, 2 of none, (36, 49) ignored */
+    /* 18 is of the truth alone, 40 of both, 58 of the prediction alone, 2 of none, (36, 49)
+     * ignored */
     struct colour truth[] = {seen_at(&picture, 8, 1, 18, 28), seen_at(&picture, 8, 1, 40, 28),
                              seen_at(&picture, 8, 1, 60, 28), seen_at(&picture, 8, 1, 2, 28)};
     assert_true(truth[0].r > truth[0].b + 50 && truth[1].r > truth[1].b + 50);
@@ -232,7 +235,8 @@ static void the_page_shows_segmentations(void **state)
     assert_has(html, "best, median and worst Dice, with image");
     assert_has(html, "Hatched pixels have no truth");
     assert_has(html, "variants/StrConv-Ups-Dice/seed-5/segmentation.png");
-    assert_has(html, "for the first seed of each variant, a dot a case; the bar is the median.");
+    assert_has(html,
+               "for the first seed of each variant, one dot per case; the bar is the median.");
     assert_has(html, "2 of 72 stages have no result");
     assert_true(report_has(world, "variants/MP-Tr-Dice/seed-3/confusion.svg"));
     assert_false(report_has(world, "variants/MP-Tr-Dice/seed-2/segmentation.png"));
@@ -275,7 +279,7 @@ static void tables_are_in_a_readers_order(void **state)
     assert_has(md, "(mm or pixels) \u2193 | MP+Tr+BCE | **11.98 \u00b1 0.11** | 6 | baseline");
     /* the case without an object has no value in any variant */
     assert_has(md, "**0.9140 \u00b1 0.0036 (1200 of 1206 cases)** | 6 | baseline");
-    assert_has(html, "A mean that leaves cases out says how many it is over");
+    assert_has(html, "A mean that leaves cases out states how many it is over");
     assert_has(md, "|  | StrConv+Ups+Dice | 3.5 | 3 of 6 |  |  |  |");
     assert_has(html, "<b>0.9340 \u00b1 0.0036</b>");
     assert_has(html, "missing</td><td class=\"n\">3.5</td>");
@@ -308,7 +312,7 @@ static void plots_have_their_numbers(void **state)
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         assert_has(matrix, cells[i]);
     const char *calibration = report_text(world, "calibration.svg");
-    assert_has(calibration, ">as confident as right<");
+    assert_has(calibration, ">perfectly calibrated<");
     assert_has(calibration, ">share of the pixels<");
     const char *loss = report_text(world, "loss-by-variant.svg");
     assert_has(loss, ">Soft Dice<");
@@ -339,9 +343,9 @@ static void bad_artifacts_are_errors(void **state)
         {{.labels = 2}, "class 0 of truth and 2 of prediction; there are 2"},
         {{.file = "segmentation_ids", .content = "a\nb"}, "9 segmentations have 2 ids and 9 ranks"},
         {{.file = "confusion.csv", .content = "truth,a,b\na,1,2\n"}, "1 rows for 2 classes"},
-        {{.file = "confusion.csv", .content = "truth,a\nb,1\n"}, "row 'b' stands where 'a' should"},
-        {{.file = "confusion.csv", .content = "truth,a\na,-1\n"}, "'-1' in row 'a' is no count"},
-        {{.file = "confusion.csv", .content = "truth,a\na,\n"}, "'' in row 'a' is no count"},
+        {{.file = "confusion.csv", .content = "truth,a\nb,1\n"}, "row 'b' is where 'a' should be"},
+        {{.file = "confusion.csv", .content = "truth,a\na,-1\n"}, "'-1' in row 'a' is not a count"},
+        {{.file = "confusion.csv", .content = "truth,a\na,\n"}, "'' in row 'a' is not a count"},
         {{.file = "confusion.csv", .content = ""}, "confusion.csv of 'evaluate': it is empty"},
         {{.file = "confusion.csv", .content = "truth,a\na,1,2\n"}, "line 2 does not have 2 fields"},
         {{.file = "confusion.csv", .content = "truth,a\n\"a\"b,1\n"}, "line 2 has a stray quote"},

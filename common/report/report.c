@@ -1,4 +1,4 @@
-/* Writing a report: all files into a folder beside its place, then the two change places. */
+/* Writing a report: all files go into a folder next to its place, then the two are swapped. */
 #include "report/report_parts.h"
 
 #include "base/file.h"
@@ -62,7 +62,7 @@ static struct cell_gallery *list_cells(struct report *report, size_t *count)
     return out;
 }
 
-/* "SIZE NAME" of each file in the folder and below. */
+/* "SIZE NAME" of each file in the folder and its subfolders. */
 static int list_files(struct text *out, const char *folder, const char *below, struct arena *arena,
                       struct err *err)
 {
@@ -93,7 +93,7 @@ static int write_stamp(struct report *report, const char *folder, struct err *er
     TRY(sha256_file(&page, NULL, path, err));
     text_printf(&stamp, "%s\n%s\n", report_stamp(report->experiment, report->resolution).hex,
                 page.hex);
-    if (report->no_plots) /* the next plan shall want another page */
+    if (report->no_plots) /* so that the next plan makes the page again */
         text_puts(&stamp, "without plots\n");
     if (list_files(&stamp, folder, "", &report->arena, err)) {
         text_free(&stamp);
@@ -135,7 +135,7 @@ static int write_files(struct report *report, const struct options *options, con
     return write_stamp(report, folder, err);
 }
 
-/* A reader finds either the old report or the new one, whole. */
+/* A reader always finds either the old or the new report, complete. */
 static int swap_in(const char *fresh, const char *folder, struct err *err)
 {
     if (rename(fresh, folder) == 0)

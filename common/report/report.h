@@ -1,12 +1,12 @@
 /*
- * Reports: what the registry holds of an experiment, as one folder that opens offline.
+ * Reports: the registry's content for an experiment, as one folder that opens offline.
  *
  *   index.html, ablation.csv, ablation.md, experiment.yaml (the frozen file), and the pictures of
  *   each evaluated cell: those of the baseline's first seed here, the others in
  *   variants/SLUG/seed-N/
  *
  * A report is a view: it computes no result, and everything in it is read from artifacts, except
- * for what must not be in one (time, memory), which is read from the run. Missing cells are listed,
+ * what must not be in one (time, memory), which is read from the run. Missing cells are listed,
  * never dropped.
  */
 #ifndef CAIRN_REPORT_REPORT_H
@@ -17,19 +17,19 @@
 #include "view/stats.h"
 #include "view/view.h"
 
-/* How many of the test cases a mean is over: one that has no value (a distance to a mask that is empty)
- * is left out. of 0: it is no mean over cases. */
+/* How many of the test cases a mean is over: cases without a value (a distance to an empty mask)
+ * are left out. of 0: not a mean over cases. */
 struct coverage {
     size_t cases, of;
 };
 /* One number of a run. */
 struct figure {
     const char *name;
-    double value; /* NaN: measured, and not a number */
+    double value; /* NaN: measured as NaN */
     struct coverage coverage;
 };
 
-/* What is known of one place of the experiment. */
+/* What is known about one place of the experiment. */
 struct facts {
     const struct place *place;
     struct run_row run; /* the newest of its recipe; id 0: none yet. A known place: its result's */
@@ -37,10 +37,10 @@ struct facts {
     struct figure *figures; /* final values: metrics.json of an evaluation, else the run's own */
     size_t figure_count;
     size_t leaks;          /* an evaluation's lines of leaks.csv */
-    double resident_bytes; /* the peak of a known place's run; NaN: not known */
+    double resident_bytes; /* the peak of a known place's run; NaN: unknown */
 };
 
-/* Something noteworthy that happened to a run of the experiment, also to one that was lost. */
+/* A noteworthy event of a run of the experiment, including lost runs. */
 struct happening {
     int64_t run;
     const char *stage, *kind, *detail;
@@ -50,11 +50,11 @@ struct happening {
 enum unit { UNIT_PLAIN, UNIT_COUNT, UNIT_RATE, UNIT_BYTES, UNIT_SECONDS };
 struct measure {
     const char *section, *name;
-    const char *title; /* the name, with its section where several have one of that name */
-    const struct metric_info *metric; /* of an evaluation; NULL: not known */
+    const char *title; /* the name, with its section if several have a metric of that name */
+    const struct metric_info *metric; /* of an evaluation; NULL: unknown */
     int better;                       /* LESS, NEITHER or MORE is */
     enum unit unit;
-    bool cost;                 /* of the training, not of the result */
+    bool cost;                 /* of training, not a result */
     double *values;            /* [variants, seeds]; NaN: missing */
     struct coverage *coverage; /* [variants, seeds] */
 };
@@ -69,10 +69,10 @@ struct report {
     size_t measure_count;
     struct happening *happenings;
     size_t happening_count;
-    const char *no_plots; /* why some are missing from the page; NULL: none is */
+    const char *no_plots; /* why plots are missing from the page; NULL: none are */
 };
 
-/* Reads all that a report shows. All three must outlive it. */
+/* Reads everything a report shows. The other three must outlive it. */
 int report_collect(struct report *out, const struct experiment *experiment,
                    const struct resolution *resolution, struct store *store, struct err *err);
 void report_free(struct report *report);
@@ -93,15 +93,15 @@ void compare_variants(struct comparison *out, const struct report *report,
                       const struct measure *measure);
 
 /*
- * The ablation table: one row for each measure and variant. csv and json have the exact numbers, a
- * column each; the other formats are for reading, and say (html leaves that to the page) what is
- * bold and what is compared.
+ * The ablation table: one row for each measure and variant. csv and json have the exact numbers,
+ * one per column; the other formats are for reading, and explain what is bold and what is compared
+ * (except html, where the page does).
  */
 void ablation_table(struct text *out, const struct report *report, enum table_format format);
 
 /* ---- files ---------------------------------------------------------------------------------- */
-/* The whole folder LAB/reports/NAME, put in place of an older one at once. index receives the path
- * of its index.html [PATH_BYTES]. */
+/* Writes the whole folder LAB/reports/NAME and atomically replaces an older one. index receives the
+ * path of its index.html [PATH_BYTES]. */
 int report_write(char *index, struct report *report, const struct options *options,
                  struct err *err);
 

@@ -1,4 +1,4 @@
-/* Variants compared over seeds, and the tables that say so. */
+/* Comparing variants over seeds, and the tables of the comparison. */
 #include "report/report_parts.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ static const double *row_of(const struct report *report, const struct measure *m
     return measure->values + v * report->experiment->seed_count;
 }
 
-/* What is there of x, without the gaps. */
+/* The values of x without the gaps. */
 static size_t gather(double *out, const double *x, size_t count)
 {
     size_t n = 0;
@@ -25,11 +25,11 @@ static size_t gather(double *out, const double *x, size_t count)
 static size_t differences(double *out, const double *a, const double *b, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        out[i] = a[i] - b[i]; /* a gap in either is one here */
+        out[i] = a[i] - b[i]; /* a gap in either is a gap here */
     return gather(out, out, count);
 }
 
-/* A mean that leaves out the cases that went worst is not to be compared with one over all. */
+/* A mean that leaves out the worst cases must not be compared with one over all. */
 static bool same_cases(const struct measure *measure, size_t v, size_t w, size_t seeds)
 {
     for (size_t s = 0; s < seeds; s++) {
@@ -44,8 +44,8 @@ static bool same_cases(const struct measure *measure, size_t v, size_t w, size_t
 }
 
 /*
- * Is v better than w beyond doubt: the paired 95 % interval excludes 0, and so does the exact test at
- * 5 % (which fewer than six pairs cannot do, and which is not computed for very many)?
+ * Is v clearly better than w: do the paired 95 % interval and the exact test at 5 % both exclude 0?
+ * (The test cannot with fewer than six pairs, and is not computed for very many.)
  */
 static bool beats(const struct report *report, const struct measure *measure, size_t v, size_t w,
                   double *scratch)
@@ -59,10 +59,10 @@ static bool beats(const struct report *report, const struct measure *measure, si
 }
 
 /*
- * Without evidence there is no winner: the best mean is marked only if it beats each of the others,
- * not the runner-up alone, whose difference may vary less than that to a third. No correction is due
- * for having looked for the best: of equal variants, at most one can beat all the others, which is
- * the likelier the fewer they are, and for two it is the one test at 5 %.
+ * Without evidence there is no winner: the best mean is marked only if it beats every other
+ * variant, not just the runner-up, since a third may differ from it less consistently. Selecting
+ * the best needs no correction: of equal variants at most one can beat all others, which is the
+ * more likely the fewer they are, and for two it is a single test at 5 %.
  */
 static void mark_best(struct comparison *all, const struct report *report,
                       const struct measure *measure, double *scratch)
@@ -160,7 +160,7 @@ struct table_cell id_cell(struct arena *arena, const struct id *id)
 }
 
 /* ---- numbers for reading -------------------------------------------------------------------- */
-/* Decimals that show two digits of a spread, at most six. */
+/* The number of decimals that shows two digits of a spread, at most six. */
 static int decimals_of(double spread)
 {
     if (!(spread > 0) || !isfinite(spread))
@@ -227,7 +227,7 @@ const char *show_difference(struct arena *arena, enum unit unit, const struct pa
     if (!difference->count)
         return "";
     double half = (difference->high - difference->low) / 2;
-    /* a spread that is but rounding is none */
+    /* a spread due to rounding is none */
     int decimals = half > 1e-9 * fabs(difference->mean) ? decimals_of(half) : -1;
     if (unit != UNIT_PLAIN) {
         const char *sign = difference->mean < 0 ? "-" : "+";
@@ -365,11 +365,11 @@ const char *winner_rule(struct arena *arena, const struct report *report)
     return arena_printf(
         arena,
         "Mean \u00b1 standard deviation over %zu seeds; \u2193: less is better, \u2191: more is "
-        "better. Bold: the best mean, where to each other variant the 95 %% t interval of the "
+        "better. Bold: the best mean, if for every other variant the 95 %% t interval of the "
         "difference paired by seed excludes zero and the exact sign-flip p is below 0.05%s.%s",
         seeds, seeds < FEWEST ? ", which takes six seeds: nothing can be bold here" : "",
-        leaves_out(report) ? " A mean that leaves cases out says how many it is over, and is not "
-                             "bold beside one over another number."
+        leaves_out(report) ? " A mean that leaves cases out states how many it is over, and is not "
+                             "bold compared with one over another number."
                            : "");
 }
 
@@ -377,9 +377,9 @@ const char *difference_rule(struct arena *arena, const struct report *report)
 {
     return arena_printf(
         arena,
-        "Differences are to %s, paired by seed, each with its own 95 %% t interval; p is of the "
-        "exact sign-flip test over seeds (never below 2/2^n), and p (Holm) is corrected over the "
-        "variants, each measure being a family.",
+        "Differences are to %s, paired by seed, each with its own 95 %% t interval; p is that of "
+        "the exact sign-flip test over seeds (never below 2/2^n), and p (Holm) is corrected over "
+        "the variants, each measure being one family.",
         report->experiment->variants[report->experiment->baseline].name);
 }
 
@@ -396,7 +396,7 @@ static void write_table(struct text *out, const struct report *report, bool exac
     arena_free(&arena);
 }
 
-/* What the columns mean, behind a table for reading. */
+/* Explains the columns, below a table for reading. */
 static void explain(struct text *out, const struct report *report, enum table_format format)
 {
     const struct experiment *experiment = report->experiment;

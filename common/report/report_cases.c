@@ -1,4 +1,4 @@
-/* What the test cases say, one by one: per-case values and the confusion matrix of an evaluation. */
+/* Results per test case: the per-case values and the confusion matrix of an evaluation. */
 #include "report/report_parts.h"
 
 #include "base/csv.h"
@@ -69,13 +69,13 @@ static int parse_matrix(struct matrix *out, struct arena *arena, const struct cs
     *out = (struct matrix){classes, csv->heads + 1, counts};
     for (size_t row = 0; row < classes; row++)
         if (strcmp(csv->cells[row * csv->columns], out->names[row]) != 0)
-            return fail_as(err, STATUS_BAD_DATA, "row '%s' stands where '%s' should",
+            return fail_as(err, STATUS_BAD_DATA, "row '%s' is where '%s' should be",
                            csv->cells[row * csv->columns], out->names[row]);
     for (size_t i = 0; i < classes; i++) {
         TRY(csv_numbers(column, csv, i + 1, err));
         for (size_t row = 0; row < classes; row++) {
             if (!(column[row] >= 0) || isinf(column[row]))
-                return fail_as(err, STATUS_BAD_DATA, "'%s' in row '%s' is no count",
+                return fail_as(err, STATUS_BAD_DATA, "'%s' in row '%s' is not a count",
                                csv->cells[row * csv->columns + i + 1], out->names[row]);
             counts[row * classes + i] = column[row];
         }
@@ -94,14 +94,14 @@ int draw_confusion(struct panels *panels, const struct place *place, struct err 
     if (parse_matrix(&matrix, panels->arena, &csv, err))
         return wrap(err, "confusion.csv of '%s'", place->section->name);
     if (matrix.classes > MATRIX_MOST)
-        return 0; /* nothing would be seen; the artifact has the numbers */
+        return 0; /* too many to be readable; the artifact has the numbers */
     const char *file =
         arena_printf(panels->arena, "%s%sconfusion.svg", panels->folder, panels->prefix);
     TRY(path_join(path, panels->root, file, err));
     int drawn = panels->report->no_plots ? 1 : matrix_svg(&matrix, path, err);
     return gallery_plot(panels->out, panels->report, drawn, file,
-                        "Confusion of the classes over all pixels of the split: each row is what "
-                        "the pixels of one true class were taken for, in per cent.",
+                        "Confusion of the classes over all pixels of the split: each row shows the "
+                        "predictions for the pixels of one true class, in per cent.",
                         err);
 }
 
@@ -134,7 +134,7 @@ static int reliability(struct plot panels[2], struct arena *arena, const struct 
     }
     struct curve *curves = arena_alloc(arena, 3 * sizeof *curves);
     curves[0] = (struct curve){.name = "right", .count = csv->rows, .x = confidence, .y = accuracy};
-    curves[1] = (struct curve){.name = "as confident as right", .count = 2, .x = ends, .y = ends};
+    curves[1] = (struct curve){.name = "perfectly calibrated", .count = 2, .x = ends, .y = ends};
     curves[1].dashed = true;
     curves[1].colour = 6;
     curves[2] = (struct curve){.name = "pixels", .count = csv->rows, .x = middle, .y = pixels};
@@ -166,15 +166,16 @@ int draw_calibration(struct panels *panels, const struct place *place, struct er
         arena_printf(panels->arena, "%s%scalibration.svg", panels->folder, panels->prefix);
     TRY(path_join(path, panels->root, file, err));
     int drawn = panels->report->no_plots ? 1 : plot_svg(plots, 2, path, err);
-    return gallery_plot(panels->out, panels->report, drawn, file,
-                        "Calibration: of the pixels of which the predicted class is said to be so "
-                        "probable, how many are of it. Below the dashed line the model is surer "
-                        "than it should be. On the right, how many pixels each point stands for.",
-                        err);
+    return gallery_plot(
+        panels->out, panels->report, drawn, file,
+        "Calibration: how many of the pixels whose predicted class is given a certain "
+        "probability really have that class. Below the dashed line the model is "
+        "overconfident. On the right, how many pixels each point stands for.",
+        err);
 }
 
 /* ---- per-case values ------------------------------------------------------------------------ */
-/* One variant's evaluation: its first seed's or, without that, that of the first that has one. */
+/* One variant's evaluation: of its first seed that has one. */
 struct case_table {
     const char *name;
     struct csv csv;
@@ -217,7 +218,7 @@ static int fill_strip(struct strip *out, struct arena *arena, const struct case_
     return 0;
 }
 
-/* A panel a class, in the order of the first variant's columns. */
+/* One panel per class, in the order of the first variant's columns. */
 static int fill_panels(struct strips *out, size_t *count, size_t *classes, struct arena *arena,
                        const struct case_table *tables, size_t table_count,
                        const struct metric_info *metric, struct err *err)
@@ -240,8 +241,8 @@ static int fill_panels(struct strips *out, size_t *count, size_t *classes, struc
 static const char *strips_caption(struct report *report, const char *metric, size_t classes)
 {
     return arena_printf(
-        &report->arena, "%s of each test case%s, a dot a case; the bar is the median.%s", metric,
-        report->experiment->seed_count > 1 ? ", for the first seed of each variant" : "",
+        &report->arena, "%s of each test case%s, one dot per case; the bar is the median.%s",
+        metric, report->experiment->seed_count > 1 ? ", for the first seed of each variant" : "",
         classes > MOST_PANELS
             ? arena_printf(&report->arena, " The first %d of %zu classes.", MOST_PANELS, classes)
             : "");
@@ -255,7 +256,7 @@ static int draw_strips(struct gallery *out, struct report *report, struct arena 
         arena_alloc(arena, report->experiment->variant_count * sizeof *tables);
     size_t tables_read, count = 0, classes;
     TRY(read_tables(tables, &tables_read, arena, report, section, err));
-    /* the first that the cases have */
+    /* the first metric that the cases have */
     for (size_t m = 0; m < metric_count && !count; m++) {
         if (metric_table[m].scope != PER_CASE_CLASSES)
             continue;

@@ -1,4 +1,4 @@
-/* What the registry and the artifacts say of an experiment. */
+/* Collects what the registry and the artifacts hold about an experiment. */
 #include "report/report_parts.h"
 
 #include "base/file.h"
@@ -12,7 +12,7 @@
 int place_file(char *path, const struct report *report, const struct place *place, const char *name,
                struct err *err)
 {
-    fail_as(err, STATUS_MISSING, "'%s' has left no %s", place->section->name, name);
+    fail_as(err, STATUS_MISSING, "'%s' has no %s", place->section->name, name);
     for (int i = 0; i < place->output_count && err->status == STATUS_MISSING; i++)
         if (!artifact_path(path, report->store, &place->outputs[i].artifact, name, err))
             return 0;
@@ -128,7 +128,7 @@ static int collect_place(struct facts *facts, struct report *report, struct err 
     return read_figures(facts, report, err);
 }
 
-/* What is known of equal work; everything but the place itself. */
+/* The facts of equal work; everything but the place itself. */
 static struct facts *first_facts(const struct report *report, const struct place *place)
 {
     return &report->facts[place->first - report->resolution->places];
@@ -143,7 +143,7 @@ static void share_facts(const struct report *report)
     }
 }
 
-/* ---- what happened -------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------------- */
 struct history_walk {
     struct report *report;
     struct stage_run {
@@ -151,7 +151,7 @@ struct history_walk {
         const char *stage;
     } * runs; /* all runs of the experiment's recipes, newest first */
     size_t run_count;
-    size_t at; /* the run whose events are read */
+    size_t at; /* the run whose events are being read */
 };
 
 static int take_run(void *user, const struct run_row *row, struct err *err)
@@ -238,7 +238,7 @@ static void put_value(struct report *report, const struct place *place, const st
     measure->coverage[place->variant * experiment->seed_count + seed] = coverage;
 }
 
-/* A judge that is trained once costs nothing of a variant: only seeded trainers are compared. */
+/* A judge trained once is not a cost of any variant: only seeded trainers are compared. */
 static void measure_place(struct report *report, const struct facts *facts)
 {
     const struct section *section = facts->place->section;
@@ -264,7 +264,7 @@ static void measure_place(struct report *report, const struct facts *facts)
         }
 }
 
-/* In the order of their table; what is not known comes last. */
+/* In the order of the metrics table; unknown ones come last. */
 static int by_metric(const struct measure *x, const struct measure *y)
 {
     if (!x->metric || !y->metric)
@@ -340,8 +340,8 @@ const char *cell_name(struct arena *arena, const struct experiment *experiment, 
     return arena_printf(arena, "%s, seed %llu", name, (unsigned long long)seed);
 }
 
-/* Letters, digits, '.', '_', '-', and not too many: a name is data, and must stay one folder. A long
- * one ends in its hash. */
+/* Letters, digits, '.', '_', '-', and not too many: a name is data, and must remain a single
+ * folder. A long one ends in its hash. */
 static const char *slug(struct arena *arena, const char *name)
 {
     enum { LONGEST = 64, HASH = 12 };

@@ -40,7 +40,7 @@ static int read_history(struct history_table *out, struct arena *arena, const st
 }
 
 /* ---- curves --------------------------------------------------------------------------------- */
-/* The mean over several histories of one column, with the range. A row that only some of them have
+/* The mean of one column over several histories, with the range. A row that only some of them have
  * (early stopping) is the mean of those. */
 static void average(struct curve *out, struct arena *arena, const struct history_table *tables,
                     size_t count, const char *column)
@@ -87,7 +87,7 @@ static bool any_finite(const struct curve *curve)
     return false;
 }
 
-/* What is drawn together: histories of one colour, under one name. */
+/* Drawn together: histories of one colour under one name. */
 struct group {
     const char *name; /* "" if it is the only one */
     struct history_table *tables;
@@ -169,7 +169,7 @@ static int draw(struct gallery *out, struct report *report, struct arena *arena,
 }
 
 /* ---- which trainers ------------------------------------------------------------------------- */
-/* The trainer of the model that the variant's first evaluation reads. */
+/* Is it the trainer of the model that the variant's first evaluation reads? */
 static bool is_evaluated(const struct report *report, const struct section *section, size_t variant)
 {
     for (size_t i = 0; i < report->resolution->count; i++) {
@@ -184,7 +184,7 @@ static bool is_evaluated(const struct report *report, const struct section *sect
     return false;
 }
 
-/* loss.svg is the model that is evaluated; another trainer (a judge) has its section's name. */
+/* loss.svg is for the evaluated model; another trainer (a judge) has its section's name. */
 static const char *curve_file(struct report *report, const struct section *section, size_t variant,
                               const char *folder, const char *suffix)
 {
@@ -257,7 +257,7 @@ static int draw_section(struct gallery *out, struct report *report, struct arena
                 curve_file(report, section, experiment->baseline, "", "-by-variant"),
                 arena_printf(&report->arena, "Training of %s by epoch%s.", section->name,
                              experiment->seed_count > 1
-                                 ? ": the mean over the seeds, and the range that they span"
+                                 ? ": the mean over the seeds, with their range"
                                  : ""),
                 err);
 }
@@ -267,7 +267,7 @@ int draw_all_curves(struct gallery *out, struct report *report, const char *fold
     const struct experiment *experiment = report->experiment;
     const struct variant *baseline = &experiment->variants[experiment->baseline];
     bool several =
-        experiment->variant_count * experiment->seed_count > 1; /* else loss.svg is all */
+        experiment->variant_count * experiment->seed_count > 1; /* else loss.svg shows everything */
     for (size_t i = 0; i < baseline->count && several; i++) {
         struct arena arena = {0};
         int status = 0;

@@ -1,4 +1,4 @@
-/* The page: what is shown, in which order, and what is said about it. */
+/* The page: what is shown, in which order, and the text around it. */
 #include "report/report_parts.h"
 
 #include "base/file.h"
@@ -68,15 +68,15 @@ static void missing(struct text *out, struct report *report)
     if (count) {
         text_printf(out,
                     "<p class=\"note\">%zu of %zu stages have no result. They are listed here, "
-                    "and the figures below are over the seeds that there are.</p>\n",
+                    "and the figures below cover the seeds that exist.</p>\n",
                     count, report->resolution->count);
         text_puts(out, table.data);
     }
     text_free(&table);
 }
 
-/* ---- what is no test ------------------------------------------------------------------------ */
-/* The sentences on evaluations with leaks, each once; NULL: there are none. */
+/* ---- leaks ---------------------------------------------------------------------------------- */
+/* The sentences on evaluations with leaks, each once; NULL: none. */
 static const char *leaks(struct report *report)
 {
     const char *all = NULL;
@@ -87,7 +87,7 @@ static const char *leaks(struct report *report)
             continue;
         all = arena_printf(
             &report->arena,
-            "%s%s%s (%s) is no fair test: its model or judge may have learnt from %zu case%s "
+            "%s%s%s (%s) is not a fair test: its model or judge may have learnt from %zu case%s "
             "(allow_leak; artifact %.12s, " LEAKS_FILE ").",
             all ? all : "", all ? " " : "", place->section->name,
             cell_name(&report->arena, report->experiment, place->variant, place->seed),
@@ -159,7 +159,7 @@ static void figures(struct text *out, struct report *report, const struct galler
         text_puts(out, "<figure>");
         if (shown->file) {
             text_puts(out, "<img src=\"");
-            text_html(out, shown->file); /* slugs and plain names: nothing a URL would escape */
+            text_html(out, shown->file); /* slugs and plain names: nothing to escape in a URL */
             text_puts(out, "\" alt=\"");
             text_html(out, shown->caption);
             text_puts(out, "\">");
@@ -225,7 +225,7 @@ static void galleries(struct text *out, const struct page *page)
 }
 
 /* ---- every number --------------------------------------------------------------------------- */
-/* What a place has left: its artifact, or each with its name. */
+/* A place's artifact, or each of several with its name. */
 static struct table_cell outputs_cell(struct arena *arena, const struct place *place)
 {
     struct table_cell all = {0};
@@ -240,7 +240,7 @@ static struct table_cell outputs_cell(struct arena *arena, const struct place *p
     return all;
 }
 
-/* The values behind the means: one row a cell, with the artifact that holds them. */
+/* The values behind the means: one row per cell, with the artifact that holds them. */
 static void section_values(struct text *out, struct report *report, const char *section)
 {
     enum { FIRST = 4 };
@@ -297,8 +297,8 @@ static void values(struct text *out, struct report *report)
         return;
     heading(out, "Every number and its artifact");
     paragraph(out, "soft",
-              "Each row names the artifact that holds its numbers; pointing at it shows the whole "
-              "id. Time and memory are of the run: they would change an artifact's id.");
+              "Each row names the artifact that holds its numbers; hover over it for the full id. "
+              "Time and memory belong to the run: they would change an artifact's id.");
     for (size_t v = 0; v < experiment->variant_count; v++)
         for (size_t i = 0; i < experiment->variants[v].count; i++) {
             const struct section *section = &experiment->variants[v].sections[i];
@@ -311,7 +311,7 @@ static void values(struct text *out, struct report *report)
 }
 
 /* ---- stages --------------------------------------------------------------------------------- */
-/* The cells that this run serves: its own is the first of them. */
+/* The cells that this run serves, its own first. */
 static const char *served(struct report *report, size_t at)
 {
     const struct facts *facts = &report->facts[at];
@@ -361,8 +361,8 @@ static void stages(struct text *out, struct report *report)
     rows_write(out, &rows, heads, right, TABLE_HTML);
     paragraph(
         out, "soft",
-        "Time is that of the run which finished; where runs is more than 1, earlier ones of the "
-        "same recipe were stopped or lost, and it went on from their checkpoint. Allocated is the "
+        "Time is that of the run that finished; if there was more than 1 run of the recipe, "
+        "earlier ones were stopped or lost, and it resumed from their checkpoint. Allocated is the "
         "most that a trainer held at once, resident the most that the whole process did.");
 }
 
@@ -391,7 +391,7 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* What runs of one section were computed on, and the cells that have them. */
+/* The numerics of runs of one section, and the cells that have them. */
 struct setting {
     const struct facts *facts; /* the first */
     size_t cells;
@@ -435,7 +435,7 @@ static struct setting *list_settings(struct report *report, size_t *count)
     return settings;
 }
 
-/* Threads and instruction sets are in no recipe unless the file says so, and yet in the bits. */
+/* Threads and instruction sets are in no recipe unless the file gives them, but affect the bits. */
 static void environment(struct text *out, struct report *report)
 {
     enum { COLUMNS = 4 };
@@ -456,7 +456,7 @@ static void environment(struct text *out, struct report *report)
         several |= !alone;
         row[0].text = facts->place->section->name;
         row[1].text = facts->run.build;
-        row[2].text = facts->run.numerics ? facts->run.numerics : "computes nothing";
+        row[2].text = facts->run.numerics ? facts->run.numerics : "no computation";
         row[3].text = alone ? "" : arena_strdup(&report->arena, settings[i].names.data);
         text_free(&settings[i].names);
     }
@@ -470,7 +470,7 @@ static void environment(struct text *out, struct report *report)
 }
 
 /* ---- reproducing ---------------------------------------------------------------------------- */
-/* A word for the shell, quoted only where that is needed. */
+/* A word for the shell, quoted only if needed. */
 static void shell_word(struct text *out, const char *word)
 {
     if (*word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -509,7 +509,7 @@ static void reproduce(struct text *out, const struct page *page)
     heading(out, "Reproduce");
     paragraph(
         out, "soft",
-        "With this lab nothing runs again, as all of it is known; with an empty one (another "
+        "With this lab nothing runs again, as everything is known; with an empty one (another "
         "LAB) everything does. The same recipe on the same numerics gives the same artifact ids.");
     text_puts(out, "<pre>");
     text_html(out, command.data);

@@ -1,4 +1,4 @@
-/* What the files of the report share; not for others. */
+/* Shared by the files of this room; private to it. */
 #ifndef CAIRN_REPORT_REPORT_PARTS_H
 #define CAIRN_REPORT_REPORT_PARTS_H
 
@@ -11,15 +11,16 @@ int place_file(char *path, const struct report *report, const struct place *plac
                struct err *err);
 /* The coverage of all figures of an evaluation, from its cases.csv, if it has one. */
 int count_cases(struct facts *facts, const struct report *report, struct err *err);
-/* Of an evaluation, how many cases were allowed that something was made from. */
+/* For an evaluation, how many of its cases were also used to make something it reads, but
+ * allowed. */
 int count_leaks(struct facts *facts, const struct report *report, struct err *err);
 double figure_of(const struct facts *facts, const char *name); /* NaN: none */
 /* "mlp, seed 0" or "mlp" if there is one seed; in the report's arena. */
 const char *cell_name(struct arena *arena, const struct experiment *experiment, size_t variant,
                       uint64_t seed);
-/* The variant's name as a folder's name, different for each variant, also where case is ignored. */
+/* The variant's name as a folder name, unique among the variants even ignoring case. */
 const char *variant_slug(struct arena *arena, const struct experiment *experiment, size_t variant);
-/* Where a cell's pictures are below the report's folder: "" or "variants/SLUG/seed-N/". */
+/* The folder of a cell's pictures, relative to the report's: "" or "variants/SLUG/seed-N/". */
 const char *cell_folder(struct arena *arena, const struct experiment *experiment, size_t variant,
                         uint64_t seed);
 
@@ -31,12 +32,12 @@ struct rows {
 struct table_cell *rows_add(struct rows *rows); /* an empty row, until the next call */
 void rows_write(struct text *out, struct rows *rows, const char *const *heads, const bool *right,
                 enum table_format format);                           /* and frees them */
-struct table_cell id_cell(struct arena *arena, const struct id *id); /* short, the whole as title */
+struct table_cell id_cell(struct arena *arena, const struct id *id); /* short, full id as title */
 
 /* Numbers for reading, in the arena; NaN is "". */
 const char *show_value(struct arena *arena, enum unit unit, double value);
 const char *show_mean(struct arena *arena, enum unit unit, double mean, double sd);
-/* The number, with how many cases it is a mean over where it leaves some out. */
+/* The number, with the number of cases it is a mean over if it leaves some out. */
 const char *show_coverage(struct arena *arena, const char *number, struct coverage coverage);
 
 /* "+0.02 [-0.01, +0.05]"; "": there is none. */
@@ -53,7 +54,7 @@ void compare_two(struct comparison *out, const struct report *report, const stru
 
 /* The measure's name with an arrow to where it is better. */
 const char *measure_title(struct arena *arena, const struct measure *measure);
-/* What is bold and what the differences are, in words. */
+/* Explains in words what is bold and what the differences are. */
 const char *winner_rule(struct arena *arena, const struct report *report);
 const char *difference_rule(struct arena *arena, const struct report *report);
 
@@ -86,7 +87,7 @@ const char *sweep_rule(struct arena *arena, const struct sweep *sweep);
 
 /* ---- figures -------------------------------------------------------------------------------- */
 struct shown {
-    const char *file; /* below the report's folder; NULL: it could not be drawn */
+    const char *file; /* relative to the report's folder; NULL: it could not be drawn */
     const char *caption;
 };
 struct gallery {
@@ -95,12 +96,12 @@ struct gallery {
 };
 void gallery_add(struct gallery *gallery, struct arena *arena, const char *file,
                  const char *caption);
-/* Adds what plot_svg and its like returned. A page does without plots that cannot be drawn, and does
- * not try again: report->no_plots has the reason, and while it does there is no need to call them. */
+/* Adds the result of plot_svg and similar functions. A page does without plots that cannot be
+ * drawn: once one fails, report->no_plots has the reason and no more are tried. */
 int gallery_plot(struct gallery *gallery, struct report *report, int drawn, const char *file,
                  const char *caption, struct err *err);
-/* The loss curves of the trainers in one cell; one that serves every seed (a judge) stands with the
- * first cell alone. */
+/* The loss curves of the trainers in one cell; one that serves every seed (a judge) is shown only
+ * with the first cell. */
 int draw_cell_curves(struct gallery *out, struct report *report, const char *folder, size_t variant,
                      uint64_t seed, struct err *err);
 /* Those of all variants, means over seeds, if there are several cells. */
@@ -112,13 +113,13 @@ int draw_sweeps(struct gallery *out, struct report *report, const char *folder, 
 int draw_pictures(struct gallery *out, struct report *report, const char *folder, size_t variant,
                   uint64_t seed, struct err *err);
 
-/* What is known while the panels of one evaluation are drawn. */
+/* The state while the panels of one evaluation are drawn. */
 struct panels {
     struct gallery *out;
     struct report *report;
     struct arena *arena; /* the report's: file names and captions outlive the drawing */
     const char *root;    /* the report's folder */
-    const char *folder;  /* the cell's, below it */
+    const char *folder;  /* the cell's, relative to it */
     const char *prefix;  /* "LABEL-" of a section evaluate@LABEL, or "" */
     struct tensors tensors;
     const char **classes; /* names of the labels */
@@ -129,7 +130,7 @@ struct panels {
 int panel_images(struct grid *out, const struct panels *panels, const char *name, struct err *err);
 int panel_publish(struct panels *panels, const struct grid *grid, const char *name,
                   const char *caption, struct err *err);
-/* The parts of a text, in the arena; none of an empty one. */
+/* The parts of a text, in the arena; an empty text has none. */
 const char **split_text(size_t *count, struct arena *arena, const char *text, char between);
 int draw_segmentation(struct panels *panels, struct err *err);
 int draw_slices(struct panels *panels, struct err *err); /* of volumes */
@@ -139,7 +140,7 @@ int draw_confusion(struct panels *panels, const struct place *place, struct err 
 int draw_embedding(struct panels *panels, const struct place *place, struct err *err);
 /* From calibration.csv, likewise. */
 int draw_calibration(struct panels *panels, const struct place *place, struct err *err);
-/* Of each evaluation section all test cases' values, variant by variant, if it has any. */
+/* For each evaluation section with per-case values, those of all test cases, by variant. */
 int draw_cases(struct gallery *out, struct report *report, const char *folder, struct err *err);
 
 /* ---- the page ------------------------------------------------------------------------------- */

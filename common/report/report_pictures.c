@@ -7,10 +7,10 @@
 #include <string.h>
 
 enum { IN_A_ROW = 10 };
-enum { GAIN = 4 };  /* of a difference; the caption says it */
-enum { SHORT = 4 }; /* letters of two class names that fit below one image */
+enum { GAIN = 4 };  /* of a difference; stated in the caption */
+enum { SHORT = 4 }; /* total letters of two class names that fit below an image */
 
-/* ---- what is in the file -------------------------------------------------------------------- */
+/* ---- the contents of the file --------------------------------------------------------------- */
 const char **split_text(size_t *count, struct arena *arena, const char *text, char between)
 {
     const char stop[] = {between, '\0'};
@@ -41,7 +41,7 @@ static const char *class_name(const struct panels *panels, int32_t label)
     return arena_printf(panels->arena, "%d", label);
 }
 
-/* The middle slices of volumes, seen from above: anterior, the last row, on top. */
+/* The middle slices of volumes, seen from above, with anterior (the last row) on top. */
 static const uint8_t *middle_slices(const struct tensor *tensor, struct arena *arena)
 {
     const int64_t *dim = tensor->dim;
@@ -77,7 +77,7 @@ int panel_images(struct grid *out, const struct panels *panels, const char *name
     return 1;
 }
 
-/* Labels that go with `count` images; NULL: none in the file. */
+/* The labels of `count` images; NULL: none in the file. */
 static int labels(const int32_t **out, const struct panels *panels, const char *name, int64_t count,
                   struct err *err)
 {
@@ -93,7 +93,7 @@ static int labels(const int32_t **out, const struct panels *panels, const char *
     return 0;
 }
 
-/* Lays k images out in rows of `columns`; what does not fill a row is not shown. */
+/* Lays k images out in rows of `columns`; an incomplete last row is not shown. */
 static void wrap_rows(struct grid *grid, int32_t columns)
 {
     int32_t count = grid->columns;
@@ -139,8 +139,8 @@ static int wrong_labels(struct panels *panels, struct err *err)
     grid.captions = captions;
     TRY(panel_publish(
         panels, &grid, "wrong-label-5x5.png",
-        "Test images decoded with a wrong label: the label that was given, and the true one "
-        "in brackets. The style should stay, the content should follow the given label.",
+        "Test images decoded with a wrong label: the given label, and the true one in "
+        "brackets. The style should stay, the content should follow the given label.",
         err));
     found = panel_images(&sources, panels, "wrong_label_sources", err);
     if (found <= 0)
@@ -152,10 +152,10 @@ static int wrong_labels(struct panels *panels, struct err *err)
     sources.captions = names;
     sources.scale = 2;
     return panel_publish(panels, &sources, "wrong-label-sources-5x5.png",
-                         "The images that they were encoded from, in the same order.", err);
+                         "The images they were encoded from, in the same order.", err);
 }
 
-/* How far a value is off, GAIN times: a quarter of the range and more is white. */
+/* The absolute difference, GAIN times: a quarter of the range or more is white. */
 static void paint_difference(uint8_t *out, const uint8_t *a, const uint8_t *b, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -164,11 +164,11 @@ static void paint_difference(uint8_t *out, const uint8_t *a, const uint8_t *b, s
     }
 }
 
-/* Rows of originals, each with its reconstructions and how they differ below it. */
+/* Rows of originals, with their reconstructions and the differences below. */
 static int reconstructions(struct panels *panels, struct err *err)
 {
     enum { EACH = 3 };
-    static const char *const heads[EACH] = {"original", "given back", "difference"};
+    static const char *const heads[EACH] = {"original", "reconstruction", "difference"};
     struct grid originals, decoded;
     int found = panel_images(&originals, panels, "originals", err);
     if (found > 0)
@@ -193,12 +193,12 @@ static int reconstructions(struct panels *panels, struct err *err)
     }
     both.images = pixels;
     both.row_labels = names;
-    int status =
-        panel_publish(panels, &both, "reconstructions.png",
-                      "Test images, each above what the model gives back (of a latent with a "
-                      "distribution: from its "
-                      "mean) and the absolute difference of the two, four times as bright.",
-                      err);
+    int status = panel_publish(
+        panels, &both, "reconstructions.png",
+        "Test images, each above its reconstruction (from the latent's mean, if it is a "
+        "distribution) "
+        "and the absolute difference of the two, four times as bright.",
+        err);
     free(pixels);
     return status;
 }
@@ -221,9 +221,9 @@ static int class_grid(struct panels *panels, struct err *err)
     for (int64_t i = 0; i < count; i++)
         names[i] = class_name(panels, label[i]);
     grid.row_labels = names;
-    return panel_publish(panels, &grid, "class-grid.png",
-                         "One label a row, one latent code a column: a column shares its style.",
-                         err);
+    return panel_publish(
+        panels, &grid, "class-grid.png",
+        "One label per row, one latent code per column: a column shares its style.", err);
 }
 
 static int interpolation(struct panels *panels, struct err *err)
@@ -258,9 +258,8 @@ static int samples(struct panels *panels, struct err *err)
     grid.captions = label ? names : NULL;
     grid.scale = grid.h < 48 ? 2 : 1;
     return panel_publish(panels, &grid, "samples.png",
-                         label
-                             ? "Samples from the prior, with the label that each was decoded with."
-                             : "Samples from the prior.",
+                         label ? "Samples from the prior, each with the label it was decoded with."
+                               : "Samples from the prior.",
                          err);
 }
 
@@ -271,7 +270,7 @@ static int draw_place(struct panels *panels, const struct place *place, struct e
         samples,         draw_segmentation, draw_slices};
     char path[PATH_BYTES];
     if (place_file(path, panels->report, place, "pictures.safetensors", err))
-        return err->status == STATUS_MISSING ? 0 : -1; /* some have none */
+        return err->status == STATUS_MISSING ? 0 : -1; /* some have no pictures */
     TRY(tensors_open(&panels->tensors, path, err));
     name_classes(panels);
     int status = 0;

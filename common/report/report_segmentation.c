@@ -1,4 +1,5 @@
-/* Segmentations beside the truth: a row a case, from the arrays in an evaluation's artifact. */
+/* Segmentations compared with the truth: one row per case, from the arrays in an evaluation's
+ * artifact. */
 #include "report/report_parts.h"
 
 #include <math.h>
@@ -8,12 +9,12 @@
 
 enum { COLUMNS = 5, IMAGE_SIDE = 256, ID_LINE = 16, MOST_CLASSES = 255 };
 
-/* What is said of the cases. */
+/* The labels of the cases. */
 struct naming {
     const float *score;                   /* [k] */
     const char **classes, **ids, **ranks; /* [class_count], [k], [k] */
     size_t class_count, id_count, rank_count;
-    bool ignored; /* some pixel counts nowhere */
+    bool ignored; /* some pixels are not counted */
 };
 struct segmentation {
     struct grid images;                             /* rows: cases, one column */
@@ -118,7 +119,7 @@ static void paint_case(uint8_t *out, const struct segmentation *s, size_t k)
     paint_scale(out + 4 * panel, s->confidence + k * pixels, least_confidence(s), h, w);
 }
 
-/* As much of an id as a line takes, up to a place where it may be broken if there is one. */
+/* As much of an id as fits a line, broken at a good place if there is one. */
 static size_t id_line(const char *id)
 {
     size_t length = strnlen(id, ID_LINE);
@@ -152,7 +153,7 @@ static void swatches(struct grid *grid, struct arena *arena, const struct naming
         out[n++] = (struct swatch){s->classes[i], class_colour((int32_t)i), false};
     if (s->ignored)
         out[n++] = (struct swatch){.name = "not counted", .hatched = true};
-    out[n++] = (struct swatch){"right", error_colour(ERROR_NONE), false};
+    out[n++] = (struct swatch){"correct", error_colour(ERROR_NONE), false};
     if (two) {
         out[n++] = (struct swatch){"false positive", error_colour(ERROR_FALSE_POSITIVE), false};
         out[n++] = (struct swatch){"false negative", error_colour(ERROR_FALSE_NEGATIVE), false};
@@ -178,7 +179,7 @@ static const char *caption(struct arena *arena, const struct naming *s)
         s->class_count == 2 ? "" : " (the mean over the classes without the first)",
         s->class_count == 2 ? "false positives orange, false negatives blue"
                             : "pixels of a wrong class red",
-        s->ignored ? " Hatched pixels have no truth and count nowhere." : "");
+        s->ignored ? " Hatched pixels have no truth and are not counted." : "");
 }
 
 int draw_segmentation(struct panels *panels, struct err *err)
@@ -215,17 +216,18 @@ int draw_segmentation(struct panels *panels, struct err *err)
 }
 
 /* ---- volumes -------------------------------------------------------------------------------- */
-/* Three slices a case, upright: what is anterior or superior is on top. */
+/* Three slices per case, upright: anterior or superior is on top. */
 #define SLICES_CAPTION                                                                             \
     "The cases with the best, median and worst Dice (the mean over the classes without the "       \
     "first): "                                                                                     \
-    "slices through the middle of the true segmentation, or of the volume where there is none. "   \
-    "White outlines are the truth, coloured ones the prediction. Left is left; above is anterior " \
+    "slices through the middle of the true segmentation, or of the volume if it is empty. "        \
+    "White outlines are the truth, coloured ones the prediction. Left is left; the top is "        \
+    "anterior "                                                                                    \
     "(axial) or superior; in sagittal slices anterior is right."
 enum { PLANES = 3, SLICE_SIDE = 288, TRUTH_REACH = 3, PREDICTION_REACH = 2 };
 static const struct colour truth_ink = {255, 255, 255};
 static const char *const plane_names[PLANES] = {"axial", "coronal", "sagittal"};
-/* Of d, h and w, which runs down and which across. */
+/* For each plane, which of d, h and w runs down and which across. */
 static const int plane_down[PLANES] = {1, 0, 0}, plane_across[PLANES] = {2, 2, 1};
 
 struct slices {
@@ -274,7 +276,7 @@ static bool positive(double value)
     return value > 0 && isfinite(value);
 }
 
-/* Voxels as long as they are to one another; the longest side gets SLICE_SIDE pixels. */
+/* Voxels keep their proportions; the longest side gets SLICE_SIDE pixels. */
 static int choose_sizes(struct slices *s, const struct panels *panels, struct err *err)
 {
     const char *text = tensors_meta(&panels->tensors, "slices_spacing");
@@ -310,7 +312,7 @@ static int read_slices(struct slices *out, struct panels *panels, struct err *er
     return 1;
 }
 
-/* The slice in its size on the page, the last row on top. */
+/* The slice at its size on the page, the last row on top. */
 static void stretch(uint8_t *out, const struct slices *s, const uint8_t *from, int plane)
 {
     int32_t h = s->shown_h[plane], w = s->shown_w[plane];
@@ -322,7 +324,7 @@ static void stretch(uint8_t *out, const struct slices *s, const uint8_t *from, i
         }
 }
 
-/* out: [side,side,3], white about the slice. */
+/* out: [side,side,3], white around the slice. */
 static void paint_slice(uint8_t *out, int32_t side_h, int32_t side_w, const struct slices *s,
                         int plane, size_t k)
 {
