@@ -380,8 +380,7 @@ static void values(void **state)
         struct err err;
         char want[100];
         images[at] = bad[i];
-        snprintf(want, sizeof want,
-                 "case '%s' has the value %g, but the model's images are from 0 to 1",
+        snprintf(want, sizeof want, "case '%s' has the value %g, but the model's images are 0 to 1",
                  t.dataset.ids[at / (12 * 12)], (double)bad[i]);
         FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG, want);
         images[at] = good;
@@ -391,7 +390,7 @@ static void values(void **state)
     struct vae_config config = {.model = small, .train.augment = {2, tone}};
     struct err err;
     FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
-          "train.augment: 'contrast' of volumes leads beyond 0 and 1");
+          "train.augment: 'contrast' of volumes exceeds 0 to 1");
     tone[1] = AUGMENT_BRIGHTNESS;
     FAILS(vae_train(&where, &config, 0, NULL, &err), STATUS_CONFIG,
           "train.augment: 'brightness' of volumes");

@@ -371,7 +371,7 @@ static void what_cannot_be_predicted(void **state)
     FAILS(
         predictor_open(&p, lab->store, &model, &as_it_is, one_thread(), NULL, &err),
         STATUS_BAD_DATA,
-        "the model is of volumes with 2 channels; grey or colour images or volumes of one channel "
+        "the model is for volumes with 2 channels; grey or colour images or volumes of one channel "
         "expected");
     predictor_close(&p);
     is.data.c = 1;

@@ -281,7 +281,7 @@ static void images_without_codes(void **state)
     assert_null(strstr(text_of(lab, &result, "metrics.json"), "kl"));
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_negative_elbo}};
     FAILS(measured(&result, lab, what, &config, &err), STATUS_CONFIG,
-          "'negative_elbo' takes a model that encodes and decodes images");
+          "'negative_elbo' needs a model that encodes and decodes images");
 }
 
 /* Latents are a map's channels in the mean over it; what is said of them is what embedding.h says. */
@@ -416,7 +416,7 @@ static void a_judge_of_another_range(void **state)
     const struct evaluation what = {.dataset = &set, .model = &model, .judge = &judge};
     const struct evaluate_config usual = {.split = SPLIT_TEST, .batch = 2};
     FAILS(measured(&out, lab, what, &usual, &err), STATUS_BAD_DATA,
-          "the judge takes values from 0 to 1, the model gives them from -1 to 1");
+          "the judge takes values from 0 to 1, but the model's are from -1 to 1");
 }
 
 #define TOY_TEST(name) cmocka_unit_test_setup_teardown(name, draw, lab_teardown)

@@ -393,13 +393,13 @@ static void refusals(void **state)
     config = usual;
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_ssim}};
     FAILS(evaluated(&result, lab, &data.set, &model, &config, &err), STATUS_CONFIG,
-          "'ssim' takes a model that gives images back");
+          "'ssim' needs a model that reconstructs images");
     config = usual;
     config.importance_samples = 3;
     FAILS(evaluated(&result, lab, &data.set, &model, &config, &err), STATUS_CONFIG,
           "importance_samples");
     FAILS(evaluated(&result, lab, &data.set, &other, &usual, &err), STATUS_BAD_DATA,
-          "the model was trained on masks of 3 classes, the data set has 2");
+          "the model was trained on masks of 3 classes, but the data set has 2");
     data.set.c = 4;
     FAILS(evaluated(&result, lab, &data.set, &model, &usual, &err), STATUS_BAD_DATA,
           "the data set has [1,4,4,4]");

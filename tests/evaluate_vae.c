@@ -355,7 +355,7 @@ static void a_variance_is_not_negative(void **state)
     variance[0] = -1e-6f;
     judge = artifact(lab, &is, &classifier_kind, &w);
     FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_BAD_DATA,
-          "value 0 of '0.norm.running_var' is -1e-06; a variance is not below 0");
+          "value 0 of '0.norm.running_var' is -1e-06; a variance cannot be below 0");
 }
 
 /* What others wrote may say nothing of itself, but nothing wrong. */
@@ -369,11 +369,11 @@ static void weights_of_another_layout(void **state)
     const struct {
         const char *meta[2], *text;
     } bad[] = {{{"layout", "OIHW"},
-                "metadata 'layout' say 'OIHW'; 'channels-last; convolutions [out,depth,"},
-               {{"version", "2"}, "metadata 'version' say '2'; '1' expected"},
+                "metadata 'layout' is 'OIHW'; 'channels-last; convolutions [out,depth,"},
+               {{"version", "2"}, "metadata 'version' is '2'; '1' expected"},
                {{"model", "vae\n"}, "model.txt:1:1: model: unknown key 'dropout'"},
                {{"model", "classifier\nmodel.channels=[1]\nmodel.hidden=2\n"},
-                "metadata 'model' say 'model.hidden=2'; 'model.hidden=1' expected"}};
+                "metadata 'model' is 'model.hidden=2'; 'model.hidden=1' expected"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         grey_judge(&is, &w);
         memcpy(w.meta, bad[i].meta, sizeof w.meta);
@@ -484,7 +484,7 @@ static void too_many_features(void **state)
     }
     struct id judge = artifact(lab, &is, &classifier_kind, &w);
     FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_CONFIG,
-          "'fd_judge' takes a judge of at most 4096 hidden units, this one has 4097");
+          "'fd_judge' needs a judge of at most 4096 hidden units, but this one has 4097");
     struct evaluate_config config = usual;
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_label_obedience}};
     OK(evaluated(&result, lab, NULL, &model, &judge, &config, &err));
@@ -623,11 +623,11 @@ static void refusals(void **state)
     config = usual;
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_dice}};
     FAILS(evaluated(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
-          "'dice' takes a model that segments");
+          "'dice' needs a model that segments");
     config.metrics = (struct int_list){1, (int64_t[]){METRIC_ms_ssim}};
     config.scales = 2;
     FAILS(evaluated(&result, lab, NULL, &model, NULL, &config, &err), STATUS_CONFIG,
-          "'ms_ssim' at 2 scales takes images of at least 22 pixels a side, these are 1x4x4; leave "
+          "'ms_ssim' at 2 scales needs images of at least 22 pixels a side, these are 1x4x4; leave "
           "it out");
     other = level_judge(lab, SIDE * 2);
     FAILS(

@@ -1,9 +1,10 @@
 /*
- * Calibration: of what a model says with a confidence of 0.8, 0.8 should be right.
+ * Calibration: of the predictions made with a confidence of 0.8, a share of 0.8 should be right.
  *
- * Predictions fall into equal bins of the confidence of the predicted class, (low, high]. The expected calibration error
- * (Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, eq. 3) is
- * the mean over all predictions of |share right - mean confidence| of their bin.
+ * Predictions fall into equal bins of the confidence of the predicted class, (low, high]. The
+ * expected calibration error (Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural
+ * Networks", ICML 2017, eq. 3) is the mean over all predictions of |share right - mean confidence|
+ * of their bin.
  */
 #ifndef CAIRN_EVALUATE_CALIBRATION_H
 #define CAIRN_EVALUATE_CALIBRATION_H

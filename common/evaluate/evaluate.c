@@ -1,4 +1,4 @@
-/* The whole of an evaluation: one model, one pass over the split, whatever is measured of it. */
+/* A whole evaluation: one model, one pass over the split, and everything measured on it. */
 #include "evaluate/evaluate_parts.h"
 
 #include "base/progress.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of an automatic batch: cases of images alone; pixels and the most cases where there are masks. */
+/* The automatic batch: cases of images only; with masks by pixels, with a limit on cases. */
 enum { AUTO_IMAGES = 200, AUTO_PIXELS = 1 << 18, AUTO_MOST = 64 };
 
 static const struct side *const sides[] = {&image_side, &latent_side, &segment_side};
@@ -33,7 +33,7 @@ unsigned evaluate_has(const struct model_kind *kind)
 }
 
 /* ---- the model ------------------------------------------------------------------------------ */
-/* Of what the model can do, that which is asked for and which the data set allows. */
+/* Chooses what is measured: what the model can do, is requested, and the data set allows. */
 static int choose_sides(struct evaluator *e, unsigned can, struct err *err)
 {
     const struct evaluation *what = e->what;
@@ -43,10 +43,10 @@ static int choose_sides(struct evaluator *e, unsigned can, struct err *err)
     if (e->has & HAS_MASKS && !what->dataset->masks) {
         if (e->config->metrics.count || !(e->has & HAS_IMAGES))
             return fail_as(err, STATUS_CONFIG,
-                           "a segmentation is measured on masks, and the data set has none");
+                           "segmentation metrics need masks, but the data set has none");
         e->has &= ~(unsigned)HAS_MASKS;
     }
-    if (e->has & HAS_IMAGES) /* then by a code, if there is one */
+    if (e->has & HAS_IMAGES) /* then also by a code, if there is one */
         e->has |= can & HAS_CODES;
     e->has |= what->judge ? HAS_JUDGE : 0;
     e->has |= what->lpips ? HAS_LPIPS : 0;
@@ -60,11 +60,11 @@ static int check_data(const struct evaluator *e, struct err *err)
     struct image_data data = image_data_of(e->what->dataset);
     uint32_t mask_classes = e->what->dataset->mask_class_count;
     if (!(e->has & HAS_IMAGES))
-        data.classes = e->facts.data.classes; /* labels of whole images are nothing to it */
+        data.classes = e->facts.data.classes; /* it does not use labels of whole images */
     TRY(image_data_match(&e->facts.data, &data, "the model", err));
     if (e->has & HAS_MASKS && e->facts.mask_classes != (int64_t)mask_classes)
         return fail_as(err, STATUS_BAD_DATA,
-                       "the model was trained on masks of %d classes, the data set has %u",
+                       "the model was trained on masks of %d classes, but the data set has %u",
                        (int)e->facts.mask_classes, mask_classes);
     return 0;
 }

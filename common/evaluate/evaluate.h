@@ -1,22 +1,22 @@
 /*
  * Evaluation of a trained model on a split. Batch size changes nothing but speed.
  *
- * Metrics are SPLIT/NAME[/CLASS], each a row of metrics.def. Of images (similarity.h) they are means
- * over the cases; noise is a function of noise_seed and the case's id, so the same noise serves every
- * training seed. kl is KL(q(z|x) || N(0, I)) in closed form, reconstruction that term of the training
- * loss, summed over the pixels of a case, negative_iw_bound -log mean_k w_k over importance_samples
- * (Burda et al. 2015, eq. 8). The judge's features are what its hidden layer, the one before the
- * logits, says after its activation: Frechet distances (frechet.h) are comparable under one judge
- * alone; from the prior there are as many images as in the split, with labels in turn.
- * Of masks (overlap.h; the prediction is the most probable class, with one logit foreground from 0.5
- * on) they are pooled over the pixels of the split (of two classes the foreground's) or, NAME_per_case,
- * means over the cases that have a value, of each class but a background.
- * Class 0 is a background, not looked for, as `background` says: where it is excluded, or by auto if
- * it is called so or there are but two classes (dataset_first_class).
- * Distances and the tolerance are in mm where the data set knows its spacing, else in pixels.
+ * Metrics are SPLIT/NAME[/CLASS], each a row of metrics.def. For images (similarity.h) they are
+ * means over the cases; noise depends on noise_seed and the case's id, so that all training seeds
+ * share the same noise. kl is KL(q(z|x) || N(0, I)) in closed form, reconstruction the
+ * reconstruction term of the training loss, summed over the pixels of a case, negative_iw_bound
+ * -log mean_k w_k over importance_samples (Burda et al. 2015, eq. 8). The judge's features are the
+ * activations of its hidden layer, the one before the logits: Frechet distances (frechet.h) are
+ * comparable only under the same judge; there are as many images from the prior as in the split,
+ * with labels in turn. For masks (overlap.h; the prediction is the most probable class, with one
+ * logit foreground from 0.5 up) they are pooled over the pixels of the split (with two classes the
+ * foreground's) or, NAME_per_case, means over the cases that have a value, for each class except a
+ * background. `background` decides whether class 0 is a background, which is not counted: exclude;
+ * or auto, if it is called so or there are only two classes (dataset_first_class). Distances and
+ * the tolerance are in mm if the data set's spacing is known, else in pixels.
  *
- * A case whose image was there while the model or the judge was made, in the train or val split of any
- * other data set (or, of a val case, in train), is no test: STATUS_BAD_DATA, unless allow_leak.
+ * A case whose image was used to make the model or the judge, in the train or val split of another
+ * data set (or, for a val case, in train), is not a fair test: STATUS_BAD_DATA, unless allow_leak.
  *
  * Of latents (embedding.h): z_mean or, of a map, each channel's mean over its positions.
  *
@@ -27,8 +27,8 @@
  * confidence, if calibration is measured) and, as `save` says,
  * prediction-CASE.png (class indices; what a file's name cannot have is _XX, behind a second '-') or
  * predictions.safetensors for volumes, and probabilities.safetensors; with allowed leaks leaks.csv
- * (case_id, input, stage, dataset, split, copy: the case, the port it was known at, and the case of the
- * data set that the stage read).
+ * (case_id, input, stage, dataset, split, copy: the case, the port through which it was known, and
+ * the case of the data set that the stage read).
  */
 #ifndef CAIRN_EVALUATE_EVALUATE_H
 #define CAIRN_EVALUATE_EVALUATE_H
@@ -43,22 +43,23 @@ enum background { BACKGROUND_AUTO, BACKGROUND_AS_CLASS, BACKGROUND_LEFT_OUT };
 enum saved { SAVE_PREDICTIONS, SAVE_PROBABILITIES };
 struct evaluate_config {
     int split;                  /* enum split */
-    struct int_list metrics;    /* enum metric; empty: all that are usual for the model */
+    struct int_list metrics;    /* enum metric; empty: the model's usual ones */
     int64_t batch, noise_seed;  /* batch -1: auto */
     int64_t importance_samples; /* 0: no importance-weighted bound */
     int64_t samples;            /* prior samples of label obedience */
     int64_t scales;             /* of ms_ssim */
-    double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least a pixel */
+    double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least one pixel */
     int background;             /* enum background */
     struct int_list save;       /* enum saved */
-    bool allow_leak;            /* cases that something was made from are measured */
+    bool allow_leak;            /* also measure cases that were used for training */
 };
 extern const struct field evaluate_fields[];
-/* HAS_IMAGES, HAS_MASKS: what can be measured of models of this kind. */
+/* What can be measured for models of this kind: HAS_IMAGES, HAS_MASKS. */
 unsigned evaluate_has(const struct model_kind *kind);
-/* What is named and cannot be measured with what there is (enum has) of the model: STATUS_CONFIG. */
+/* STATUS_CONFIG if a metric is requested that cannot be measured with what the model has (enum
+ * has). */
 int evaluate_check(const struct evaluate_config *config, unsigned has, struct err *err);
-/* What has to be done (enum need, joined) for what is wanted and can be measured. */
+/* The work needed (enum need, combined) for the requested metrics that can be measured. */
 unsigned evaluate_needs(const struct evaluate_config *config, unsigned has);
 bool evaluate_wants(const struct evaluate_config *config, const struct metric_info *metric,
                     unsigned has);

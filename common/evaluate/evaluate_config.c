@@ -9,40 +9,39 @@ static const char *const save_names[] = {"predictions", "probabilities", NULL};
 #define FIELD(member) .key = #member, .offset = offsetof(struct evaluate_config, member)
 const struct field evaluate_fields[] = {
     {FIELD(split), .type = FIELD_CHOICE, .fallback = "test", .choices = split_names,
-     .help = "which cases"},
+     .help = "the split to evaluate"},
     {FIELD(metrics), .type = FIELD_CHOICES, .fallback = "[]", .choices = metric_keys,
      .choice_help = metric_help,
-     .help =
-         "what is measured; []: what is usual, as far as the model can do it and there is a judge"},
+     .help = "what to measure; []: the usual ones that the model, and the judge if any, allow"},
     {FIELD(batch), .type = FIELD_AUTO_INT, .fallback = "auto", .min = 1, .max = MAX_BATCH,
-     .help = "cases at a time"},
+     .help = "cases per batch"},
     {FIELD(noise_seed), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 9007199254740992.0,
      .help = "seed of all noise; the same for every training seed"},
     {FIELD(importance_samples), .type = FIELD_INT, .fallback = "0", .min = 0, .max = MAX_SAMPLES,
-     .help = "images: samples a case of the importance-weighted bound; 0: no such bound"},
+     .help = "images: samples per case for the importance-weighted bound; 0: no such bound"},
     {FIELD(samples), .type = FIELD_INT, .fallback = "5000", .min = 0, .max = MAX_SAMPLES,
-     .help = "images: prior samples of label_obedience"},
+     .help = "images: prior samples for label_obedience"},
     {FIELD(scales), .type = FIELD_INT, .fallback = "5", .min = 1, .max = MS_SSIM_SCALES,
      .later = true,
-     .help =
-         "images: scales of ms_ssim; five, as published, take 176 pixels a side, each fewer half"},
+     .help = "images: scales of ms_ssim; five, as published, need 176 pixels a side, each one less "
+             "half"},
     {FIELD(tolerance), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e6,
-     .help = "masks: how far a boundary may be off in boundary_f and surface_dice, in mm where the "
-             "data "
-             "set knows its spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
-             "least side"},
+     .help =
+         "masks: tolerance of boundary_f and surface_dice, in mm if the "
+         "data "
+         "set has a known spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
+         "least side"},
     {FIELD(background), .type = FIELD_CHOICE, .fallback = "auto", .choices = background_names,
      .later = true,
-     .help =
-         "masks: whether class 0 counts as the others do, in per-case metrics and the order of "
-         "cases "
-         "(of two classes everywhere); auto: unless it is called background or there are but two"},
+     .help = "masks: whether class 0 counts like the others in per-case metrics and the order of "
+             "cases "
+             "(with two classes everywhere); auto: unless it is called background or there are "
+             "only two"},
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
-     .help = "masks: what is kept of each case"},
+     .help = "masks: what to save for each case"},
     {FIELD(allow_leak), .type = FIELD_BOOL, .fallback = "false", .later = true,
-     .help =
-         "whether cases are measured that the model or the judge may have learnt from, in another "
-         "data set; the report then says so"},
+     .help = "measure cases that the model or the judge may have learnt from, in another "
+             "data set; the report points it out"},
     {0},
 };
 #undef FIELD
@@ -91,7 +90,7 @@ int evaluate_check(const struct evaluate_config *config, unsigned has, struct er
     }
     if (config->importance_samples && !(has & HAS_CODES))
         return fail_as(err, STATUS_CONFIG,
-                       "importance_samples: the bound takes a model that encodes and decodes "
+                       "importance_samples: the bound needs a model that encodes and decodes "
                        "images");
     return 0;
 }

@@ -17,7 +17,7 @@
 /* One number of metrics.json and, if it is measured case by case, a column of cases.csv. */
 struct column {
     const struct metric_info *metric;
-    int32_t class;    /* of masks; -1: of none */
+    int32_t class;    /* of masks; -1: none */
     const char *name; /* SPLIT/NAME[/CLASS] */
     double value;     /* NaN: undefined */
     double *cases;    /* [count]; NULL: pooled */
@@ -28,11 +28,11 @@ struct evaluator {
     uint32_t begin, count; /* the split's cases in the dataset */
     unsigned has, needs;   /* joined enum has, enum need */
     int32_t batch;         /* cases at a time */
-    int32_t first_class;   /* of masks, that counts as one: 1, or 0 where that is no background */
+    int32_t first_class;   /* of masks, that is counted: 1, or 0 if that is not background */
     struct model_facts facts;
     struct windows windows; /* in which masks are predicted, if not as ... */
     bool whole;             /* ... whole cases */
-    struct trained model;   /* open for what it does with whole cases */
+    struct trained model;   /* opened for what is done with whole cases */
     struct arena arena;
     size_t column_count;
     struct column *columns;
@@ -67,22 +67,22 @@ int evaluate_open(struct trained *out, const struct evaluator *e, const struct i
                   unsigned abilities, const struct windows *windows, struct err *err);
 
 /* ---- leaks.c -------------------------------------------------------------------------------- */
-/* Cases of the split that something which the model or the judge comes from had in an earlier split of
- * another data set are STATUS_BAD_DATA, or are listed, where they are allowed. */
+/* STATUS_BAD_DATA if cases of the split were in an earlier split of another data set that the model
+ * or the judge was made from; if such leaks are allowed they are listed instead. */
 int find_leaks(const struct evaluator *e, const struct draft *draft, struct err *err);
 
 /* ---- results.c ------------------------------------------------------------------------------ */
 void choose_columns(struct evaluator *e);
-/* Takes the values of all columns of what needs this and of the class, of case i or, if i is POOLED_ALL,
- * of the split. May be called for different cases at once. */
+/* Computes the values of all columns with this need and class, for case i or, if i is POOLED_ALL,
+ * for the split. May be called for different cases at the same time. */
 enum { POOLED_ALL = -1 };
 void measure(struct evaluator *e, enum has has, int32_t class, int64_t i, const struct subject *s);
 /* metrics.json, cases.csv, pictures.safetensors, and the run's metrics. */
 int write_results(struct evaluator *e, const struct draft *draft, struct err *err);
-/* A tensor without those of the dimensions that are 0. */
+/* A tensor; dimensions of 0 are left out. */
 struct tensor tensor_of(const char *name, enum tensor_type type, const int64_t *dim, int dims,
                         const void *data);
-/* What is added lives until the results are written. */
+/* What is added must live until the results are written. */
 void add_picture(struct evaluator *e, const char *name, enum tensor_type type, const int64_t *dim,
                  int dims, const void *data);
 void add_note(struct evaluator *e, const char *key, const char *value);

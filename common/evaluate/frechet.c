@@ -43,18 +43,18 @@ static double covariance_of(const struct moments *moments, int32_t i, int32_t j)
     return (products - expected) / (double)(moments->count - 1);
 }
 
-/* ---- LAPACK: matrices are stored by columns, what Fortran calls by name ends in an underscore --- */
-/* A = P L L^T P^T with the greatest pivots first, so that the rank shows. */
+/* ---- LAPACK: column-major matrices; Fortran names end in an underscore ----------------------- */
+/* A = P L L^T P^T with the greatest pivots first, which reveals the rank. */
 void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *pivot, int *rank,
              const double *tolerance, double *work, int *info, size_t);
 /* B = B op(A), A a triangle. */
 void dtrmm_(const char *side, const char *uplo, const char *op, const char *diagonal, const int *m,
             const int *n, const double *alpha, const double *a, const int *lda, double *b,
             const int *ldb, size_t, size_t, size_t, size_t);
-/* To two diagonals with the same singular values. */
+/* Reduces to two diagonals with the same singular values. */
 void dgebrd_(const int *m, const int *n, double *a, const int *lda, double *diagonal,
              double *beside, double *left, double *right, double *work, const int *room, int *info);
-/* The singular values of two diagonals, in place of the first. */
+/* The singular values of two diagonals, in place of the first one. */
 void dbdsqr_(const char *uplo, const int *n, const int *right, const int *left, const int *more,
              double *diagonal, double *beside, double *vt, const int *ldvt, double *u,
              const int *ldu, double *c, const int *ldc, double *work, int *info, size_t);
@@ -65,8 +65,8 @@ struct factor {
     int rank;  /* columns from here on are 0 */
 };
 
-/* The covariance as a product l l^T, its rows reordered. A pivot that is a rounding error of the
- * greatest is none: its root would not be small. */
+/* The covariance as a product l l^T, its rows reordered. A pivot within rounding error of the
+ * greatest counts as 0: its root would not be small. */
 static struct factor factor(const struct moments *moments, struct arena *arena)
 {
     int n = moments->features, info;
@@ -85,9 +85,9 @@ static struct factor factor(const struct moments *moments, struct arena *arena)
     return out;
 }
 
-/* tr((C1 C2)^(1/2)), which is tr((S1^T C2 S1)^(1/2)) for any S1 with C1 = S1 S1^T: with C2 = S2 S2^T
- * the sum of the singular values of S2^T S1. No product of covariances is formed, so that small
- * values keep their digits. */
+/* tr((C1 C2)^(1/2)), which is tr((S1^T C2 S1)^(1/2)) for any S1 with C1 = S1 S1^T: with C2 = S2
+ * S2^T the sum of the singular values of S2^T S1. No product of covariances is formed, so that
+ * small values keep their digits. */
 static int trace_of_root(double *out, const struct moments *a, const struct moments *b,
                          struct arena *arena, struct err *err)
 {
@@ -140,6 +140,6 @@ int frechet_distance(double *out, const struct moments *a, const struct moments 
     arena_free(&arena);
     if (status)
         return -1;
-    *out = fmax(distance - 2 * trace, 0); /* equal clouds, but for rounding */
+    *out = fmax(distance - 2 * trace, 0); /* negative only by rounding, for equal clouds */
     return 0;
 }

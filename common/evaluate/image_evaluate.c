@@ -1,4 +1,4 @@
-/* Images, case by case: how well a code tells its image, and how near the decoded one is. */
+/* Images, case by case: the bounds of their codes, and how close their reconstructions are. */
 #include "evaluate/image_parts.h"
 #include "evaluate/similarity.h"
 #include "model/perceptual.h"
@@ -46,7 +46,7 @@ int decode_all(struct evaluator *e, const float *z, const int32_t *label, uint32
         memcpy(labels, label + first, n * sizeof *labels);
         status = stop_obey(err);
         if (!status && (status = trained_decode(&e->model, codes, labels, NULL, image, NULL, err)))
-            wrap(err, "codes from %u on", (unsigned)first);
+            wrap(err, "codes from %u", (unsigned)first);
         if (!status)
             status = use(user, image, first, n, err);
     }
@@ -65,7 +65,8 @@ static double kl_of(const float *z_mean, const float *z_logvar, int64_t latent)
     return sum / 2;
 }
 
-/* Draws z ~ q(z|x) for case i of the batch, whose means are z_mean; returns log p(z) - log q(z|x). */
+/* Draws z ~ q(z|x) for case i of the batch, whose means are z_mean; returns log p(z) - log
+ * q(z|x). */
 static double draw(const struct evaluator *e, const float *z_mean, uint32_t i)
 {
     struct images *s = e->images;
@@ -124,7 +125,7 @@ static int importance_bound(struct evaluator *e, const float *z_mean, const stru
 }
 
 /* ---- the side ------------------------------------------------------------------------------- */
-/* With fewer scales than are asked for it would be another measure under the same name. */
+/* With fewer scales than requested it would be another metric under the same name. */
 static int check_scales(struct evaluator *e, struct err *err)
 {
     const struct image_data *is = &e->facts.data;
@@ -132,9 +133,10 @@ static int check_scales(struct evaluator *e, struct err *err)
     int most = ms_ssim_scales(size);
     if (e->config->scales <= most)
         return 0;
-    const char *hint = most ? arena_printf(&e->arena, "scales: %d would do", most) : "leave it out";
+    const char *hint =
+        most ? arena_printf(&e->arena, "scales: %d would fit", most) : "leave it out";
     return fail_as(err, STATUS_CONFIG,
-                   "metrics: 'ms_ssim' at %d scales takes images of at least %d pixels a side, "
+                   "metrics: 'ms_ssim' at %d scales needs images of at least %d pixels a side, "
                    "these are %dx%dx%d; %s",
                    (int)e->config->scales, ms_ssim_side((int)e->config->scales), size[0], size[1],
                    size[2], hint);
@@ -179,7 +181,7 @@ static int begin(struct evaluator *e, struct err *err)
     return needs(e, NEED_JUDGE) ? open_judge(e, err) : 0;
 }
 
-/* The label drawn uniformly from the others. */
+/* A label drawn uniformly from the others. */
 static int32_t draw_wrong(const struct evaluator *e, const char *id, int32_t label)
 {
     struct stream stream = noise(e, "wrong-label", id);
@@ -205,7 +207,7 @@ static void measure_case(struct evaluator *e, const struct batch *b, uint32_t fi
     measure(e, HAS_IMAGES, -1, first + i, &subject);
 }
 
-/* By a code: what is known of it, and the image of its mean. */
+/* With codes: their bounds, and the images decoded from their means. */
 static int decode_batch(struct evaluator *e, const struct batch *b, uint32_t first, struct err *err)
 {
     struct images *s = e->images;

@@ -1,13 +1,13 @@
-/* What the judge says: does it see the label that the decoder was given, and how far are decoded
- * images from real ones in its features? */
+/* The judge: does it recognise the label given to the decoder, and how far are decoded images from
+ * real ones in its feature space? */
 #include "evaluate/image_parts.h"
 
 #include "train/model_text.h"
 
 #include <math.h>
 
-/* The Frechet distance's time grows with the third power of the features, its memory with the second:
- * 4096 take minutes and 0.7 GB. */
+/* The Frechet distance's time grows with the cube of the features, its memory with the square: 4096
+ * take minutes and 0.7 GB. */
 enum { MAX_FEATURES = 4096 };
 
 int look(void *user, const float *image, uint32_t first, uint32_t n, struct err *err)
@@ -16,7 +16,7 @@ int look(void *user, const float *image, uint32_t first, uint32_t n, struct err 
     struct images *s = view->e->images;
     size_t hidden = (size_t)s->judge.model.facts.features;
     if (trained_classify(&s->judge, image, s->recognised, view->points ? s->features : NULL, err))
-        return wrap(err, "the judge, images from %u on", (unsigned)first);
+        return wrap(err, "the judge, images from %u", (unsigned)first);
     for (uint32_t i = 0; i < n && first + i < view->labels; i++)
         view->right += s->recognised[i] == view->label[first + i];
     for (uint32_t i = 0; i < n && first + i < view->points; i++)
@@ -24,8 +24,8 @@ int look(void *user, const float *image, uint32_t first, uint32_t n, struct err 
     return 0;
 }
 
-/* Of images of which the first `labels` should be seen as `label` and the first `points` are a cloud
- * of their own. */
+/* For images of which the first `labels` should be recognised as `label` and the first `points`
+ * form a cloud. */
 static struct view view_new(struct evaluator *e, const int32_t *label, uint32_t labels,
                             uint32_t points)
 {
@@ -37,7 +37,7 @@ static struct view view_new(struct evaluator *e, const int32_t *label, uint32_t 
     return view;
 }
 
-/* A judge that takes values of one range only cannot judge those of another. */
+/* A judge for values of one range cannot judge those of another. */
 static int check_judge(const struct evaluator *e, struct err *err)
 {
     const struct model_facts *judge = &e->images->judge.model.facts;
@@ -45,15 +45,16 @@ static int check_judge(const struct evaluator *e, struct err *err)
     const struct range *its = &judge->range, *range = &e->facts.range;
     if (isfinite(its->high - its->low) && (its->low != range->low || its->high != range->high))
         return fail_as(err, STATUS_BAD_DATA,
-                       "the judge takes values from %g to %g, the model gives them from %g to %g",
+                       "the judge takes values from %g to %g, but the model's are from %g to %g",
                        (double)its->low, (double)its->high, (double)range->low,
                        (double)range->high);
     TRY(image_data_match(&judge->data, &data, "the judge", err));
     if (judge->features > MAX_FEATURES && needs(e, NEED_FEATURES))
-        return fail_as(err, STATUS_CONFIG,
-                       "metrics: 'fd_judge' takes a judge of at most %d hidden units, this one has "
-                       "%d; name the metrics without it",
-                       MAX_FEATURES, (int)judge->features);
+        return fail_as(
+            err, STATUS_CONFIG,
+            "metrics: 'fd_judge' needs a judge of at most %d hidden units, but this one has "
+            "%d; list the metrics without it",
+            MAX_FEATURES, (int)judge->features);
     return 0;
 }
 
@@ -72,7 +73,7 @@ int open_judge(struct evaluator *e, struct err *err)
     return 0;
 }
 
-/* Those decoded from z_mean, with their labels and with wrong ones. */
+/* Images decoded from z_mean, with their labels and with wrong ones. */
 static int judge_codes(struct evaluator *e, struct judged *out, struct err *err)
 {
     const struct images *s = e->images;
@@ -89,7 +90,7 @@ static int judge_codes(struct evaluator *e, struct judged *out, struct err *err)
     return 0;
 }
 
-/* The first samples serve both label obedience and the distance. */
+/* The first samples are used both for label obedience and the distance. */
 static int judge_prior(struct evaluator *e, struct judged *out, struct err *err)
 {
     uint32_t labels = needs(e, NEED_OBEDIENCE) ? (uint32_t)e->config->samples : 0;

@@ -1,6 +1,6 @@
 /*
- * pictures.safetensors: what a report shows, as u8 images [k,h,w,c] (volumes [k,d,h,w,c]), i32
- * labels. Which cases are shown is a rule, never chance or choice: the first case of each class,
+ * pictures.safetensors: what a report shows, as u8 images [k,h,w,c] (volumes [k,d,h,w,c]) and i32
+ * labels. The cases are chosen by a rule, never at random or by hand: the first case of each class,
  * then the second of each, and so on ("in turn").
  *
  *   originals, reconstructions [20], original_labels [20]   cases in turn, and what is given back,
@@ -63,7 +63,7 @@ static int add_decoded(struct evaluator *e, const char *name, const float *z, co
 }
 
 /* ---- choosing cases ------------------------------------------------------------------------- */
-/* The nth (from 0) case of a label; the split's count if there are fewer. */
+/* The nth (from 0) case with a label; the split's count if there are fewer. */
 static uint32_t nth_of_label(const struct evaluator *e, int32_t label, uint32_t nth)
 {
     for (uint32_t i = 0; i < e->count; i++)
@@ -72,7 +72,7 @@ static uint32_t nth_of_label(const struct evaluator *e, int32_t label, uint32_t 
     return e->count;
 }
 
-/* Cases in turn over the labels, as many as there are up to `most`. */
+/* Cases in turn over the labels, at most `most`. */
 static uint32_t cases_in_turn(const struct evaluator *e, uint32_t *out, uint32_t most)
 {
     int32_t labels = (int32_t)image_data_of(e->what->dataset).classes;
@@ -88,7 +88,7 @@ static uint32_t cases_in_turn(const struct evaluator *e, uint32_t *out, uint32_t
     return count;
 }
 
-/* As the model sees case i, whatever the data set's pixels are. */
+/* Case i as the model sees it, whatever the data set's pixel type. */
 static void source_values(float *out, const struct evaluator *e, uint32_t i)
 {
     const struct dataset *data = e->what->dataset;
@@ -106,7 +106,7 @@ struct chosen {
     uint8_t *sources; /* [count] images of the data set */
 };
 
-/* In the range of what is decoded of it. */
+/* In the range of its reconstruction. */
 static void copy_source(uint8_t *out, const struct evaluator *e, uint32_t i)
 {
     size_t count = (size_t)e->model.pixels;
@@ -136,7 +136,7 @@ static struct chosen choose(struct evaluator *e, uint32_t most)
     return chosen;
 }
 
-/* What a model without codes makes of them. */
+/* The reconstructions of a model without codes. */
 static int add_given_back(struct evaluator *e, const char *name, const struct chosen *chosen,
                           struct err *err)
 {

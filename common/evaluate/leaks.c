@@ -1,11 +1,13 @@
 /*
- * Leakage: whether what is measured on was also learnt from. Everything that the model, or a judge of
- * its images, was made from is followed up to the data sets: training, pre-training, the network of a
- * perceptual loss. Data sets alone are asked, not what share of one was used.
+ * Leakage: whether evaluated cases were also used for training. Everything that the model, or the
+ * judge of its images, was made from is followed back to the data sets: training, pre-training, the
+ * network of a perceptual loss. Whole data sets are compared, regardless of what share of one was
+ * used.
  *
- * A data set's own splits are not compared: preprocess has refused equal images in two of them, or was
+ * A data set's own splits are not compared: preprocess refuses equal images in two of them, unless
  * told to allow them.
  */
+* /
 #include "evaluate/evaluate_parts.h"
 
 #include "data/copies.h"
@@ -13,15 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is known while the origins of one input are walked. */
-struct walk {
+    /* The state while the origins of one input are walked. */
+    struct walk {
     const struct evaluation *what;
     const struct evaluate_config *config;
     const char *input; /* of the evaluation */
     struct arena *arena;
-    struct id *seen; /* data sets, and other artifacts, that were compared */
+    struct id *seen; /* data sets and other artifacts already compared */
     size_t seen_count;
-    struct text *table; /* of leaks.csv; without data: no leak yet */
+    struct text *table; /* leaks.csv; without data: no leak yet */
 };
 
 static bool seen_before(struct walk *walk, const struct id *artifact)
@@ -62,9 +64,9 @@ static int compare_origin(void *user, const struct origin *origin, struct err *e
     if (count && !walk->config->allow_leak)
         return fail_as(
             err, STATUS_BAD_DATA,
-            "%s case '%s' is no test of the %s: it has the pixels of '%s/%s' in data set "
-            "%.12s, which %s read (run %lld); %u of %u cases are such; leave them out "
-            "there, or say allow_leak: true",
+            "%s case '%s' is not a fair test of the %s: it has the pixels of '%s/%s' in data set "
+            "%.12s, which %s read (run %lld); %u of %u cases are affected; remove them "
+            "there, or set allow_leak: true",
             split_names[split], copies->id, walk->input, split_names[copies->split], copies->as,
             origin->artifact.hex, origin->stage, (long long)origin->run, count,
             walk->what->dataset->count[split]);

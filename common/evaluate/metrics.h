@@ -1,6 +1,6 @@
 /*
- * The metrics as a table, from metrics.def: what each is called, what it takes, and its value for
- * what was measured.
+ * The metrics as a table, from metrics.def: their names, what they need, and their values for what
+ * was measured.
  */
 #ifndef CAIRN_EVALUATE_METRICS_H
 #define CAIRN_EVALUATE_METRICS_H
@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/* What a user asks for. */
+/* What a user can request. */
 enum metric {
 #define METRIC(key, ...) METRIC_##key,
 #include "evaluate/metrics.def"
@@ -20,9 +20,9 @@ extern const char *const metric_keys[METRICS + 1],
     *const metric_help[METRICS]; /* NULL at the end */
 extern const bool metric_usual[METRICS];
 
-/* What there is to measure with ... */
+/* What is available ... */
 enum has {
-    HAS_IMAGES = 1, /* a model that gives images back: by a code, or as it likes */
+    HAS_IMAGES = 1, /* a model that reconstructs images, with or without codes */
     HAS_MASKS = 2,  /* a model that segments, and masks in the data set */
     HAS_JUDGE = 4,
     HAS_LABELS = 8,    /* a decoder that is told one of several labels */
@@ -32,7 +32,7 @@ enum has {
     HAS_ALL = 63 | HAS_LPIPS,
     HAS_BESIDE = HAS_JUDGE | HAS_LABELS | HAS_LPIPS, /* what no model has by itself */
 };
-/* ... and what is done with it for a metric. */
+/* ... and the work that a metric needs. */
 enum need {
     NEED_BOUND = 64 | HAS_IMAGES | HAS_CODES,    /* one noise sample a case */
     NEED_WEIGHTS = 128 | HAS_IMAGES | HAS_CODES, /* importance_samples of them */
@@ -50,8 +50,8 @@ enum need {
 enum scope {
     BY_CASE = 1,
     BY_CLASS = 2,
-    COUNTING = 4, /* of classes: without the background; else with it, unless there are but two */
-    QUIET = 8,    /* the registry keeps no single case's */
+    COUNTING = 4, /* per class: without the background; else with it, unless there are only two */
+    QUIET = 8,    /* single cases are not in the registry */
     POOLED = 0,   /* over the split */
     POOLED_CLASSES = BY_CLASS,
     COUNT_CLASSES = BY_CLASS | COUNTING,
@@ -60,9 +60,9 @@ enum scope {
     PER_CASE_CLASSES = BY_CASE | BY_CLASS | COUNTING,
     TERM = BY_CASE | QUIET,
 };
-enum { LESS = -1, NEITHER, MORE }; /* is better */
+enum { LESS = -1, NEITHER, MORE }; /* which is better */
 
-/* What the judge said of the split. */
+/* The judge's results for the split. */
 struct judged {
     double accuracy, wrong_label, prior, distance_reconstruction, distance_prior;
 };
@@ -86,10 +86,10 @@ struct subject {
     const struct calibration *calibration; /* of the split */
     struct overlap overlap;                /* of a class */
     struct surface surface;                /* of a class in a case */
-    uint32_t alone; /* cases of the split where truth or prediction has the class alone */
+    uint32_t alone; /* cases of the split where only truth or only prediction has the class */
 };
 struct metric_info {
-    enum metric key; /* METRICS: has none, and is found wherever what it needs is there */
+    enum metric key; /* METRICS: none; always computed if what it needs is available */
     const char *name, *unit;
     enum need need;
     enum scope scope;
@@ -99,9 +99,9 @@ struct metric_info {
 extern const struct metric_info metric_table[];
 extern const size_t metric_count;
 
-/* Of SPLIT/NAME or SPLIT/NAME/CLASS; NULL: not known. */
+/* By SPLIT/NAME or SPLIT/NAME/CLASS; NULL: unknown. */
 const struct metric_info *metric_find(const char *full_name);
-/* The class, "" of a name without; NULL: full_name is no name of this metric. */
+/* The class, "" if the name has none; NULL: full_name is not a name of this metric. */
 const char *metric_class(const struct metric_info *metric, const char *full_name);
 
 #endif

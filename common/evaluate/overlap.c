@@ -155,7 +155,7 @@ static bool on_surface(const struct region *v, int64_t at, const int32_t where[3
     return false;
 }
 
-/* The surface's voxels into `at` (room for all); returns how many. */
+/* Stores the surface's voxels in `at` (large enough for all); returns how many. */
 static int64_t find_surface(int64_t *at, const struct region *v)
 {
     int64_t count = 0, i = 0;

@@ -1,11 +1,11 @@
 /*
- * How near a segmentation is to the truth. Masks are u8 class indices [d,h,w]; pixels whose truth is
- * MASK_IGNORE count nowhere. All in double precision.
+ * How close a segmentation is to the truth. Masks are u8 class indices [d,h,w]; pixels whose truth
+ * is MASK_IGNORE are not counted. All in double precision.
  *
- * A rule for what is empty, everywhere: a class that is in neither truth nor prediction has no value
- * (NaN, left out of means, and the mean of none is NaN); one that is in only one of them has Dice,
- * IoU and boundary F 0, precision 0 or recall 0 where the denominator is there, and NaN where it is
- * not; its distances are undefined (NaN) and counted apart.
+ * Empty masks, everywhere: a class in neither truth nor prediction has no value (NaN, left out of
+ * means; the mean of none is NaN); one in only one of them has Dice, IoU and boundary F 0, and
+ * precision or recall 0 if its denominator is not 0, else NaN; its distances are undefined (NaN)
+ * and counted separately.
  */
 #ifndef CAIRN_EVALUATE_OVERLAP_H
 #define CAIRN_EVALUATE_OVERLAP_H
@@ -25,9 +25,9 @@ struct overlap confusion_overlap(const int64_t *counts, int32_t classes, int32_t
 double confusion_miou(const int64_t *counts, int32_t classes);
 
 /*
- * Distances between the surfaces of one class. A surface voxel is one of the class with a neighbour
- * (along d, h or w) that is not, or at the edge of the volume. Distances are Euclidean between voxel
- * centres, in units of spacing (d, h, w), exact.
+ * Distances between the surfaces of one class. A surface voxel is a voxel of the class at the edge
+ * of the volume or with a neighbour (along d, h or w) of another class. Distances are exact,
+ * Euclidean between voxel centres, in units of spacing (d, h, w).
  *   hd95       the greater of the two directed 95th percentiles (linear interpolation), as MONAI
  *   average    symmetric average surface distance: mean over the voxels of both surfaces
  *   f          boundary F-score at `tolerance` (Csurka et al. 2013): harmonic mean of the shares of

@@ -1,4 +1,4 @@
-/* What an evaluation found, case by case and in the mean: metrics.json, cases.csv, the run. */
+/* The results of an evaluation, case by case and their means: metrics.json, cases.csv, the run. */
 #include "evaluate/evaluate_parts.h"
 
 #include "base/json.h"
@@ -19,7 +19,7 @@ static void add_column(struct evaluator *e, const struct metric_info *metric, in
     *ARRAY_ADD(e->columns, e->column_count) = column;
 }
 
-/* Whether a metric is measured of a class; -1: of none. */
+/* Is the metric measured for a class? -1: for none. */
 static bool is_of(const struct evaluator *e, const struct metric_info *metric, int32_t class)
 {
     bool all = !(metric->scope & COUNTING) && e->facts.mask_classes != 2;
@@ -44,7 +44,7 @@ void measure(struct evaluator *e, enum has has, int32_t class, int64_t i, const 
             *(c->cases ? &c->cases[i] : &c->value) = c->metric->value(s);
 }
 
-/* Of the cases that have a value, which of an image all have. */
+/* Over the cases that have a value; for images all must have one. */
 static int take_mean(const struct evaluator *e, struct column *column, struct err *err)
 {
     double sum = 0;

@@ -1,4 +1,4 @@
-/* Masks: every case of the split predicted, and each measured. */
+/* Masks: predicts and measures every case of the split. */
 #include "evaluate/segment_parts.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static int keep_case(struct evaluator *e, uint32_t i, const float *p, struct err
         float confidence;
         predicted[at] = pixel_class(p + at * s->outputs, s->outputs, &confidence);
         if (isnan(confidence))
-            return fail(err, "the model's output for case '%s' is not a number", case_name(e, i));
+            return fail(err, "the model's output for case '%s' is NaN", case_name(e, i));
         sure[at] = (uint8_t)(255 * confidence + 0.5f);
         if (truth[at] != MASK_IGNORE && needs(e, NEED_CONFIDENCE))
             calibration_add(&s->calibration, (double)confidence, predicted[at] == truth[at]);
@@ -37,7 +37,7 @@ static int predict_window(void *user, const float *image, float *probability, st
     return trained_segment(user, image, probability, err);
 }
 
-/* One case after the other. */
+/* One case at a time. */
 static int predict_in_windows(struct evaluator *e, const struct batch *b, uint32_t first,
                               struct err *err)
 {
@@ -97,7 +97,7 @@ static void measure_case(struct evaluator *e, uint32_t i)
     s->score[i] = measured ? sum / measured : NAN;
 }
 
-/* Precision lacks where nothing is predicted, recall where nothing is true. */
+/* Precision is undefined if nothing is predicted, recall if nothing is true. */
 static uint32_t count_alone(const struct evaluator *e, int32_t class)
 {
     const struct segmentation *s = e->segmentation;
@@ -161,7 +161,7 @@ static int begin(struct evaluator *e, struct err *err)
                                .pixels = (int64_t)data->d * data->h * data->w,
                                .size = {data->d, data->h, data->w}};
     size_t pixels = e->count * (size_t)s->pixels, classes = (size_t)s->classes;
-    for (int k = 0; k < 3; k++) /* pixels are 1 apart where the data set does not say */
+    for (int k = 0; k < 3; k++) /* spacing 1 if the data set's is unknown */
         s->spacing[k] = data->spacing[k] > 0 ? data->spacing[k] : 1;
     s->tolerance = choose_tolerance(s, e->config->tolerance);
     s->probability =

@@ -1,4 +1,4 @@
-/* What an evaluation of masks leaves beside its metrics: confusion.csv, calibration.csv and
+/* Files of a mask evaluation besides its metrics: confusion.csv, calibration.csv and
  * predictions. */
 #include "evaluate/segment_parts.h"
 
@@ -29,7 +29,7 @@ static int write_confusion(const struct evaluator *e, const int64_t *confusion,
     return draft_text(draft, "confusion.csv", &text, err);
 }
 
-/* A row a bin; what one without pixels lacks is empty. */
+/* One row per bin; undefined values of a bin without pixels are empty. */
 static int write_calibration(const struct evaluator *e, const struct draft *draft, struct err *err)
 {
     char number[2][NUMBER_TEXT];
@@ -51,9 +51,9 @@ static int write_calibration(const struct evaluator *e, const struct draft *draf
 }
 
 /* ---- predictions ---------------------------------------------------------------------------- */
-/* A file's name for a case's; different cases have different ones. Where a character is not allowed,
- * it and every '_' are _XX behind a second '-', with which no plain name begins. No folder takes a
- * very long name: it is cut, and ends in the hash of the whole. */
+/* A file name for a case's id, different for different ids. If a character is not allowed, it and
+ * every '_' become _XX after a second '-', with which no plain name begins. Very long names do not
+ * fit a file system: they are cut and end in the hash of the whole. */
 static const char *file_of(struct arena *arena, const char *id)
 {
     enum { LONGEST = 200, KEPT = 100 };

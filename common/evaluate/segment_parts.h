@@ -1,4 +1,4 @@
-/* What the parts of the masks' side share: segment_evaluate.c, segment_files.c, segment_pictures.c. */
+/* Shared by the masks' side: segment_evaluate.c, segment_files.c, segment_pictures.c. */
 #ifndef CAIRN_EVALUATE_SEGMENT_PARTS_H
 #define CAIRN_EVALUATE_SEGMENT_PARTS_H
 
@@ -8,9 +8,9 @@ struct segmentation {
     int32_t classes, outputs;
     int64_t pixels;    /* d*h*w */
     int32_t size[3];   /* d, h, w */
-    double spacing[3]; /* of them, in mm; ones: in pixels */
+    double spacing[3]; /* in mm; ones: in pixels */
     double tolerance;
-    struct trained windowed;         /* where cases are not predicted as a whole */
+    struct trained windowed;         /* if cases are not predicted as a whole */
     float *probability;              /* [batch,pixels,outputs] */
     uint8_t *predicted, *confidence; /* [count,pixels]: class; 255 times its probability */
     float *kept;     /* [count,pixels,outputs] if probabilities are saved, or NULL */

@@ -1,7 +1,7 @@
 /*
- * pictures.safetensors of masks: cases for a report, chosen by a rule: sorted by score (the mean Dice
- * of a case's classes but a background; cases without any are left out; of equals by id), the 3 best,
- * the 3 about the median and the 3 worst, none twice.
+ * pictures.safetensors of masks: cases for a report, chosen by a rule: sorted by score (the mean
+ * Dice of a case's classes but a background; cases without any are left out; of equals by id), the
+ * 3 best, the 3 about the median and the 3 worst, none twice.
  *   segmentation_score f32 [k]
  * of images:
  *   segmentation_images u8 [k,h,w,c], segmentation_truth, _prediction, _confidence u8 [k,h,w]
@@ -9,9 +9,9 @@
  * but a background, or of the volume where it has none: axial [k,h,w], coronal [k,d,w], sagittal
  * [k,d,h]:
  *   slices_axial, slices_axial_truth, slices_axial_prediction, ... u8
- * Values that are floats are shown from their 0.5 to their 99.5 percentile.
- * Metadata: mask_classes and segmentation_ranks joined by commas, segmentation_ids by newlines; of
- * volumes slices_spacing: d,h,w (only what they are to one another matters).
+ * Values that are floats are shown from their 0.5 to their 99.5 percentile. Metadata: mask_classes
+ * and segmentation_ranks joined by commas, segmentation_ids by newlines; of volumes slices_spacing:
+ * d,h,w (only what they are to one another matters).
  */
 #include "evaluate/segment_parts.h"
 
@@ -75,7 +75,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of the values nearest to the percentiles, so that no value is interpolated. */
+/* Uses the values nearest to the percentiles, without interpolation. */
 static void window_of(double window[2], const float *values, size_t count)
 {
     float *sorted = xcalloc(count, sizeof *sorted);
@@ -105,7 +105,7 @@ static void put_levels(uint8_t *out, const struct evaluator *e, uint32_t i)
     }
 }
 
-/* ---- what is kept ------------------------------------------------------------------------- */
+/* ---- what is saved ------------------------------------------------------------------------ */
 static void add_shown(struct evaluator *e, const struct shown *shown)
 {
     float *score = arena_alloc(&e->arena, shown->count * sizeof *score);
@@ -151,7 +151,7 @@ static void add_images(struct evaluator *e, const struct shown *shown)
 }
 
 /* ---- slices --------------------------------------------------------------------------------- */
-/* A slice stands at one place of an axis and is spread over the two others. */
+/* A slice is at a fixed position of one axis and extends along the two others. */
 struct plane {
     const char *name;
     int fixed, down, across; /* 0, 1, 2: d, h, w */
@@ -177,7 +177,7 @@ static void find_middle(int32_t middle[3], const uint8_t *truth, const int32_t s
         middle[k] = (int32_t)(count ? (2 * sum[k] + count) / (2 * count) : size[k] / 2);
 }
 
-/* from: [d,h,w] of c values each, of which the first is taken. */
+/* from: [d,h,w] with c values each, of which the first is used. */
 static void cut(uint8_t *out, const uint8_t *from, const int32_t size[3], int32_t c,
                 const struct plane *plane, const int32_t middle[3])
 {

@@ -55,13 +55,13 @@ static struct window window_for(int axis)
     return window;
 }
 
-/* Weighted means of both images, their squares and their product around one point. */
+/* Weighted means of both images, their squares and their product at one point. */
 struct moments {
     double a, b, aa, bb, ab;
 };
 
-/* Filters the middle axis of [outer,axis,inner] in place, where the window fits. Writing never
- * overtakes reading: the result is nowhere longer. Returns what is left of the axis. */
+/* Filters the middle axis of [outer,axis,inner] in place, where the window fits: the result is
+ * never longer, so writing never overtakes reading. Returns the remaining length of the axis. */
 static int filter(struct moments *map, int64_t outer, int axis, int64_t inner)
 {
     struct window window = window_for(axis);
@@ -94,7 +94,7 @@ static double similarity(const struct moments *m, double range)
     return luminance * (2 * covariance + c2) / (variances + c2);
 }
 
-/* The contrast and the structure of it, without the luminance. */
+/* The contrast and structure terms, without luminance. */
 static double contrast_and_structure(const struct moments *m, double range)
 {
     double c2 = k2 * range * (k2 * range);
@@ -169,11 +169,11 @@ double image_ssim(const float *a, const float *b, const int32_t size[4], double 
 }
 
 /* ---- at several scales ---------------------------------------------------------------------- */
-/* Wang et al. 2003, section 3.2: found by asking people. */
+/* Wang et al. 2003, section 3.2: determined in experiments with people. */
 static const double scale_weight[MS_SSIM_SCALES] = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
 
-/* Means of 2 values along each axis but one of size 1; an odd one out is left out. In place: what is
- * written lies nowhere behind what is still to be read. */
+/* Means of 2 values along each axis longer than 1; an odd last value is dropped. In place: writing
+ * never overtakes reading. */
 static void halve(double *values, const int32_t size[3])
 {
     int32_t step[3], out[3];

@@ -57,7 +57,7 @@ END
 leak() { # "sentence" SET WHAT
     measure "$2" >"$tmp/out" 2>"$tmp/err"
     is "$1" 65 $?
-    is "$1, in one line" "evaluate: test case 'test-x' is no test of the model: it has the pixels of '$3' in data set $learnt, which transfer-unet read (run $trainer); 1 of 2 cases are such; leave them out there, or say allow_leak: true" \
+    is "$1, in one line" "evaluate: test case 'test-x' is not a fair test of the model: it has the pixels of '$3' in data set $learnt, which transfer-unet read (run $trainer); 1 of 2 cases are affected; remove them there, or set allow_leak: true" \
         "$(cat "$tmp/err")"
 }
 leak "the same bytes are refused" bytes train/train-a
@@ -79,7 +79,7 @@ leaks=$(awk '$3 == "leaks.csv" { print $1 }' "$(object <"$tmp/id")" | object)
 whole=$(sql "SELECT artifact FROM run_output JOIN run ON id = run WHERE stage = 'preprocess' AND artifact LIKE '$learnt%'")
 is "and is kept with the result" "test-x,model,transfer-unet,$whole,train,train-a" "$(tail -n +2 "$leaks")"
 "$BUILD/report" "$tmp/leaks.yaml" -q >"$tmp/index" 2>"$tmp/err"
-holds "the report says so in red" grep -q 'class="note bad">evaluate (.*) is not a fair test:  its model or judge may have learnt from 1 case ' \
+holds "the report says so in red" grep -q 'class="note bad">evaluate (.*) is not a fair test: its model or judge may have learnt from 1 case ' \
     "$(cat "$tmp/index")"
 holds "the table in Markdown, too" grep -q "is no fair test" "$(dirname "$(cat "$tmp/index")")/ablation.md"
 measure bytes ", allow_leak: true" >"$tmp/id"
