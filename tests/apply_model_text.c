@@ -86,11 +86,11 @@ static void weights_say_what_they_are_of(void **state)
     made.key = "model";
     id = model_artifact(lab, &made);
     FAILS(model_read(&read, lab->store, &id, &lab->arena, &err), STATUS_BAD_DATA,
-          "no metadata 'model', which name its kind");
+          "no metadata 'model', which has its kind");
     made.value = "une\n";
     id = model_artifact(lab, &made);
     FAILS(model_read(&read, lab->store, &id, &lab->arena, &err), STATUS_BAD_DATA,
-          "metadata 'model' name no kind that is known: 'une'");
+          "metadata 'model' has an unknown kind: 'une'");
 }
 
 /* 17 GB of weights, that a file of 4 bytes does not have. */

@@ -94,7 +94,7 @@ static void asked_for_one_thing(void **state)
     spec.abilities = CAN(SEGMENT);
     spec.size = (struct shape){.d = 1, .h = H, .w = W + 2};
     FAILS(trained_open(&toy, &spec, &err), STATUS_BAD_DATA,
-          "the model is of images of 1x4x6 alone, not of 1x4x8");
+          "the model is for images of 1x4x6 only, not of 1x4x8");
     trained_close(&toy);
 }
 
@@ -119,7 +119,7 @@ static void codes_are_of_one_size(void **state)
         struct trained_spec spec = spec_of(lab, &id, CAN(ability));
         spec.size = (struct shape){.d = 1, .h = H + 2, .w = W};
         FAILS(trained_open(&toy, &spec, &err), STATUS_BAD_DATA,
-              "the model encodes and decodes images of 1x4x6 alone, not of 1x6x6");
+              "the model encodes and decodes images of 1x4x6 only, not of 1x6x6");
         trained_close(&toy);
         spec.size.h = H;
         OK(trained_open(&toy, &spec, &err));

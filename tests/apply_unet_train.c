@@ -281,7 +281,7 @@ static void other_sizes(void **state)
     trained_close(&unet);
     spec.size = (struct shape){.d = 5, .h = 9, .w = 7};
     FAILS(trained_open(&unet, &spec, &err), STATUS_BAD_DATA,
-          "the model is of images, not of volumes");
+          "the model is for images, not for volumes");
     trained_close(&unet);
 }
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 enum { BATCH = 200 };
-/* The greatest root of a float. What is beyond it would overflow in the decoder, where an activation
- * may turn an infinity into a plausible number. */
+/* The square root of the largest float. Larger values would overflow in the decoder, where an
+ * activation may turn an infinity into a plausible number. */
 #define CODE_LIMIT 1.844674297e19f
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -31,9 +31,10 @@ int latents_check_names(const char *const *names, uint32_t count, struct err *er
     for (uint32_t i = 0; i < count; i++) {
         sorted[i] = names[i];
         if (!status && !can_be_file(names[i]))
-            status = fail_as(err, STATUS_USAGE,
-                             "'%s' cannot name a case: UTF-8 without '/' and line breaks expected",
-                             names[i]);
+            status =
+                fail_as(err, STATUS_USAGE,
+                        "'%s' is not a valid case name: UTF-8 without '/' and line breaks expected",
+                        names[i]);
     }
     qsort(sorted, count, sizeof *sorted, by_text);
     for (uint32_t i = 1; !status && i < count; i++)
@@ -44,7 +45,7 @@ int latents_check_names(const char *const *names, uint32_t count, struct err *er
 }
 
 /* ---- shape ----------------------------------------------------------------------------------- */
-/* A tensor of `count` codes: [N,c] of vectors, [N,h,w,c] of maps, [N,d,h,w,c] of volumes. */
+/* A tensor of `count` codes: [N,c] for vectors, [N,h,w,c] for maps, [N,d,h,w,c] for volumes. */
 static struct tensor codes_of(const char *name, int64_t count, struct shape shape,
                               const float *values)
 {
@@ -161,7 +162,7 @@ static int read_labels(struct latents *out, const struct tensors *file, int64_t 
     out->labels = memcpy(arena_alloc(arena, labels->bytes), labels->data, labels->bytes);
     for (uint32_t i = 0; i < out->count; i++)
         if (out->labels[i] < 0 || out->labels[i] >= classes)
-            return fail_as(err, STATUS_BAD_DATA, "label %d of row %u, but there are %lld classes",
+            return fail_as(err, STATUS_BAD_DATA, "label %d in row %u, but there are %lld classes",
                            (int)out->labels[i], (unsigned)i, (long long)classes);
     return 0;
 }

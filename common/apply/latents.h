@@ -1,11 +1,11 @@
 /*
  * Images to latents and back with a trained model that can encode and decode.
  *
- * A file of latents is safetensors: z_mean and, where the model has one, z_logvar, f32 [N,c], or
- * [N,h,w,c] or [N,d,h,w,c] where the model's latents are maps or volumes, labels i32 [N] where the
- * model or the data has any (what the encoder was told), and as metadata `model` (artifact id) and
- * `names` (one a line, in the order of the rows). Equal latents give equal bytes. Only z_mean has to be there when
- * it is read: without names a row's is its number.
+ * A file of latents is safetensors: z_mean and, if the model has one, z_logvar, f32 [N,c], or
+ * [N,h,w,c] or [N,d,h,w,c] if the model's latents are maps or volumes; labels i32 [N] if the model
+ * or the data has any (the encoder's condition); and as metadata `model` (artifact id) and `names`
+ * (one per line, in row order). Equal latents give equal bytes. For reading only z_mean is
+ * required: without names a row's name is its number.
  */
 #ifndef CAIRN_APPLY_LATENTS_H
 #define CAIRN_APPLY_LATENTS_H
@@ -17,16 +17,16 @@
 struct latents {
     uint32_t count;
     struct shape shape;    /* of a code, n is 1 */
-    const char **names;    /* [count], none twice; fit to be a file's name */
+    const char **names;    /* [count], unique; valid as file names */
     const float *z_mean;   /* [count,d,h,w,c] */
-    const float *z_logvar; /* likewise; NULL: they have none, or were read */
+    const float *z_logvar; /* likewise; NULL: none, or read from a file */
     int32_t *labels;       /* [count]; NULL: none */
 };
-/* STATUS_USAGE for a name that cannot be a file's or is not UTF-8, or is there twice. */
+/* STATUS_USAGE for a name that is not valid as a file name, not UTF-8, or not unique. */
 int latents_check_names(const char *const *names, uint32_t count, struct err *err);
 int latents_write(const char *path, const struct latents *latents, const struct id *model,
                   struct err *err);
-/* Into arena. What cannot be codes of this model is STATUS_BAD_DATA. */
+/* Into arena. STATUS_BAD_DATA if these cannot be codes of this model. */
 int latents_read(struct latents *out, const char *path, const struct id *model,
                  const struct model_facts *facts, struct arena *arena, struct err *err);
 
@@ -34,7 +34,7 @@ int latents_read(struct latents *out, const char *path, const struct id *model,
 struct coder {
     struct id model;
     struct trained trained;
-    float *image;             /* [batch,d,h,w,c]: what was decoded, or room for what is encoded */
+    float *image; /* [batch,d,h,w,c]: decoded images, or a buffer for images to encode */
     float *z_mean, *z_logvar; /* [batch, the latent's d,h,w,c] */
     int32_t *labels;          /* [batch] */
 };

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pixels of windows that are predicted together, and how many windows at most. */
+/* Pixels of windows predicted together, and the most windows. */
 enum { BATCH_PIXELS = 1 << 18, BATCH_MOST = 64 };
 
 /* ---- windows -------------------------------------------------------------------------------- */
-/* A network of volumes has no plan for a single slice: that one is reflected to a volume. */
+/* A network for volumes has no plan for a single slice, which is reflected to a volume instead. */
 static bool fits_whole(const struct model_facts *facts, const int32_t size[3])
 {
     const struct image_data *data = &facts->data;
@@ -101,10 +101,11 @@ int predictor_open(struct predictor *out, const struct store *store, const struc
     out->facts = what.facts;
     const struct image_data *data = &out->facts.data;
     if (data->c != 1 && (data->c != 3 || data->d != 1))
-        return fail_as(err, STATUS_BAD_DATA,
-                       "the model is of %s with %lld channels; grey or colour images or volumes of "
-                       "one channel expected",
-                       data->d == 1 ? "images" : "volumes", (long long)data->c);
+        return fail_as(
+            err, STATUS_BAD_DATA,
+            "the model is for %s with %lld channels; grey or colour images or volumes of "
+            "one channel expected",
+            data->d == 1 ? "images" : "volumes", (long long)data->c);
     return 0;
 }
 
@@ -129,7 +130,7 @@ static struct raster raster_of(const struct image *image)
     return (struct raster){1, image->h, image->w, image->c, PIXEL_U8, image->pixels};
 }
 
-/* Cuts the window out of the frame and brings it to the image's size. */
+/* Crops the window from the frame and resizes it to the image's size. */
 static void back_to_size(float *probability, const struct image *image, float *frame,
                          const struct fit *fit, int32_t outputs)
 {
@@ -177,7 +178,7 @@ int predictor_decide(uint8_t *mask, const float *probability, int64_t pixels, in
         float sure;
         mask[at] = pixel_class(probability + at * outputs, outputs, &sure);
         if (isnan(sure))
-            return fail(err, "the model's output is not a number");
+            return fail(err, "the model's output is NaN");
     }
     return 0;
 }

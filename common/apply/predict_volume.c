@@ -1,4 +1,4 @@
-/* A new volume becomes what the training volumes became; then its probabilities come back to it. */
+/* Treats a new volume like the training volumes, and resamples its probabilities back. */
 #include "apply/predict.h"
 
 static bool has_spacing(const double spacing[3], const struct model_spacing *training)
@@ -7,7 +7,7 @@ static bool has_spacing(const double spacing[3], const struct model_spacing *tra
            spacing_agrees(spacing[2], training->w);
 }
 
-/* The training volumes' spacing where the file's is another one. */
+/* The training volumes' spacing, if the file's is different. */
 static void choose_spacing(struct volume_spec *spec, const struct predictor *p,
                            const struct voxel_grid *own)
 {
@@ -24,7 +24,7 @@ static size_t bytes_of(const int32_t size[3], int32_t outputs)
     return (size_t)size[0] * (size_t)size[1] * (size_t)size[2] * (size_t)outputs * sizeof(float);
 }
 
-/* The frame's probabilities, less what filled it up, at the file's own voxels. */
+/* Resamples the frame's probabilities, without its padding, to the file's own voxels. */
 static int back_to_grid(const struct predictor *p, float *probability, const struct voxel_grid *own,
                         const struct voxel_grid *scaled, const float *frame, const int32_t size[3],
                         struct err *err)

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where windows lie along one side of an image, and what share each has in what lies under it. */
+/* The windows along one axis of an image, and their weights for the pixels under them. */
 struct axis {
-    int32_t length, side, count; /* of the image; of a window; windows */
-    int32_t *begin;              /* [count]; negative where a window begins before the image */
-    double *share;               /* [count,side]; over all windows they add up to 1 */
+    int32_t length, side, count; /* of the image; of a window; number of windows */
+    int32_t *begin;              /* [count]; negative if a window begins before the image */
+    double *share;               /* [count,side]; they add up to 1 over all windows */
 };
 
 static struct axis axis_new(int32_t length, int32_t side)
@@ -38,7 +38,7 @@ static struct axis axis_new(int32_t length, int32_t side)
     return axis;
 }
 
-/* The pixel that stands for one beside the image: ... 2 1 [0 1 2 ... n-1] n-2 n-3 ... */
+/* Reflects an index outside the image: ... 2 1 [0 1 2 ... n-1] n-2 n-3 ... */
 static int32_t reflected(int32_t at, int32_t length)
 {
     if (length == 1)
@@ -51,7 +51,7 @@ static int32_t reflected(int32_t at, int32_t length)
 /* One window: along d, h and w. */
 struct window {
     const struct axis *axis; /* [3] */
-    int32_t number[3];       /* which of each axis */
+    int32_t number[3];       /* its number along each axis */
 };
 
 static struct window window_at(const struct axis axis[3], int64_t number)
@@ -62,7 +62,7 @@ static struct window window_at(const struct axis axis[3], int64_t number)
                             (int32_t)(number % axis[2].count)}};
 }
 
-/* Where voxel i of the window lies in the image; outside where the window goes beyond it. */
+/* The image index of voxel i of the window; outside if the window extends beyond the image. */
 static int32_t place(const struct window *window, int k, int32_t i)
 {
     return window->axis[k].begin[window->number[k]] + i;

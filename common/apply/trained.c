@@ -12,19 +12,19 @@ static struct shape per_case(const struct trained *t)
     return (struct shape){t->batch, 1, 1, 1, 1};
 }
 
-/* A batch of what one case is of. */
+/* A batch of the given shape for one case. */
 static struct shape batch_of(const struct trained *t, struct shape one)
 {
     one.n = t->batch;
     return one;
 }
 
-/* Callers have room for what the model's facts say. */
+/* Checks the shape: callers allocate according to the model's facts. */
 static val output(struct graph *g, const struct trained *t, const char *name, val x,
                   struct shape shape)
 {
     if (x && !shape_equal(g_shape(g, x), shape))
-        bug("a model of kind '%s' gives another %s than it says", t->model.kind->name, name);
+        bug("a model of kind '%s' has another %s than it declares", t->model.kind->name, name);
     return g_output(g, name, x);
 }
 
@@ -106,7 +106,7 @@ static void build_comparison(struct trained *t, struct trained_program *p, struc
 
 /* FEATURES are for the graphs of others alone. */
 static const struct {
-    const char *says; /* what has to be finite */
+    const char *says; /* what must be finite */
     void (*build)(struct trained *t, struct trained_program *p, struct shape image);
 } rows[ABILITIES] = {
     [ENCODE] = {"the encoder's z_mean and z_logvar", build_encoder},
@@ -132,19 +132,19 @@ static int choose_size(struct trained *t, struct shape size, unsigned abilities,
     bool repeats = t->model.facts.repeats && size.c == 1;
     t->image = (struct shape){t->batch, size.d, size.h, size.w, repeats ? 1 : own.c};
     if ((size.d > 1) != (own.d > 1))
-        return fail_as(err, STATUS_BAD_DATA, "the model is of %s, not of %s",
+        return fail_as(err, STATUS_BAD_DATA, "the model is for %s, not for %s",
                        own.d > 1 ? "volumes" : "images", size.d > 1 ? "volumes" : "images");
-    /* what its facts say of a latent is of its own images' */
+    /* its facts describe the latent of images of its own size */
     bool codes = abilities & (CAN(ENCODE) | CAN(DECODE));
     if ((codes || !t->model.facts.any_size) && !shape_equal(t->image, own))
         return fail_as(err, STATUS_BAD_DATA,
-                       "the model %s images of %dx%dx%d alone, not of %dx%dx%d",
-                       t->model.facts.any_size ? "encodes and decodes" : "is of", (int)own.d,
+                       "the model %s images of %dx%dx%d only, not of %dx%dx%d",
+                       t->model.facts.any_size ? "encodes and decodes" : "is for", (int)own.d,
                        (int)own.h, (int)own.w, (int)size.d, (int)size.h, (int)size.w);
     return 0;
 }
 
-/* An input has a value before it is first given one: a target may never be. */
+/* Inputs need a value even if they are never set: a target may not be. */
 static int clear_inputs(const struct trained_program *p, struct err *err)
 {
     int status = 0;
@@ -156,8 +156,8 @@ static int clear_inputs(const struct trained_program *p, struct err *err)
     return status;
 }
 
-/* Of all that it can do, so that the weights are all of the file's; what it is not asked for is of the
- * size that it was trained on, and goes. */
+/* Builds everything that the model can do, so that all of the file's weights are checked; what was
+ * not asked for is built for the training size, and dropped. */
 static int build(struct trained *t, unsigned abilities, struct err *err)
 {
     unsigned can = model_abilities(t->model.kind);
@@ -221,7 +221,7 @@ static int apply(struct trained *t, enum ability ability, const void *const in[T
 {
     struct trained_program *p = &t->programs[ability];
     if (!p->plan)
-        bug("%s are asked of a model that is not open for them", rows[ability].says);
+        bug("%s requested from a model that is not open for them", rows[ability].says);
     for (int i = 0; i < TRAINED_INPUTS; i++)
         if (in[i])
             TRY(plan_put(p->plan, p->in[i], in[i], err));
@@ -293,7 +293,7 @@ uint8_t pixel_class(const float *p, int32_t outputs, float *sure)
     }
     int32_t best = 0;
     for (int32_t k = 1; k < outputs; k++)
-        if (p[k] > p[best] || isnan(p[k])) /* then that is the most probable for good */
+        if (p[k] > p[best] || isnan(p[k])) /* a NaN stays the most probable */
             best = k;
     *sure = p[best];
     return (uint8_t)best;
