@@ -453,11 +453,10 @@ static void impossible_configurations_are_refused(void **state)
     expect_error(&toy, STATUS_CONFIG, "early_stopping needs a val split");
     toy = toy_new();
     toy.config.patch.size = (struct int_list){3, (int64_t[]){1, 1, 1}};
-    expect_error(&toy, STATUS_CONFIG, "train.patch: the model is of one size");
+    expect_error(&toy, STATUS_CONFIG, "train.patch: the model has a fixed size");
     toy = toy_new();
     toy.dark = true;
-    expect_error(&toy, STATUS_CONFIG,
-                 "pictures are from 0 to 1, but the model's images are from 0 to 0.5");
+    expect_error(&toy, STATUS_CONFIG, "pictures are 0 to 1, but the model's images are 0 to 0.5");
     toy = toy_new();
     toy.train = 0;
     expect_error(&toy, STATUS_BAD_DATA, "the train split is empty");
@@ -576,7 +575,7 @@ static void weights_are_loaded_whole_or_not_at_all(void **state)
     assert_non_null(strstr(text, "'toy.scale' is not in the model"));
     free(text);
     text = load_text(&toy, "toy\nname=\"doll\"\n", HIDDEN, true);
-    assert_non_null(strstr(text, "metadata 'model' say 'name=\"toy\"'; 'name=\"doll\"' expected"));
+    assert_non_null(strstr(text, "metadata 'model' is 'name=\"toy\"'; 'name=\"doll\"' expected"));
     free(text);
     toy_end(&toy);
 }

@@ -270,7 +270,7 @@ static void expect_nothing_kept(struct toy *toy, const char *why)
     char paths[8][PATH_BYTES];
     toy_expect(toy, STATUS_FAILED);
     char *text = toy_text(toy, "error"), start[128];
-    snprintf(start, sizeof start, "nothing of this training can be kept: %s", why);
+    snprintf(start, sizeof start, "the training cannot be saved: %s", why);
     assert_ptr_equal(strstr(text, start), text);
     free(text);
     assert_int_equal(list_checkpoints(paths, toy, steps), 0);

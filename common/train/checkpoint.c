@@ -91,7 +91,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
 }
 
-/* Items are in name order, as a file has them. */
+/* Items are in name order, as in the file. */
 static struct id content_hash(const struct tensor *items, size_t count,
                               const char *const metas[METAS])
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a checkpoint holds; gradients are made anew by every step. */
+/* The contents of a checkpoint; gradients are recomputed in every step. */
 static const struct {
     enum array which;
     const char *prefix;
@@ -22,7 +22,7 @@ static bool has(const struct params *params, const struct entry *entry, enum arr
     return which == ARRAY_PARAM || params_has(params, entry->group_index, which);
 }
 
-/* The array in which a result's value of this entry is found: a frozen group has no average. */
+/* The array with the result's value of this entry: a frozen group has no average. */
 static enum array result_array(const struct snapshot *snapshot, const struct entry *entry)
 {
     if (entry->state)
@@ -123,7 +123,7 @@ int snapshot_check(const struct snapshot *snapshot, struct err *err)
     int status = blocks_check(snapshot->meter, err);
     for (size_t i = 0; !status && i < snapshot->count; i++)
         status = check_finite(&snapshot->items[i], err);
-    return status ? wrap(err, "nothing of this training can be kept") : 0;
+    return status ? wrap(err, "the training cannot be saved") : 0;
 }
 
 int snapshot_write_weights(struct snapshot *snapshot, const char *path, bool best,

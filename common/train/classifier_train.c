@@ -7,7 +7,7 @@ const struct field classifier_fields[] = {
     {CONFIG(model), .type = FIELD_SECTION, .sub = classifier_model_fields, .help = "the network"},
     {CONFIG(label_smoothing), .type = FIELD_REAL, .fallback = "0.0", .min = 0, .max = 0.5,
      .help = "share of each target spread over all classes"},
-    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how it is trained"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "training"},
     {0},
 };
 
@@ -17,11 +17,11 @@ struct user {
 };
 
 /*
- * Per case 1 if the label has the greatest probability, else 0. There is no argmax op and a monitor
- * does not deserve one: the greatest probability by pooling over the classes, the label's as
- * exp(-cross entropy). They are equal up to rounding, some 1e-6, or differ by more than the margin:
- * half of it behind is still the greatest, one and a half is not, and what is between, a tie as it
- * hardly occurs, counts in part.
+ * Per case 1 if the label has the greatest probability, else 0. There is no argmax op, and a
+ * monitor does not justify one: the greatest probability is found by pooling over the classes, the
+ * label's as exp(-cross entropy). They are equal up to rounding, some 1e-6, or differ by more than
+ * the margin: up to half of it counts as 1, from one and a half on as 0, and between (a tie, which
+ * hardly ever occurs) in part.
  */
 static const float tie_margin = 1e-4f;
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char name[] = "model.txt";
-enum { MODEL_TEXT_LIMIT = 1 << 16 }; /* little enough to be read at once, whatever it says */
+enum { MODEL_TEXT_LIMIT = 1 << 16 }; /* small enough to be read at once, whatever it contains */
 
 struct image_data image_data_of(const struct dataset *dataset)
 {
@@ -33,9 +33,9 @@ static int find_kind(const struct model_kind **out, const struct store *store,
     const char *says = tensors_meta(&file, "model");
     *out = says ? model_text_kind(says) : NULL;
     if (!says)
-        fail_as(err, STATUS_BAD_DATA, "no metadata 'model', which name its kind");
+        fail_as(err, STATUS_BAD_DATA, "no metadata 'model', which has its kind");
     else if (!*out)
-        fail_as(err, STATUS_BAD_DATA, "metadata 'model' name no kind that is known: '%.*s'",
+        fail_as(err, STATUS_BAD_DATA, "metadata 'model' has an unknown kind: '%.*s'",
                 (int)strcspn(says, "\n"), says);
     tensors_close(&file);
     return *out ? 0 : wrap(err, "weights of artifact '%.12s'", artifact->hex);

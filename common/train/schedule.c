@@ -4,9 +4,9 @@
 
 static const double PI = 3.14159265358979323846;
 
-/* The part of the base rate at update `at` of `steps` after the warm-up: 1 at the first, `final` at
- * the one past the last, so that no update is spent on a rate of zero. Cosine: Loshchilov & Hutter
- * 2017, eq. 5; polynomial: Chen et al. 2018 (DeepLab). */
+/* The factor of the base rate at update `at` of `steps` after the warm-up: 1 at the first, `final`
+ * at the one past the last, so that no update has a rate of zero. Cosine: Loshchilov & Hutter 2017,
+ * eq. 5; polynomial: Chen et al. 2018 (DeepLab). */
 static double decay(const struct train_config *config, int64_t at, int64_t steps)
 {
     double passed = (double)at / (double)steps, rest = 0;
@@ -32,9 +32,9 @@ double schedule_lr(const struct train_config *config, int64_t step, int64_t tota
            (step < total ? decay(config, step - warmup, total - warmup) : decay(config, 1, 1));
 }
 
-/* An average that began at the first weights, which are random, would keep them for long: after n
- * updates, this one among them, it keeps no more than (1 + n) / (10 + n). As TensorFlow's
- * ExponentialMovingAverage with num_updates = n, the number of updates that the weights have had. */
+/* An average that starts from random weights would keep them for long: after n updates, including
+ * this one, it keeps at most (1 + n) / (10 + n), as TensorFlow's ExponentialMovingAverage does with
+ * num_updates = n, the number of updates of the weights. */
 double schedule_ema(const struct train_config *config, int64_t updates)
 {
     double n = (double)updates;

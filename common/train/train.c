@@ -44,7 +44,7 @@ static bool checkpoint_due(const struct trainer *t)
            since * t->config->checkpoint.share >= t->writing;
 }
 
-/* Every turn begins at a step boundary, where a training may stop and go on. */
+/* Every turn begins at a step boundary, where a training may stop and resume. */
 static int run_steps(struct trainer *t, struct err *err)
 {
     t->checkpointed = clock_seconds();
@@ -76,27 +76,27 @@ static int check_values(const struct range *range, const struct dataset *dataset
     for (int64_t i = 0; i < cases * voxels; i++)
         if (!(values[i] >= range->low && values[i] <= range->high))
             return fail_as(err, STATUS_CONFIG,
-                           "case '%s' has the value %g, but the model's images are from %g to %g "
+                           "case '%s' has the value %g, but the model's images are %g to %g "
                            "(preprocess.intensity: percentile or range)",
                            dataset->ids[i / voxels], (double)values[i], (double)range->low,
                            (double)range->high);
     return 0;
 }
 
-/* Of f32 these two have no bounds; the others give nothing beyond the values that there are. */
+/* For f32 these two are unbounded; the others never exceed the existing values. */
 static int check_augment(const struct range *range, const struct int_list *augment, struct err *err)
 {
     for (size_t i = 0; i < augment->count; i++)
         if (augment->items[i] == AUGMENT_BRIGHTNESS || augment->items[i] == AUGMENT_CONTRAST)
-            return fail_as(err, STATUS_CONFIG,
-                           "train.augment: '%s' of volumes leads beyond %g and %g, and the model's "
-                           "images are between them",
-                           augmentation_names[augment->items[i]], (double)range->low,
-                           (double)range->high);
+            return fail_as(
+                err, STATUS_CONFIG,
+                "train.augment: '%s' of volumes exceeds %g to %g, the range of the model's "
+                "images",
+                augmentation_names[augment->items[i]], (double)range->low, (double)range->high);
     return 0;
 }
 
-/* A decoder gives nothing beyond its range, and its loss may have no bottom for targets there. */
+/* A decoder cannot exceed its range, and its loss may be unbounded for targets beyond. */
 static int check_range(const struct range *range, const struct dataset *dataset,
                        const struct int_list *augment, struct err *err)
 {
@@ -106,8 +106,7 @@ static int check_range(const struct range *range, const struct dataset *dataset,
         return check_augment(range, augment, err) || check_values(range, dataset, err) ? -1 : 0;
     if (range->low <= 0 && range->high >= 1)
         return 0;
-    return fail_as(err, STATUS_CONFIG,
-                   "pictures are from 0 to 1, but the model's images are from %g to %g",
+    return fail_as(err, STATUS_CONFIG, "pictures are 0 to 1, but the model's images are %g to %g",
                    (double)range->low, (double)range->high);
 }
 
@@ -130,19 +129,19 @@ static int check_config(const struct trainer *t, struct err *err)
     if (!t->where->dataset->count[SPLIT_TRAIN])
         return fail_as(err, STATUS_BAD_DATA, "the train split is empty");
     if (t->config->early_stopping.present && !trainer_validates(t))
-        return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, and it is empty");
+        return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, but it is empty");
     const struct model_facts facts = t->task->kind->facts(t->task->model);
     if (t->config->patch.size.count && !facts.any_size)
         return fail_as(err, STATUS_CONFIG,
-                       "train.patch: the model is of one size, that of the whole images");
+                       "train.patch: the model has a fixed size, that of the whole images");
     TRY(check_range(&facts.range, t->where->dataset, &t->config->augment, err));
     TRY(train_config_check(t->config, err));
     struct loader_spec spec = train_spec(t);
     return loader_check(t->where->dataset, &spec, err);
 }
 
-/* Numerics are fixed at the first step: a resumed run keeps its threads, and another backend or
- * machine is an event. */
+/* Numerics are fixed at the first step: a resumed run keeps its threads; another backend or machine
+ * is an event. */
 static int settle_numerics(struct trainer *t, struct err *err)
 {
     const char *now = backend_numerics(t->where->backend), *was = t->resumed.numerics;
@@ -169,7 +168,8 @@ static int resume(struct trainer *t, struct err *err)
     TRY(checkpoint_restore(&t->resumed, &t->snapshot, &t->at, err));
     checkpoint_close(&t->resumed);
     if (t->at.step > t->budget.total)
-        return fail_as(err, STATUS_BAD_DATA, "the checkpoint of step %lld is past the end, %lld",
+        return fail_as(err, STATUS_BAD_DATA,
+                       "the checkpoint of step %lld is past the last step, %lld",
                        (long long)t->at.step, (long long)t->budget.total);
     struct json detail = {0};
     json_begin(&detail, NULL, "{*}");
@@ -197,7 +197,7 @@ static size_t loaders_bytes(const struct trainer *t)
            (trainer_validates(t) ? loader_bytes(t->where->dataset, &validation) : 0);
 }
 
-/* What is allocated so far is there for good; to come are the loaders. */
+/* What is allocated so far stays; only the loaders are still to come. */
 static size_t predicted_bytes(const struct trainer *t)
 {
     return t->where->meter->now + loaders_bytes(t);
@@ -216,10 +216,10 @@ static void summarise(const struct trainer *t)
         return;
     char parameters[NUMBER_TEXT], products[NUMBER_TEXT], memory[NUMBER_TEXT];
     const char *name = t->task->name;
-    fprintf(stderr, "%s: %s parameters, %s multiply-adds a sample, memory %s\n", name,
+    fprintf(stderr, "%s: %s parameters, %s multiply-adds per sample, memory %s\n", name,
             count_text(parameters, (double)params_elements(t->params)),
             count_text(products, t->multiply_adds), bytes_text(memory, (double)predicted_bytes(t)));
-    fprintf(stderr, "%s: %lld steps of %lld samples, %lld an epoch, on %s\n", name,
+    fprintf(stderr, "%s: %lld steps of %lld samples, %lld per epoch, on %s\n", name,
             (long long)t->budget.total, (long long)(t->config->batch * t->config->accumulate),
             (long long)t->budget.epoch, t->at.numerics);
     if (t->at.step)
@@ -270,7 +270,7 @@ static int open_snapshot(struct trainer *t, struct err *err)
                          t->where->meter, err);
 }
 
-/* checkpoint.by, among what the validation measures. */
+/* Finds checkpoint.by among the validation's measures. */
 static int choose_best(struct trainer *t, struct err *err)
 {
     const struct monitors *monitors = &t->programs.row[t->programs.validation].first.monitors;
@@ -293,7 +293,7 @@ static int choose_best(struct trainer *t, struct err *err)
     return -1;
 }
 
-/* The row before this one that trains under the same name; -1: there is none. */
+/* The previous row that trains under the same name; -1: none. */
 static int namesake(const struct programs *programs, int row)
 {
     const struct programs_row *rows = programs->row;
@@ -325,7 +325,7 @@ static int open_history(struct trainer *t, struct err *err)
     return choose_best(t, err);
 }
 
-/* Allocates all that a training does, and says for what. */
+/* Allocates everything a training needs, and reports it. */
 static int explain(struct trainer *t, struct err *err)
 {
     const struct meter *meter = t->where->meter;
@@ -336,7 +336,7 @@ static int explain(struct trainer *t, struct err *err)
     size_t plans = programs_bytes(&t->programs), arrays = meter->now - dataset - plans;
     TRY(open_snapshot(t, err));
     struct text *out = t->where->explain;
-    text_printf(out, "parameters %lld\nmultiply-adds a sample %.0f\nsteps %lld\n",
+    text_printf(out, "parameters %lld\nmultiply-adds per sample %.0f\nsteps %lld\n",
                 (long long)params_elements(t->params), t->multiply_adds,
                 (long long)t->budget.total);
     text_printf(out,

@@ -1,12 +1,11 @@
 /*
- * Training: one loop for every trainer, so that each has all of it: optimisers, schedules,
+ * Training: one loop for all trainers, so that each has everything: optimisers, schedules,
  * clipping, accumulation, averaged weights, early stopping, checkpoints, validation, the NaN guard,
  * progress, exact resume and orderly stop on a signal.
  *
  * Everything that changes from step to step is a pure function of the step (rates, data order,
- * random draws), so a checkpoint holds arrays, counters and the early-stopping state, and nothing
- * else. A run killed at any moment and started again ends with the bytes of one that was never
- * interrupted.
+ * random draws), so a checkpoint holds only arrays, counters and the early-stopping state. A run
+ * killed at any moment and started again ends with the same bytes as one never interrupted.
  */
 #ifndef CAIRN_TRAIN_TRAIN_H
 #define CAIRN_TRAIN_TRAIN_H
@@ -30,7 +29,7 @@ struct train_config {
     int64_t batch, accumulate;
     struct {
         int kind;             /* enum schedule_kind */
-        int64_t warmup_steps; /* linear from 0 */
+        int64_t warmup_steps; /* linear, from 0 */
         double final, power;  /* lr ends at final * lr; polynomial exponent */
     } schedule;
     double clip_norm, ema;       /* 0: off */
@@ -39,7 +38,7 @@ struct train_config {
     struct int_list augment;     /* enum augmentation */
     struct augment_limits augment_limits;
     struct {
-        struct int_list size; /* d, h, w; none: whole cases */
+        struct int_list size; /* d, h, w; empty: whole cases */
         double foreground;
     } patch;
     struct {
@@ -50,15 +49,15 @@ struct train_config {
     struct {
         int keep;       /* enum keep; best: by `by`; without a val split the last is kept */
         const char *by; /* "loss", or a monitor of the validation: which epoch is the best */
-        /* Between checkpoints, and the most of the time that may go into them; silent: they change
-         * no result. */
+        /* Least time between checkpoints, and the largest share of time for writing them; silent:
+         * they change no result. */
         double seconds, share;
     } checkpoint;
 };
 extern const struct field train_fields[];
-/* What no single field can say: STATUS_CONFIG. */
+/* Checks that no single field can make: STATUS_CONFIG. */
 int train_config_check(const struct train_config *config, struct err *err);
-/* What a training sees of its cases: all (zeros), or patches. */
+/* The part of its cases that a training sees: all (zeros), or patches. */
 struct patch train_patch(const struct train_config *config);
 /* A batch of its images, or of patches of them. */
 struct shape train_shape(const struct train_config *config, const struct dataset *dataset);
@@ -66,8 +65,8 @@ struct shape train_shape(const struct train_config *config, const struct dataset
 /* The learning rate at update `step` (0-based) of `total`: a pure function (tests call it). */
 double schedule_lr(const struct train_config *config, int64_t step, int64_t total);
 
-/* What a loss function gets: the batch on the device. mask is 0 if the data set has none. With
- * patches the training's d, h, w are theirs, and validation is of whole cases, one at a time. */
+/* The input of a loss function: the batch on the device. mask is 0 if the data set has none. With
+ * patches d, h, w in training are theirs; validation uses whole cases, one at a time. */
 enum { MAX_SCALARS = 4 };
 struct feed {
     val image;               /* F32 [batch,d,h,w,c], in the model's range */
@@ -92,15 +91,15 @@ void monitor(struct monitors *monitors, const char *name, enum better better, va
 val weighted_mean(struct graph *g, val per_case, val weight);
 
 /*
- * A trainer is a table of programs over one parameter store, and a pure function from a step to those
- * that it runs, in the table's order. A row with groups trains them; the one row without any is the
- * validation, behind those that train: after each epoch, in MODE_EVALUATE. The programs of one step
- * train different groups.
+ * A trainer is a table of programs over one parameter store, and a pure function from a step to the
+ * programs it runs, in the table's order. A row with groups trains them; the only row without
+ * groups, after those that train, is the validation, run after each epoch in MODE_EVALUATE. The
+ * programs of one step train different groups.
  */
 enum { MAX_PROGRAMS = 4, MAX_TRAINED = 8 };
 struct program_row {
-    /* Its metrics are train/NAME/loss, ...; NULL: train/loss, ... A row called as one before it that
-     * trains, with the same loss, goes on with that row's: they take turns. */
+    /* Its metrics are train/NAME/loss, ...; NULL: train/loss, ... A row with the name and loss of
+     * an earlier one that trains shares that row's metrics: they take turns. */
     const char *name;
     /* Appends model and loss (one number), for the graph's mode. */
     val (*loss)(struct graph *g, const struct feed *feed, const void *user,
@@ -109,20 +108,22 @@ struct program_row {
         const char *name;
         double lr; /* factor of the learning rate; 0: 1 */
     } groups[MAX_TRAINED];
-    /* Groups that are read and left as they are (graph_freeze); others that are not trained here pass
-     * the gradient on and keep their running statistics going. */
+    /* Groups that are read but not changed (graph_freeze); other untrained groups pass the gradient
+     * on and update their running statistics. */
     const char *frozen[MAX_TRAINED];
-    /* Optimiser, rates, schedule and clipping are taken from here; NULL: from the task's, as batch,
-     * accumulate and ema always are. */
+    /* Optimiser, rates, schedule and clipping come from here; NULL: from the task's, as batch,
+     * accumulate and ema always do. */
     const struct train_config *config;
     int64_t since; /* step at which its schedule begins */
 };
-/* A number that follows the step, such as the weight of a loss term. */
+/* A number that depends on the step, such as the weight of a loss term. */
 struct scalar {
-    double (*at)(double epoch, const void *user); /* epoch: passed so far, with its fraction */
-    double validation;                            /* its value there */
+    double (*at)(double epoch,
+                 const void *user); /* epoch: number of epochs so far, with fraction */
+    double validation;              /* its value for validation */
 };
-/* A group that the weights of another artifact fill: not trained, in no checkpoint, not in the result. */
+/* A group with weights from another artifact: not trained, not in checkpoints, not in the
+ * result. */
 struct borrowed {
     const char *group;
     const struct id *artifact;
@@ -136,7 +137,7 @@ struct task {
     uint64_t seed;
     const struct program_row *programs;
     int program_count;
-    /* Bit i: this step runs program i. steps: in an epoch. NULL: every step runs all that train. */
+    /* Bit i: this step runs program i. steps: per epoch. NULL: every step runs all that train. */
     uint32_t (*runs)(int64_t step, int64_t steps, const void *user);
     struct scalar scalars[MAX_SCALARS]; /* ends with a NULL function */
     const struct borrowed *borrowed;
@@ -149,23 +150,23 @@ struct task {
     const void *user;
 };
 
-/* Where a training runs, and in what. */
+/* The surroundings of a training. */
 struct training {
     struct run *run;           /* events, metrics, and the working folder for checkpoints */
     const struct store *store; /* of borrowed weights and of an init; NULL: there are none */
     const struct dataset *dataset;
-    struct backend *backend; /* a training that goes on makes it use the threads that it had */
+    struct backend *backend; /* a resumed training makes it use its former number of threads */
     struct meter *meter;
     enum dtype precision; /* of activations while training; validation is in F32 */
     bool quiet;
-    /* Not NULL: what the training would take is appended here, and it ends before the first step.
-     * There is no run then, and no draft. */
+    /* Not NULL: appends what the training would need, and ends before the first step. Then there is
+     * no run and no draft. */
     struct text *explain;
 };
 
 /*
  * Trains to the end and writes into the draft
- *   model.txt            what the model is
+ *   model.txt            the model's description
  *   weights.safetensors  PARAM and STATE entries by name; EMA instead of PARAM if averaging is on;
  *                        those of the best epoch (checkpoint.by), or the last (checkpoint.keep);
  *                        with norm_statistics: recomputed the state is the mean over batches of the
@@ -180,17 +181,16 @@ struct training {
  *   epoch-NNN.safetensors  with keep: all
  *
  * A step takes batch * accumulate cases from an endless stream of shuffled epochs; an epoch is the
- * number of steps nearest to one pass over the train split, at least one. All programs of a step see
- * the same batches; each batch goes through them in order, and without accumulation one sees what
- * those before it have updated. A group's bias correction counts its own updates. Validation after
- * each epoch is with the same random numbers every time.
+ * number of steps nearest to one pass over the train split, at least one. All programs of a step
+ * see the same batches; each batch passes through them in order, and without accumulation a program
+ * sees the updates of those before it. A group's bias correction counts its own updates. Validation
+ * after each epoch uses the same random numbers every time.
  *
  * Prints a summary (parameters, multiply-adds, memory) on stderr before the first step. Records on
- * the run: the history (metric steps are update counts; the final value is that of the weights that
- * are the result), train/lr, train/samples_per_second, train/seconds (spent in steps, also
- * before a stop), train/peak_bytes, train/parameters, train/multiply_adds (one case, forward);
- * events `resumed`, `damaged` (a checkpoint that was passed over), `numerics` (continued on another
- * backend, library or ISA).
+ * the run: the history (metric steps are update counts; the final value is that of the resulting
+ * weights), train/lr, train/samples_per_second, train/seconds (spent in steps, also before a stop),
+ * train/peak_bytes, train/parameters, train/multiply_adds (one case, forward); events `resumed`,
+ * `damaged` (a checkpoint not used), `numerics` (continued on another backend, library or ISA).
  *
  * When a stop is requested (base/stop.h): a checkpoint, then -1 with STATUS_STOPPED. A loss, monitor or
  * gradient norm that is not finite: -1 with the step and the first node that made it; its update is
@@ -199,14 +199,14 @@ struct training {
 int train(const struct training *where, const struct task *task, const struct draft *draft,
           struct err *err);
 
-/* Reads weights.safetensors of an artifact into a store whose graph has been built, and realises it:
- * nothing is allocated for a model that the file does not fill. Every entry must be there with its
- * shape and finite, no variance below 0; extra tensors are an error too, as are metadata of another
- * model or layout (without any it is taken at its word). model: model_text. */
+/* Reads weights.safetensors of an artifact into a store whose graph has been built, and realises
+ * it: nothing is allocated for a model that the file does not fill. Every entry must be there with
+ * its shape and finite, no variance below 0; extra tensors are an error, and so are metadata of
+ * another model or layout (a file without metadata is accepted). model: model_text. */
 int weights_load(struct params *params, struct backend *backend, const char *model,
                  const struct store *store, const struct id *artifact, struct err *err);
-/* The same for a part of both, in a store that has been realised: of tensors and entries only those
- * that a row maps count, and the file may be of any model. Ends with a row without `from`. */
+/* The same for a part of both, in a realised store: only tensors and entries mapped by a row count,
+ * and the file may be of any model. Ends with a row without `from`. */
 struct weights_map {
     const char *from, *to; /* "FROM..." of the file becomes "TO..." of the store */
 };

@@ -11,11 +11,11 @@ static const char *const keep_names[] = {"best", "last", "all", NULL};
 
 static const struct field schedule_fields[] = {
     {WITHIN(schedule, kind), .type = FIELD_CHOICE, .fallback = "constant",
-     .choices = schedule_names, .help = "how the learning rate falls after the warm-up"},
+     .choices = schedule_names, .help = "decay of the learning rate after the warm-up"},
     {WITHIN(schedule, warmup_steps), .type = FIELD_INT, .fallback = "0", .min = 0, .max = INT32_MAX,
      .help = "updates over which the rate rises linearly from 0"},
     {WITHIN(schedule, final), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1,
-     .help = "where the rate ends, as a part of lr (cosine, polynomial)"},
+     .help = "final rate, as a fraction of lr (cosine, polynomial)"},
     {WITHIN(schedule, power), .type = FIELD_REAL, .fallback = "0.9", .min = 0, .max = 100,
      .help = "exponent of the polynomial"},
     {.key = NULL},
@@ -23,10 +23,9 @@ static const struct field schedule_fields[] = {
 
 static const struct field early_stopping_fields[] = {
     {WITHIN(early_stopping, patience), .type = FIELD_INT, .fallback = "10", .min = 1,
-     .max = 1000000,
-     .help = "epochs without an improvement of checkpoint.by before training stops"},
+     .max = 1000000, .help = "epochs without improvement of checkpoint.by before training stops"},
     {WITHIN(early_stopping, min_delta), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e12,
-     .help = "an improvement is one by more than this"},
+     .help = "smallest change that counts as an improvement"},
     {.key = NULL},
 };
 
@@ -35,13 +34,12 @@ static const struct field checkpoint_fields[] = {
      .help = "best: the weights of the best epoch by `by` (the last without a val split); last; "
              "all: as best, and epoch-NNN.safetensors for every epoch"},
     {WITHIN(checkpoint, by), .type = FIELD_TEXT, .fallback = "loss", .later = true,
-     .help = "what says which epoch is the best: loss, or a monitor of the validation (dice, "
+     .help = "what decides which epoch is the best: loss, or a monitor of the validation (dice, "
              "accuracy, kl, ...)"},
     {WITHIN(checkpoint, seconds), .type = FIELD_REAL, .fallback = "15", .min = 0, .max = 86400,
-     .silent = true, .help = "least seconds between checkpoints; changes no result"},
+     .silent = true, .help = "minimum seconds between checkpoints; changes no result"},
     {WITHIN(checkpoint, share), .type = FIELD_REAL, .fallback = "0.02", .min = 0.0001, .max = 1,
-     .silent = true,
-     .help = "the most of the time that may go into writing checkpoints; changes no result"},
+     .silent = true, .help = "largest share of time spent writing checkpoints; changes no result"},
     {.key = NULL},
 };
 
@@ -52,7 +50,7 @@ static const struct field checkpoint_fields[] = {
     }
 static const struct field augment_limits_fields[] = {
     LIMIT(crop, "0.75", 0.01, 1, "the smallest window, as a share of each side"),
-    LIMIT(rotate, "15", 0, 180, "degrees, the most either way"),
+    LIMIT(rotate, "15", 0, 180, "largest angle either way, in degrees"),
     LIMIT(scale, "0.2", 0, 0.9, "size times 1/(1+scale) to 1+scale"),
     LIMIT(brightness, "0.2", 0, 0.9, "values times 1-brightness to 1+brightness"),
     LIMIT(contrast, "0.2", 0, 0.9, "distance from the image's mean times 1-contrast to 1+contrast"),
@@ -65,9 +63,9 @@ static const struct field augment_limits_fields[] = {
 static const struct field patch_fields[] = {
     {WITHIN(patch, size), .type = FIELD_INTS, .fallback = "[]", .min = 1, .max = 4096,
      .max_count = 3,
-     .help = "depth, height and width of what is cut out of each training case; []: all of it"},
+     .help = "depth, height and width of the patches cut from training cases; []: whole cases"},
     {WITHIN(patch, foreground), .type = FIELD_REAL, .fallback = "0.33", .min = 0, .max = 1,
-     .help = "the share of patches that lie about a voxel with a class above 0; others: anywhere"},
+     .help = "share of patches around a voxel of a class above 0; the others are anywhere"},
     {.key = NULL},
 };
 
@@ -95,13 +93,13 @@ const struct field train_fields[] = {
     {TRAIN(batch), .type = FIELD_INT, .fallback = "128", .min = 1, .max = 65536,
      .help = "cases in a batch"},
     {TRAIN(accumulate), .type = FIELD_INT, .fallback = "1", .min = 1, .max = 1 << 10,
-     .help = "batches whose mean gradient makes one update"},
+     .help = "batches averaged into one update"},
     {TRAIN(schedule), .type = FIELD_SECTION, .sub = schedule_fields,
      .help = "the learning rate over the steps"},
     {TRAIN(clip_norm), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e12,
      .help = "largest norm of the whole gradient; 0: no clipping"},
     {TRAIN(ema), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 0.999999,
-     .help = "decay of the averaged weights, which then are the result (update n: at most "
+     .help = "decay of the averaged weights, which become the result (update n: at most "
              "(1 + n) / (10 + n)); 0: off"},
     {TRAIN(norm_statistics), .type = FIELD_CHOICE, .fallback = "running", .later = true,
      .choices = statistics_names,
@@ -109,18 +107,18 @@ const struct field train_fields[] = {
          "batch norm: the means and variances of the result are those that ran along (running), "
          "or are measured at the end on the train split with the final weights (recomputed)"},
     {TRAIN(checkpoint_activations), .type = FIELD_BOOL, .fallback = "false", .silent = true,
-     .help =
-         "less memory for a little more time: what is cheap to compute again is not kept for the "
-         "gradient; changes no result"},
+     .help = "less memory for a little more time: cheap activations are recomputed for the "
+             "gradient; changes no result"},
     {TRAIN(augment), .type = FIELD_CHOICES, .fallback = "[]", .choices = augmentation_names,
-     .help = "what varies a training case from epoch to epoch"},
+     .help = "random changes to training cases in each epoch"},
     {TRAIN(augment_limits), .type = FIELD_SECTION, .sub = augment_limits_fields,
-     .help = "how far each augmentation goes"},
+     .help = "limits of the augmentations"},
     {TRAIN(patch), .type = FIELD_SECTION, .sub = patch_fields,
-     .help = "training on parts of cases"},
+     .help = "training on patches of cases"},
     {TRAIN(early_stopping), .type = FIELD_OPTION, .sub = early_stopping_fields,
      .help = "stop when checkpoint.by no longer improves; absent: train to the end"},
-    {TRAIN(checkpoint), .type = FIELD_SECTION, .sub = checkpoint_fields, .help = "what is kept"},
+    {TRAIN(checkpoint), .type = FIELD_SECTION, .sub = checkpoint_fields,
+     .help = "checkpoints and which weights to keep"},
     {.key = NULL},
 };
 

@@ -1,4 +1,4 @@
-/* The end of an epoch: a row of the history, and the weights that are kept. */
+/* The end of an epoch: a row of the history, and which weights to keep. */
 #include "train/trainer.h"
 
 #include "base/file.h"
@@ -19,7 +19,7 @@ static void hash_path(char out[PATH_BYTES], const char *path)
     snprintf(out, PATH_BYTES, "%.*s.sha256", PATH_BYTES - 8, path);
 }
 
-/* Beside the file, which lies there until the training ends. */
+/* In a file next to it, which is kept until the training ends. */
 static int write_hash(const char *path, struct err *err)
 {
     char beside[PATH_BYTES];
@@ -45,7 +45,7 @@ static int check_hash(const char *path, struct err *err)
                    "'%s' is damaged; remove its folder (rm -r) and train again", path);
 }
 
-/* The weights of the epoch that has just been appended to the history, as far as they are kept. */
+/* Keeps the weights of the epoch just appended to the history, if required. */
 static int keep_weights(struct trainer *t, struct err *err)
 {
     int64_t row = t->at.history.rows - 1;
@@ -69,7 +69,7 @@ static void tell_epoch(struct trainer *t, const double *row)
     progress_end(&t->progress);
     fprintf(stderr, "%s: epoch %.0f  step %.0f", t->task->name, row[COLUMN_EPOCH],
             row[COLUMN_STEP]);
-    if (!isnan(row[t->column[0]])) /* its program had a turn */
+    if (!isnan(row[t->column[0]])) /* its program has run */
         fprintf(stderr, "  train/loss %.5g", row[t->column[0]]);
     if (trainer_validates(t))
         fprintf(stderr, "  val/loss %.5g", row[t->column[t->programs.validation]]);
@@ -82,7 +82,7 @@ int64_t trainer_epochs(const struct trainer *t)
     return (t->at.step + (over ? t->budget.epoch - 1 : 0)) / t->budget.epoch;
 }
 
-/* A program that ran no batch has measured nothing: 0/0. */
+/* A program that ran no batch has no means: 0/0 is NaN. */
 static void take_means(const struct trainer *t, double *row)
 {
     for (int k = 0; k < t->programs.count; k++) {

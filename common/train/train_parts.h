@@ -1,5 +1,5 @@
 /*
- * The training loop, inside: budget and rates, history, programs, and where a training stands.
+ * The training loop, inside: budget and rates, history, programs, and the state of a training.
  * Only common/train/train*.c, checkpoint*.c, schedule.c and their tests include this.
  */
 #ifndef CAIRN_TRAIN_TRAIN_PARTS_H
@@ -20,20 +20,20 @@ int schedule_budget(struct budget *out, const struct train_config *config, uint3
                     struct err *err);
 /* The decay of the averaged weights at a group's update number `updates`, from 1. */
 double schedule_ema(const struct train_config *config, int64_t updates);
-/* Of update `step` of `total`, for a group that has been updated `updates` times before. */
+/* For update `step` of `total`, of a group updated `updates` times before. */
 void schedule_rates(float rates[RATES], const struct train_config *config, int64_t step,
                     int64_t total, int64_t updates);
 
 /* ---- history (train_history.c) -------------------------------------------------------------- */
-/* One row an epoch: epoch, step, lr, then the loss and the monitors of each program in the table's
- * order; NAN where nothing was measured. Best epoch and early stopping follow from the rows alone, so
- * they need no state of their own. */
+/* One row per epoch: epoch, step, lr, then the loss and the monitors of each program in the table's
+ * order; NAN where nothing was measured. Best epoch and early stopping follow from the rows alone,
+ * so they need no state of their own. */
 enum { MEASURES = 1 + MAX_MONITORS, HISTORY_COLUMNS = 3 + MAX_PROGRAMS * MEASURES };
 enum { COLUMN_EPOCH, COLUMN_STEP, COLUMN_LR, COLUMN_MEASURES };
 struct history {
     int columns;
     const char *names[HISTORY_COLUMNS]; /* live in arena */
-    int by;                             /* the column that says which epoch is the best */
+    int by;                             /* the column that decides which epoch is the best */
     enum better better;
     int64_t rows;
     double *cells; /* rows x columns */
@@ -47,17 +47,17 @@ void history_append(struct history *history, const double *row);
 const double *history_row(const struct history *history, int64_t row);
 /* The row with the best value, the earlier of equals; -1 if none was measured. */
 int64_t history_best(const struct history *history);
-/* patience rows have passed since the value last improved by more than min_delta? */
+/* Have `patience` rows passed since the value last improved by more than min_delta? */
 bool history_exhausted(const struct history *history, int64_t patience, double min_delta);
 /* The column names, joined by commas: the first line of history.csv. */
 char *history_header(const struct history *history);
 void history_csv(struct text *out, const struct history *history);
 
-/* ---- where a training stands: with the arrays, all that there is to resume ------------------ */
+/* ---- the state of a training: with the arrays, all that is needed to resume ------------------ */
 enum { MAX_UPDATED = 16 };
 struct position {
     int64_t step;
-    /* Of the epoch that is under way: sums over batches, by the history's column, and their number, by
+    /* For the current epoch: sums over batches, by the history's column, and their number, by
      * program. */
     double sums[HISTORY_COLUMNS];
     int64_t batches[MAX_PROGRAMS];
@@ -74,7 +74,7 @@ enum { WEIGHTS_META = 3 };
 void weights_meta(const char *out[2 * WEIGHTS_META], const char *model);
 
 /* ---- programs (train_program.c) ------------------------------------------------------------- */
-/* A graph with its plan and what is put into it and read from it. Absent values are 0. */
+/* A graph with its plan, inputs and outputs. Absent values are 0. */
 struct program {
     struct graph *graph;
     struct plan *plan;
@@ -84,14 +84,14 @@ struct program {
     /* A program that updates: rates of each group of its row; the gradient's norm. */
     val rates[MAX_TRAINED], norm;
 };
-/* A row of the task's table, made. */
+/* A row of the task's table, built. */
 struct programs_row {
     const struct program_row *is;
     const struct train_config *config;
     /* The first batch of an update and the others, which add to its gradient. Without accumulation
-     * the first also updates, else `apply` does. The validation has but the first. */
+     * the first also updates, else `apply` does. The validation has only the first. */
     struct program first, more, apply;
-    int group[MAX_TRAINED], groups; /* indices of those that it trains */
+    int group[MAX_TRAINED], groups; /* indices of those it trains */
 };
 struct programs {
     struct programs_row row[MAX_PROGRAMS];

@@ -18,7 +18,7 @@ val weighted_mean(struct graph *g, val per_case, val weight)
     return g_binary(g, OP_div_, sum, g_reduce_sum(g, weight, one));
 }
 
-/* What the making of all programs needs. */
+/* What building the programs needs. */
 struct maker {
     struct params *params;
     const struct task *task;
@@ -30,7 +30,7 @@ int64_t validation_batch(const struct train_config *config)
     return config->patch.size.count ? 1 : config->batch;
 }
 
-/* Of training or of evaluation: n cases, or parts of them. */
+/* For training or validation: n cases, or patches of them. */
 static struct shape feed_shape(const struct maker *maker, bool trains)
 {
     const struct dataset *data = maker->where->dataset;
@@ -183,7 +183,7 @@ static int group_index(struct programs *out, const char *name)
     return out->group_count++;
 }
 
-/* The rows with their groups, before there is a graph. */
+/* The rows with their groups, before graphs exist. */
 static void lay_out(struct programs *out, const struct task *task)
 {
     *out = (struct programs){.count = task->program_count, .validation = -1};
@@ -211,7 +211,7 @@ static int make_graphs(struct programs *out, const struct maker *maker, struct e
     return 0;
 }
 
-/* Of one case, forward: the validation's, measured without making it. */
+/* For one case, forward: the validation's, measured without building its kernels. */
 static int count_multiply_adds(double *out, const struct programs *programs,
                                struct backend *backend, int64_t batch, struct err *err)
 {

@@ -1,11 +1,11 @@
-/* A training's step: which programs run, with what numbers, and that they stay finite. */
+/* A training's step: which programs run, with which numbers, and that results are finite. */
 #include "train/trainer.h"
 
 #include <math.h>
 #include <stdio.h>
 
 /* Validation draws its random numbers (reparameterisation) at a step that no training reaches, the
- * same for every epoch, so that val/loss can be compared over epochs. */
+ * same for every epoch, so that val/loss is comparable over epochs. */
 enum { VALIDATION_STEP = -1 };
 
 int trainer_not_finite(int64_t step, struct plan *plan, const char *what, double value,

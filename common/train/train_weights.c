@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what a file says of itself ------------------------------------------------------------- */
+/* ---- metadata ------------------------------------------------------------------------------- */
 static const char layout[] =
     "channels-last; convolutions [out,depth,height,width,in], transposed convolutions "
     "[in,depth,height,width,out], dense [out,in]; without depth, or all three, where they are 1";
@@ -18,7 +18,7 @@ void weights_meta(const char *out[2 * WEIGHTS_META], const char *model)
     memcpy(out, pairs, sizeof pairs);
 }
 
-/* The first line in which two texts differ, of the first. */
+/* The first line of the first text that differs from the second. */
 static const char *differing_line(int *length, const char *a, const char *b)
 {
     const char *line = a;
@@ -29,7 +29,7 @@ static const char *differing_line(int *length, const char *a, const char *b)
     return line;
 }
 
-/* What others wrote may say nothing of itself, but nothing wrong. model: NULL: any. */
+/* Files by others may have no metadata, but not wrong ones. model: NULL: any. */
 static int check_meta(const struct tensors *file, const char *model, struct err *err)
 {
     const char *want[2 * WEIGHTS_META];
@@ -41,7 +41,7 @@ static int check_meta(const struct tensors *file, const char *model, struct err 
         int got_length, length;
         const char *got = differing_line(&got_length, says, want[i + 1]);
         const char *expected = differing_line(&length, want[i + 1], says);
-        return fail_as(err, STATUS_BAD_DATA, "metadata '%s' say '%.*s'; '%.*s' expected", want[i],
+        return fail_as(err, STATUS_BAD_DATA, "metadata '%s' is '%.*s'; '%.*s' expected", want[i],
                        got_length, got, length, expected);
     }
     return 0;
@@ -54,7 +54,7 @@ static int check_variance(const struct entry *entry, const struct tensor *tensor
     for (int64_t i = 0; i < shape_count(entry->shape); i++)
         if (value[i] < 0)
             return fail_as(err, STATUS_BAD_DATA,
-                           "value %lld of '%s' is %g; a variance is not below 0", (long long)i,
+                           "value %lld of '%s' is %g; a variance cannot be below 0", (long long)i,
                            entry->name, (double)value[i]);
     return 0;
 }
@@ -86,7 +86,7 @@ static int check_entry(const struct tensor **out, const struct entry *entry,
     return layer_is_variance(entry) ? check_variance(entry, *out, err) : 0;
 }
 
-/* The averaged weights begin where the weights do. */
+/* The averaged weights start from the weights. */
 static int put_entry(struct params *params, const struct entry *entry, const struct tensor *tensor,
                      struct err *err)
 {
@@ -129,7 +129,7 @@ int weights_load(struct params *params, struct backend *backend, const char *mod
 
 /* ---- a part ---------------------------------------------------------------------------------- */
 
-/* The other name of what a row maps, into buf; NULL: no row does. */
+/* The mapped name, into buf; NULL: no row maps it. */
 static const char *mapped(char buf[PATH_BYTES], const char *name, const struct weights_map *map,
                           bool to_store)
 {

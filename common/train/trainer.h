@@ -54,7 +54,7 @@ struct trainer {
 };
 
 /* ---- train_step.c --------------------------------------------------------------------------- */
-/* The first row whose columns of the history these are: what it has measured is counted there. */
+/* The first row with these columns of the history, which counts their measurements. */
 int trainer_measures(const struct trainer *t, int row);
 /* One update, timed; what the one before it left is read. */
 int trainer_step(struct trainer *t, struct err *err);
@@ -91,10 +91,10 @@ struct loader_spec train_spec(const struct trainer *t);
 int trainer_recompute(struct trainer *t, bool best, struct err *err);
 
 /* ---- train_epoch.c -------------------------------------------------------------------------- */
-/* How many epochs the steps so far make. */
+/* The number of epochs completed so far. */
 int64_t trainer_epochs(const struct trainer *t);
-/* The epoch's row of the history, and its weights as far as they are kept. Returns 1 if a signal asks to
- * stop; the row is then still to be made. */
+/* Adds the epoch's row to the history, and keeps its weights if required. Returns 1 if a stop is
+ * requested; the row is then not added yet. */
 int trainer_end_epoch(struct trainer *t, struct err *err);
 /* The weights of all epochs into the draft (checkpoint.keep: all). */
 int trainer_copy_epochs(const struct trainer *t, struct err *err);

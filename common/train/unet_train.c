@@ -10,8 +10,9 @@
 #define WITHIN(section, member) .key = #member, .offset = AT(section.member) - AT(section)
 static const struct field freeze_fields[] = {
     {WITHIN(freeze, encoder_epochs), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 1000000,
-     .help = "first epochs that leave the encoder as it is, running statistics too; no fewer than "
-             "the training has: all of it"},
+     .help = "number of first epochs with a frozen encoder, including its running statistics; if "
+             "no fewer "
+             "than the training has: always"},
     {0},
 };
 static const struct field lr_scale_fields[] = {
@@ -31,15 +32,16 @@ const struct field unet_fields[] = {
              "start: pretrain-ae, ...; none: drawn from the seed"},
     {CONFIG(label_fraction), .type = FIELD_REAL, .fallback = "1", .min = 1e-9, .max = 1,
      .later = true,
-     .help = "share of the train split that is learnt from, the same of each label (or main class "
-             "of the masks), at least one case; 0.05 lies within 0.1"},
+     .help =
+         "share of the train split to train on, the same for each label (or most frequent class "
+         "of the masks), at least one case; 0.05 is a subset of 0.1"},
     {CONFIG(freeze), .type = FIELD_SECTION, .sub = freeze_fields, .later = true,
-     .help = "what is not trained at first"},
+     .help = "what is frozen at first"},
     {CONFIG(lr_scale), .type = FIELD_SECTION, .sub = lr_scale_fields, .later = true,
-     .help = "rates of the parts of the network"},
+     .help = "learning rates of the parts of the network"},
     {CONFIG(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
     {CONFIG(loss), .type = FIELD_SECTION, .sub = segment_loss_fields,
-     .help = "what is minimised: the weighted sum of the terms given"},
+     .help = "the loss: the weighted sum of the given terms"},
     {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
     {0},
 };
@@ -111,7 +113,7 @@ static int describe(struct user *out, const struct unet_config *config,
 {
     int32_t outputs;
     if (!dataset->masks)
-        return fail_as(err, STATUS_CONFIG, "transfer-unet needs masks, and the data set has none");
+        return fail_as(err, STATUS_CONFIG, "transfer-unet needs masks, but the data set has none");
     TRY(unet_config_check(config, err));
     TRY(segment_loss_outputs(&outputs, &config->loss, dataset->mask_class_count, err));
     out->unet = (struct unet_description){.model = config->model,
@@ -127,7 +129,8 @@ static int describe(struct user *out, const struct unet_config *config,
     return count_pixels(&out->counts, dataset, err);
 }
 
-/* The programs of a training that thaws, in the table's order; one that does not lacks the first. */
+/* The programs of a training with a frozen phase, in the table's order; otherwise the first is left
+ * out. */
 enum { FROZEN, THAWED, VALIDATION, PROGRAMS };
 
 static uint32_t thaws(int64_t step, int64_t steps, const void *user)

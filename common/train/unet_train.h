@@ -10,7 +10,7 @@ struct unet_config {
     const char *init;      /* FIELD_INPUT: a model whose encoder this one begins with */
     double label_fraction; /* of the train split: dataset_part */
     struct {
-        int64_t encoder_epochs; /* for so many the encoder is left as it is; then all is trained */
+        int64_t encoder_epochs; /* the encoder is frozen for this many; then all is trained */
     } freeze;
     struct {
         double encoder, decoder; /* factors of the learning rate */

@@ -5,7 +5,7 @@
 #define CONFIG(member) .key = #member, .offset = offsetof(struct vae_config, member)
 const struct field vae_fields[] = {
     {CONFIG(model), .type = FIELD_SECTION, .sub = vae_model_fields, .help = "the network"},
-    {CONFIG(loss), .type = FIELD_SECTION, .sub = vae_loss_fields, .help = "what is minimised"},
+    {CONFIG(loss), .type = FIELD_SECTION, .sub = vae_loss_fields, .help = "the loss"},
     {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
     {0},
 };
