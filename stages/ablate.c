@@ -1,4 +1,4 @@
-/* ablate: what an experiment still has to run, as make rules; what it found, as a table. */
+/* ablate: what an experiment still has to run, as make rules; its results, as a table. */
 #include "report/report.h"
 
 #include "base/stop.h"
@@ -8,9 +8,9 @@
 
 static const char usage[] = "plan | table EXPERIMENT.yaml [OPTION ...]";
 static const char help[] =
-    "plan    make rules on stdout for every stage that the registry does not know yet (--explain: "
-    "in\n        words, and nothing is written)\n"
-    "table   the variants side by side, from what the registry holds (--format)\n";
+    "plan    make rules on stdout for every stage whose result is unknown (--explain: "
+    "in\n        words; nothing is written)\n"
+    "table   the variants compared, from the registry (--format)\n";
 
 static int plan(struct text *out, const struct options *options,
                 const struct experiment *experiment, struct store *store, struct err *err)

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
         struct err err = {0};
         stop_never_by_writing();
         stop_watch();
-        threads_spin_briefly(argv); /* before the options, which change their order */
+        threads_spin_briefly(argv); /* before options are parsed, which reorders them */
         return finish("evaluate", commands[i].run(argc, argv, &err), &err);
     }
     return stage_main(argc, argv, "evaluate", run);

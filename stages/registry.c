@@ -182,7 +182,7 @@ static int why(const struct options *options, struct store *store, struct arena 
         return 0;
     }
     struct text items = {0};
-    /* of two runs the earlier one is what the later one is compared with */
+    /* the later run is compared with the earlier one */
     int64_t from = other.id < run.id ? other.id : run.id,
             to = other.id < run.id ? run.id : other.id;
     int status = why_differ(&items, store, from, to, err);
@@ -231,7 +231,7 @@ static int verify_cell(void *user, const struct cell *cell, struct err *err)
     return verify_run(v->verify, &run, err);
 }
 
-/* By the name that its plan has in the registry, which a file says. */
+/* By the name of its plan in the registry, which the file gives. */
 static int verify_experiment(struct verification *v, const char *text, struct err *err)
 {
     if (!ends_with(text, ".yaml"))
@@ -288,7 +288,8 @@ static int rebuild(const struct options *options, struct store *store, struct ar
     int64_t runs;
     TRY(store_rebuild(options->lab, &runs, note_damage, (void *)(uintptr_t)options->program, err));
     if (!options->quiet)
-        fprintf(stderr, "%lld runs taken from their records; plans come back when they are made\n",
+        fprintf(stderr,
+                "%lld runs restored from their records; plans return when they are made again\n",
                 (long long)runs);
     printf("%s/registry.db\n", options->lab);
     return 0;
@@ -367,13 +368,13 @@ static int import_weights(const struct options *options, struct store *store, st
 
 /* ---- command line --------------------------------------------------------------------------- */
 
-/* rebuild opens no registry: it may not open. */
+/* rebuild does not open the registry, which may be damaged. */
 static const struct command {
     const char *name;
     int (*run)(const struct options *options, struct store *store, struct arena *arena,
                struct err *err);
-    int least, most; /* words behind it */
-    bool json;       /* takes --json */
+    int least, most; /* arguments */
+    bool json;       /* accepts --json */
 } commands[] = {
     {"ls", list, 0, 1, true},
     {"show", show, 1, 1, true},
@@ -396,7 +397,7 @@ static int choose(const struct command **out, const struct options *options, str
         if (options->as && command->run != import_weights)
             return fail_as(err, STATUS_USAGE, "--as: only import-weights has it");
         if (options->all && command->run != verify)
-            return fail_as(err, STATUS_USAGE, "--all: only verify has it");
+            return fail_as(err, STATUS_USAGE, "--all: only for verify");
         if (words < command->least || words > command->most - options->all)
             break;
         *out = command;

@@ -1,4 +1,4 @@
-/* report: what the registry holds of an experiment, as a page that opens offline. */
+/* report: the registry's content for an experiment, as a page that opens offline. */
 #include "report/report.h"
 
 #include "base/file.h"
@@ -7,12 +7,11 @@
 #include <stdio.h>
 
 static const char usage[] = "EXPERIMENT.yaml [OPTION ...]";
-static const char help[] =
-    "Writes LAB/reports/NAME and prints the path of its index.html. Cells that "
-    "have no result are listed in it.\n";
+static const char help[] = "Writes LAB/reports/NAME and prints the path of its index.html. Cells "
+                           "without a result are listed.\n";
 
-/* What was waiting when the plan was made has a recipe now. A report reads: it can do without a
- * registry that takes no entry. */
+/* What was waiting when the plan was made has a recipe now. A report only reads: it also works if
+ * the registry cannot be written. */
 static int publish(const struct options *options, const struct resolution *resolution,
                    const struct experiment *experiment, struct store *store, struct err *err)
 {
@@ -23,7 +22,7 @@ static int publish(const struct options *options, const struct resolution *resol
     if (err->status != STATUS_IO)
         return -1;
     if (!options->quiet)
-        fprintf(stderr, "what the cells resolve to is not recorded: %s\n", err->text);
+        fprintf(stderr, "cannot record what the cells resolve to: %s\n", err->text);
     return 0;
 }
 
@@ -40,7 +39,7 @@ static int write_report(const struct options *options, const struct experiment *
         goto done;
     status = report_write(index, &report, options, err);
     if (!status && report.no_plots)
-        fprintf(stderr, "report: the page is without plots: %s\n", report.no_plots);
+        fprintf(stderr, "report: the page has no plots: %s\n", report.no_plots);
     if (!status)
         puts(index);
     report_free(&report);

@@ -2,7 +2,7 @@
 #include "pipeline/pipeline.h"
 #include "train/classifier_train.h"
 
-/* One instrument for every seed of an experiment: see the stage table. */
+/* One instrument for all seeds of an experiment: see the stage table. */
 enum { JUDGE_SEED = 0 };
 
 static int fit(const struct context *context, const struct training *where, struct err *err)

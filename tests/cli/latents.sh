@@ -245,7 +245,7 @@ refused "an unknown split" 64 "evaluate: --split 'all': train, val or test expec
 refused "an empty split" 64 "evaluate: --split val: it has no cases" encode "$plain" --split val -o "$tmp/none"
 refused "two of one name" 64 "evaluate: two cases are named 'test-00000'" encode "$model" "$a" "$tmp/rings/test-00000.png" -o "$tmp/none" --label 0
 cp "$a" "$tmp/$(printf 'x\377')y.png"
-refused "a name that is no text" 64 "evaluate: '$(printf 'x\377')y' cannot name a case: UTF-8 without '/' and line breaks expected" \
+refused "a name that is no text" 64 "evaluate: '$(printf 'x\377')y' is not a valid case name: UTF-8 without '/' and line breaks expected" \
     encode "$model" "$tmp/$(printf 'x\377')y.png" -o "$tmp/none" --label 0
 refused "latents of another model" 65 "evaluate: '$latents': codes of model '$(echo "$model" | cut -c1-12)', not of '$(echo "$plain" | cut -c1-12)'" \
     decode "$plain" "$latents" -o "$tmp/none"

@@ -162,9 +162,9 @@ is "ls says how many runs it leaves out" "1000 the newest 1000 of 1100 runs" \
 is "and nothing where it shows all" "2 " "$(registry ls train-vae 2>"$tmp/err" | sed 1,2d | wc -l) $(cat "$tmp/err")"
 is "a run that was lost took nobody knows how long" "- s" "$(registry ls 2>/dev/null | awk '$1 == 1100 { print $6 " s" }')"
 sql "DELETE FROM run WHERE id > 3; UPDATE sqlite_sequence SET seq = 3"
-refused "--json where there is none" 64 "registry: --json: 'release' has none" "$BUILD/registry" release 2 --json
-refused "nor may rebuild have it" 64 "registry: --json: 'rebuild' has none" "$BUILD/registry" rebuild --json
-refused "or --all" 64 "registry: --all: only verify has it" "$BUILD/registry" rebuild --all
+refused "--json where there is none" 64 "registry: --json: not for 'release'" "$BUILD/registry" release 2 --json
+refused "nor may rebuild have it" 64 "registry: --json: not for 'rebuild'" "$BUILD/registry" rebuild --json
+refused "or --all" 64 "registry: --all: only for verify" "$BUILD/registry" rebuild --all
 is "and it rebuilds nothing then" "no" "$([ -e "$CAIRN_LAB/registry.db.before" ] && echo yes || echo no)"
 json() { sqlite3 :memory: "SELECT json_extract(CAST(readfile('$tmp/json') AS TEXT), '$1')"; }
 registry show 2 --json >"$tmp/json"

@@ -134,7 +134,7 @@ refused "nor does one encode" 65 "evaluate: the model is for single slices of vo
     "$BUILD/evaluate" encode "$(output_of train-vae)" "$picture" -o "$tmp/none"
 "$BUILD/preprocess" "$tmp/flat.yaml" --set preprocess.intensity.kind=none -q >/dev/null
 refused "a VAE of values beyond 0 and 1" 78 \
-    "train-vae: case 'v0' has the value 202, but the model's images are from 0 to 1 (preprocess.intensity: percentile or range)" \
+    "train-vae: case 'v0' has the value 202, but the model's images are 0 to 1 (preprocess.intensity: percentile or range)" \
     "$BUILD/train-vae" "$tmp/flat.yaml" --set preprocess.intensity.kind=none
 is "none of these made anything" no "$([ -e "$tmp/none" ] && echo yes || echo no)"
 done_testing

@@ -49,7 +49,7 @@ is "a report is read and written all the same" "$CAIRN_LAB/reports/small/index.h
 sed 's/name: small/name: third/' $here/small.yaml >"$tmp/third.yaml"
 timeout 25 "$BUILD/report" "$tmp/third.yaml" >/dev/null 2>"$tmp/err"
 is "and says what it could not record" \
-    "what the cells resolve to is not recorded: registry '$CAIRN_LAB/registry.db' is busy: another process holds it" \
+    "cannot record what the cells resolve to: registry '$CAIRN_LAB/registry.db' is busy: another process holds it" \
     "$(cat "$tmp/err")"
 exec 7>&-
 wait

@@ -39,7 +39,7 @@ chmod +x "$tmp/bin/gnuplot"
 rm "$report"
 PATH=$tmp/bin:$PATH trail $here/small.yaml >/dev/null
 is "where gnuplot fails, the page is written without plots, which is said" \
-    "yes report: the page is without plots: gnuplot failed: no reason given" \
+    "yes report: the page has no plots: gnuplot failed: no reason given" \
     "$(grep -q 'No plot: gnuplot failed: no reason given' "$report" && echo yes) $(grep ^report "$tmp/err")"
 trail $here/small.yaml >/dev/null
 is "and with them as soon as it works" "$page" "$(sha256sum <"$report")"
