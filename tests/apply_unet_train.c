@@ -478,7 +478,7 @@ static void refused(void **state)
           "no pixel of the train split has a class");
     data.set.masks = NULL;
     FAILS(unet_train(&where, &config, NULL, 0, NULL, &err), STATUS_CONFIG,
-          "transfer-unet needs masks, and the data set has none");
+          "transfer-unet needs masks, but the data set has none");
 }
 
 int main(void)

@@ -11,10 +11,10 @@ const struct field autoencoder_fields[] = {
     {CONFIG(task), .type = FIELD_SECTION, .sub = image_task_fields, .help = "what is learnt"},
     {CONFIG(model), .type = FIELD_SECTION, .sub = autoencoder_model_fields, .help = "the network"},
     {CONFIG(loss), .type = FIELD_SECTION, .sub = image_loss_fields,
-     .help = "what is minimised: the weighted sum of the terms given; none: mse"},
+     .help = "the loss: the weighted sum of the given terms; none: mse"},
     {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields,
      .fallback = "{weight_decay: 1.0e-5, schedule: {kind: cosine}, early_stopping: {patience: 15}}",
-     .help = "how"},
+     .help = "training"},
     {0},
 };
 #undef CONFIG

@@ -10,9 +10,8 @@
 #define WITHIN(section, member) .key = #member, .offset = AT(section.member) - AT(section)
 static const struct field freeze_fields[] = {
     {WITHIN(freeze, encoder_epochs), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 1000000,
-     .help = "number of first epochs with a frozen encoder, including its running statistics; if "
-             "no fewer "
-             "than the training has: always"},
+     .help = "first epochs with a frozen encoder, running statistics included; if no fewer than "
+             "the training has: always"},
     {0},
 };
 static const struct field lr_scale_fields[] = {
@@ -28,8 +27,8 @@ static const struct field lr_scale_fields[] = {
 #define CONFIG(member) .key = #member, .offset = offsetof(struct unet_config, member)
 const struct field unet_fields[] = {
     {CONFIG(init), .type = FIELD_INPUT, .fallback = "none",
-     .help = "a model with an encoder of the same names and shapes, from which this one's weights "
-             "start: pretrain-ae, ...; none: drawn from the seed"},
+     .help = "initial weights, from a model whose encoder has the same names and shapes: "
+             "pretrain-ae, ...; none: random, from the seed"},
     {CONFIG(label_fraction), .type = FIELD_REAL, .fallback = "1", .min = 1e-9, .max = 1,
      .later = true,
      .help =
@@ -42,7 +41,7 @@ const struct field unet_fields[] = {
     {CONFIG(model), .type = FIELD_SECTION, .sub = unet_model_fields, .help = "the network"},
     {CONFIG(loss), .type = FIELD_SECTION, .sub = segment_loss_fields,
      .help = "the loss: the weighted sum of the given terms"},
-    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "training"},
     {0},
 };
 #undef CONFIG

@@ -6,7 +6,7 @@
 const struct field vae_fields[] = {
     {CONFIG(model), .type = FIELD_SECTION, .sub = vae_model_fields, .help = "the network"},
     {CONFIG(loss), .type = FIELD_SECTION, .sub = vae_loss_fields, .help = "the loss"},
-    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "how"},
+    {CONFIG(train), .type = FIELD_SECTION, .sub = train_fields, .help = "training"},
     {0},
 };
 
