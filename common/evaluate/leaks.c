@@ -7,7 +7,6 @@
  * A data set's own splits are not compared: preprocess refuses equal images in two of them, unless
  * told to allow them.
  */
-* /
 #include "evaluate/evaluate_parts.h"
 
 #include "data/copies.h"

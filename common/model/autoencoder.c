@@ -28,7 +28,7 @@ const struct field autoencoder_model_fields[] = {
     {UNET(up), .type = FIELD_CHOICE, .fallback = "transpose", .choices = unet_up_names,
      .help = "transposed 2x2 convolution, or upsampling after a 1x1 convolution"},
     {UNET(upsampling), .type = FIELD_CHOICE, .fallback = "linear", .choices = unet_upsampling_names,
-     .help = "up upsample: how"},
+     .help = "interpolation for up: upsample"},
     {UNET(block), .type = FIELD_CHOICE, .fallback = "plain", .choices = unet_block_names,
      .help = "two convolutions; with the input added; or each seeing all before it, likewise"},
     {MODEL(skips), .type = FIELD_CHOICE, .fallback = "none", .choices = skip_names,

@@ -86,7 +86,7 @@ static int check(const void *description, struct err *err)
 {
     const struct classifier_description *classifier = description;
     if (!classifier->data.classes)
-        return fail_as(err, STATUS_CONFIG, "a classifier needs labels, and the data set has none");
+        return fail_as(err, STATUS_CONFIG, "a classifier needs labels, but the data set has none");
     return image_data_check(&classifier->data, err);
 }
 

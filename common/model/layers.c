@@ -40,7 +40,7 @@ val layer_flatten(struct graph *g, val x)
     one_case.n = 1;
     int64_t features = shape_count(one_case);
     if (features > INT32_MAX)
-        return graph_fail(g, "%lld features a case are too many", (long long)features);
+        return graph_fail(g, "%lld features per case are too many", (long long)features);
     return g_reshape(g, x, (struct shape){s.n, 1, 1, 1, (int32_t)features});
 }
 

@@ -23,14 +23,14 @@ static const char *const balance_names[] = {"none", "frequency", NULL};
     {                                                                                              \
         WITHIN(term, background), .type = FIELD_CHOICE, .fallback = "unsaid",                      \
                                   .choices = background_names,                                     \
-                                  .help = "whether class 0 counts; to be said with several "       \
+                                  .help = "whether class 0 counts; required with several "         \
                                           "classes"                                                \
     }
 
 static const struct field bce_fields[] = {
     WEIGHT(bce),
     {WITHIN(bce, positive_weight), .type = FIELD_REAL, .fallback = "1.0", .min = 1e-9, .max = 1e9,
-     .help = "factor of the foreground's pixels"},
+     .help = "weight of the foreground's pixels"},
     {0},
 };
 static const struct field cross_entropy_fields[] = {
@@ -38,7 +38,7 @@ static const struct field cross_entropy_fields[] = {
     {WITHIN(cross_entropy, label_smoothing), .type = FIELD_REAL, .fallback = "0", .min = 0,
      .max = 0.5, .help = "share of each target spread over all classes"},
     {WITHIN(cross_entropy, class_weights), .type = FIELD_REALS, .fallback = "[]", .min = 0,
-     .max = 1e9, .help = "one a class; []: all equal"},
+     .max = 1e9, .help = "one per class; []: all equal"},
     {WITHIN(cross_entropy, balance), .type = FIELD_CHOICE, .fallback = "none",
      .choices = balance_names, .help = "frequency: weights by the training pixels of each class"},
     {0},
@@ -47,7 +47,7 @@ static const struct field dice_fields[] = {WEIGHT(dice), OVERLAP(dice), {0}};
 static const struct field focal_fields[] = {
     WEIGHT(focal),
     {WITHIN(focal, gamma), .type = FIELD_REAL, .fallback = "2.0", .min = 0, .max = 10,
-     .help = "how much well-classified pixels are played down"},
+     .help = "how strongly well-classified pixels are down-weighted"},
     {WITHIN(focal, alpha), .type = FIELD_REAL, .fallback = "-1", .min = -1, .max = 1,
      .help = "two classes: weight of the foreground, 1 - alpha of the background; -1: both 1"},
     {WITHIN(focal, class_balanced), .type = FIELD_BOOL, .fallback = "false",

@@ -46,7 +46,7 @@ const struct field vae_loss_fields[] = {
     {LOSS(beta), .type = FIELD_REAL, .fallback = "1.0", .min = 0, .max = 1e6,
      .help = "weight of the KL term in training"},
     {LOSS(warmup_epochs), .type = FIELD_INT, .fallback = "0", .min = 0, .max = 1e6,
-     .help = "epochs in which the KL weight rises linearly from 0 to beta"},
+     .help = "epochs over which the KL weight rises linearly from 0 to beta"},
     {0},
 };
 #undef LOSS
@@ -56,8 +56,7 @@ const struct field vae_loss_fields[] = {
 #define DESCRIPTION(member) .key = #member, .offset = offsetof(struct vae_description, member)
 static const struct field description_fields[] = {
     {DESCRIPTION(model), .type = FIELD_SECTION, .sub = vae_model_fields, .help = "the network"},
-    {DESCRIPTION(loss), .type = FIELD_SECTION, .sub = vae_loss_fields,
-     .help = "what was minimised"},
+    {DESCRIPTION(loss), .type = FIELD_SECTION, .sub = vae_loss_fields, .help = "the training loss"},
     {DESCRIPTION(data), .type = FIELD_SECTION, .sub = image_data_fields,
      .help = "what it was trained on"},
     {0},
@@ -142,7 +141,7 @@ static val decoder_levels(struct graph *g, const struct layers *layers,
     one_case.n = 1;
     int64_t features = shape_count(one_case);
     if (features > INT32_MAX)
-        return graph_fail(g, "%lld features a case are too many", (long long)features);
+        return graph_fail(g, "%lld features per case are too many", (long long)features);
     x = layer_dense(g, layers, "features", x, (int32_t)features, layers->act);
     x = g_reshape(g, x, deepest);
     for (size_t i = 0, to = levels - 1; i < levels; i++, to--) {
