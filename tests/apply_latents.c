@@ -141,13 +141,13 @@ static void refusals(void **state)
     refused(lab, BUT(z, 3e38f), "z_mean: number 1 of row 1 is 3e+38, whose square is infinite");
     refused(lab, BUT(z, -1.845e19f), "z_mean: number 1 of row 1 is -1.845e+19, whose square is");
     refused(lab, BUT(label_rows, 2), "2 labels for 3 codes");
-    refused(lab, BUT(label, -1), "label -1 of row 1, but there are 4 classes");
+    refused(lab, BUT(label, -1), "label -1 in row 1, but there are 4 classes");
     refused(lab, BUT(label, CLASSES), "label 4 of row 1, but there are 4 classes");
     refused(lab, BUT(names, "x\ny"), "2 names for 3 codes");
     refused(lab, BUT(names, "w\nx\ny\nz"), "4 names for 3 codes");
-    refused(lab, BUT(names, "x\n\nz"), "'' cannot name a case");
-    refused(lab, BUT(names, "x\n../y\nz"), "'../y' cannot name a case");
-    refused(lab, BUT(names, "x\n..\nz"), "'..' cannot name a case");
+    refused(lab, BUT(names, "x\n\nz"), "'' is not a valid case name");
+    refused(lab, BUT(names, "x\n../y\nz"), "'../y' is not a valid case name");
+    refused(lab, BUT(names, "x\n..\nz"), "'..' is not a valid case name");
     refused(lab, BUT(names, "x\ny\nx"), "two cases are named 'x'");
 }
 
@@ -183,7 +183,8 @@ static void names_are_text(void **state)
     struct err err = {0};
     OK(latents_check_names(good_names, sizeof good_names / sizeof *good_names, &err));
     for (size_t i = 0; i < sizeof bad_names / sizeof *bad_names; i++)
-        FAILS(latents_check_names(&bad_names[i], 1, &err), STATUS_USAGE, "cannot name a case");
+        FAILS(latents_check_names(&bad_names[i], 1, &err), STATUS_USAGE,
+              "is not a valid case name");
 }
 
 int main(void)

@@ -134,8 +134,8 @@ static void flattened_features_are_counted_whole(void **state)
         struct graph *g = graph_new(params, MODE_EVALUATE, ARRAY_PARAM);
         layer_flatten(g, g_input(g, "x", F32, shapes[i]));
         FAILS(graph_check(g, &err), STATUS_CONFIG,
-              i ? "4294967297 features a case are too many"
-                : "2147483648 features a case are too many");
+              i ? "4294967297 features per case are too many"
+                : "2147483648 features per case are too many");
         graph_free(g);
         params_free(params);
     }

@@ -685,7 +685,7 @@ static void volumes_that_differ(void **state)
     write_nifti(path_of(f, "b.nii"), &file);
     refused(f, &sized, true, STATUS_BAD_DATA,
             "b.nii': a spacing of 1x1.002x1 mm (d, h, w), but 'a.nii' has 1x1x1; "
-            "preprocess.spacing brings");
+            "preprocess.spacing resamples");
     const struct volume_spec spaced = {.spacing = {1, 1, 1}};
     must(volumes_read(&c, f->folder, &spaced, false, &err), &err);
     collection_free(&c);

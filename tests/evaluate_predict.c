@@ -370,11 +370,11 @@ static void what_cannot_be_predicted(void **state)
     OK(predictor_decide(mask, values, 2, 1, &err));
     assert_int_equal(mask[0], 1);
     assert_int_equal(mask[1], 0);
-    FAILS(predictor_decide(mask, values, 3, 1, &err), STATUS_FAILED, "not a number");
+    FAILS(predictor_decide(mask, values, 3, 1, &err), STATUS_FAILED, "is NaN");
     for (int k = 0; k < 3; k++) {
         float classes[3] = {0.25f, 0.5f, 0.25f};
         classes[k] = NAN;
-        FAILS(predictor_decide(mask, classes, 1, 3, &err), STATUS_FAILED, "not a number");
+        FAILS(predictor_decide(mask, classes, 1, 3, &err), STATUS_FAILED, "is NaN");
     }
 
     struct image image = drawn("10 01");

@@ -334,7 +334,7 @@ static void only_numbers_are_judged(void **state)
     grey_judge(&is, &w)[2] = -3e38f; /* the greatest is another's, and yet */
     judge = artifact(lab, &is, &classifier_kind, &w);
     FAILS(evaluated(&result, lab, NULL, &model, &judge, &usual, &err), STATUS_FAILED,
-          "the judge, images from 0 on: the classifier's logits are beyond 1e19");
+          "the judge, images from 0: the classifier's logits are beyond 1e19");
 }
 
 static void a_variance_is_not_negative(void **state)

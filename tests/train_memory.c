@@ -108,7 +108,7 @@ static void summary_says_what_is_trained(void **state)
     char *log = toy_text(&toy, "stderr");
     /* 6 scales, 6*8 + 8, 8*6 + 6 parameters; 48 + 48 multiply-adds */
     assert_non_null(strstr(log, "toy: 116 parameters, 96 multiply-adds per sample, memory "));
-    assert_non_null(strstr(log, "toy: 40 steps of 8 samples, 8 an epoch, on cpu "));
+    assert_non_null(strstr(log, "toy: 40 steps of 8 samples, 8 per epoch, on cpu "));
     free(log);
     toy_end(&toy);
 }

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-    /* The state while the origins of one input are walked. */
-    struct walk {
+/* The state while the origins of one input are walked. */
+struct walk {
     const struct evaluation *what;
     const struct evaluate_config *config;
     const char *input; /* of the evaluation */

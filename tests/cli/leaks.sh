@@ -81,7 +81,7 @@ is "and is kept with the result" "test-x,model,transfer-unet,$whole,train,train-
 "$BUILD/report" "$tmp/leaks.yaml" -q >"$tmp/index" 2>"$tmp/err"
 holds "the report says so in red" grep -q 'class="note bad">evaluate (.*) is not a fair test: its model or judge may have learnt from 1 case ' \
     "$(cat "$tmp/index")"
-holds "the table in Markdown, too" grep -q "is no fair test" "$(dirname "$(cat "$tmp/index")")/ablation.md"
+holds "the table in Markdown, too" grep -q "is not a fair test" "$(dirname "$(cat "$tmp/index")")/ablation.md"
 measure bytes ", allow_leak: true" >"$tmp/id"
 is "an evaluation without a leak has no such file" "" "$(grep leaks "$(object <"$tmp/id")")"
 done_testing

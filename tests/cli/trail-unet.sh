@@ -96,13 +96,13 @@ wrong() { # "sentence" 'SED SCRIPT' "what stderr says after the file's name"
 wrong "two losses that cannot be" 's/loss: {bce: {}}/loss: {bce: {}, cross_entropy: {}}/' \
     "8:3: transfer-unet (variant 'bce'): loss: bce has one logit and cross_entropy one a class; choose one of them"
 wrong "no loss" 's/loss: {bce: {}}/loss: {}/' \
-    "8:3: transfer-unet (variant 'bce'): loss: nothing to minimise; bce, cross_entropy, dice, focal or tversky expected"
+    "8:3: transfer-unet (variant 'bce'): loss: nothing to minimise; bce, cross_entropy, dice, focal, tversky, or several of them expected"
 wrong "a loss that leaves a choice open" 's/dice: {reduce: batch, smooth: 1.0}/dice: {smooth: 1.0}/' \
     "14:37: transfer-unet.loss.dice.reduce: missing; choice expected: sums over each case, then the mean; or over the whole batch"
 wrong "a norm that does not divide" 's/channels: \[4, 8\]/channels: [4, 6], norm: group, norm_groups: 4/' \
     "8:3: transfer-unet (variant 'bce'): model.norm_groups: 4 groups do not divide the 6 channels of level 1"
 wrong "a metric of another kind of model" 's/iou, dice\]/iou, ssim]/' \
-    "11:11: evaluate (variant 'bce'): metrics: 'ssim' needs a model that encodes and decodes images"
+    "11:11: evaluate (variant 'bce'): metrics: 'ssim' needs a model that reconstructs images"
 wrong "both kinds of model" '$a train-vae: {}' \
     "11:11: evaluate: both 'train-vae' and 'transfer-unet' make its input 'model'; choose with inputs: {model: ...}"
 is "and no lab is made for it" no "$([ -e "$CAIRN_LAB" ] && echo yes || echo no)"
