@@ -82,7 +82,7 @@ static void weights_say_what_they_are_of(void **state)
     OK(model_read(&read, lab->store, &id, &lab->arena, &err));
     assert_ptr_equal(read.kind, &unet_kind);
     assert_int_equal(read.facts.outputs, 1);
-    assert_int_equal(model_abilities(read.kind), CAN(SEGMENT));
+    assert_int_equal(model_abilities(read.kind), CAN(ENCODE) | CAN(SEGMENT));
     made.key = "model";
     id = model_artifact(lab, &made);
     FAILS(model_read(&read, lab->store, &id, &lab->arena, &err), STATUS_BAD_DATA,

@@ -27,6 +27,11 @@ static void append(struct graph *g, const struct model *model)
         kind->classify(g, model->description, x, &other);
     if (kind->segment)
         kind->segment(g, model->description, x);
+    val tap[MAX_TAPS];
+    if (kind->features && kind->features(g, model->description, x, tap) > MAX_TAPS)
+        abort();
+    if (kind->compare)
+        kind->compare(g, model->description, x, x);
 }
 
 static void build(const struct model *model)
