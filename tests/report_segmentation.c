@@ -232,6 +232,7 @@ static void the_page_shows_segmentations(void **state)
     assert_has(html, "<img src=\"calibration.svg\"");
     assert_has(html, "<img src=\"cases.svg\"");
     assert_has(html, "<h2>Test cases</h2>");
+    assert_null(strstr(html, "<h2>Classes</h2>")); /* one class: the results have it */
     assert_has(html, "best, median and worst Dice, with image");
     assert_has(html, "Hatched pixels have no truth");
     assert_has(html, "variants/StrConv-Ups-Dice/seed-5/segmentation.png");
@@ -283,6 +284,53 @@ static void tables_are_in_a_readers_order(void **state)
     assert_has(md, "|  | StrConv+Ups+Dice | 3.5 | 3 of 6 |  |  |  |");
     assert_has(html, "<b>0.9340 \u00b1 0.0036</b>");
     assert_has(html, "missing</td><td class=\"n\">3.5</td>");
+}
+
+/* ---- classes -------------------------------------------------------------------------------- */
+/* Dice of cat 0.5 0.6 and dog 0.3 0.4 over two seeds, of b 0.1 more; the background has no per-case value.
+ */
+static void leave_classes(const struct draft *draft, const struct place *place, size_t seed,
+                          const struct trouble *trouble)
+{
+    struct text json = {0};
+    double more = 0.1 * (double)(seed + place->variant);
+    if (!place->section->stage->measures) {
+        leave_unet(draft, place, seed, trouble);
+        return;
+    }
+    text_printf(&json,
+                "{\"test/miou\": 0.5, \"test/dice/background\": 0.9, \"test/dice/cat\": %g, "
+                "\"test/dice/dog\": %g, \"test/dice_per_case/cat\": %g, "
+                "\"test/dice_per_case/dog\": %g}",
+                0.5 + more, 0.3 + more, 0.25 + more, 0.125 + more);
+    leave(draft, "metrics.json", json.data);
+    text_free(&json);
+}
+
+static void classes_are_rows(void **state)
+{
+    struct world *world = *state;
+    report_on(world, leave_classes,
+              "name: t\nseeds: 2\npreprocess: {source: {format: shapes}}\n"
+              "transfer-unet: {loss: {bce: {weight: 1.0}}}\nevaluate: {}\n"
+              "vary: {a: {}, b: {transfer-unet.train.lr: 0.5}}\n",
+              &none);
+    const char *html = report_text(world, "index.html"), *at = strstr(html, "<h2>Classes</h2>");
+    assert_non_null(at);
+    assert_has(at, ">test/dice \u2191</th><th class=\"n\">test/dice_per_case \u2191</th>");
+    const char *const rows[] = {">background</td><td class=\"n\">0.9</td><td class=\"n\"></td>",
+                                ">cat</td><td class=\"n\">0.550 \u00b1 0.071</td>"
+                                "<td class=\"n\">0.300 \u00b1 0.071</td>",
+                                ">dog</td><td class=\"n\">0.350 \u00b1 0.071</td>"
+                                "<td class=\"n\">0.175 \u00b1 0.071</td>",
+                                ">b<",
+                                ">background<",
+                                ">cat</td><td class=\"n\">0.650 \u00b1"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        at = strstr(at, rows[i]);
+        if (!at)
+            fail_msg("'%s' is not there or stands too early", rows[i]);
+    }
 }
 
 /* ---- the plots ------------------------------------------------------------------------------ */
@@ -367,6 +415,7 @@ int main(void)
         REPORT_TEST(a_row_shows_a_case),
         REPORT_TEST(the_page_shows_segmentations),
         REPORT_TEST(tables_are_in_a_readers_order),
+        REPORT_TEST(classes_are_rows),
         REPORT_TEST(plots_have_their_numbers),
         REPORT_TEST(without_the_first_seed_the_next_is_shown),
         cmocka_unit_test(bad_artifacts_are_errors),

@@ -172,6 +172,20 @@ static void figures(struct text *out, struct report *report, const struct galler
     }
 }
 
+static void classes(struct text *out, struct report *report)
+{
+    struct text tables = {0};
+    if (class_tables(&tables, report)) {
+        heading(out, "Classes");
+        text_puts(out, tables.data);
+        paragraph(out, "soft",
+                  report->experiment->seed_count > 1
+                      ? "Mean \u00b1 standard deviation over the seeds, class by class."
+                      : "Class by class.");
+    }
+    text_free(&tables);
+}
+
 /* Behind the comparison of all variants, those that are series over a number. */
 static void sweeps(struct text *out, const struct page *page)
 {
@@ -535,6 +549,7 @@ void page_body(struct text *out, const struct page *page)
     missing(out, report);
     results(out, report);
     sweeps(out, page);
+    classes(out, report);
     if (page->cases->count)
         heading(out, "Test cases");
     figures(out, report, page->cases);

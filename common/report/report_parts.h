@@ -61,6 +61,9 @@ const char *difference_rule(struct arena *arena, const struct report *report);
 /* The ablation table for reading, without the costs. */
 void result_comparison(struct text *out, const struct report *report, enum table_format format);
 
+/* Of each evaluation that measured several classes a table, in HTML; false: there is none. */
+bool class_tables(struct text *out, struct report *report);
+
 /*
  * Variants as series over one number: they differ in one key with numbers for values, or in others as
  * well, and those that agree in all others are a series. Found where there are at least SERIES of
