@@ -6,6 +6,7 @@ mkdir "$TMPDIR"
 long="$here/small.yaml --set train-vae.train.epochs=1000000"
 begin() { # COMMAND...: in a group of its own, until it trains
     rm -rf "$CAIRN_LAB"
+    : >"$tmp/err" # before what is begun does so: the line below is not to be an earlier one's
     setsid env --default-signal=HUP,INT,QUIT "$@" >"$tmp/out" 2>"$tmp/err" &
     top=$!
     for _ in $(seq 1200); do
