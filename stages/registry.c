@@ -393,7 +393,7 @@ static int choose(const struct command **out, const struct options *options, str
         if (strcmp(command->name, options->arguments[0]) != 0)
             continue;
         if (options->json && !command->json)
-            return fail_as(err, STATUS_USAGE, "--json: '%s' has none", command->name);
+            return fail_as(err, STATUS_USAGE, "--json: not for '%s'", command->name);
         if (options->as && command->run != import_weights)
             return fail_as(err, STATUS_USAGE, "--as: only import-weights has it");
         if (options->all && command->run != verify)

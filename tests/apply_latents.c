@@ -142,7 +142,7 @@ static void refusals(void **state)
     refused(lab, BUT(z, -1.845e19f), "z_mean: number 1 of row 1 is -1.845e+19, whose square is");
     refused(lab, BUT(label_rows, 2), "2 labels for 3 codes");
     refused(lab, BUT(label, -1), "label -1 in row 1, but there are 4 classes");
-    refused(lab, BUT(label, CLASSES), "label 4 of row 1, but there are 4 classes");
+    refused(lab, BUT(label, CLASSES), "label 4 in row 1, but there are 4 classes");
     refused(lab, BUT(names, "x\ny"), "2 names for 3 codes");
     refused(lab, BUT(names, "w\nx\ny\nz"), "4 names for 3 codes");
     refused(lab, BUT(names, "x\n\nz"), "'' is not a valid case name");

@@ -26,17 +26,13 @@ const struct field evaluate_fields[] = {
      .help = "images: scales of ms_ssim; five, as published, need 176 pixels a side, each one less "
              "half"},
     {FIELD(tolerance), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e6,
-     .help =
-         "masks: tolerance of boundary_f and surface_dice, in mm if the "
-         "data "
-         "set has a known spacing, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's "
-         "least side"},
+     .help = "masks: tolerance of boundary_f and surface_dice, in mm if the data set's spacing is "
+             "known, else in pixels; 0: 0.75 % of the diagonal, at least a pixel's least side"},
     {FIELD(background), .type = FIELD_CHOICE, .fallback = "auto", .choices = background_names,
      .later = true,
      .help = "masks: whether class 0 counts like the others in per-case metrics and the order of "
-             "cases "
-             "(with two classes everywhere); auto: unless it is called background or there are "
-             "only two"},
+             "cases (with two classes everywhere); auto: unless it is called background or there "
+             "are only two"},
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
      .help = "masks: what to save for each case"},
     {FIELD(allow_leak), .type = FIELD_BOOL, .fallback = "false", .later = true,
@@ -81,11 +77,11 @@ int evaluate_check(const struct evaluate_config *config, unsigned has, struct er
     for (size_t i = 0; i < metric_count && config->metrics.count; i++) {
         const struct metric_info *metric = &metric_table[i];
         if (metric->key != METRICS && names(config, metric->key) && !can(metric, has | HAS_BESIDE))
-            return fail_as(err, STATUS_CONFIG, "metrics: '%s' takes a model that %s",
+            return fail_as(err, STATUS_CONFIG, "metrics: '%s' needs a model that %s",
                            metric_keys[metric->key],
                            metric->need & HAS_CODES     ? "encodes and decodes images"
                            : metric->need & HAS_LATENTS ? "encodes images"
-                           : metric->need & HAS_IMAGES  ? "gives images back"
+                           : metric->need & HAS_IMAGES  ? "reconstructs images"
                                                         : "segments");
     }
     if (config->importance_samples && !(has & HAS_CODES))
