@@ -409,6 +409,36 @@ static void begins_with_an_encoder(void **state)
     free(table);
 }
 
+/* What it begins with has no say in which cases are learnt from. */
+static void a_share_whatever_it_begins_with(void **state)
+{
+    static const char keys[] = "model: {" ENCODER "}, loss: {cross_entropy: {}}, "
+                               "train: {epochs: 2, batch: 4}}";
+    static struct data data;
+    struct lab *lab = *state;
+    struct dataset part;
+    struct err err;
+    size_t peak;
+    make_data(&data, 3);
+    for (int i = 0; i < ALL; i++)
+        data.ids[i] = arena_printf(&lab->arena, "%d", i);
+    struct id trained =
+        pretrain(lab, &data.set, "{model: {" ENCODER "}, train: {steps: 1, batch: 8}}");
+    OK(dataset_part(&part, &data.set, 0.2, 3, &err));
+    struct id model[2][2];
+    const struct id *const inits[] = {NULL, &trained};
+    for (int i = 0; i < 2; i++) { /* a blank more is a recipe of its own */
+        const char *of_share =
+            arena_printf(&lab->arena, "{label_fraction: 0.2,%*s %s", i, "", keys);
+        const char *of_all = arena_printf(&lab->arena, "{%*s%s", i, "", keys);
+        model[i][0] = fit_from(lab, &data.set, of_share, inits[i], F32, &peak);
+        model[i][1] = fit_from(lab, &part, of_all, inits[i], F32, &peak);
+        assert_memory_equal(&model[i][0], &model[i][1], sizeof model[i][0]);
+    }
+    assert_memory_not_equal(&model[0][0], &model[1][0], sizeof model[0][0]);
+    dataset_close(&part);
+}
+
 static void an_encoder_of_other_shapes(void **state)
 {
     static struct data data;
@@ -491,6 +521,7 @@ int main(void)
         LAB_TEST(other_sizes),
         LAB_TEST(a_share_of_the_labels),
         LAB_TEST(begins_with_an_encoder),
+        LAB_TEST(a_share_whatever_it_begins_with),
         LAB_TEST(an_encoder_of_other_shapes),
         LAB_TEST(refused),
     };

@@ -253,8 +253,9 @@ static int load_init(struct trainer *t, struct err *err)
     const struct task *task = t->task;
     if (!task->init.map)
         return 0;
-    TRY(weights_load_part(t->params, t->where->store, task->init.artifact, task->init.map,
-                          &t->loaded, err));
+    if (weights_load_part(t->params, t->where->store, task->init.artifact, task->init.map,
+                          &t->loaded, err))
+        return wrap(err, "init");
     if (!t->where->quiet)
         fprintf(stderr,
                 "%s: init %.12s: %d tensors loaded, %d initialised, %d skipped (init.txt)\n",

@@ -180,10 +180,19 @@ static void list_skipped(struct text *table, const struct params *params,
     }
 }
 
+static const char *first_asked_for(char buf[PATH_BYTES], const struct params *params,
+                                   const struct weights_map *map)
+{
+    const char *name = NULL;
+    for (int32_t i = 0; !name && i < params_count(params); i++)
+        name = mapped(buf, params_entry(params, i)->name, map, false);
+    return name ? name : map->from;
+}
+
 int weights_load_part(struct params *params, const struct store *store, const struct id *artifact,
                       const struct weights_map *map, struct text *table, struct err *err)
 {
-    char path[PATH_BYTES];
+    char path[PATH_BYTES], buf[PATH_BYTES];
     struct tensors file;
     int loaded = 0;
     TRY(artifact_path(path, store, artifact, "weights.safetensors", err));
@@ -195,6 +204,8 @@ int weights_load_part(struct params *params, const struct store *store, const st
         list_skipped(table, params, &file, map);
     tensors_close(&file);
     if (!status && !loaded)
-        status = fail_as(err, STATUS_BAD_DATA, "none of its weights is in the model");
+        status = fail_as(err, STATUS_BAD_DATA,
+                         "none of its weights is in the model; '%s' and the like expected",
+                         first_asked_for(buf, params, map));
     return status ? wrap(err, "weights of artifact '%.12s'", artifact->hex) : 0;
 }

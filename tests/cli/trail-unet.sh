@@ -65,6 +65,19 @@ sed -i 's/metrics: .*\]/metrics: [mse]/' "$tmp/own.yaml"
 "$BUILD/evaluate" "$tmp/own.yaml" -q >"$tmp/out" 2>"$tmp/err"
 is "and refused what it cannot have" 78 $?
 
+# ---- another's encoder ----------------------------------------------------------------------------
+sed "/^vary/,\$d; s/^transfer-unet:/&\n  init: train-vae/; s/^evaluate: {/&inputs: {model: transfer-unet}, /" $here/unet.yaml >"$tmp/vae.yaml"
+cat >>"$tmp/vae.yaml" <<'END'
+train-vae:
+  model: {kind: conv, channels: [4, 8], hidden: 8, latent_channels: 2, label_channels: 2}
+  train: {epochs: 1, batch: 20}
+END
+"$BUILD/train-vae" "$tmp/vae.yaml" -q >"$tmp/out" 2>"$tmp/err"
+vae=$(sql "SELECT artifact FROM run_output JOIN run ON id = run WHERE stage = 'train-vae'")
+refused "the encoder of a VAE has other names than a UNet's" 65 \
+    "transfer-unet: init: weights of artifact '$(echo "$vae" | cut -c -12)': none of its weights is in the model; 'encoder.0.conv1.weight' and the like expected" \
+    "$BUILD/transfer-unet" "$tmp/vae.yaml" -q
+
 # ---- killed ---------------------------------------------------------------------------------------
 long="$here/unet.yaml --set transfer-unet.train.epochs=100 --set transfer-unet.train.checkpoint.seconds=0.02"
 CAIRN_LAB=$tmp/lab-whole
@@ -102,7 +115,7 @@ wrong "a loss that leaves a choice open" 's/dice: {reduce: batch, smooth: 1.0}/d
 wrong "a norm that does not divide" 's/channels: \[4, 8\]/channels: [4, 6], norm: group, norm_groups: 4/' \
     "8:3: transfer-unet (variant 'bce'): model.norm_groups: 4 groups do not divide the 6 channels of level 1"
 wrong "a metric of another kind of model" 's/iou, dice\]/iou, ssim]/' \
-    "11:11: evaluate (variant 'bce'): metrics: 'ssim' needs a model that reconstructs images"
+    "11:11: evaluate (variant 'bce'): metrics: 'ssim' takes a model that gives images back"
 wrong "both kinds of model" '$a train-vae: {}' \
     "11:11: evaluate: both 'train-vae' and 'transfer-unet' make its input 'model'; choose with inputs: {model: ...}"
 is "and no lab is made for it" no "$([ -e "$CAIRN_LAB" ] && echo yes || echo no)"
