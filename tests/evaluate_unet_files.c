@@ -197,6 +197,42 @@ static void pictures(void **state)
     tensors_close(&file);
 }
 
+/* 255 / (1 + exp(-3)) is 242.9; what one output leaves is the background's. */
+static void class_confidence(void **state)
+{
+    struct lab *lab = *state;
+    struct data data;
+    struct tensors file;
+    struct evaluate_config config = usual;
+    config.save = (struct int_list){1, (int64_t[]){SAVE_CONFIDENCE}};
+    draw(&data, five, FIVE, 2);
+    struct id model = one_logit(lab);
+    struct id result = evaluation_of(lab, &data.set, &model, &config);
+    assert_false(has_file(lab, &result, "probabilities.safetensors"));
+    open_tensors(&file, lab, &result, "pictures.safetensors");
+    const uint8_t *seen = tensor_of(&file, "segmentation_prediction", TENSOR_U8, 3, 4);
+    const uint8_t *classes = tensor_of(&file, "segmentation_classes", TENSOR_U8, 4, 4);
+    for (int i = 0; i < 4 * PIXELS; i++) {
+        assert_int_equal(classes[2 * i], seen[i] ? 12 : 243);
+        assert_int_equal(classes[2 * i + 1], seen[i] ? 243 : 12);
+    }
+    tensors_close(&file);
+    draw(&data, three, 3, CLASSES);
+    model = nearest_level(lab);
+    result = evaluation_of(lab, &data.set, &model, &config);
+    open_tensors(&file, lab, &result, "pictures.safetensors");
+    seen = tensor_of(&file, "segmentation_prediction", TENSOR_U8, 3, 2);
+    const uint8_t *sure = tensor_of(&file, "segmentation_confidence", TENSOR_U8, 3, 2);
+    classes = tensor_of(&file, "segmentation_classes", TENSOR_U8, 4, 2);
+    for (int i = 0; i < 2 * PIXELS; i++)
+        assert_int_equal(classes[i * CLASSES + seen[i]], sure[i]);
+    tensors_close(&file);
+    result = evaluation_of(lab, &data.set, &model, &usual);
+    open_tensors(&file, lab, &result, "pictures.safetensors");
+    assert_null(tensors_find(&file, "segmentation_classes")); /* only where it is asked for */
+    tensors_close(&file);
+}
+
 /* All is foreground; of case k k pixels are found, but for two equals. */
 static void ranks(void **state)
 {
@@ -373,6 +409,7 @@ int main(void)
         LAB_TEST(probabilities),
         LAB_TEST(volumes),
         LAB_TEST(pictures),
+        LAB_TEST(class_confidence),
         LAB_TEST(ranks),
         LAB_TEST(slices_go_through_the_middle),
         LAB_TEST(floats_are_shown_in_a_window),

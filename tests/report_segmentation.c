@@ -34,7 +34,7 @@ static uint8_t disc(int i, double x, double y, double radius, double ring)
 
 struct drawn {
     uint8_t images[CASES * PIXELS * 3], truth[CASES * PIXELS], prediction[CASES * PIXELS];
-    uint8_t confidence[CASES * PIXELS];
+    uint8_t confidence[CASES * PIXELS], classes[CASES * PIXELS * 2];
     float score[CASES];
 };
 
@@ -52,6 +52,8 @@ static void draw_case(struct drawn *out, int k)
         out->truth[at] = disc(i, x, y, radius, 2);
         out->prediction[at] = disc(i, x + k, y, radius, 0);
         out->confidence[at] = (uint8_t)(128 + 127 * fmin(1, fabs(edge) / 10));
+        out->classes[2 * at + 1] = inside ? 255 : 0;
+        out->classes[2 * at] = 255 - out->classes[2 * at + 1];
     }
     out->score[k] = (float)(0.99 - 0.06 * k);
 }
@@ -88,6 +90,12 @@ static void leave_segmentation(const struct draft *draft, const struct trouble *
          {CASES, SIDE, SIDE},
          drawn->confidence,
          sizeof drawn->confidence},
+        {"segmentation_classes",
+         TENSOR_U8,
+         4,
+         {CASES, SIDE, SIDE, 2},
+         drawn->classes,
+         sizeof drawn->classes},
         {"segmentation_score", TENSOR_F32, 1, {CASES}, drawn->score, sizeof drawn->score},
     };
     const char *ids = "Abyssinian_1\nBirman_2\npug_33\nsamoyed_4\nstaffordshire_bull_terrier_163\n"
@@ -220,6 +228,22 @@ static void a_row_shows_a_case(void **state)
     assert_colour(seen_at(&picture, 8, 1, 36, 49), ignored, "the same stripes");
     assert_colour(seen_at(&picture, 8, 4, 2, 2), scale_colour(1), "sure");
     free(drawn);
+}
+
+/* Case 8: the disc about (36, 28) is of class 1. Columns of 128 pixels, 2 apart. */
+static void a_class_has_a_column(void **state)
+{
+    struct world *world = *state;
+    report_on(world, leave_unet, one_cell, &none);
+    struct picture picture = picture_of(world, "class-confidence.png");
+    int32_t top = 2 + 18 + 8 * 130, left = picture.width - 2 * 130;
+    for (int class = 0; class < 2; class ++)
+        for (int inside = 0; inside < 2; inside++) {
+            int32_t x = left + class * 130 + 2 * (inside ? 36 : 2) + 1, y = top + 2 * 28 + 1;
+            const uint8_t *rgb = picture.rgb + 3 * (y * picture.width + x);
+            assert_colour((struct colour){rgb[0], rgb[1], rgb[2]}, scale_colour(class == inside),
+                          inside ? "inside" : "outside");
+        }
 }
 
 static void the_page_shows_segmentations(void **state)
@@ -413,6 +437,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         REPORT_TEST(a_row_shows_a_case),
+        REPORT_TEST(a_class_has_a_column),
         REPORT_TEST(the_page_shows_segmentations),
         REPORT_TEST(tables_are_in_a_readers_order),
         REPORT_TEST(classes_are_rows),

@@ -82,13 +82,17 @@ static void errors_are_told_apart(void **state)
     const struct colour negative = error_colour(ERROR_FALSE_NEGATIVE);
     const struct colour wrong = error_colour(ERROR_WRONG_CLASS);
     uint8_t out[18];
-    paint_errors(out, truth, prediction, 2, 1, 6);
+    paint_errors(out, truth, prediction, true, 1, 6);
     assert_is(out, 0, 240, 240, 240);
     assert_true(same(at(out, 1), positive) && same(at(out, 2), negative));
     assert_is(out, 3, 205, 205, 205);
     assert_is(out, 4, 185, 185, 185); /* stripes, whatever was predicted */
     assert_is(out, 5, 185, 185, 185);
-    paint_errors(out, three_truth, three, 3, 1, 5);
+    paint_errors(out, three_truth, three, true, 1, 5);
+    assert_is(out, 0, 240, 240, 240);
+    assert_true(same(at(out, 1), positive) && same(at(out, 2), wrong) &&
+                same(at(out, 4), negative));
+    paint_errors(out, three_truth, three, false, 1, 5); /* class 0 is one like the others */
     assert_is(out, 0, 240, 240, 240);
     assert_true(same(at(out, 1), wrong) && same(at(out, 2), wrong) && same(at(out, 4), wrong));
     assert_is(out, 3, 205, 205, 205);
@@ -99,7 +103,7 @@ static void stripes_run_across_both_axes(void **state)
     (void)state;
     uint8_t mask[36], out[108];
     memset(mask, MASK_HATCHED, sizeof mask);
-    paint_errors(out, mask, mask, 2, 6, 6);
+    paint_errors(out, mask, mask, true, 6, 6);
     for (int i = 0; i < 36; i++)
         assert_int_equal(out[3 * i], (i / 6 + i % 6) % 6 < 3 ? 255 : 185);
 }

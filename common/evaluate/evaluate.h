@@ -26,7 +26,8 @@
  * confusion.csv (pixels of each truth class by predicted class), calibration.csv (a row a bin of
  * confidence, if calibration is measured) and, as `save` says,
  * prediction-CASE.png (class indices; what a file's name cannot have is _XX, behind a second '-') or
- * predictions.safetensors for volumes, and probabilities.safetensors; with allowed leaks leaks.csv
+ * predictions.safetensors for volumes, and probabilities.safetensors (or, for the cases in the pictures,
+ * each class's confidence there); with allowed leaks leaks.csv
  * (case_id, input, stage, dataset, split, copy: the case, the port through which it was known, and
  * the case of the data set that the stage read).
  */
@@ -40,7 +41,7 @@
 #include "store/store.h"
 
 enum background { BACKGROUND_AUTO, BACKGROUND_AS_CLASS, BACKGROUND_LEFT_OUT };
-enum saved { SAVE_PREDICTIONS, SAVE_PROBABILITIES };
+enum saved { SAVE_PREDICTIONS, SAVE_PROBABILITIES, SAVE_CONFIDENCE };
 struct evaluate_config {
     int split;                  /* enum split */
     struct int_list metrics;    /* enum metric; empty: the model's usual ones */

@@ -4,7 +4,7 @@
 enum { MAX_BATCH = 65536, MAX_SAMPLES = 1000000 };
 
 static const char *const background_names[] = {"auto", "include", "exclude", NULL};
-static const char *const save_names[] = {"predictions", "probabilities", NULL};
+static const char *const save_names[] = {"predictions", "probabilities", "confidence", NULL};
 
 #define FIELD(member) .key = #member, .offset = offsetof(struct evaluate_config, member)
 const struct field evaluate_fields[] = {
@@ -34,7 +34,8 @@ const struct field evaluate_fields[] = {
              "cases (with two classes everywhere); auto: unless it is called background or there "
              "are only two"},
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
-     .help = "masks: what to save for each case"},
+     .help = "masks: what to save for each case; confidence: for images, how probable each class "
+             "is, in the cases that the report shows"},
     {FIELD(allow_leak), .type = FIELD_BOOL, .fallback = "false", .later = true,
      .help = "measure cases that the model or the judge may have learnt from, in another "
              "data set; the report points it out"},

@@ -168,7 +168,7 @@ static int begin(struct evaluator *e, struct err *err)
         xcalloc((size_t)e->batch * (size_t)s->pixels * (size_t)s->outputs, sizeof *s->probability);
     s->predicted = xcalloc(pixels, 1);
     s->confidence = xcalloc(pixels, 1);
-    if (saves(e, SAVE_PROBABILITIES))
+    if (saves(e, SAVE_PROBABILITIES) || (saves(e, SAVE_CONFIDENCE) && data->d == 1))
         s->kept = xcalloc(pixels * (size_t)s->outputs, sizeof *s->kept);
     s->counts = xcalloc(e->count * classes * classes, sizeof *s->counts);
     s->score = arena_alloc(&e->arena, e->count * sizeof *s->score);

@@ -98,7 +98,7 @@ int write_segmentation(struct evaluator *e, const int64_t *confusion, const stru
     TRY(write_confusion(e, confusion, draft, err));
     if (needs(e, NEED_CONFIDENCE))
         TRY(write_calibration(e, draft, err));
-    if (s->kept)
+    if (saves(e, SAVE_PROBABILITIES))
         TRY(write_whole(e, draft, "probabilities", TENSOR_F32, s->outputs, s->kept, err));
     if (!saves(e, SAVE_PREDICTIONS))
         return 0;

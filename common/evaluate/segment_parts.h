@@ -13,7 +13,7 @@ struct segmentation {
     struct trained windowed;         /* if cases are not predicted as a whole */
     float *probability;              /* [batch,pixels,outputs] */
     uint8_t *predicted, *confidence; /* [count,pixels]: class; 255 times its probability */
-    float *kept;     /* [count,pixels,outputs] if probabilities are saved, or NULL */
+    float *kept;     /* [count,pixels,outputs] where they are saved or shown, or NULL */
     int64_t *counts; /* [count,classes,classes] */
     struct calibration calibration;
     double *score; /* [count]: mean Dice of the classes that count, or NaN */

@@ -5,6 +5,7 @@
  *   segmentation_score f32 [k]
  * of images:
  *   segmentation_images u8 [k,h,w,c], segmentation_truth, _prediction, _confidence u8 [k,h,w]
+ *   segmentation_classes u8 [k,h,w,classes]: 255 times the probability of each, where `save` says so
  * of volumes three slices through the middle (the mean place) of what the truth has of the classes
  * but a background, or of the volume where it has none: axial [k,h,w], coronal [k,d,w], sagittal
  * [k,d,h]:
@@ -130,6 +131,23 @@ static const void *gather(struct evaluator *e, const uint8_t *from, const struct
     return out;
 }
 
+/* [k,h,w,classes]: 255 times how probable each is; of one output the first is what the second leaves. */
+static void add_confidence(struct evaluator *e, const struct shown *shown)
+{
+    const struct segmentation *s = e->segmentation;
+    const struct dataset *data = e->what->dataset;
+    const int64_t dim[] = {shown->count, data->h, data->w, s->classes};
+    uint8_t *out = arena_alloc(&e->arena, shown->count * (size_t)(s->pixels * s->classes)),
+            *to = out;
+    for (uint32_t i = 0; i < shown->count; i++) {
+        const float *p = s->kept + shown->cases[i].index * s->pixels * s->outputs;
+        for (int64_t at = 0; at < s->pixels; at++, p += s->outputs)
+            for (int32_t k = 0; k < s->classes; k++)
+                *to++ = (uint8_t)(255 * (s->outputs > 1 ? p[k] : k ? *p : 1 - *p) + 0.5f);
+    }
+    add_picture(e, "segmentation_classes", TENSOR_U8, dim, 4, out);
+}
+
 static void add_images(struct evaluator *e, const struct shown *shown)
 {
     const struct segmentation *s = e->segmentation;
@@ -148,6 +166,8 @@ static void add_images(struct evaluator *e, const struct shown *shown)
                  {"segmentation_confidence", s->confidence}};
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
         add_picture(e, masks[i].name, TENSOR_U8, dim, 3, gather(e, masks[i].from, shown));
+    if (saves(e, SAVE_CONFIDENCE))
+        add_confidence(e, shown);
 }
 
 /* ---- slices --------------------------------------------------------------------------------- */

@@ -125,6 +125,7 @@ struct panels {
     const char *folder;  /* the cell's, relative to it */
     const char *prefix;  /* "LABEL-" of a section evaluate@LABEL, or "" */
     struct tensors tensors;
+    int background;       /* of masks: enum background, as the evaluation was told */
     const char **classes; /* names of the labels */
     size_t class_count;
 };

@@ -295,6 +295,7 @@ int draw_pictures(struct gallery *out, struct report *report, const char *folder
                                 .root = folder,
                                 .folder =
                                     cell_folder(&report->arena, report->experiment, variant, seed)};
+        panels.background = ((const struct evaluate_config *)place->section->config)->background;
         panels.prefix = at ? arena_printf(&report->arena, "%s-", at + 1) : "";
         TRY(draw_place(&panels, place, err));
         TRY(draw_embedding(&panels, place, err));

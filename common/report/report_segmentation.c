@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { COLUMNS = 5, IMAGE_SIDE = 256, ID_LINE = 16, MOST_CLASSES = 255 };
 
@@ -14,7 +15,8 @@ struct naming {
     const float *score;                   /* [k] */
     const char **classes, **ids, **ranks; /* [class_count], [k], [k] */
     size_t class_count, id_count, rank_count;
-    bool ignored; /* some pixels are not counted */
+    bool ignored;    /* some pixels are not counted */
+    bool background; /* class 0 is not looked for */
 };
 struct segmentation {
     struct grid images;                             /* rows: cases, one column */
@@ -61,6 +63,9 @@ static int read_names(struct naming *out, struct panels *panels, size_t cases, s
     if (out->id_count != cases || out->rank_count != cases)
         return fail_as(err, STATUS_BAD_DATA, "%zu segmentations have %zu ids and %zu ranks", cases,
                        out->id_count, out->rank_count);
+    out->background = panels->background == BACKGROUND_LEFT_OUT ||
+                      (panels->background == BACKGROUND_AUTO &&
+                       (out->class_count == 2 || !strcasecmp(out->classes[0], "background")));
     if (out->class_count < 2 || out->class_count > MOST_CLASSES)
         return fail_as(err, STATUS_BAD_DATA, "'mask_classes' has %zu names, not 2 to %d",
                        out->class_count, MOST_CLASSES);
@@ -115,7 +120,7 @@ static void paint_case(uint8_t *out, const struct segmentation *s, size_t k)
     paint_image(out, image, h, w, c);
     paint_classes(out + panel, image, truth, h, w, c);
     paint_classes(out + 2 * panel, image, prediction, h, w, c);
-    paint_errors(out + 3 * panel, truth, prediction, (int32_t)s->names.class_count, h, w);
+    paint_errors(out + 3 * panel, truth, prediction, s->names.background, h, w);
     paint_scale(out + 4 * panel, s->confidence + k * pixels, least_confidence(s), h, w);
 }
 
@@ -154,12 +159,12 @@ static void swatches(struct grid *grid, struct arena *arena, const struct naming
     if (s->ignored)
         out[n++] = (struct swatch){.name = "not counted", .hatched = true};
     out[n++] = (struct swatch){"correct", error_colour(ERROR_NONE), false};
-    if (two) {
+    if (s->background) {
         out[n++] = (struct swatch){"false positive", error_colour(ERROR_FALSE_POSITIVE), false};
         out[n++] = (struct swatch){"false negative", error_colour(ERROR_FALSE_NEGATIVE), false};
-    } else {
-        out[n++] = (struct swatch){"wrong class", error_colour(ERROR_WRONG_CLASS), false};
     }
+    if (!s->background || !two)
+        out[n++] = (struct swatch){"wrong class", error_colour(ERROR_WRONG_CLASS), false};
     for (int i = 0; i < 3; i++) {
         double least = 1 / (double)s->class_count, share = i / 2.0;
         out[n++] = (struct swatch){
@@ -177,9 +182,64 @@ static const char *caption(struct arena *arena, const struct naming *s)
         "The cases with the best, median and worst Dice%s, with image, truth, prediction, errors "
         "(%s) and confidence, the probability of the predicted class.%s",
         s->class_count == 2 ? "" : " (the mean over the classes without the first)",
-        s->class_count == 2 ? "false positives orange, false negatives blue"
-                            : "pixels of a wrong class red",
+        !s->background ? "pixels of a wrong class purple"
+        : s->class_count == 2
+            ? "false positives orange, false negatives blue"
+            : "false positives orange, false negatives blue, a wrong class purple",
         s->ignored ? " Hatched pixels have no truth and are not counted." : "");
+}
+
+/* ---- class by class ------------------------------------------------------------------------- */
+static int class_maps(struct grid *out, const uint8_t **values, const struct panels *panels,
+                      const struct segmentation *s, struct err *err)
+{
+    const struct tensor *tensor = tensors_find(&panels->tensors, "segmentation_classes");
+    const int64_t want[] = {s->images.columns, s->images.h, s->images.w,
+                            (int64_t)s->names.class_count};
+    if (!tensor)
+        return 0;
+    TRY(tensors_need(&tensor, &panels->tensors, "segmentation_classes", TENSOR_U8, 4, err));
+    if (memcmp(tensor->dim, want, sizeof want) != 0)
+        return fail_as(err, STATUS_BAD_DATA, "'segmentation_classes' does not fit its images");
+    *out = (struct grid){.rows = s->images.columns,
+                         .columns = (int32_t)s->names.class_count,
+                         .h = s->images.h,
+                         .w = s->images.w,
+                         .c = 3};
+    *values = tensor->data;
+    return 1;
+}
+
+/* How probable each class is: a row a case, a column a class. */
+static int draw_class_maps(struct panels *panels, const struct segmentation *s,
+                           const char *const *labels, struct err *err)
+{
+    struct grid grid;
+    const uint8_t *values = NULL;
+    int found = class_maps(&grid, &values, panels, s, err);
+    if (found <= 0)
+        return found;
+    size_t pixels = (size_t)grid.h * (size_t)grid.w, classes = (size_t)grid.columns;
+    size_t maps = (size_t)grid.rows * classes;
+    uint8_t *painted = xcalloc(maps, 3 * pixels), *plane = xcalloc(pixels, 1);
+    for (size_t i = 0; i < maps; i++) {
+        for (size_t at = 0; at < pixels; at++)
+            plane[at] = values[(i / classes * pixels + at) * classes + i % classes];
+        paint_scale(painted + i * 3 * pixels, plane, 0, grid.h, grid.w);
+    }
+    const struct swatch shares[] = {{"probability 0", scale_colour(0), false},
+                                    {"0.5", scale_colour(0.5), false},
+                                    {"1", scale_colour(1), false}};
+    grid.images = painted;
+    grid.row_labels = labels;
+    grid.column_labels = s->names.classes;
+    grid.swatches = shares;
+    grid.swatch_count = 3;
+    int status = panel_publish(panels, &grid, "class-confidence.png",
+                               "How probable the model finds each class in the same cases.", err);
+    free(plane);
+    free(painted);
+    return status;
 }
 
 int draw_segmentation(struct panels *panels, struct err *err)
@@ -212,7 +272,7 @@ int draw_segmentation(struct panels *panels, struct err *err)
     int status =
         panel_publish(panels, &grid, "segmentation.png", caption(panels->arena, &s.names), err);
     free(pixels);
-    return status;
+    return status ? status : draw_class_maps(panels, &s, labels, err);
 }
 
 /* ---- volumes -------------------------------------------------------------------------------- */

@@ -100,7 +100,7 @@ static void hatched_square(struct canvas *canvas, int64_t x, int64_t y, int64_t 
     uint8_t rgb[(FONT_HEIGHT - 1) * MOST_TEXT * (FONT_HEIGHT - 1) * MOST_TEXT * 3];
     uint8_t masks[(FONT_HEIGHT - 1) * MOST_TEXT * (FONT_HEIGHT - 1) * MOST_TEXT];
     memset(masks, mask, sizeof masks);
-    paint_errors(rgb, masks, masks, 2, (int32_t)side, (int32_t)side);
+    paint_errors(rgb, masks, masks, true, (int32_t)side, (int32_t)side);
     canvas_image(canvas, (int32_t)x, (int32_t)y, rgb, (int32_t)side, (int32_t)side, 3, 1);
 }
 

@@ -21,7 +21,7 @@ struct colour error_colour(enum error_kind kind)
     static const struct colour colours[] = {[ERROR_NONE] = {205, 205, 205},
                                             [ERROR_FALSE_POSITIVE] = {213, 94, 0},
                                             [ERROR_FALSE_NEGATIVE] = {0, 114, 178},
-                                            [ERROR_WRONG_CLASS] = {165, 0, 38}};
+                                            [ERROR_WRONG_CLASS] = {204, 121, 167}};
     return colours[kind];
 }
 
@@ -85,20 +85,20 @@ void paint_classes(uint8_t *out, const uint8_t *image, const uint8_t *mask, int3
     }
 }
 
-void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction, int32_t classes,
+void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction, bool background,
                   int32_t h, int32_t w)
 {
-    const struct colour background = {240, 240, 240};
+    const struct colour ground = {240, 240, 240};
     for (int64_t i = 0; i < (int64_t)h * w; i++) {
         enum error_kind kind = ERROR_WRONG_CLASS;
         if (truth[i] == prediction[i])
             kind = ERROR_NONE;
-        else if (classes == 2)
+        else if (background && (!truth[i] || !prediction[i]))
             kind = truth[i] ? ERROR_FALSE_NEGATIVE : ERROR_FALSE_POSITIVE;
         if (truth[i] == MASK_HATCHED)
             put(out + 3 * i, hatch(i % w, i / w));
         else
-            put(out + 3 * i, kind || truth[i] ? error_colour(kind) : background);
+            put(out + 3 * i, kind || truth[i] ? error_colour(kind) : ground);
     }
 }
 

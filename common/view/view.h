@@ -112,9 +112,10 @@ void paint_image(uint8_t *out, const uint8_t *image, int32_t h, int32_t w, int32
 /* The image in grey, each pixel tinted by its class. */
 void paint_classes(uint8_t *out, const uint8_t *image, const uint8_t *mask, int32_t h, int32_t w,
                    int32_t c);
-/* Two classes: false positives and negatives of class 1; more: wrong classes. Correct pixels are
+/* Where class 0 is a background, a pixel of another class taken for it is a false negative, and one of it
+ * taken for another a false positive; everything else that differs is a wrong class. Correct pixels are
  * light grey, darker where the truth is not class 0. Hatched where the truth is. */
-void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction, int32_t classes,
+void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction, bool background,
                   int32_t h, int32_t w);
 /* Draws over rgb the outline of each class but 0, along its inside, in ink or, if that is NULL, in
  * the class's own colour: pixels with another class at most `reach` pixels straight up, down, left
