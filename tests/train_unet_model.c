@@ -463,6 +463,34 @@ static void soft_dice(void **state)
     params_free(params);
 }
 
+/* The running variance of a channel that says the same everywhere: 0 up to rounding, and not below it,
+ * whatever the number of values. What reads the weights refuses less. */
+static void no_variance_is_below_nothing(void **state)
+{
+    static const struct layers layers = {.group = "x", .norm = NORM_BATCH};
+    (void)state;
+    for (int32_t side = 2; side < 40; side++) {
+        struct params *params = params_new();
+        struct graph *g = graph_new(params, MODE_TRAIN, ARRAY_PARAM);
+        struct shape shape = {1, 1, side, 3, 1};
+        struct plan *plan;
+        struct err err;
+        float variance = 0;
+        g_output(g, "y", layer_norm(g, &layers, "norm", g_fill(g, shape, 0), ACT_NONE));
+        OK(graph_check(g, &err));
+        OK(params_realise(params, one_thread(), 0, &err));
+        OK(plan_make(&plan, g, one_thread(), &(struct plan_options){0}, &err));
+        const struct entry *entry = params_find(params, "norm.running_var");
+        OK(params_put(params, entry, ARRAY_STATE, &variance, &err));
+        OK(plan_run(plan, &err));
+        OK(params_get(params, entry, ARRAY_STATE, &variance, &err));
+        assert_true(variance >= 0 && variance < 1e-9f);
+        plan_free(plan);
+        graph_free(g);
+        params_free(params);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,6 +505,7 @@ int main(void)
         cmocka_unit_test(activation_is_the_one_named),
         cmocka_unit_test(uncounted),
         cmocka_unit_test(soft_dice),
+        cmocka_unit_test(no_variance_is_below_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,7 @@ static val batch_norm(struct graph *g, const struct layers *layers, val x, val g
     float unbiased = count > 1 ? (float)(count / (count - 1)) : 1.0f;
     val biased = g_unary(g, OP_square, g_unary(g, OP_reciprocal, rstd)); /* variance + eps */
     val variance = g_affine(g, biased, unbiased, -unbiased * norm_eps);
+    variance = g_act(g, variance, ACT_RELU); /* of equal values, rounding may leave less than 0 */
     float part = graph_measures(g) ? 1 : running_momentum;
     g_blend(g, running_mean, mean, 1 - part, part, 0);
     g_blend(g, running_var, variance, 1 - part, part, 0);
