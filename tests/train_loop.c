@@ -452,6 +452,10 @@ static void impossible_configurations_are_refused(void **state)
     toy.config.early_stopping.patience = 3;
     expect_error(&toy, STATUS_CONFIG, "early_stopping needs a val split");
     toy = toy_new();
+    toy.val = 0;
+    toy.config.early_stopping.present = true; /* a patience of 0 */
+    toy_expect(&toy, STATUS_OK);
+    toy = toy_new();
     toy.config.patch.size = (struct int_list){3, (int64_t[]){1, 1, 1}};
     expect_error(&toy, STATUS_CONFIG, "train.patch: the model has a fixed size");
     toy = toy_new();

@@ -28,11 +28,16 @@ static int stop_here(struct trainer *t, struct err *err)
                    (long long)t->at.step, (long long)t->budget.total);
 }
 
+static bool stops_early(const struct train_config *config)
+{
+    return config->early_stopping.present && config->early_stopping.patience > 0;
+}
+
 static bool finished(const struct trainer *t)
 {
     const struct train_config *config = t->config;
     return t->at.step >= t->budget.total ||
-           (config->early_stopping.present &&
+           (stops_early(config) &&
             history_exhausted(&t->at.history, config->early_stopping.patience,
                               config->early_stopping.min_delta));
 }
@@ -128,8 +133,10 @@ static int check_config(const struct trainer *t, struct err *err)
 {
     if (!t->where->dataset->count[SPLIT_TRAIN])
         return fail_as(err, STATUS_BAD_DATA, "the train split is empty");
-    if (t->config->early_stopping.present && !trainer_validates(t))
-        return fail_as(err, STATUS_CONFIG, "early_stopping needs a val split, but it is empty");
+    if (stops_early(t->config) && !trainer_validates(t))
+        return fail_as(
+            err, STATUS_CONFIG,
+            "early_stopping needs a val split, but it is empty; patience 0 turns it off");
     const struct model_facts facts = t->task->kind->facts(t->task->model);
     if (t->config->patch.size.count && !facts.any_size)
         return fail_as(err, STATUS_CONFIG,

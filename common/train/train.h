@@ -43,7 +43,7 @@ struct train_config {
     } patch;
     struct {
         bool present;
-        int64_t patience; /* epochs without an improvement by more than min_delta */
+        int64_t patience; /* epochs without an improvement by more than min_delta; 0: never */
         double min_delta;
     } early_stopping;
     struct {

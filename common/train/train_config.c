@@ -22,8 +22,9 @@ static const struct field schedule_fields[] = {
 };
 
 static const struct field early_stopping_fields[] = {
-    {WITHIN(early_stopping, patience), .type = FIELD_INT, .fallback = "10", .min = 1,
-     .max = 1000000, .help = "epochs without improvement of checkpoint.by before training stops"},
+    {WITHIN(early_stopping, patience), .type = FIELD_INT, .fallback = "10", .min = 0,
+     .max = 1000000,
+     .help = "epochs without improvement of checkpoint.by before training stops; 0: never stop"},
     {WITHIN(early_stopping, min_delta), .type = FIELD_REAL, .fallback = "0", .min = 0, .max = 1e12,
      .help = "smallest change that counts as an improvement"},
     {.key = NULL},
