@@ -61,8 +61,16 @@ def similarity(x, t, data_range):
     return every.reshape(len(x), -1).mean(1)
 
 
-def per_case(x):
-    return x.flatten(1).mean(1)
+def network(inputs):
+    """Weights and biases of two convolutions."""
+    shapes = (4, inputs, 3, 3), (4,), (5, 4, 3, 3), (5,)
+    return [torch.from_numpy(golden.draw(*s, low=-0.5, high=0.5)).double() for s in shapes]
+
+
+def sees(weights, x):
+    """What a frozen network sees behind its two activations; values of 0.5 and 0.25 away from it are 0 and 1."""
+    x = F.relu(F.conv2d((x - 0.5) / 0.25, *weights[:2], padding=1))
+    return x, F.relu(F.conv2d(F.max_pool2d(x, 2), *weights[2:]))
 
 
 def autoencoder(name, seed, net, size, inputs, terms, sigmoid=True, hidden=False):
@@ -79,14 +87,23 @@ def autoencoder(name, seed, net, size, inputs, terms, sigmoid=True, hidden=False
     def mean(x):
         return (x * weight).flatten(1).sum(1) / (weight.flatten(1).sum(1) * inputs).clamp(min=1e-20)
 
+    weights = network(inputs) if "perceptual" in terms else []
+    counted = lambda x: t + weight * (x - t)
+
+    def perceptual(x):
+        pairs = zip(sees(weights, counted(x)), sees(weights, t))
+        return sum(((a - b) ** 2).flatten(1).mean(1) for a, b in pairs) / 2
+
     every = {"mse": lambda x: mean((x - t) ** 2), "l1": lambda x: mean((x - t).abs()),
-             "ssim": lambda x: 1 - similarity(t + weight * (x - t), t, 1)}
+             "ssim": lambda x: 1 - similarity(counted(x), t, 1), "perceptual": perceptual}
 
     def loss_of(net):
         raw = net(t)
         x = torch.sigmoid(raw) if sigmoid else raw
         return sum(w * every[k](x) for k, w in terms.items()).mean(), dict(raw=raw)
     batch = dict(image=image, **({"pixel": pixel} if hidden else {}))
+    names = [f"perceptual.features.{i}.{kind}" for i in (0, 3) for kind in ("weight", "bias")]
+    batch |= {n: golden.ours(w) for n, w in zip(names, weights)}
     golden.model(f"autoencoder-{name}", net, batch, loss_of)
 
 
@@ -100,6 +117,7 @@ def main():
     autoencoder("hidden", 20, plain([]), (14, 12), 3, {"mse": 1, "l1": 0.5, "ssim": 0.25}, hidden=True)
     autoencoder("3d", 9, lambda: Autoencoder(3, 1, [2, 3], "none", "silu", "maxpool", "upsample", [], "linear"),
                 (5, 12, 8), 1, {"mse": 0.5, "ssim": 2}, sigmoid=False)
+    autoencoder("perceptual", 14, plain([]), (12, 9), 3, {"mse": 1, "perceptual": 0.5}, hidden=True)
 
 
 if __name__ == "__main__":

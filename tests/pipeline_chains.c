@@ -38,7 +38,7 @@ const struct stage_info stage_table[] = {
                {"init", "model", unless_alone},
                {"guide", "model", unless_alone}},
      TOY},
-    {.name = "read", .help = "needs words", .ports = {{"text", "words", NULL}}, TOY},
+    {.name = "read", .help = "needs words", .ports = {{"text", "words", NULL, "data"}}, TOY},
     {0},
 };
 
@@ -330,6 +330,21 @@ static void a_port_takes_the_output_that_it_names(void **state)
                    "t.yaml:4:22: fit needs a section 'fit@a.c' for its input 'init'");
 }
 
+/* What a port also takes, it takes only if it is told to. */
+static void a_port_may_be_given_another_type(void **state)
+{
+    static const char told[] = "name: t\nload: {}\nread: {inputs: {text: load}}\n";
+    struct experiment experiment;
+    struct err err = {0};
+    (void)state;
+    if (experiment_parse(&experiment, "t.yaml", told, strlen(told), NULL, 0, &err))
+        fail_msg("%s", err.text);
+    const struct section *read = variant_section(&experiment.variants[0], "read");
+    assert_string_equal(read->fillers[0].maker->name, "load");
+    experiment_free(&experiment);
+    expect_refused("read: {}\n", "t.yaml:1:1: read needs a section 'fit' for its input 'text'");
+}
+
 static void texts_name_the_stages_of_the_table(void **state)
 {
     (void)state;
@@ -353,6 +368,7 @@ int main(void)
         TEST(the_number_of_sections_is_bounded),
         TEST(by_default_no_section_fills_its_own_port),
         TEST(a_port_takes_the_output_that_it_names),
+        TEST(a_port_may_be_given_another_type),
         TEST(texts_name_the_stages_of_the_table),
     };
     return cmocka_run_group_tests_name("chains", tests, NULL, NULL);

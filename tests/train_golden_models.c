@@ -2,7 +2,9 @@
  * steps' losses, running statistics and the evaluation after them. */
 #include "model/autoencoder.h"
 #include "model/classifier.h"
+#include "model/convnet.h"
 #include "model/image_loss.h"
+#include "model/perceptual.h"
 #include "train/unet_train.h"
 #include "model/vae.h"
 
@@ -142,6 +144,12 @@ static const struct net models[] = {
      AUTOENCODER(SKIPS_NONE),
      .image_loss = {.mse = TERM(1), .l1 = TERM(0.5), .ssim = TERM(0.25)},
      .hidden = true},
+    {.file = "autoencoder-perceptual",
+     .data = {1, 12, 9, 3, 0},
+     AUTOENCODER(SKIPS_NONE),
+     .image_loss = {.mse = TERM(1), .perceptual = TERM(0.5)},
+     .hidden = true,
+     .slack = 5},
     {.file = "autoencoder-3d",
      .data = {5, 12, 8, 1, 0},
      .autoencoder = {.unet = {.channels = {2, autoencoder_3d_channels},
@@ -218,14 +226,32 @@ static val segmentation_loss(struct program *p, const struct net *m)
     return unet_loss(g, &m->unet_loss, &counts, logits, 1 + extra, p->mask, p->weight);
 }
 
+/* A frozen network: its weights are inputs of the file. */
+static const char *layers[] = {"conv 4 3 1 1", "relu", "max_pool 2 2", "conv 5 3 1 0", "relu"};
+static int64_t taps[] = {1, 4};
+static double middle[] = {0.5, 0.5, 0.5}, quarter[] = {0.25, 0.25, 0.25};
+static const struct convnet_description judge = {.layers = {5, layers},
+                                                 .taps = {2, taps},
+                                                 .mean = {3, middle},
+                                                 .std = {3, quarter},
+                                                 .data = {1, 12, 9, 3, 0}};
+
+static bool of_judge(const struct entry *entry)
+{
+    return strcmp(entry->group, PERCEPTUAL_GROUP) == 0;
+}
+
 static val autoencoder_loss(struct program *p, const struct net *m)
 {
     struct graph *g = p->graph;
+    const struct model network = {.kind = &convnet_kind, .description = &judge};
+    graph_freeze(g, PERCEPTUAL_GROUP);
     val raw = autoencoder_reconstruct(g, &m->autoencoder, p->image);
     const struct image_pair pair = {.image = autoencoder_image(g, &m->autoencoder, raw),
                                     .target = p->image,
                                     .pixel = p->pixel,
-                                    .range = 1};
+                                    .range = 1,
+                                    .network = &network};
     result(p, "raw", raw);
     return mean(g, image_loss(g, &m->image_loss, &pair));
 }
@@ -338,10 +364,11 @@ static void put_weights(struct params *params, const struct tensors *file)
         const struct entry *entry = params_entry(params, i);
         if (entry->state)
             continue;
-        const struct tensor *weight = golden_need(file, "weight", entry->name);
+        const struct tensor *weight =
+            golden_need(file, of_judge(entry) ? "in" : "weight", entry->name);
         assert_int_equal(golden_count(weight), shape_count(entry->shape));
         must(params_put(params, entry, ARRAY_PARAM, weight->data, &err), &err);
-        parameters++;
+        parameters += !of_judge(entry);
     }
     assert_int_equal(parameters, weights);
 }
@@ -355,7 +382,7 @@ static void compare_entries(struct params *params, const struct tensors *file, c
     looser.tolerance *= slack;
     for (int32_t i = 0; i < params_count(params); i++) {
         const struct entry *entry = params_entry(params, i);
-        if (entry->state != state)
+        if (entry->state != state || of_judge(entry))
             continue;
         const struct tensor *want = golden_need(file, kind, entry->name);
         float *got = malloc(want->bytes);
@@ -464,8 +491,9 @@ static void unet_bare(void **state)
 }
 static void autoencoders(void **state)
 {
-    static const char *const files[] = {"autoencoder-mse", "autoencoder-l1", "autoencoder-ssim",
-                                        "autoencoder-hidden", "autoencoder-3d"};
+    static const char *const files[] = {"autoencoder-mse",  "autoencoder-l1",
+                                        "autoencoder-ssim", "autoencoder-hidden",
+                                        "autoencoder-3d",   "autoencoder-perceptual"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         check_both(state, files[i]);
 }

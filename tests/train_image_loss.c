@@ -54,7 +54,10 @@ static void open_program(struct program *p, struct backend *backend, int k)
     struct graph *g = p->graph = graph_new(p->params, MODE_TRAIN, ARRAY_PARAM);
     p->target = g_input(g, "target", F32, shape);
     p->pixel = cases[k].weighted ? g_input(g, "pixel", F32, map) : 0;
-    const struct image_pair pair = {g_param(g, "x", "image", shape, zero), p->target, p->pixel, 1};
+    const struct image_pair pair = {.image = g_param(g, "x", "image", shape, zero),
+                                    .target = p->target,
+                                    .pixel = p->pixel,
+                                    .range = 1};
     p->loss = g_output(g, "loss", g_reduce_sum(g, image_loss(g, &cases[k].config, &pair), one));
     graph_backward(g, p->loss, groups, 1, false);
     must(graph_check(g, &err), &err);
