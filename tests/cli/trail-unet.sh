@@ -115,7 +115,7 @@ wrong "a loss that leaves a choice open" 's/dice: {reduce: batch, smooth: 1.0}/d
 wrong "a norm that does not divide" 's/channels: \[4, 8\]/channels: [4, 6], norm: group, norm_groups: 4/' \
     "8:3: transfer-unet (variant 'bce'): model.norm_groups: 4 groups do not divide the 6 channels of level 1"
 wrong "a metric of another kind of model" 's/iou, dice\]/iou, ssim]/' \
-    "11:11: evaluate (variant 'bce'): metrics: 'ssim' takes a model that gives images back"
+    "11:11: evaluate (variant 'bce'): metrics: 'ssim' needs a model that reconstructs images"
 wrong "both kinds of model" '$a train-vae: {}' \
     "11:11: evaluate: both 'train-vae' and 'transfer-unet' make its input 'model'; choose with inputs: {model: ...}"
 is "and no lab is made for it" no "$([ -e "$CAIRN_LAB" ] && echo yes || echo no)"
