@@ -78,7 +78,7 @@ const struct stage_info stage_table[] = {
     {
         .name = "preprocess",
         .help = "decode raw files into a dataset",
-        .version = 3,
+        .version = 4,
         .fields = preprocess_fields,
         .config_size = sizeof(struct preprocess_config),
         .outputs = {{"dataset", "dataset"}},
