@@ -153,7 +153,7 @@ static void what_a_unet_begins_with(void **state)
     (void)state;
 #define BEGINS(init)                                                                               \
     SHAPES "pretrain-ae: {}\npretrain-ae@b: {}\ntransfer-unet: {init: " init ", loss: {bce: "      \
-                                                                             "{}}}\n"
+           "{}}}\n"
     expect_filler(BEGINS("none"), "transfer-unet", "init", "");
     expect_filler(SHAPES "pretrain-ae: {}\n" UNET, "transfer-unet", "init", "");
     expect_filler(BEGINS("pretrain-ae"), "transfer-unet", "init", "pretrain-ae");

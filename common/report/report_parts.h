@@ -158,7 +158,7 @@ struct page {
     const struct options *options;
     const struct gallery *overview; /* curves of all variants */
     const struct gallery *cases;
-    const struct gallery *sweeps; /* one plot each */
+    const struct gallery *sweeps;     /* one plot each */
     const struct cell_gallery *cells; /* [cell_count], the baseline's first seed first */
     size_t cell_count;
 };
