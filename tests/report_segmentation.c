@@ -34,6 +34,7 @@ static uint8_t disc(int i, double x, double y, double radius, double ring)
 
 struct drawn {
     uint8_t images[CASES * PIXELS * 3], truth[CASES * PIXELS], prediction[CASES * PIXELS];
+    float seen[CASES * PIXELS];
     uint8_t confidence[CASES * PIXELS], classes[CASES * PIXELS * 2];
     float score[CASES];
 };
@@ -52,6 +53,7 @@ static void draw_case(struct drawn *out, int k)
         out->truth[at] = disc(i, x, y, radius, 2);
         out->prediction[at] = disc(i, x + k, y, radius, 0);
         out->confidence[at] = (uint8_t)(128 + 127 * fmin(1, fabs(edge) / 10));
+        out->seen[at] = inside ? 1 : 0;
         out->classes[2 * at + 1] = inside ? 255 : 0;
         out->classes[2 * at] = 255 - out->classes[2 * at + 1];
     }
@@ -96,6 +98,13 @@ static void leave_segmentation(const struct draft *draft, const struct trouble *
          {CASES, SIDE, SIDE, 2},
          drawn->classes,
          sizeof drawn->classes},
+        {"gradcam_images",
+         TENSOR_U8,
+         4,
+         {CASES, SIDE, SIDE, 3},
+         drawn->images,
+         sizeof drawn->images},
+        {"gradcam_maps", TENSOR_F32, 3, {CASES, SIDE, SIDE}, drawn->seen, sizeof drawn->seen},
         {"segmentation_score", TENSOR_F32, 1, {CASES}, drawn->score, sizeof drawn->score},
     };
     const char *ids = "Abyssinian_1\nBirman_2\npug_33\nsamoyed_4\nstaffordshire_bull_terrier_163\n"
@@ -105,8 +114,11 @@ static void leave_segmentation(const struct draft *draft, const struct trouble *
     const char *const meta[] = {
         "mask_classes",       "background,foreground",
         "segmentation_ids",   ids,
-        "segmentation_ranks", "best,best,best,median,median,median,worst,worst,worst"};
-    leave_pictures(draft, items, sizeof items / sizeof *items, meta, 3);
+        "segmentation_ranks", "best,best,best,median,median,median,worst,worst,worst",
+        "gradcam_layer",      "decoder.0",
+        "gradcam_class",      "foreground",
+        "gradcam_ids",        "1\n2\n3\n4\n5\n6\n7\n8\n9"};
+    leave_pictures(draft, items, sizeof items / sizeof *items, meta, 6);
     free(drawn);
 }
 
@@ -244,6 +256,27 @@ static void a_class_has_a_column(void **state)
             assert_colour((struct colour){rgb[0], rgb[1], rgb[2]}, scale_colour(class == inside),
                           inside ? "inside" : "outside");
         }
+}
+
+/* Case 8 again, in columns of 192 pixels: the image, the map, and half of each. */
+static void what_a_layer_sees_is_shown(void **state)
+{
+    struct world *world = *state;
+    report_on(world, leave_unet, one_cell, &none);
+    struct picture picture = picture_of(world, "gradcam.png");
+    int32_t top = 2 + 18 + 8 * 194, left = picture.width - 3 * 194;
+    for (int inside = 0; inside < 2; inside++) {
+        const uint8_t *at = picture.rgb + 3 * ((top + 3 * 28 + 1) * picture.width + left +
+                                               3 * (inside ? 36 : 2) + 1);
+        const uint8_t *map = at + 3 * 194, *both = map + 3 * 194;
+        struct colour colour = scale_colour(inside);
+        assert_colour((struct colour){map[0], map[1], map[2]}, colour, "map");
+        double grey = 0.299 * at[0] + 0.587 * at[1] + 0.114 * at[2];
+        assert_true(fabs(both[0] - (grey + colour.r) / 2) <= 0.51);
+        assert_true(fabs(both[2] - (grey + colour.b) / 2) <= 0.51);
+    }
+    assert_has(report_text(world, "index.html"),
+               "where the layer decoder.0 sees what speaks for foreground");
 }
 
 static void the_page_shows_segmentations(void **state)
@@ -438,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         REPORT_TEST(a_row_shows_a_case),
         REPORT_TEST(a_class_has_a_column),
+        REPORT_TEST(what_a_layer_sees_is_shown),
         REPORT_TEST(the_page_shows_segmentations),
         REPORT_TEST(tables_are_in_a_readers_order),
         REPORT_TEST(classes_are_rows),

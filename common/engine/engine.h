@@ -136,6 +136,11 @@ void graph_suit(struct graph *graph, const struct backend *backend);
 void graph_push(struct graph *graph, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void graph_pop(struct graph *graph);
 int graph_check(const struct graph *graph, struct err *err);
+/* The last value that a node at this path or below it makes; 0: there is none. "encoder.0.norm1" is what
+ * that layer gives, "encoder.0" what the last one of the level does. */
+val graph_find(const struct graph *graph, const char *path);
+/* Paths directly above the nodes that make maps, for messages: each once, joined by ", ". */
+const char *graph_layers(struct graph *graph);
 /* The group is read but not changed: no gradient, no update (requesting one is an error), its state
  * entries stay, and its layers behave as in evaluation. Call before its first parameter. */
 void graph_freeze(struct graph *graph, const char *group);

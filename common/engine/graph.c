@@ -146,6 +146,43 @@ void graph_pop(struct graph *graph)
     graph->depth--;
 }
 
+val graph_find(const struct graph *graph, const char *path)
+{
+    size_t length = strlen(path);
+    val last = 0;
+    for (int32_t i = 0; i < graph->nodes; i++) {
+        const struct node *node = graph->node[i];
+        bool below = strncmp(node->path, path, length) == 0 &&
+                     (!node->path[length] || node->path[length] == '.');
+        if (below && node->out[0])
+            last = node->out[0];
+    }
+    return last;
+}
+
+const char *graph_layers(struct graph *graph)
+{
+    const char **seen = arena_alloc(&graph->arena, (size_t)graph->nodes * sizeof *seen);
+    const char *all = "";
+    size_t count = 0;
+    for (int32_t i = 0; i < graph->nodes; i++) {
+        const struct node *node = graph->node[i];
+        const char *dot = strrchr(node->path, '.');
+        struct shape shape = g_shape(graph, node->out[0]);
+        if (!dot || shape.d * shape.h * shape.w == 1)
+            continue;
+        const char *layer = arena_strndup(&graph->arena, node->path, (size_t)(dot - node->path));
+        bool known = false;
+        for (size_t k = 0; k < count; k++)
+            known |= strcmp(seen[k], layer) == 0;
+        if (known)
+            continue;
+        seen[count++] = layer;
+        all = arena_printf(&graph->arena, "%s%s%s", all, *all ? ", " : "", layer);
+    }
+    return all;
+}
+
 /* ---- the sticky error ----------------------------------------------------------------------- */
 
 /* Every such error is due to how a model was configured. */

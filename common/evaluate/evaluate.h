@@ -21,7 +21,8 @@
  * Of latents (embedding.h): z_mean or, of a map, each channel's mean over its positions.
  *
  * Files: metrics.json (metric -> value; null: undefined), cases.csv (case_id, label, the values of
- * the case; empty: undefined), pictures.safetensors (image_pictures.c, segment_pictures.c); of
+ * the case; empty: undefined), pictures.safetensors (image_pictures.c, segment_pictures.c,
+ * segment_gradcam.c); of
  * latents embedding.safetensors (embed_evaluate.c); of masks
  * confusion.csv (pixels of each truth class by predicted class), calibration.csv (a row a bin of
  * confidence, if calibration is measured) and, as `save` says,
@@ -42,6 +43,10 @@
 
 enum background { BACKGROUND_AUTO, BACKGROUND_AS_CLASS, BACKGROUND_LEFT_OUT };
 enum saved { SAVE_PREDICTIONS, SAVE_PROBABILITIES, SAVE_CONFIDENCE };
+struct gradcam_config {
+    bool present;
+    const char *layer, *class;
+};
 struct evaluate_config {
     int split;                  /* enum split */
     struct int_list metrics;    /* enum metric; empty: the model's usual ones */
@@ -52,7 +57,8 @@ struct evaluate_config {
     double tolerance;           /* of boundaries; 0: 0.75 % of the diagonal, at least one pixel */
     int background;             /* enum background */
     struct int_list save;       /* enum saved */
-    bool allow_leak;            /* also measure cases that were used for training */
+    struct gradcam_config gradcam;
+    bool allow_leak; /* also measure cases that were used for training */
 };
 extern const struct field evaluate_fields[];
 /* What can be measured for models of this kind: HAS_IMAGES, HAS_MASKS. */

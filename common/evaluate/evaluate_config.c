@@ -6,6 +6,16 @@ enum { MAX_BATCH = 65536, MAX_SAMPLES = 1000000 };
 static const char *const background_names[] = {"auto", "include", "exclude", NULL};
 static const char *const save_names[] = {"predictions", "probabilities", "confidence", NULL};
 
+#define GRADCAM(member) .key = #member, .offset = offsetof(struct gradcam_config, member)
+static const struct field gradcam_fields[] = {
+    {GRADCAM(layer), .type = FIELD_TEXT,
+     .help =
+         "a layer by its path (encoder.2.norm2), or a level (decoder.0), whose last value counts"},
+    {GRADCAM(class), .type = FIELD_TEXT, .help = "a class of the masks"},
+    {0},
+};
+#undef GRADCAM
+
 #define FIELD(member) .key = #member, .offset = offsetof(struct evaluate_config, member)
 const struct field evaluate_fields[] = {
     {FIELD(split), .type = FIELD_CHOICE, .fallback = "test", .choices = split_names,
@@ -36,6 +46,9 @@ const struct field evaluate_fields[] = {
     {FIELD(save), .type = FIELD_CHOICES, .fallback = "[predictions]", .choices = save_names,
      .help = "masks: what to save for each case; confidence: for images, how probable each class "
              "is, in the cases that the report shows"},
+    {FIELD(gradcam), .type = FIELD_OPTION, .sub = gradcam_fields, .later = true,
+     .help =
+         "masks: Grad-CAM pictures of the first cases, where a layer sees what speaks for a class"},
     {FIELD(allow_leak), .type = FIELD_BOOL, .fallback = "false", .later = true,
      .help = "measure cases that the model or the judge may have learnt from, in another "
              "data set; the report points it out"},
@@ -85,6 +98,8 @@ int evaluate_check(const struct evaluate_config *config, unsigned has, struct er
                            : metric->need & HAS_IMAGES  ? "reconstructs images"
                                                         : "segments");
     }
+    if (config->gradcam.present && !(has & HAS_MASKS))
+        return fail_as(err, STATUS_CONFIG, "gradcam: needs a model that segments");
     if (config->importance_samples && !(has & HAS_CODES))
         return fail_as(err, STATUS_CONFIG,
                        "importance_samples: the bound needs a model that encodes and decodes "

@@ -68,8 +68,11 @@ static int predict_batch(struct evaluator *e, const struct batch *b, uint32_t fi
         TRY(trained_segment(&e->model, b->image, s->probability, err));
     else
         TRY(predict_in_windows(e, b, first, err));
-    for (uint32_t i = 0; i < b->real; i++)
+    for (uint32_t i = 0; i < b->real; i++) {
+        const float *image = b->image + i * s->pixels * e->what->dataset->c;
         TRY(keep_case(e, first + i, s->probability + i * s->pixels * s->outputs, err));
+        TRY(gradcam_case(e, first + i, image, err));
+    }
     return 0;
 }
 
@@ -172,6 +175,7 @@ static int begin(struct evaluator *e, struct err *err)
         s->kept = xcalloc(pixels * (size_t)s->outputs, sizeof *s->kept);
     s->counts = xcalloc(e->count * classes * classes, sizeof *s->counts);
     s->score = arena_alloc(&e->arena, e->count * sizeof *s->score);
+    TRY(gradcam_begin(e, err));
     if (e->whole)
         return 0;
     if (e->config->batch > 0)
@@ -187,6 +191,7 @@ static int end(struct evaluator *e, const struct draft *draft, struct err *err)
             measure_case(e, i);
     TRY(stop_obey(err));
     add_segment_pictures(e);
+    add_gradcam(e);
     return write_segmentation(e, measure_split(e), draft, err);
 }
 
@@ -195,6 +200,7 @@ static void finish(struct evaluator *e)
     struct segmentation *s = e->segmentation;
     if (!s)
         return;
+    gradcam_close(s->seen.gradcam);
     trained_close(&s->windowed);
     free(s->probability);
     free(s->predicted);

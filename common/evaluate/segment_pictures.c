@@ -87,8 +87,7 @@ static void window_of(double window[2], const float *values, size_t count)
     free(sorted);
 }
 
-/* A case's image in 256 levels. */
-static void put_levels(uint8_t *out, const struct evaluator *e, uint32_t i)
+void case_levels(uint8_t *out, const struct evaluator *e, uint32_t i)
 {
     const struct dataset *data = e->what->dataset;
     size_t count = (size_t)e->segmentation->pixels * (size_t)data->c, from = (e->begin + i) * count;
@@ -156,7 +155,7 @@ static void add_images(struct evaluator *e, const struct shown *shown)
     size_t image = (size_t)s->pixels * (size_t)data->c;
     uint8_t *levels = arena_alloc(&e->arena, shown->count * image);
     for (uint32_t i = 0; i < shown->count; i++)
-        put_levels(levels + i * image, e, shown->cases[i].index);
+        case_levels(levels + i * image, e, shown->cases[i].index);
     add_picture(e, "segmentation_images", TENSOR_U8, dim, 4, levels);
     const struct {
         const char *name;
@@ -241,7 +240,7 @@ static void add_slices(struct evaluator *e, const struct shown *shown)
     char number[3][NUMBER_TEXT];
     for (uint32_t i = 0; i < shown->count; i++) {
         levels[i] = xmalloc(bytes);
-        put_levels(levels[i], e, shown->cases[i].index);
+        case_levels(levels[i], e, shown->cases[i].index);
     }
     for (int p = 0; p < 3; p++)
         add_plane(e, shown, &planes[p], (const uint8_t *const *)levels);

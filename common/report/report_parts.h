@@ -137,6 +137,7 @@ int panel_publish(struct panels *panels, const struct grid *grid, const char *na
 /* The parts of a text, in the arena; an empty text has none. */
 const char **split_text(size_t *count, struct arena *arena, const char *text, char between);
 int draw_segmentation(struct panels *panels, struct err *err);
+int draw_gradcam(struct panels *panels, struct err *err);
 int draw_slices(struct panels *panels, struct err *err); /* of volumes */
 /* From confusion.csv, if the evaluation has one. */
 int draw_confusion(struct panels *panels, const struct place *place, struct err *err);

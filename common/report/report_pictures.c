@@ -266,8 +266,8 @@ static int samples(struct panels *panels, struct err *err)
 static int draw_place(struct panels *panels, const struct place *place, struct err *err)
 {
     static int (*const kinds[])(struct panels *, struct err *) = {
-        reconstructions, wrong_labels,      class_grid, interpolation,
-        samples,         draw_segmentation, draw_slices};
+        reconstructions, wrong_labels,      class_grid,  interpolation,
+        samples,         draw_segmentation, draw_slices, draw_gradcam};
     char path[PATH_BYTES];
     if (place_file(path, panels->report, place, "pictures.safetensors", err))
         return err->status == STATUS_MISSING ? 0 : -1; /* some have no pictures */

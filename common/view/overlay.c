@@ -130,3 +130,15 @@ void paint_scale(uint8_t *out, const uint8_t *value, int32_t low, int32_t h, int
     for (int64_t i = 0; i < (int64_t)h * w; i++)
         put(out + 3 * i, scale_colour((value[i] - low) / (255.0 - low)));
 }
+
+void paint_heat(uint8_t *out, const uint8_t *image, const uint8_t *value, int32_t h, int32_t w,
+                int32_t c)
+{
+    for (int64_t i = 0; i < (int64_t)h * w; i++) {
+        double grey = grey_of(image + i * c, c);
+        struct colour colour = scale_colour(value[i] / 255.0);
+        put(out + 3 * i, (struct colour){(uint8_t)lround((grey + colour.r) / 2),
+                                         (uint8_t)lround((grey + colour.g) / 2),
+                                         (uint8_t)lround((grey + colour.b) / 2)});
+    }
+}

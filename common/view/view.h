@@ -122,6 +122,9 @@ void paint_errors(uint8_t *out, const uint8_t *truth, const uint8_t *prediction,
  * or right. Hatched pixels have no outline. */
 void paint_contours(uint8_t *rgb, const uint8_t *mask, int32_t h, int32_t w, int32_t reach,
                     const struct colour *ink);
+/* value: [h,w] u8; the image in grey, half of it the colour that 0 to 255 have on the scale. */
+void paint_heat(uint8_t *out, const uint8_t *image, const uint8_t *value, int32_t h, int32_t w,
+                int32_t c);
 /* value: [h,w] u8; low (and below) is scale_colour(0), 255 is scale_colour(1). low < 255. */
 void paint_scale(uint8_t *out, const uint8_t *value, int32_t low, int32_t h, int32_t w);
 
