@@ -164,11 +164,34 @@ static void what_is_not_there_is_refused(void **state)
     tensors_close(&golden.file);
 }
 
+static const char *recipe_of(struct lab *lab, const char *yaml)
+{
+    struct evaluate_config config;
+    struct yaml *map;
+    struct text out = {0};
+    struct err err;
+    OK(yaml_parse(&map, &lab->arena, "t.yaml", yaml, strlen(yaml), &err));
+    OK(config_bind(&config, evaluate_fields, map, "evaluate", &lab->arena, &err));
+    config_dump(&out, evaluate_fields, &config, "");
+    const char *kept = arena_strdup(&lab->arena, out.data);
+    text_free(&out);
+    return kept;
+}
+
+static void recipes_name_it_where_it_is_asked_for(void **state)
+{
+    assert_null(strstr(recipe_of(*state, "{}"), "gradcam"));
+    const char *recipe = recipe_of(*state, "{gradcam: {layer: decoder.0, class: dog}}");
+    assert_non_null(
+        strstr(recipe, "gradcam=given\ngradcam.layer=\"decoder.0\"\ngradcam.class=\"dog\"\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAB_TEST(a_logit_a_class),
         LAB_TEST(one_logit),
+        LAB_TEST(recipes_name_it_where_it_is_asked_for),
         LAB_TEST(what_is_not_there_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,7 +125,8 @@ struct field {
     bool silent;             /* not in the canonical dump: cannot change a result */
     bool later;              /* came after its stage's first version: in the dump only where it
                                     differs from its default, so that a new key changes no recipe; for a
-                                    section it covers everything inside */
+                                    section it covers everything inside, but for
+                                    keys that have to be given */
 };
 
 /* Binds a map (NULL or YAML_NULL: nothing given) to the struct at `into` by the table, filling in

@@ -113,7 +113,8 @@ static void dump(struct text *out, const struct field *fields, const void *from,
             dump(out, f->sub, at, path, own, arena);
             continue;
         }
-        if (own != LATER || !is_fallback(f, at, path, arena)) {
+        bool required = !f->fallback && !f->later; /* of a later section that is there */
+        if (own != LATER || required || !is_fallback(f, at, path, arena)) {
             text_printf(out, "%s=", path);
             if (own == ALL && f->type == FIELD_INPUT && field_fills(f, at))
                 text_puts(out, field_fills(f, at));
