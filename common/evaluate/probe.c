@@ -70,6 +70,7 @@ static double loss_at(double *slope, const struct probe *probe, const double *we
         loss -= logits[probe->label[i]] - greatest;
         for (int32_t k = 0; k < probe->classes; k++)
             sum += logits[k] = exp(logits[k] - greatest);
+        /* cppcheck-suppress invalidFunctionArg ; the greatest adds 1 */
         loss += log(sum);
         for (int32_t k = 0; k < probe->classes; k++) {
             double *to = slope + k * row, off = logits[k] / sum - (k == probe->label[i]);
@@ -113,7 +114,7 @@ static void add(double *to, double factor, const double *from, size_t size)
 /* Nocedal's two loops. */
 static void find_direction(struct descent *d)
 {
-    double share[PAIRS];
+    double share[PAIRS] = {0};
     int first = d->pairs > PAIRS ? d->pairs - PAIRS : 0;
     memcpy(d->direction, d->slope, d->size * sizeof *d->direction);
     for (int i = d->pairs - 1; i >= first; i--) {

@@ -28,6 +28,7 @@ static double conditional(double *p, const double *squared, int32_t points, int3
     }
     for (int32_t j = 0; j < points; j++)
         p[j] /= sum;
+    /* cppcheck-suppress invalidFunctionArg ; the nearest adds 1 */
     return log(sum) + beta * weighted / sum;
 }
 

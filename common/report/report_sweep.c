@@ -355,12 +355,13 @@ static int draw_sweep(struct gallery *out, struct report *report, const struct s
         struct curve *curves = arena_alloc(arena, sweep->count * sizeof *curves);
         for (size_t s = 0; s < sweep->count; s++)
             series_curve(&curves[s], report, measure, &sweep->series[s], s);
-        panels[count++] = (struct plot){.title = measure_title(arena, measure),
-                                        .x_label = sweep->key,
-                                        .y_label = "",
-                                        .count = sweep->count,
-                                        .curves = curves,
-                                        .log_x = wants_log(sweep)};
+        panels[count] = (struct plot){.title = measure_title(arena, measure),
+                                      .x_label = sweep->key,
+                                      .y_label = "",
+                                      .count = sweep->count,
+                                      .curves = curves,
+                                      .log_x = wants_log(sweep)};
+        count++;
     }
     if (!count)
         return 0;
