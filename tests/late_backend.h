@@ -1,6 +1,7 @@
 /*
  * Any backend, made late: what is fetched reaches the host when it is awaited and no sooner (until then
- * it is not a number there), and what passes between host and device is counted.
+ * it is not a number there), memory must not be freed before, and what passes between host and device is
+ * counted.
  */
 #ifndef CAIRN_TESTS_LATE_BACKEND_H
 #define CAIRN_TESTS_LATE_BACKEND_H
@@ -21,6 +22,7 @@ static struct wire {
     uint64_t fetched, awaited;
     struct {
         float *host;
+        const void *device;
         float data[LATE_NUMBERS];
         int64_t count;
     } pending[LATE_FETCHES];
@@ -42,8 +44,21 @@ static int late_alloc_host(struct backend *backend, void **out, size_t bytes, st
     return 0;
 }
 
+/* Neither end of what is under way may be given back. */
+static void late_check_free(const void *block, size_t bytes)
+{
+    const char *begin = block, *end = begin + bytes;
+    for (uint64_t i = wire.awaited; i < wire.fetched; i++) {
+        const char *host = (const char *)wire.pending[i % LATE_FETCHES].host;
+        const char *device = wire.pending[i % LATE_FETCHES].device;
+        if ((host >= begin && host < end) || (device >= begin && device < end))
+            bug("freed while something is fetched there");
+    }
+}
+
 static void late_free_host(struct backend *backend, void *block, size_t bytes)
 {
+    late_check_free(block, bytes);
     for (int i = 0; i < LATE_BLOCKS; i++)
         if (wire.lent[i].begin == block)
             wire.lent[i].begin = NULL;
@@ -85,6 +100,7 @@ static int late_fetch(struct backend *backend, uint64_t *mark, float *host, cons
     wire.fetches++;
     int slot = (int)(wire.fetched % LATE_FETCHES);
     wire.pending[slot].host = host;
+    wire.pending[slot].device = device;
     wire.pending[slot].count = count;
     memset(host, 0xff, (size_t)count * sizeof *host);
     *mark = ++wire.fetched;
@@ -104,6 +120,7 @@ static int late_await(struct backend *backend, uint64_t mark, struct err *err)
 
 static void late_free(struct backend *backend, void *block, size_t bytes)
 {
+    late_check_free(block, bytes);
     if (wire.freed)
         wire.freed(block, bytes);
     wire.inner->free(backend, block, bytes);

@@ -91,9 +91,9 @@ struct backend_calls {
                enum dtype dtype, struct err *err);
     int (*get)(struct backend *backend, void *host, const void *device, int64_t count,
                enum dtype dtype, struct err *err);
-    /* A get that waits for nothing: it begins when what was started before it has ended, and what is
-     * started later neither delays nor changes it. F32, into memory of alloc_host, where all is once
-     * await() of its mark, or of a later one, has returned. */
+    /* A get that does not wait: it begins when everything started before it has ended, and what is
+     * started later neither delays nor changes it. F32, into memory of alloc_host; complete once
+     * await() of its mark, or of a later one, has returned. Neither side may be freed before that. */
     int (*fetch)(struct backend *backend, uint64_t *mark, float *host, const void *device,
                  int64_t count, struct err *err);
     int (*await)(struct backend *backend, uint64_t mark, struct err *err);

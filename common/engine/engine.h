@@ -303,9 +303,10 @@ void plan_free(struct plan *plan);
 int plan_put(struct plan *plan, val input, const void *host, struct err *err);
 int plan_run(struct plan *plan, struct err *err);
 int plan_get(struct plan *plan, val output, void *host, struct err *err);
-/* Begins to bring all results (g_result) of the last run into host, plan_results numbers that the
- * backend lends: there once plan_await of the mark has returned. What runs meanwhile does not change them.
- * Marks of a backend's plans are awaited in their order; the later says that the earlier are there. */
+/* Starts to copy all results (g_result) of the last run into host: plan_results numbers, in memory that
+ * the backend lends. They are complete once plan_await of the mark has returned; what runs meanwhile does
+ * not change them, but host and plan must not be freed before. The marks of a backend's plans are
+ * awaited in order; a later one implies the earlier ones. */
 int64_t plan_results(const struct plan *plan);
 int plan_fetch(struct plan *plan, float *host, uint64_t *mark, struct err *err);
 int plan_await(const struct plan *plan, uint64_t mark, struct err *err);

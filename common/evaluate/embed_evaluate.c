@@ -71,7 +71,9 @@ static int embed_batch(struct evaluator *e, const struct batch *b, uint32_t firs
 /* Of all training images, [count of the train split,features]. */
 static int embed_training(struct evaluator *e, float *out, struct err *err)
 {
-    const struct loader_spec spec = {.split = SPLIT_TRAIN, .batch = (uint32_t)e->batch};
+    const struct loader_spec spec = {.split = SPLIT_TRAIN,
+                                     .batch = (uint32_t)e->batch,
+                                     .memory = backend_host_memory(e->what->backend)};
     struct loader *loader;
     TRY(loader_open(&loader, e->what->dataset, &spec, e->what->meter, err));
     int status = 0;

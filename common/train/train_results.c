@@ -27,9 +27,22 @@ int results_open(struct trainer *t, struct err *err)
     return 0;
 }
 
+/* After an error some may still be on their way into memory that is about to be given back. */
+static void await_unread(const struct trainer *t)
+{
+    int earlier = t->unread[0].step > t->unread[1].step;
+    for (int i = 0; i < 2; i++) {
+        const struct unread *unread = &t->unread[i ^ earlier];
+        struct err ignored;
+        if (unread->count)
+            plan_await(unread->reading[0].program->plan, unread->mark, &ignored);
+    }
+}
+
 void results_close(struct trainer *t)
 {
     struct allocator memory = t->programs.memory;
+    await_unread(t);
     if (t->results)
         memory.free(memory.owner, t->results, t->results_bytes);
     for (int i = 0; i < 2; i++)
