@@ -138,14 +138,13 @@ int trainer_step(struct trainer *t, struct err *err)
     return 0;
 }
 
-static int repeat_batches(struct trainer *t, int row, int64_t last, struct loader *loader,
-                          struct err *err)
+static int repeat_batches(struct trainer *t, int row, int64_t last, struct err *err)
 {
     struct scalars scalars = scalars_of(t);
     for (int64_t i = 0; i < t->config->accumulate && i <= last; i++) {
         struct program *p = batch_program(&t->programs.row[row], i);
         scalars.first = i * t->config->batch;
-        TRY(program_put(p, loader_next(loader), &scalars, err));
+        TRY(program_put(p, loader_next(t->loader), &scalars, err));
         TRY(plan_run(p->plan, err));
     }
     return 0;
@@ -153,13 +152,12 @@ static int repeat_batches(struct trainer *t, int row, int64_t last, struct loade
 
 int trainer_repeat(struct trainer *t, int64_t step, int row, int64_t batch, struct err *err)
 {
-    struct loader *loader;
     t->at.step = step;
     struct loader_spec spec = train_spec(t);
-    TRY(loader_open(&loader, t->where->dataset, &spec, t->where->meter, err));
-    int status = repeat_batches(t, row, batch, loader, err);
-    loader_close(loader);
-    return status;
+    loader_close(t->loader); /* there may be no room for two */
+    t->loader = NULL;
+    TRY(loader_open(&t->loader, t->where->dataset, &spec, t->where->meter, err));
+    return repeat_batches(t, row, batch, err);
 }
 
 /* ---- validation ----------------------------------------------------------------------------- */
