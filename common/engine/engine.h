@@ -8,7 +8,8 @@
  * builder returns 0 and does nothing, and graph_check reports the first with its path, so model
  * code has no error handling.
  *
- * Order is the order of appending: a node that writes into a parameter is seen by those after it.
+ * Nodes run in the order in which they were appended: one that writes into a parameter is seen by those
+ * after it.
  *
  * The engine touches no file and knows no model.
  */
@@ -145,13 +146,13 @@ const char *graph_layers(struct graph *graph);
  * entries stay, and its layers behave as in evaluation. Call before its first parameter. */
 void graph_freeze(struct graph *graph, const char *group);
 bool graph_frozen(const struct graph *graph, const char *group);
-/* Until graph_return, whatever is declared is of this one group, whichever it names, and lies below its
- * name: a model inside another's graph, as of a loss that a network judges. A group that is frozen then
- * stands for all of the model's. */
+/* Until graph_return, every parameter belongs to this one group, whichever it names, and its name begins
+ * with the group's: for a model inside another's graph, such as a network that judges images for a loss.
+ * Freezing the group then freezes the whole model. */
 void graph_borrow(struct graph *graph, const char *group);
 void graph_return(struct graph *graph);
-/* Evaluation in which layers with running statistics normalise by those of the batch, and leave them as
- * the running ones. */
+/* Evaluation in which layers with running statistics normalise by the batch's own, and store those as the
+ * running ones. */
 void graph_measure(struct graph *graph);
 bool graph_measures(const struct graph *graph);
 /* For builders above the engine: a wrong use of a model, with the current path. Returns 0. */
@@ -160,8 +161,10 @@ val graph_fail(struct graph *graph, const char *fmt, ...) __attribute__((format(
 struct shape g_shape(const struct graph *graph, val x); /* zeros after an error */
 
 val g_input(struct graph *graph, const char *name, enum dtype dtype, struct shape shape);
-val g_output(struct graph *graph, const char *name, val x); /* keeps x to be read; returns x */
-/* One number F32 that plan_fetch brings with the other results: the handle for plan_result. */
+/* Keeps x for the host to read; returns x. */
+val g_output(struct graph *graph, const char *name, val x);
+/* Makes x, one F32 number, a result, which plan_fetch brings with the others; returns the handle for
+ * plan_result. */
 val g_result(struct graph *graph, const char *name, val x);
 /* "PATH.name"; the same name again returns the same entry (its shape must agree). Group: which
  * program trains it. */
@@ -176,11 +179,11 @@ val g_flat(struct graph *graph, const char *group, enum array which);
 val g_clock(struct graph *graph);
 val g_rates(struct graph *graph, const char *group);
 
-/* The store's guard: one number that all its graphs share and no file keeps, 0 at first. Once a number
- * that a graph watches was not finite it is NaN for ever, and what it guards stays as it is: updates
- * that are given it, and all that g_blend writes into state entries while training. */
+/* The store's guard: one number, 0 at first, that all its graphs share and that no file keeps. Once a
+ * watched number is not finite the guard is NaN for good, and what it guards no longer changes: whatever
+ * is updated by an update that is given it, and the state entries that g_blend writes in training. */
 val g_guard(struct graph *graph);
-/* From here on in the graph, and in all that runs later. x: one number. */
+/* Watches x, one number: the guard acts on what follows in the graph, and on all that runs later. */
 void graph_watch(struct graph *graph, val x);
 
 /* enum index into the I32 clock [1,1,1,1,CLOCKS]: what random ops are counted by. Element e of case
@@ -216,8 +219,9 @@ val g_norm_fixed(struct graph *g, val x, val gamma, val beta, val mean, val rstd
 val g_max_pool(struct graph *g, val x, struct window window);
 val g_avg_pool(struct graph *g, val x, struct window window);
 val g_upsample(struct graph *g, val x, const int32_t factor[3], int32_t mode);
-/* Weighted means over windows of `length` (odd, up to GAUSSIAN_MOST) along d, h and w, where they lie
- * inside; along a shorter axis of the largest odd length that fits. F32; sigma in elements. */
+/* Gaussian-weighted means over windows of `length` (odd, up to GAUSSIAN_MOST) along d, h and w, wherever
+ * a window lies inside; along a shorter axis the largest odd length that fits is taken. F32; sigma in
+ * elements. */
 enum { GAUSSIAN_MOST = 63 };
 val g_gaussian(struct graph *g, val x, int32_t length, float sigma);
 val g_concat(struct graph *g, val a, val b, int32_t axis);
@@ -240,8 +244,8 @@ val g_fill(struct graph *g, struct shape shape, float value);
 val g_act(struct graph *g, val x, enum act act);
 val g_affine(struct graph *g, val x, float scale, float shift);
 val g_clamp(struct graph *g, val x, float low, float high);
-/* dst = keep * dst + add * src, unless guard is there and not finite (0 for a state entry while
- * training: the store's); nothing where dst belongs to a frozen group. */
+/* dst = keep * dst + add * src, unless there is a guard and it is not finite. guard 0: the store's for a
+ * state entry in training, else none. Does nothing if dst belongs to a frozen group. */
 val g_blend(struct graph *g, val dst, val src, float keep, float add, val guard);
 /* pointwise by name: g_unary(g, OP_exp_, x); g_binary(g, OP_mul, a, b), axes of size 1 repeat;
  * g_loss(g, OP_bce, x, target) -> [n,1,1,1,1] */
@@ -279,8 +283,8 @@ struct update {
     float grad_scale; /* 1 / number of accumulated batches */
 };
 /* Appends the update of the groups, which reads ARRAY_GRAD and each group's rates (g_rates). guard:
- * usually the loss. Returns the gradient's norm before clipping (one number), or 0 if it is not
- * computed. */
+ * one number without which, if it is not finite, nothing is updated (usually g_guard); 0: none. Returns
+ * the gradient's norm before clipping (one number), or 0 if it is not computed. */
 val graph_update(struct graph *graph, const char *const *groups, int count, struct update update,
                  val guard);
 
@@ -290,7 +294,7 @@ struct plan_options {
     struct meter *meter; /* also counts the plan's bytes, besides the backend's; may be NULL */
     size_t guard;      /* tests: bytes of sentinel around every value, which then shares its memory
                           with no other; checked by plan_guards */
-    bool measure_only; /* compute the size but for scratch, make no kernel, allocate nothing */
+    bool measure_only; /* compute the size without scratch, make no kernel, allocate nothing */
 };
 /* The plan keeps no reference to the graph, which may be freed; the parameter store and the backend
  * must outlive it. If the store grows, the plan follows by itself. */
@@ -298,8 +302,8 @@ int plan_make(struct plan **out, const struct graph *graph, struct backend *back
               const struct plan_options *options, struct err *err);
 void plan_free(struct plan *plan);
 /* Whole values, host side F32, I32 or U8 as declared. Small ones (a step's scalars, its labels) are
- * collected, and go to the device with the run, all at once. After the first run none of these
- * functions allocates. */
+ * collected and go to the device together, with the run. After the first run none of these functions
+ * allocates. */
 int plan_put(struct plan *plan, val input, const void *host, struct err *err);
 int plan_run(struct plan *plan, struct err *err);
 int plan_get(struct plan *plan, val output, void *host, struct err *err);

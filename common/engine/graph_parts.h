@@ -39,7 +39,7 @@ struct graph {
     int rates_count;
     const char *frozen[MAX_GROUPS];
     int frozen_count;
-    const char *borrowed; /* the group that all parameters are of; NULL: as they say */
+    const char *borrowed; /* the group that all parameters belong to; NULL: the one each names */
     bool measures;
     bool *wanted;  /* by value: depends on a parameter to be trained; set by graph_backward */
     val *gradient; /* by value */
@@ -106,7 +106,7 @@ int32_t params_declare(struct params *params, const char *group, const char *nam
 int32_t params_group(const struct params *params, const char *name); /* -1: none */
 /* Elements of a group's flat array as declared so far, padding included. */
 int64_t params_group_count(const struct params *params, int32_t group, enum array which);
-/* Stands for a group where the store's guard is meant. */
+/* In place of a group's index: the store's guard. */
 enum { GROUP_OF_GUARD = -1 };
 /* Makes params_realise allocate this array of the group, or the guard. */
 void params_ask(struct params *params, int32_t group, enum array which);

@@ -94,7 +94,7 @@ static int write_sentinels(struct plan *plan, struct err *err)
     return plan->backend->calls->sync(plan->backend, err);
 }
 
-/* Between the values of the stage may be sentinels. */
+/* The gaps between values hold sentinels in the stage, too: it is put as a whole. */
 static int make_stage(struct plan *plan, struct err *err)
 {
     size_t bytes = plan->packed[PACKED_INPUT];
@@ -189,7 +189,7 @@ static int run_steps(void *user, struct err *err)
     return 0;
 }
 
-/* Addresses move when the store grew: whatever was recorded with the old ones is void. */
+/* Addresses move when the store grows: whatever was recorded with the old ones is void. */
 static int rebind(struct plan *plan, struct err *err)
 {
     if (plan->generation == params_generation(plan->params))

@@ -9,8 +9,8 @@
 
 enum { PLAN_ALIGN = 64, PLAN_SENTINEL = 0xA5 };
 
-/* What lies together at the beginning of a plan's memory: small inputs, put at once, then results,
- * fetched at once. */
+/* What lies together at the beginning of a plan's memory: small inputs, put together, then results,
+ * fetched together. */
 enum packed { NOT_PACKED, PACKED_INPUT, PACKED_RESULT };
 
 /* Where a value lives. Several values share one memory (reshaped, in place): `root` stands for all
@@ -47,8 +47,8 @@ struct plan {
     char *memory;
     size_t bytes, values_bytes;       /* all; without the scratch at its end */
     size_t packed[PACKED_RESULT + 1]; /* bytes of each */
-    unsigned char *stage;             /* of the backend's host memory: the packed inputs, encoded */
-    bool staged;                      /* it has what the device has not */
+    unsigned char *stage;             /* the packed inputs, encoded, in lent host memory */
+    bool staged;                      /* it holds what the device does not have yet */
     size_t guard;
     struct meter *meter;
     void *recording;

@@ -1,15 +1,15 @@
 /*
- * A network that others trained: a sequence of convolutions, activations and pooling as torchvision's
- * `features` are, which says of an image what it sees behind some of its layers.
+ * A network trained elsewhere: a sequence of convolutions, activations and pooling, like torchvision's
+ * `features`, which gives an image's features after some of its layers.
  *
- *   layers    "conv OUT SIZE STRIDE PAD", "relu", "max_pool SIZE STRIDE" and "avg_pool SIZE STRIDE", all of
- *             squares; sides are rounded down. Convolutions have a bias, and are called
+ *   layers    "conv OUT SIZE STRIDE PAD", "relu", "max_pool SIZE STRIDE" and "avg_pool SIZE STRIDE", with
+ *             square windows; sides are rounded down. Convolutions have a bias; their parameters are
  *             features.INDEX.weight and features.INDEX.bias
  *   taps      the layers whose outputs are its features; the last is the last layer
  *   mean, std of the channels of its images, whose values are 0 to 1: (x - mean) / std goes in. Images of
  *             one channel are repeated where it takes more.
  *
- * As an lpips it also has a weight for each channel of each tap, lin.TAP.weight, and compares two images
+ * The kind lpips also has a weight for each channel of each tap, lin.TAP.weight, and compares two images
  * (Zhang et al. 2018, "The unreasonable effectiveness of deep features as a perceptual metric", equation
  * 1): features of length 1 at each place, the squared difference of each channel times its weight,
  * summed over channels and taps, the mean over places.

@@ -14,7 +14,7 @@ struct image_data {
     int64_t classes; /* 0: no labels */
 };
 extern const struct field image_data_fields[];
-/* STATUS_CONFIG if an image has more elements than an int32 counts. */
+/* STATUS_CONFIG if an image has more elements than an int32 can count. */
 int image_data_check(const struct image_data *data, struct err *err);
 /* STATUS_BAD_DATA if the two differ; what: "the judge". */
 int image_data_match(const struct image_data *model, const struct image_data *data,

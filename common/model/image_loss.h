@@ -8,7 +8,7 @@
  *         K2 0.03, the mean over all windows that lie inside, and channels
  *   perceptual  mean squared difference of what a network sees of them (perceptual.h)
  * With a weight for each pixel, mse and l1 are weighted means (0 where all weights are 0), and ssim and
- * perceptual are of an image that has x only as far as its pixels count: t + weight (x - t).
+ * perceptual see, in place of x, t + weight (x - t), which is x only as far as its pixels count.
  */
 #ifndef CAIRN_MODEL_IMAGE_LOSS_H
 #define CAIRN_MODEL_IMAGE_LOSS_H
@@ -25,7 +25,7 @@ struct image_loss_config {
 };
 extern const struct field image_loss_fields[];
 
-/* What a loss is of. */
+/* What a loss compares. */
 struct image_pair {
     val image, target;
     val pixel;                   /* [n,d,h,w,1], in [0, 1]; 0: all count */
@@ -34,7 +34,7 @@ struct image_pair {
 };
 val image_loss(struct graph *g, const struct image_loss_config *config,
                const struct image_pair *pair);
-/* [n,1,1,1,1]: the mean squared difference over all pixels, whatever counts. */
+/* [n,1,1,1,1]: the mean squared difference over all pixels, whatever their weights. */
 val image_squared_error(struct graph *g, const struct image_pair *pair);
 
 #endif

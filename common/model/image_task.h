@@ -1,12 +1,12 @@
 /*
- * What an autoencoder is given of an image, and how much each pixel of what it makes of that counts:
+ * What an autoencoder is given of an image, and how much each pixel of its output counts:
  *   reconstruct  the image itself
  *   denoise      image + sigma N(0, 1)
- *   inpaint      the image with a share of its patches (on a fixed grid, each by chance) in the middle of
- *                the range, or 0 where it has none. A hidden pixel counts 1, another `visible`
+ *   inpaint      the image with patches of a fixed grid hidden, each with probability `share`: set to the
+ *                middle of the range, or to 0 if it has none. A hidden pixel counts 1, any other `visible`
  *   colour       its luma (ITU-R BT.601) in each of its three channels
- * The target is the image. What is drawn is keyed by the node's path (engine/draw.h), so validation, whose
- * clock stands still, is with the same draws in every epoch.
+ * The target is the image. Random draws are keyed by the node's path (engine/draw.h), so validation, whose
+ * clock stands still, has the same draws in every epoch.
  */
 #ifndef CAIRN_MODEL_IMAGE_TASK_H
 #define CAIRN_MODEL_IMAGE_TASK_H

@@ -10,8 +10,8 @@
 #include "model/description.h"
 
 /* Image to latent; latent to image; image to class; image to the class of each pixel; image to image,
- * for what needs more than the latent for it; image to what it sees on several levels; two images to how
- * different they look. */
+ * for models that need more than the latent for it; image to features on several levels; two images to
+ * how different they look. */
 enum ability { ENCODE, DECODE, CLASSIFY, SEGMENT, RECONSTRUCT, FEATURES, COMPARE, ABILITIES };
 #define CAN(ability) (1u << (ability))
 
@@ -19,9 +19,9 @@ enum ability { ENCODE, DECODE, CLASSIFY, SEGMENT, RECONSTRUCT, FEATURES, COMPARE
 struct range {
     float low, high;
 };
-/* From end to end; 1 where there is none. */
+/* From end to end; 1 if it is unbounded. */
 double range_width(struct range range);
-/* What one saw of its images at a time. */
+/* What a model saw of its images at a time. */
 struct model_patch {
     bool present;
     int64_t d, h, w;
@@ -32,14 +32,14 @@ struct model_spacing {
     double d, h, w;
 };
 
-/* What a model says of itself; 0 where it has to do with what the model cannot do. */
+/* What a model says about itself; 0 for what it cannot do. */
 struct model_facts {
     struct image_data data; /* what it was trained on */
     bool any_size;          /* takes images of any d, h, w, so it can learn from patches */
-    struct range range;     /* of its images' values, those that it takes and those it gives */
+    struct range range;     /* of the values of images, both those it takes and those it gives */
     struct shape latent;    /* of one case: n is 1 */
     bool sampled;           /* ENCODE: a latent has a distribution, not its mean alone */
-    bool repeats;           /* FEATURES: an image's one channel stands for all that it takes */
+    bool repeats;           /* FEATURES: an image of one channel is repeated for all */
     bool conditional;       /* ENCODE, DECODE: the label matters */
     int32_t features;       /* CLASSIFY */
     int32_t mask_classes, outputs; /* SEGMENT; outputs: 1 (sigmoid) or mask_classes (softmax) */
@@ -47,16 +47,17 @@ struct model_facts {
     struct model_spacing spacing;  /* SEGMENT; absent: not known */
 };
 
-/* Features that are kept of an image, at most. */
+/* At most so many maps of features are kept of an image. */
 enum { MAX_TAPS = 16 };
 
 /* image [n,d,h,w,c], label I32 [n,1,1,1,1], z [n, the latent's d,h,w,c]; all but the label F32.
- * A function that is NULL: it cannot. "Raw" is what an activation may hide an infinity of. */
+ * A function is NULL if the kind cannot do it. "Raw" is the output before an activation, which might hide
+ * an infinity. */
 struct model_kind {
     const char *name;
     const struct field *fields; /* of its description, ... */
-    size_t size;                /* ... a struct of so many bytes */
-    /* What no single field can say: STATUS_CONFIG. A model is built only of what has passed. */
+    size_t size;                /* ... a struct of this many bytes */
+    /* Checks that no single field can make: STATUS_CONFIG. Models are built only from what has passed. */
     int (*check)(const void *description, struct err *err);
     struct model_facts (*facts)(const void *description);
 
@@ -65,8 +66,8 @@ struct model_kind {
     /* -> raw */
     val (*decode)(struct graph *g, const void *description, val z, val label);
     val (*reconstruct)(struct graph *g, const void *description, val image);
-    /* Of either's raw: the image; what is `sampled` also has a reconstruction term against a target,
-     * [n,1,1,1,1] */
+    /* From the raw of either: the image; what is `sampled` also has a reconstruction term against a
+     * target, [n,1,1,1,1] */
     val (*image)(struct graph *g, const void *description, val raw);
     val (*reconstruction)(struct graph *g, const void *description, val raw, val target);
     /* -> logits [n,1,1,1,classes] (returned) and features [n,1,1,1,features] */
@@ -74,7 +75,7 @@ struct model_kind {
     /* -> logits [n,d,h,w,outputs] */
     val (*segment)(struct graph *g, const void *description, val image);
     /* -> how many taps there are: maps [n,d,h,w,c], F32, from near the image to far from it, in the order
-     * of the network. Of images of any size that it can see something of. */
+     * of the network. Images may have any size that is large enough. */
     int (*features)(struct graph *g, const void *description, val image, val tap[MAX_TAPS]);
     /* -> distance [n,1,1,1,1] */
     val (*compare)(struct graph *g, const void *description, val image, val other);
@@ -86,7 +87,7 @@ unsigned model_abilities(const struct model_kind *kind);
 /* STATUS_BAD_DATA with what it can do, if it cannot do all of these. */
 int model_need(const struct model_kind *kind, unsigned abilities, struct err *err);
 
-/* One that has been read. */
+/* A model that has been read. */
 struct model {
     const struct model_kind *kind;
     const void *description;
@@ -94,7 +95,7 @@ struct model {
 };
 /* "KIND\n", then what model.txt holds. */
 const char *model_text(const struct model_kind *kind, const void *from, struct arena *arena);
-/* Whose name the text begins with; NULL: nobody's. */
+/* The kind whose name the text begins with; NULL: none. */
 const struct model_kind *model_text_kind(const char *text);
 /* What model.txt holds, into arena, bound and checked; a text that does not describe a model of the
  * kind is STATUS_BAD_DATA. */

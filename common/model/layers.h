@@ -1,8 +1,8 @@
 /*
  * Layers: parameters plus ops, named by the graph's path. Weights are [out,kd,kh,kw,in] (transposed
  * convolutions: [in,kd,kh,kw,out]). Initial values are PyTorch's defaults, weights and biases
- * uniform in +-1/sqrt(fan_in), so that figures compare; fan_in is what PyTorch takes it to be, the
- * elements of weight[0].
+ * uniform in +-1/sqrt(fan_in), so that figures can be compared; fan_in is what PyTorch takes it to be,
+ * the elements of weight[0].
  */
 #ifndef CAIRN_MODEL_LAYERS_H
 #define CAIRN_MODEL_LAYERS_H
@@ -13,8 +13,8 @@ enum norm { NORM_NONE, NORM_BATCH, NORM_INSTANCE, NORM_GROUP };
 extern const char *const norm_names[]; /* for field tables, NULL-terminated */
 extern const char *const act_names[];  /* in the order of enum act, NULL-terminated */
 
-/* Groups of a group norm that the configuration says nothing else about: the most that divide the
- * channels of usual models, powers of 2 from 8 or 16 on. The 32 of Wu & He 2018 are for wider ones. */
+/* Groups of a group norm unless the configuration says otherwise: the most that divide the channels of
+ * usual models, powers of 2 from 8 or 16 on. The 32 of Wu & He 2018 are for wider ones. */
 #define NORM_GROUPS      8
 #define TEXT_OF_(number) #number
 #define TEXT_OF(number)  TEXT_OF_(number)

@@ -1,11 +1,11 @@
 /*
- * How different two images are to a network that sees them (Johnson et al. 2016, "Perceptual losses for
+ * How different two images look to a network (Johnson et al. 2016, "Perceptual losses for
  * real-time style transfer", equation 2, of several layers): the mean squared difference of the
  * features, the mean of all taps.
  *
- * The network lies below "perceptual" in the graph, in a group of that name. Who trains borrows its weights
- * by the map {"" -> "perceptual."} (struct borrowed of train/train.h), which freezes the group, too: the
- * network passes the gradient on, and stays as it is.
+ * The network lies below "perceptual" in the graph, in a group of that name. A trainer borrows its weights
+ * by the map {"" -> "perceptual."} (struct borrowed of train/train.h), which also freezes the group: the
+ * network passes the gradient on and stays as it is.
  */
 #ifndef CAIRN_MODEL_PERCEPTUAL_H
 #define CAIRN_MODEL_PERCEPTUAL_H
@@ -17,7 +17,7 @@
 /* image, target [n,d,h,w,c] -> [n,1,1,1,1]. The model is one that gives features. */
 val perceptual_error(struct graph *g, const struct model *network, val image, val target);
 
-/* STATUS_BAD_DATA unless it gives features of images with values from `range` and so many channels. */
+/* STATUS_BAD_DATA unless it gives features of images with values from `range` and this many channels. */
 int perceptual_check(const struct model *network, struct range range, int64_t channels,
                      struct err *err);
 

@@ -10,7 +10,7 @@
  *   bce            mean over pixels; positive_weight multiplies the foreground's term (k = 1 only)
  *   cross_entropy  weighted mean over pixels as torch's (sum w_y loss / sum w_y); label_smoothing as
  *                  torch's, in training only; weights given, or balance: frequency, w_c = N / (K N_c)
- *                  over the training split's pixels (a class that is not there: 0)
+ *                  over the training split's pixels (an absent class: 0)
  *   dice           1 - (2 sum p t + smooth) / (sum p + sum t + smooth), mean over classes (Milletari
  *                  et al. 2016; denominator without squares); sums over pixels, reduce: case (then
  *                  the mean over cases) or batch (over the cases, too). background: whether class 0
@@ -69,10 +69,10 @@ struct class_counts {
     double pixels[MASK_CLASSES];
 };
 
-/* What holds for any number of classes: no loss at all, bce beside cross_entropy, weights set twice
+/* Checks for any number of classes: no loss at all, bce beside cross_entropy, weights set twice
  * or all 0. STATUS_CONFIG. */
 int segment_loss_check(const struct segment_loss_config *config, struct err *err);
-/* The number of logits that the configuration asks for with so many classes. STATUS_CONFIG, beside
+/* The number of logits that the configuration asks for with this many classes. STATUS_CONFIG, beside
  * the above: bce or focal.alpha with several logits, class weights of another count, background
  * unsaid with several logits, included with one. */
 int segment_loss_outputs(int32_t *out, const struct segment_loss_config *config, int64_t classes,

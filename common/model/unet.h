@@ -1,7 +1,7 @@
 /*
  * The UNet (Ronneberger, Fischer & Brox 2015) in 2D and 3D from one function: an image has d = 1.
  *
- * Level I has channels[I]; level 0 is at the image's size, each further one at half (rounded up).
+ * Level I has channels[I]; level 0 is at the image's size, each later one at half (rounded up).
  * Encoder level: block, kept as the skip; then down. Decoder level: up, concat(skip, x), block. Head:
  * 1x1 convolution to the outputs.
  *   block     plain: (conv 3x3, norm, act) twice. residual: the same with the input (through a 1x1
@@ -13,7 +13,7 @@
  *   up        transpose: transposed convolution 2x2 stride 2 to the level's channels, with bias.
  *             upsample: 1x1 convolution to the level's channels, then nearest or linear upsampling
  *             (equal to the other order, at a quarter of the cost).
- *   dropout   one share a level (or none): whole channels after the level's blocks.
+ *   dropout   one share for each level (or none): whole channels after the level's blocks.
  *   deep supervision: a 1x1 head at each decoder level below the top, its logits upsampled linearly
  *             to the image's size.
  *
@@ -44,7 +44,7 @@ struct unet_model_config {
     bool deep_supervision;
 };
 extern const struct field unet_model_fields[];
-/* What no single field can say: STATUS_CONFIG. */
+/* Checks that no single field can make: STATUS_CONFIG. */
 int unet_model_check(const struct unet_model_config *config, struct err *err);
 
 /* What model.txt holds. */

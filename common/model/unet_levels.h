@@ -1,5 +1,5 @@
 /*
- * The UNet's levels (model/unet.h says what they are), for whatever has such halves: equal
+ * The UNet's levels (model/unet.h says what they are), for any model with such halves: equal
  * configurations give the encoder equal names and shapes, so that one model's carries over to another.
  */
 #ifndef CAIRN_MODEL_UNET_LEVELS_H
@@ -26,20 +26,20 @@ struct unet_half unet_half(const struct unet_model_config *config, const char *g
  * gives. In the graph's precision. */
 val unet_encode(struct graph *g, const struct unet_model_config *config, val image,
                 val skip[UNET_LEVELS]);
-/* x of the level below -> a map of this level: d, h, w of `to`, to.c what is taken up. skip: what is
- * joined to it, 0: nothing. */
+/* x of the level below -> a map of this level, with d, h, w of `to`; to.c: channels of x after going up.
+ * skip: what is joined to it, 0: nothing. */
 val unet_decode_level(struct graph *g, const struct unet_half *half, size_t level, val x,
                       struct shape to, val skip);
 /* A 1x1 convolution with bias. */
 val unet_pointwise(struct graph *g, const struct unet_half *half, const char *name, val x,
                    int32_t out);
-/* x with its sides times `factor`, cut to those of `to`: what halving rounded up is at the end. */
+/* x with its sides times `factor`, cut at the end to those of `to`, as halving had rounded up. */
 val unet_enlarge(struct graph *g, const struct unet_half *half, val x, int32_t factor,
                  struct shape to, int32_t mode);
 
-/* What the lowest level is for such images. */
+/* The shape of the lowest level's map for such images. */
 struct shape unet_bottom(const struct unet_model_config *config, struct shape image);
-/* STATUS_CONFIG if a level of a batch of such images has but one value to normalise: it would be 0,
+/* STATUS_CONFIG if a level of a batch of such images has only one value to normalise, which would be 0,
  * whatever it was. */
 int unet_norm_check(const struct unet_model_config *config, struct shape image, struct err *err);
 

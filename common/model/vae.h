@@ -18,7 +18,7 @@
  *   l1   the absolute error; a Laplacian of unit scale, likewise
  *
  * The training loss is reconstruction + factor * beta * KL, factor being the warm-up; validation and
- * evaluation take reconstruction + KL, the negative ELBO, so that epochs and settings compare.
+ * evaluation take reconstruction + KL, the negative ELBO, so that epochs and settings can be compared.
  */
 #ifndef CAIRN_MODEL_VAE_H
 #define CAIRN_MODEL_VAE_H

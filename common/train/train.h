@@ -57,9 +57,9 @@ struct train_config {
 extern const struct field train_fields[];
 /* Checks that no single field can make: STATUS_CONFIG. */
 int train_config_check(const struct train_config *config, struct err *err);
-/* The part of its cases that a training sees: all (zeros), or patches. */
+/* The part of each case that a training sees: all of it (zeros), or patches. */
 struct patch train_patch(const struct train_config *config);
-/* A batch of its images, or of patches of them. */
+/* The shape of its batches of images, or of patches of them. */
 struct shape train_shape(const struct train_config *config, const struct dataset *dataset);
 
 /* The learning rate at update `step` (0-based) of `total`: a pure function (tests call it). */
@@ -142,7 +142,8 @@ struct task {
     struct scalar scalars[MAX_SCALARS]; /* ends with a NULL function */
     const struct borrowed *borrowed;
     int borrowed_count;
-    /* Weights to begin with in place of those that the seed draws, as the map says; map NULL: none. */
+    /* Weights to begin with instead of those drawn from the seed: those that the map names; map NULL:
+     * none. */
     struct {
         const struct id *artifact;
         const struct weights_map *map;
@@ -169,10 +170,10 @@ struct training {
  *   model.txt            the model's description
  *   weights.safetensors  PARAM and STATE entries by name; EMA instead of PARAM if averaging is on;
  *                        those of the best epoch (checkpoint.by), or the last (checkpoint.keep);
- *                        with norm_statistics: recomputed the state is the mean over batches of the
- *                        train split as it is, without augmentation or dropout, of what each batch
- *                        has with these weights (as update_bn of Izmailov et al. 2018): at least one
- *                        pass, and 64 batches
+ *                        with norm_statistics: recomputed, the state is the mean of the statistics
+ *                        that batches of the train split, without augmentation or dropout, have with
+ *                        these weights (as update_bn of Izmailov et al. 2018): at least one pass, and
+ *                        at least 64 batches
  *                        metadata: layout (what the axes are), model (model_text), version
  *   init.txt             where the task has an init: weights_load_part's table of it
  *   history.csv          a row an epoch: epoch,step,lr,train/loss,train/MONITOR...,val/loss,...;
@@ -192,9 +193,9 @@ struct training {
  * train/peak_bytes, train/parameters, train/multiply_adds (one case, forward); events `resumed`,
  * `damaged` (a checkpoint not used), `numerics` (continued on another backend, library or ISA).
  *
- * When a stop is requested (base/stop.h): a checkpoint, then -1 with STATUS_STOPPED. A loss, monitor or
- * gradient norm that is not finite: -1 with the step and the first node that made it; its update is
- * left out, and so is that of the step that was under way when it was read.
+ * When a stop is requested (base/stop.h): a checkpoint, then -1 with STATUS_STOPPED. If a loss, monitor or
+ * gradient norm is not finite: -1 with the step and the first node whose output was not; the update of
+ * that step is left out, and so is that of the step already under way when it was read.
  */
 int train(const struct training *where, const struct task *task, const struct draft *draft,
           struct err *err);
@@ -205,8 +206,8 @@ int train(const struct training *where, const struct task *task, const struct dr
  * another model or layout (a file without metadata is accepted). model: model_text. */
 int weights_load(struct params *params, struct backend *backend, const char *model,
                  const struct store *store, const struct id *artifact, struct err *err);
-/* The same for a part of both, in a realised store: only tensors and entries mapped by a row count,
- * and the file may be of any model. Ends with a row without `from`. */
+/* The same for a part of either, in a realised store: only the tensors and entries that a row maps
+ * count, and the file may be of any model. The map ends with a row without `from`. */
 struct weights_map {
     const char *from, *to; /* "FROM..." of the file becomes "TO..." of the store */
 };

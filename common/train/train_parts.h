@@ -98,9 +98,9 @@ struct programs {
     int count, validation;           /* index of the validation */
     const char *groups[MAX_UPDATED]; /* all that are trained, in order of appearance */
     int group_count;
-    struct allocator memory; /* lends what results are brought into */
+    struct allocator memory; /* lends the memory that results are brought into */
     float *results;          /* of program_run */
-    size_t results_bytes;    /* what the results of any of the programs take, in multiples of 64 */
+    size_t results_bytes;    /* room for the results of any of the programs; a multiple of 64 */
 };
 struct scalars {
     int64_t step, first; /* of the clock; first: index of the batch's first case */
@@ -123,7 +123,7 @@ void program_close(struct program *program);
 int64_t validation_batch(const struct train_config *config);
 int program_put(struct program *program, const struct batch *batch, const struct scalars *scalars,
                 struct err *err);
-/* Of what plan_fetch brought: the loss and the monitors into values[]; returns how many. */
+/* Takes the loss and the monitors from what plan_fetch brought, into values[]; returns how many. */
 int program_measures(float values[MEASURES], const struct program *program, const float *results);
 /* Puts a batch, runs, waits and reads the loss and the monitors into values[]. */
 int program_run(struct programs *programs, struct program *program, const struct batch *batch,

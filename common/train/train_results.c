@@ -1,8 +1,8 @@
 /*
- * What the steps leave to be read: losses, monitors, norms. A step's are read when the next one is
- * under way, so that the device is never waited for while it has nothing to do; where they are needed
- * at once (the end of an epoch, a checkpoint, a stop), trainer_flush reads them. If one is not finite,
- * the store's guard has kept the parameters as they were, also from the step that came after it.
+ * The results of steps: losses, monitors, norms. Those of a step are read while the next one is under way,
+ * so that the device never idles while the host waits for it; where they are needed at once (the end of
+ * an epoch, a checkpoint, a stop), trainer_flush reads them. If one is not finite, the store's guard has
+ * kept the parameters as they were, in the step that followed, too.
  */
 #include "train/trainer.h"
 

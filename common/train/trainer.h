@@ -56,13 +56,13 @@ struct trainer {
 /* ---- train_step.c --------------------------------------------------------------------------- */
 /* The first row with these columns of the history, which counts their measurements. */
 int trainer_measures(const struct trainer *t, int row);
-/* One update, timed; what the one before it left is read. */
+/* One update, timed; reads the results of the one before. */
 int trainer_step(struct trainer *t, struct err *err);
-/* Runs again what led to the results of a batch of this step, which was not finite: nothing has been
- * updated since. batch: as in struct reading. */
+/* Runs again what led to the results of a batch of this step, of which one was not finite; nothing has
+ * been updated since. batch: as in struct reading. */
 int trainer_repeat(struct trainer *t, int64_t step, int row, int64_t batch, struct err *err);
-/* The error that names a step, from 1, and the first node of what the plan ran last that is not
- * finite. */
+/* Fails with the number of the step, from 1, and the first node of the plan's last run whose output was
+ * not finite. */
 int trainer_not_finite(int64_t step, struct plan *plan, const char *what, double value,
                        struct err *err);
 /* Means over the val split into means[]. Returns 1 if a signal asks to stop. */
@@ -72,22 +72,22 @@ bool trainer_validates(const struct trainer *t); /* is there a val split? */
 /* ---- train_results.c ------------------------------------------------------------------------ */
 int results_open(struct trainer *t, struct err *err);
 void results_close(struct trainer *t);
-/* What this run of a program leaves belongs to the present step. */
+/* Starts to fetch the results of this run of a program, which belong to the current step. */
 int results_fetch(struct trainer *t, int row, int64_t batch, struct program *program,
                   struct err *err);
-/* Waits for the results of this step, adds them up, and fails if one is not finite; nothing where they
+/* Waits for the results of this step, adds them up, and fails if one is not finite; does nothing if they
  * have been read. */
 int results_read(struct trainer *t, int64_t step, struct err *err);
-/* All that steps have left is read: for whoever reads or keeps where the training stands. */
+/* Reads all results that are still unread: needed before the state of the training is used or saved. */
 int trainer_flush(struct trainer *t, struct err *err);
 
 /* ---- train.c -------------------------------------------------------------------------------- */
-/* The training's batches, from the step on at which it stands. */
+/* The training's batches, from the current step on. */
 struct loader_spec train_spec(const struct trainer *t);
 
 /* ---- train_statistics.c --------------------------------------------------------------------- */
-/* Measures the statistics of the weights that are the result (of the best epoch, or the present ones)
- * and leaves both in the parameters. The training is over: nothing of it can go on. */
+/* Measures the statistics of the weights that are the result (of the best epoch, or the current ones)
+ * and leaves both in the parameters. The training must be over: it cannot go on after this. */
 int trainer_recompute(struct trainer *t, bool best, struct err *err);
 
 /* ---- train_epoch.c -------------------------------------------------------------------------- */

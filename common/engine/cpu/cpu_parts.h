@@ -1,9 +1,9 @@
 /*
  * The CPU backend, inside. Products and convolutions are oneDNN's (onednn.c is the only file that
- * knows it), or, where it has no code that may be used, our own (loops_product.c). Everything
- * else is bound by memory and is a "loop": a few passes, each a function over
- * a range of items, written in loops*.c, which is compiled once per instruction set; the table
- * of the best set this processor has is chosen at cpu_open.
+ * knows it), or, where it has no code that may be used, our own (loops_product.c). Everything else is
+ * bound by memory and is a "loop": a few passes, each a function over a range of items. loops*.c have
+ * them and are compiled once per instruction set; cpu_open chooses the table of the best set that this
+ * processor has.
  *
  * Results may depend on the number of threads inside oneDNN and on nothing else; those of loops do
  * not even depend on that: how a sum is cut into chunks follows from the shapes alone.
@@ -13,7 +13,7 @@
 
 #include "engine/backend.h"
 
-/* Of the matrix [rows, c] that a tensor is. */
+/* Of a tensor seen as a matrix [rows, c]. */
 static inline int64_t rows_of(struct shape shape)
 {
     return (int64_t)shape.n * shape.d * shape.h * shape.w;
@@ -63,15 +63,15 @@ struct loop {
      * repeated) */
     int rank;
     int64_t extent[5], stride[2][5];
-    /* Where the scratch has, in floats from its beginning on: sums that lie behind planes; a table for
-     * each of d, h and w, of so many an entry. */
+    /* Places in the scratch, in floats from its beginning: of the sums, which lie behind the planes; of a
+     * table for each of d, h and w, with table_row floats an entry. */
     int64_t sums_at, table_at[3], table_row[3];
 };
 
 /* Prepares a kernel without passes. */
 struct loop *cpu_loop_make(struct kernel *out, const struct kernel_desc *desc);
 void cpu_loop_pass(struct loop *loop, range_body *body, int64_t items);
-/* Runs body over all items on the given number of threads (1: right here). */
+/* Runs body over all items on the given number of threads (1: on the caller's). */
 void cpu_spread(int threads, const struct loop *loop, void *const *arg, void *scratch);
 
 /* ---- oneDNN --------------------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ void cpu_spread(int threads, const struct loop *loop, void *const *arg, void *sc
 int library_open(struct library **out, const char *cap, struct err *err);
 void library_use_threads(struct library *library, int threads);
 void library_close(struct library *library);
-/* Does it do BF16 with the instructions that it may use? */
+/* Does it support BF16 with the instructions that it may use? */
 bool library_halves(void);
 /* "avx512_core oneDNN 2.6.3" */
 void library_text(char *text, size_t size);

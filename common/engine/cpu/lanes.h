@@ -1,6 +1,6 @@
 /*
- * Sixteen elements in registers, for loops whose rows are that short. Left to itself the compiler
- * takes as many as bytes fit into a register, 64 where pool winners are read: pixels of 16 channels
+ * Sixteen elements in registers, for loops whose rows are that short. Left to itself, the compiler
+ * takes as many as there are bytes in a register, 64 where pool winners are read: pixels of 16 channels
  * would go one by one.
  *
  * Lanes are passed by pointer: by value, how they are passed would depend on the instruction set.
@@ -44,7 +44,7 @@ MATH_INLINE void lanes_store(element *to, const float_lanes *x)
 #endif
 }
 
-/* In two steps: GCC 12 makes one that is longer of single bytes. */
+/* In two steps: for a single step from bytes GCC 12 makes longer code. */
 MATH_INLINE void lanes_load_bytes(word_lanes *x, const uint8_t *from)
 {
     byte_lanes bytes;

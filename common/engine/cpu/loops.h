@@ -14,8 +14,8 @@
 #include "engine/cpu/cpu_parts.h"
 #include "engine/cpu/formulas.h"
 
-/* Nobody looks at floating-point traps, and thinking that somebody might keeps the compiler from
- * vectorising conditionals; no result changes. */
+/* Nobody looks at floating-point traps, but allowing for them keeps the compiler from vectorising
+ * conditionals; no result changes. */
 #pragma GCC optimize("no-trapping-math")
 
 #define ISA_PASTE_(name, isa) name##_##isa

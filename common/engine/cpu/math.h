@@ -15,7 +15,7 @@
 
 #define MATH_INLINE static inline __attribute__((always_inline, unused))
 
-/* Fused where the processor has it: a call of the C library's would not be vectorised. */
+/* Fused where the processor can: a call to the C library's would not be vectorised. */
 MATH_INLINE float fma1(float a, float b, float c)
 {
 #ifdef __FMA__
@@ -61,7 +61,7 @@ MATH_INLINE float max1(float x, float bound)
 }
 
 /* x = n log 2 + r, |r| <= log(2) / 2; exp(x) = 2^n exp(r), scaled in two steps because 2^n alone
- * may be beyond what a float can be where the result is not. */
+ * may be out of range where the result is not. */
 MATH_INLINE float exp1(float x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
