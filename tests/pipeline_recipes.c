@@ -408,9 +408,9 @@ static void add_experiment(struct text *out, const char *name)
 static void recipes_of_the_experiments_stand_still(void **state)
 {
     (void)state;
-    static const char *const names[] = {"ae-reconstruct",   "camvid-unet", "cifar-cvae",
-                                        "hippocampus-unet", "mnist-cvae",  "quickstart",
-                                        "unet-ablation",    "unet-best"};
+    static const char *const names[] = {"ae-reconstruct", "ae-transfer",      "camvid-unet",
+                                        "cifar-cvae",     "hippocampus-unet", "mnist-cvae",
+                                        "quickstart",     "unet-ablation",    "unet-best"};
     struct text now = {0};
     char *pinned;
     size_t length;
