@@ -172,11 +172,42 @@ static void a_training_that_was_killed_has_the_same(void **state)
     toy_end(&toy);
 }
 
+/* The program that measures is built when the training is over: then somebody wants to stop. */
+static val interrupted_loss(struct graph *g, const struct feed *feed, const void *user,
+                            struct monitors *monitors)
+{
+    const struct toy *toy = user;
+    if (graph_measures(g) && toy->signal)
+        raise(toy->signal);
+    return normed_loss(g, feed, user, monitors);
+}
+
+static void a_stop_while_measuring_repeats_no_step(void **state)
+{
+    (void)state;
+    static const struct program_row programs[] = {
+        {.loss = interrupted_loss, .groups = {{.name = "net"}}}, {.loss = interrupted_loss}};
+    struct toy toy = normed_toy(KEEP_BEST, 0.9);
+    toy.config.norm_statistics = STATISTICS_RECOMPUTED;
+    toy.programs = programs;
+    toy.signal = SIGTERM;
+    toy_expect(&toy, STATUS_STOPPED);
+    toy.signal = 0;
+    toy_expect(&toy, STATUS_OK);
+    struct toy_event resumed = toy_events(&toy, "resumed");
+    assert_int_equal(resumed.count, 1);
+    assert_string_equal(resumed.first, "{\"step\": 240}");
+    struct id want = toy_uninterrupted(&toy), got = toy_result(&toy);
+    assert_string_equal(got.hex, want.hex);
+    toy_end(&toy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(are_those_of_the_final_weights),
         cmocka_unit_test(a_training_that_was_killed_has_the_same),
+        cmocka_unit_test(a_stop_while_measuring_repeats_no_step),
     };
     return cmocka_run_group_tests_name("train_statistics", tests, NULL, NULL);
 }

@@ -409,8 +409,10 @@ static int deliver(struct trainer *t, struct err *err)
         TRY(draft_text(t->draft, "init.txt", &t->loaded, err));
     TRY(draft_path(t->draft, "weights.safetensors", path, err));
     bool again = t->config->norm_statistics == STATISTICS_RECOMPUTED;
-    if (again)
+    if (again) {
+        TRY(write_checkpoint(t, err)); /* a stop on the way must not lose steps */
         TRY(trainer_recompute(t, best >= 0, err));
+    }
     TRY(snapshot_write_weights(&t->snapshot, path, best >= 0 && !again, t->model, err));
     TRY(draft_path(t->draft, "history.csv", path, err));
     struct text csv = {0};
