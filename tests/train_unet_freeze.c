@@ -208,6 +208,35 @@ static void frozen_for_longer_than_it_trains(void **state)
     assert_string_equal(result[0].hex, result[1].hex);
 }
 
+/* What the decoder was fitted to are the features as the encoder's own statistics make them. In the
+ * second, such a rate after the thaw spoils it all, so that the best epoch is one of the first two. */
+static void what_never_moved_is_not_measured(void **state)
+{
+    (void)state;
+    static const char *const frozen[] = {
+        "freeze: {encoder_epochs: 2}, train: {epochs: 2, batch: 4, lr: 0.01%s%s}",
+        "freeze: {encoder_epochs: 2}, lr_scale: {encoder: 1000}, train: {epochs: 4, batch: 4, "
+        "lr: 0.01%s%s}"};
+    static const char *const averages[] = {"", ", ema: 0.5"};
+    for (int k = 0; k < 2; k++) {
+        struct weights now[2][2], before = {0};
+        for (int i = 0; i < 4; i++) {
+            const char *statistics = i % 2 ? ", norm_statistics: recomputed" : "";
+            struct toy toy = trained(arena_printf(&arena, frozen[i / 2], averages[k], statistics));
+            now[i / 2][i % 2] = read_weights(&toy, "weights.safetensors");
+            before = first_weights();
+            toy_end(&toy);
+        }
+        for (int i = 0; i < 2; i++) {
+            assert_true(same_encoder(&now[i][0], &before));
+            assert_true(same_encoder(&now[i][1], &before));
+            assert_true(same_decoder(&now[i][0], &now[0][0]));
+            assert_true(same_decoder(&now[i][1], &now[0][1]));
+        }
+        assert_false(same_decoder(&now[0][1], &now[0][0]));
+    }
+}
+
 #define ONE_STEP                                                                                   \
     "train: {steps: 1, batch: 4, optimizer: sgd, momentum: 0, lr: 0.1, checkpoint: {keep: last}}"
 /* Running statistics do not follow the rate. */
@@ -308,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(not_a_bit_moves_until_the_thaw),
         cmocka_unit_test(frozen_for_longer_than_it_trains),
+        cmocka_unit_test(what_never_moved_is_not_measured),
         cmocka_unit_test(each_group_at_its_own_rate),
         cmocka_unit_test(killed_at_random_across_the_thaw),
     };

@@ -48,7 +48,7 @@ bool snapshot_borrows(const struct task *task, const struct entry *entry);
 void snapshot_close(struct snapshot *snapshot);
 /* Copies the arrays into the slots of the best epoch, or into the others. */
 int snapshot_take(struct snapshot *snapshot, bool best, struct err *err);
-/* Copies those of the best epoch back into the arrays. */
+/* Copies those of the best epoch back into the arrays, averages also into the parameters. */
 int snapshot_put_best(const struct snapshot *snapshot, struct err *err);
 /* Are these numbers that steps can have left? One that is not finite, or memory that was written to
  * from outside, is an error: what is kept would be continued as if it were right. */

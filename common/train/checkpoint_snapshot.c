@@ -105,6 +105,8 @@ int snapshot_put_best(const struct snapshot *snapshot, struct err *err)
         const struct slot *slot = &snapshot->slots[i];
         if (slot->best)
             TRY(params_put(snapshot->params, slot->entry, slot->which, slot->data, err));
+        if (slot->best && slot->which == ARRAY_EMA) /* frozen, it is read without its average */
+            TRY(params_put(snapshot->params, slot->entry, ARRAY_PARAM, slot->data, err));
     }
     return 0;
 }

@@ -411,7 +411,7 @@ static int deliver(struct trainer *t, struct err *err)
     bool again = t->config->norm_statistics == STATISTICS_RECOMPUTED;
     if (again) {
         TRY(write_checkpoint(t, err)); /* a stop on the way must not lose steps */
-        TRY(trainer_recompute(t, best >= 0, err));
+        TRY(trainer_recompute(t, best, err));
     }
     TRY(snapshot_write_weights(&t->snapshot, path, best >= 0 && !again, t->model, err));
     TRY(draft_path(t->draft, "history.csv", path, err));

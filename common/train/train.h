@@ -173,7 +173,7 @@ struct training {
  *                        with norm_statistics: recomputed, the state is the mean of the statistics
  *                        that batches of the train split, without augmentation or dropout, have with
  *                        these weights (as update_bn of Izmailov et al. 2018): at least one pass, and
- *                        at least 64 batches
+ *                        at least 64 batches; a group that has been frozen so far keeps its own
  *                        metadata: layout (what the axes are), model (model_text), version
  *   init.txt             where the task has an init: weights_load_part's table of it
  *   history.csv          a row an epoch: epoch,step,lr,train/loss,train/MONITOR...,val/loss,...;

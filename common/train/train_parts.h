@@ -115,9 +115,9 @@ int programs_open(struct programs *out, struct params *params, const struct task
 void programs_close(struct programs *programs);
 size_t programs_bytes(const struct programs *programs); /* of the plans */
 /* A program of the same model as the validation's, on batches of training, that measures statistics
- * (graph_measure). program_close frees it. */
+ * (graph_measure), but for the groups in `frozen`, which ends with NULL. program_close frees it. */
 int program_open_measure(struct program *out, struct params *params, const struct task *task,
-                         const struct training *where, struct err *err);
+                         const struct training *where, const char *const *frozen, struct err *err);
 void program_close(struct program *program);
 /* Cases in a batch of validation: with patches 1, as whole cases may be large. */
 int64_t validation_batch(const struct train_config *config);

@@ -275,7 +275,7 @@ int programs_open(struct programs *out, struct params *params, const struct task
 }
 
 int program_open_measure(struct program *out, struct params *params, const struct task *task,
-                         const struct training *where, struct err *err)
+                         const struct training *where, const char *const *frozen, struct err *err)
 {
     const struct maker maker = {params, task, where};
     const struct program_row *row = task->programs;
@@ -283,6 +283,8 @@ int program_open_measure(struct program *out, struct params *params, const struc
         row++;
     *out = (struct program){.graph = graph_new(params, MODE_EVALUATE, result_weights(task))};
     graph_measure(out->graph);
+    while (*frozen)
+        graph_freeze(out->graph, *frozen++);
     declare_model(out, &maker, row, true);
     TRY(graph_check(out->graph, err));
     return plan_make(&out->plan, out->graph, where->backend,

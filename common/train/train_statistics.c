@@ -88,17 +88,32 @@ static int measure(struct trainer *t, struct program *program, struct tally *tal
     return status;
 }
 
-int trainer_recompute(struct trainer *t, bool best, struct err *err)
+/* The groups that no step up to this epoch has trained; ends with NULL. */
+static void find_untrained(const char *out[MAX_UPDATED + 1], const struct trainer *t, int64_t epoch)
+{
+    const struct history *history = &t->at.history;
+    int64_t steps = epoch < 0 ? t->at.step : (int64_t)history_row(history, epoch)[COLUMN_STEP];
+    uint32_t trained = trainer_trained(t, steps);
+    int count = 0;
+    for (int i = 0; i < t->programs.group_count; i++)
+        if (!(trained >> i & 1))
+            out[count++] = t->programs.groups[i];
+    out[count] = NULL;
+}
+
+int trainer_recompute(struct trainer *t, int64_t best, struct err *err)
 {
     struct program program = {0};
     struct tally tally;
-    if (best)
+    const char *untrained[MAX_UPDATED + 1];
+    find_untrained(untrained, t, best);
+    if (best >= 0)
         TRY(snapshot_put_best(&t->snapshot, err));
     loader_close(t->loader); /* their memory is not needed any more */
     t->loader = NULL;
     programs_close(&t->programs);
     tally_new(&tally, t);
-    int status = program_open_measure(&program, t->params, t->task, t->where, err);
+    int status = program_open_measure(&program, t->params, t->task, t->where, untrained, err);
     if (!status)
         status = measure(t, &program, &tally, err);
     if (!status)

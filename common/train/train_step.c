@@ -46,11 +46,11 @@ static int put_rates(struct trainer *t, struct programs_row *row, struct err *er
     return 0;
 }
 
-/* The rows that this step runs; returns how many. Each has the one gradient of its groups to itself. */
-static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
+/* The rows that a step runs; returns how many. Each has the one gradient of its groups to itself. */
+static int rows_of_step(const struct trainer *t, int64_t step, int rows[MAX_PROGRAMS])
 {
     const struct task *task = t->task;
-    uint32_t runs = task->runs ? task->runs(t->at.step, t->budget.epoch, task->user) : UINT32_MAX;
+    uint32_t runs = task->runs ? task->runs(step, t->budget.epoch, task->user) : UINT32_MAX;
     uint32_t taken = 0;
     int count = 0;
     for (int i = 0; i < t->programs.count; i++) {
@@ -65,6 +65,18 @@ static int rows_of_step(const struct trainer *t, int rows[MAX_PROGRAMS])
         rows[count++] = i;
     }
     return count;
+}
+
+uint32_t trainer_trained(const struct trainer *t, int64_t steps)
+{
+    uint32_t out = 0, all = (1u << t->programs.group_count) - 1;
+    for (int64_t step = 0; step < steps && out != all; step++) {
+        int rows[MAX_PROGRAMS], count = rows_of_step(t, step, rows);
+        for (int k = 0; k < count; k++)
+            for (int i = 0; i < t->programs.row[rows[k]].groups; i++)
+                out |= 1u << t->programs.row[rows[k]].group[i];
+    }
+    return out;
 }
 
 static int run_batch(struct trainer *t, int row, int64_t i, const struct batch *batch,
@@ -102,7 +114,7 @@ static struct scalars scalars_of(const struct trainer *t)
 static int run_step(struct trainer *t, struct err *err)
 {
     struct scalars scalars = scalars_of(t);
-    int rows[MAX_PROGRAMS], count = rows_of_step(t, rows);
+    int rows[MAX_PROGRAMS], count = rows_of_step(t, t->at.step, rows);
     for (int k = 0; k < count; k++)
         TRY(put_rates(t, &t->programs.row[rows[k]], err));
     for (int64_t i = 0; i < t->config->accumulate; i++) {

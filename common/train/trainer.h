@@ -56,6 +56,8 @@ struct trainer {
 /* ---- train_step.c --------------------------------------------------------------------------- */
 /* The first row with these columns of the history, which counts their measurements. */
 int trainer_measures(const struct trainer *t, int row);
+/* Bit i: one of the first steps, this many, trains group i of programs.groups. */
+uint32_t trainer_trained(const struct trainer *t, int64_t steps);
 /* One update, timed; reads the results of the one before. */
 int trainer_step(struct trainer *t, struct err *err);
 /* Runs again what led to the results of a batch of this step, of which one was not finite; nothing has
@@ -86,9 +88,10 @@ int trainer_flush(struct trainer *t, struct err *err);
 struct loader_spec train_spec(const struct trainer *t);
 
 /* ---- train_statistics.c --------------------------------------------------------------------- */
-/* Measures the statistics of the weights that are the result (of the best epoch, or the current ones)
- * and leaves both in the parameters. The training must be over: it cannot go on after this. */
-int trainer_recompute(struct trainer *t, bool best, struct err *err);
+/* Measures the statistics of the weights that are the result (of the epoch `best`, a row of the history;
+ * -1: the current ones) and leaves both in the parameters. Groups that had not been trained by then keep
+ * theirs, with which the others were trained. The training must be over: it cannot go on after this. */
+int trainer_recompute(struct trainer *t, int64_t best, struct err *err);
 
 /* ---- train_epoch.c -------------------------------------------------------------------------- */
 /* The number of epochs completed so far. */
