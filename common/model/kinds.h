@@ -47,7 +47,7 @@ struct model_facts {
     struct model_spacing spacing;  /* SEGMENT; absent: not known */
 };
 
-/* At most so many maps of features are kept of an image. */
+/* The most maps of features that are kept of an image. */
 enum { MAX_TAPS = 16 };
 
 /* image [n,d,h,w,c], label I32 [n,1,1,1,1], z [n, the latent's d,h,w,c]; all but the label F32.

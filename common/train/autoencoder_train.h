@@ -14,7 +14,7 @@ struct autoencoder_config {
     struct train_config train;
 };
 extern const struct field autoencoder_fields[]; /* task, model, loss, train */
-/* What no single field can say: STATUS_CONFIG. */
+/* Checks that no single field can make: STATUS_CONFIG. */
 int autoencoder_config_check(const struct autoencoder_config *config, struct err *err);
 
 /* The monitor "mse" is the mean squared error over all pixels, whatever is minimised. perceptual: the

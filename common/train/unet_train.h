@@ -20,7 +20,7 @@ struct unet_config {
     struct train_config train;
 };
 extern const struct field unet_fields[];
-/* What no single field can say: STATUS_CONFIG. */
+/* Checks that no single field can make: STATUS_CONFIG. */
 int unet_config_check(const struct unet_config *config, struct err *err);
 
 /* Fits a UNet: unet_loss, and unet_soft_dice as the monitor "dice". init: the artifact that config->init
