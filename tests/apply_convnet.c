@@ -234,6 +234,7 @@ static void networks_of_torchvision(void **state)
         const struct network *net = &networks[n];
         struct file file = file_of(lab, net), linear = {.lab = lab};
         struct id alone, both, artifact;
+        struct trained refused;
         *add(&file, "classifier.0.bias", 1, (const int64_t[]){1}) = 1; /* is no part of it */
         for (int i = 0; i < 5; i++)
             add_linear(&linear, i, net->tap[i]);
@@ -247,7 +248,7 @@ static void networks_of_torchvision(void **state)
         assert_string_equal(both.hex, artifact.hex);
         expect_features(lab, &golden_file, net, &alone);
         expect_distance(lab, &golden_file, net, &artifact);
-        FAILS(trained_open(&(struct trained){0},
+        FAILS(trained_open(&refused,
                            &(struct trained_spec){.store = lab->store,
                                                   .artifact = &alone,
                                                   .backend = one_thread(),
@@ -255,6 +256,7 @@ static void networks_of_torchvision(void **state)
                                                   .abilities = CAN(COMPARE)},
                            &err),
               STATUS_BAD_DATA, "a model of kind 'convnet' can give features, not compare");
+        trained_close(&refused);
     }
     tensors_close(&golden_file);
 }
