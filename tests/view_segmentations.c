@@ -274,7 +274,7 @@ static void strips_show_each_value(void **state)
     for (int i = 0; i < 100; i++)
         same_values[i] = 0.25;
     const struct strip strips[] = {
-        {"few", 5, few}, {"it's <same>", 100, same_values}, {"none", 1, none}};
+        {"few", 5, few}, {"it's <same>", 100, same_values}, {"5 %d", 1, none}};
     const struct strip others[] = {{"even", 4, even}};
     const struct strips panels[] = {{"class a", "Dice", 3, strips, true},
                                     {"class b", "Dice", 1, others, false}};
@@ -287,6 +287,7 @@ static void strips_show_each_value(void **state)
     assert_well_formed(svg);
     assert_int_equal(occurrences(svg, ">Dice<"), 2);
     assert_int_equal(occurrences(svg, ">it's &lt;same><"), 1);
+    assert_int_equal(occurrences(svg, ">5 %d<"), 1);
     assert_int_equal(occurrences(svg, ">class b<"), 1);
     /* medians stand on paper of their own, for which gnuplot writes them twice */
     assert_int_equal(occurrences(svg, ">0.6<"), 2);
@@ -360,7 +361,7 @@ static void place_of(const char *svg, const char *text, double *x, double *y)
 static void matrices_show_shares_of_rows(void **state)
 {
     (void)state;
-    const char *const names[] = {"sky", "it's a <road>", "never"};
+    const char *const names[] = {"sky", "it's a <road>", "5 %g"};
     const double counts[] = {3, 1, 0, 7, 99993, 0, 0, 0, 0};
     const struct matrix matrix = {3, names, counts};
     char path[PATH_BYTES];
@@ -381,6 +382,7 @@ static void matrices_show_shares_of_rows(void **state)
     assert_int_equal(occurrences(svg, ">0 %<"), 2);
     assert_int_equal(occurrences(svg, ">-<"), 3); /* of nothing there is no share */
     assert_int_equal(occurrences(svg, ">it's a &lt;road><"), 2);
+    assert_int_equal(occurrences(svg, ">5 %g<"), 2);
     assert_int_equal(occurrences(svg, ">truth<") + occurrences(svg, ">prediction<"), 2);
     free(svg);
 }

@@ -19,15 +19,25 @@ EMBED(gnuplot_look, "reports/curves.gp");
 
 extern char **environ;
 
-void gnuplot_quoted(struct text *out, const char *text)
+static void quoted(struct text *out, const char *text, const char *doubled)
 {
     text_puts(out, "'");
     for (; *text; text++) {
         char c = (unsigned char)*text < 0x20 ? ' ' : *text;
-        text_add(out, "''", c == '\'' ? 2 : 0);
-        text_add(out, &c, c != '\'');
+        text_add(out, &c, strchr(doubled, c) ? 1 : 0);
+        text_add(out, &c, 1);
     }
     text_puts(out, "'");
+}
+
+void gnuplot_quoted(struct text *out, const char *text)
+{
+    quoted(out, text, "'");
+}
+
+void gnuplot_tic(struct text *out, const char *text)
+{
+    quoted(out, text, "'%");
 }
 
 size_t gnuplot_text_width(const char *text)

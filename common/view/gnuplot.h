@@ -11,6 +11,8 @@ extern const char gnuplot_look[] __attribute__((visibility("hidden")));
 /* Appends text in single quotes, in which gnuplot substitutes nothing. They cannot span lines, so
  * control characters become spaces. */
 void gnuplot_quoted(struct text *out, const char *text);
+/* The same for the label of a tic, which gnuplot takes for a number's format. */
+void gnuplot_tic(struct text *out, const char *text);
 
 /* Runs the script and publishes its SVG. Returns 1, with gnuplot's message in err, if gnuplot is
  * missing, fails or takes longer than `seconds`. */

@@ -85,7 +85,7 @@ static void axis(struct text *out, const struct matrix *matrix, const char *whic
     text_printf(out, "set %s (", which);
     for (size_t i = 0; i < matrix->classes; i++) {
         text_puts(out, i ? ", " : "");
-        gnuplot_quoted(out, matrix->names[i]);
+        gnuplot_tic(out, matrix->names[i]);
         text_printf(out, " %zu.5", i);
     }
     text_puts(out, ") scale 0");

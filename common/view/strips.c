@@ -114,7 +114,7 @@ static void draw_panel(struct text *out, const struct strips *panel)
     text_puts(out, "\nunset arrow\nunset label\nset xtics (");
     for (size_t i = 0; i < panel->count; i++) {
         text_puts(out, i ? ", " : "");
-        gnuplot_quoted(out, panel->strips[i].name);
+        gnuplot_tic(out, panel->strips[i].name);
         text_printf(out, " %zu", i);
     }
     text_puts(out, ")\n");
