@@ -15,16 +15,10 @@ static void same_result(struct toy *toy)
 
 static bool has_tensor(const struct toy *toy, const char *file, const char *name)
 {
-    struct store *store = toy_store(toy);
-    struct id artifact = toy_result(toy);
-    struct err err;
-    char path[PATH_BYTES];
     struct tensors tensors;
-    if (artifact_path(path, store, &artifact, file, &err) || tensors_open(&tensors, path, &err))
-        fail_msg("%s", err.text);
+    toy_tensors(&tensors, toy, file);
     bool has = tensors_find(&tensors, name) != NULL;
     tensors_close(&tensors);
-    store_close(store);
     return has;
 }
 

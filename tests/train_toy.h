@@ -425,23 +425,31 @@ static inline char *toy_file(const struct toy *toy, const char *name)
     return text;
 }
 
-/* A tensor of a result's file, copied into out[count]. */
-static inline void toy_tensor(float *out, int64_t count, const struct toy *toy, const char *file,
-                              const char *name)
+/* The tensors of a result's file. The caller closes them. */
+static inline void toy_tensors(struct tensors *out, const struct toy *toy, const char *file)
 {
     struct store *store = toy_store(toy);
     struct id artifact = toy_result(toy);
     struct err err;
     char path[PATH_BYTES];
+    if (artifact_path(path, store, &artifact, file, &err) || tensors_open(out, path, &err))
+        fail_msg("%s", err.text);
+    store_close(store);
+}
+
+/* One of them, copied into out[count]. */
+static inline void toy_tensor(float *out, int64_t count, const struct toy *toy, const char *file,
+                              const char *name)
+{
+    struct err err;
     struct tensors tensors;
     const struct tensor *tensor;
-    if (artifact_path(path, store, &artifact, file, &err) || tensors_open(&tensors, path, &err) ||
-        tensors_need(&tensor, &tensors, name, TENSOR_F32, -1, &err))
+    toy_tensors(&tensors, toy, file);
+    if (tensors_need(&tensor, &tensors, name, TENSOR_F32, -1, &err))
         fail_msg("%s", err.text);
     assert_int_equal(tensor->bytes, (size_t)count * sizeof *out);
     memcpy(out, tensor->data, tensor->bytes);
     tensors_close(&tensors);
-    store_close(store);
 }
 
 struct toy_event {

@@ -102,18 +102,12 @@ static void add(struct weights *out, const char *name, const float *values, int6
 static struct weights read_weights(const struct toy *toy, const char *file)
 {
     struct weights out = {0};
-    struct store *store = toy_store(toy);
-    struct id artifact = toy_result(toy);
-    struct err err;
-    char path[PATH_BYTES];
     struct tensors tensors;
-    if (artifact_path(path, store, &artifact, file, &err) || tensors_open(&tensors, path, &err))
-        fail_msg("%s", err.text);
+    toy_tensors(&tensors, toy, file);
     for (size_t i = 0; i < tensors.count; i++)
         add(&out, tensors.items[i].name, tensors.items[i].data,
             (int64_t)(tensors.items[i].bytes / sizeof(float)));
     tensors_close(&tensors);
-    store_close(store);
     return out;
 }
 
